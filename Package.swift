@@ -1,0 +1,80 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+  name: "Lockstep",
+  products: [
+    .executable(name: "lockstep", targets: ["LockstepCLI"]),
+    .library(name: "Lockstep", targets: ["Lockstep"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // C and the system's libraries.
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "CKernels", linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
+    .target(name: "CDigits", exclude: ["README.md"]),
+    .target(name: "CSignals"),
+
+    // The layers, lowest first: a target imports only what stands above it here.
+    .target(name: "TensorCore", dependencies: ["CKernels", "COpenBLAS"]),
+    .target(name: "NeuralNetworks", dependencies: ["TensorCore"]),
+    .target(name: "Optimizers", dependencies: ["NeuralNetworks", "TensorCore", "CKernels"]),
+    .target(name: "DataLoading", dependencies: ["CDigits", "CZlib"]),
+    .target(name: "Collectives"),
+    .target(name: "MPICollectives", dependencies: ["Collectives", "COpenMPI"]),
+    .target(
+      name: "Training",
+      dependencies: [
+        "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading", "Collectives", "CZlib",
+        "CSignals",
+      ]),
+    .target(
+      name: "Lockstep",
+      dependencies: [
+        "Training", "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading", "Collectives",
+        "MPICollectives",
+      ]),
+    .executableTarget(
+      name: "LockstepCLI",
+      dependencies: [
+        "Lockstep",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Yams", package: "Yams"),
+      ]),
+
+    // Tests mirror Sources.
+    .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
+    .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore"]),
+    .testTarget(
+      name: "NeuralNetworksTests", dependencies: ["NeuralNetworks"],
+      resources: [.copy("Goldens")]),
+    .testTarget(
+      name: "OptimizersTests", dependencies: ["Optimizers"], resources: [.copy("Goldens")]),
+    .testTarget(name: "DataLoadingTests", dependencies: ["DataLoading", "CZlib"]),
+    .testTarget(name: "CollectivesTests", dependencies: ["Collectives"]),
+    .testTarget(name: "MPICollectivesTests", dependencies: ["MPICollectives"]),
+    .testTarget(
+      name: "TrainingTests", dependencies: ["Training"], resources: [.copy("Goldens")]),
+    .testTarget(name: "LockstepCLITests", dependencies: ["LockstepCLI", "Lockstep"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c2x
+)
+
+for target in package.targets where target.type != .system {
+  let isC = target.name.hasPrefix("C") && target.name.dropFirst().first!.isUppercase
+  if isC && target.type != .test {
+    target.cSettings = (target.cSettings ?? []) + [.treatAllWarnings(as: .error)]
+  } else {
+    target.swiftSettings = [
+      .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("MemberImportVisibility"),
+      .enableUpcomingFeature("InternalImportsByDefault"), .treatAllWarnings(as: .error),
+    ]
+  }
+}

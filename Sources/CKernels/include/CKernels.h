@@ -1,0 +1,277 @@
+// CKernels: loops over pointers and counts, with SIMD chosen at run time, and the thread pool.
+//
+// This header is the whole contract. A kernel knows no shapes beyond what it loops over, allocates
+// nothing, and reports no errors. Order of arguments: outputs, inputs, sizes, constants. Arrays
+// are dense unless strides are given; strides and counts are in elements. Outputs do not overlap
+// inputs, except that `y` may be the very same array as an input of equal type and layout in the
+// elementwise kernels (in-place operation).
+//
+// Every kernel exists three times (AVX-512, AVX2 with FMA, plain); ck_isa() tells which is used. A result
+// never depends on the number of threads: work is cut into blocks of fixed size.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// ---------------------------------------------------------------- instruction set and threads
+
+// "avx512", "avx2" or "plain": the best that this processor has, or the (lower) one named by the
+// environment variable LOCKSTEP_ISA when it is set.
+const char *ck_isa(void);
+
+// Sets how many threads kernels may use, the caller included (at least 1, at most CK_MAX_THREADS).
+// Workers start at the first use, spin briefly between uses and then sleep.
+void ck_set_threads(int count);
+int ck_threads(void);
+enum { CK_MAX_THREADS = 256 };
+
+// Calls task(context, part) for every part in 0..<parts, on the pool and the caller, and returns when
+// all are done. Parts are assigned to threads statically (part % threads). When the pool is busy with another
+// caller's work, or the call comes from inside a task, the parts run one after another on the
+// caller.
+void ck_parallel(void (*task)(void *context, int part), void *context, int parts);
+
+// Small per-thread state of the layers above, zero at first: cheaper than a task-local value.
+typedef struct {
+  int32_t grad_disabled;  // depth of withoutGrad scopes
+  int32_t inference;      // depth of evaluation scopes
+  void *scope;            // opaque, unmanaged
+} ck_thread_state;
+ck_thread_state *ck_current_thread_state(void);
+
+// Sets flush-to-zero and denormals-are-zero in the calling thread (the pool's workers do so too).
+void ck_flush_denormals(void);
+
+// ---------------------------------------------------------------- memory
+
+// y[i] = value
+void ck_fill_f32(float *y, size_t n, float value);
+void ck_fill_f64(double *y, size_t n, double value);
+void ck_fill_i32(int32_t *y, size_t n, int32_t value);
+
+// y[r * y_row + c * y_col] = x[r * x_row + c * x_col], elements of 4 or 8 bytes. A transposing copy
+// (x_row == 1 or y_row == 1) goes in tiles.
+void ck_copy_b32(void *y, const void *x, size_t rows, size_t cols, ptrdiff_t y_row, ptrdiff_t y_col,
+                 ptrdiff_t x_row, ptrdiff_t x_col);
+void ck_copy_b64(void *y, const void *x, size_t rows, size_t cols, ptrdiff_t y_row, ptrdiff_t y_col,
+                 ptrdiff_t x_row, ptrdiff_t x_col);
+
+// y[i] = (target type)x[i]; floating values are truncated towards zero when they become integers
+// (saturating; NaN becomes 0).
+void ck_convert_f32_f64(double *y, const float *x, size_t n);
+void ck_convert_f64_f32(float *y, const double *x, size_t n);
+void ck_convert_i32_f32(float *y, const int32_t *x, size_t n);
+void ck_convert_i32_f64(double *y, const int32_t *x, size_t n);
+void ck_convert_f32_i32(int32_t *y, const float *x, size_t n);
+void ck_convert_f64_i32(int32_t *y, const double *x, size_t n);
+
+// ---------------------------------------------------------------- elementwise, one input
+
+// y[i] = f(x[i]). In float32 the transcendental ones are this library's own polynomials (at most
+// 2 units in the last place, 4 for tanh, sigmoid and sin/cos within |x| < 8192), NaN and infinities as in C's
+// math library; in float64 they are the C library's.
+#define CK_UNARY(name)                                       \
+  void ck_##name##_f32(float *y, const float *x, size_t n);  \
+  void ck_##name##_f64(double *y, const double *x, size_t n);
+CK_UNARY(neg)      // -x
+CK_UNARY(abs)      // |x|
+CK_UNARY(sign)     // -1, 0 or 1; NaN stays
+CK_UNARY(square)   // x * x
+CK_UNARY(sqrt)     // sqrt(x)
+CK_UNARY(reciprocal)  // 1 / x
+CK_UNARY(exp)      // e^x
+CK_UNARY(log)      // natural logarithm
+CK_UNARY(sin)
+CK_UNARY(cos)
+CK_UNARY(tanh)
+CK_UNARY(sigmoid)  // 1 / (1 + e^-x), without overflow
+CK_UNARY(relu)     // x > 0 ? x : 0, NaN stays
+CK_UNARY(floor)
+CK_UNARY(round)    // to nearest, halves to even
+#undef CK_UNARY
+void ck_neg_i32(int32_t *y, const int32_t *x, size_t n);
+void ck_abs_i32(int32_t *y, const int32_t *x, size_t n);
+
+// y[i] = min(max(x[i], low), high); NaN stays
+void ck_clamp_f32(float *y, const float *x, size_t n, float low, float high);
+void ck_clamp_f64(double *y, const double *x, size_t n, double low, double high);
+
+// y[i] = x[i] ^ exponent, as pow() of the C library
+void ck_pow_scalar_f32(float *y, const float *x, size_t n, float exponent);
+void ck_pow_scalar_f64(double *y, const double *x, size_t n, double exponent);
+
+// y[i] = a * x[i] + b
+void ck_affine_f32(float *y, const float *x, size_t n, float a, float b);
+void ck_affine_f64(double *y, const double *x, size_t n, double a, double b);
+
+// Backward halves: dx[i] = dy[i] * f'(...), where s is what the forward saved.
+#define CK_BACKWARD(name)                                                       \
+  void ck_##name##_backward_f32(float *dx, const float *dy, const float *s, size_t n); \
+  void ck_##name##_backward_f64(double *dx, const double *dy, const double *s, size_t n);
+CK_BACKWARD(relu)     // s = x or y: s > 0 ? dy : 0
+CK_BACKWARD(sigmoid)  // s = y: dy * y * (1 - y)
+CK_BACKWARD(tanh)     // s = y: dy * (1 - y * y)
+#undef CK_BACKWARD
+
+// ---------------------------------------------------------------- elementwise, two inputs
+
+// y[r, c] = f(a[r * a_row + c * a_col], b[r * b_row + c * b_col]), y dense [rows, cols]. Any strides work; those
+// that broadcasting makes (0 or 1 for columns) are fast, also for many short rows.
+#define CK_BINARY_ARGUMENTS(T)                                                                 \
+  const T *a, const T *b, size_t rows, size_t cols, ptrdiff_t a_row, ptrdiff_t a_col, ptrdiff_t b_row, \
+      ptrdiff_t b_col
+#define CK_BINARY(name)                                          \
+  void ck_##name##_f32(float *y, CK_BINARY_ARGUMENTS(float));    \
+  void ck_##name##_f64(double *y, CK_BINARY_ARGUMENTS(double));
+#define CK_BINARY_WITH_INTEGERS(name) \
+  CK_BINARY(name)                     \
+  void ck_##name##_i32(int32_t *y, CK_BINARY_ARGUMENTS(int32_t));
+#define CK_COMPARISON(name)                                       \
+  void ck_##name##_f32(int32_t *y, CK_BINARY_ARGUMENTS(float));   \
+  void ck_##name##_f64(int32_t *y, CK_BINARY_ARGUMENTS(double));  \
+  void ck_##name##_i32(int32_t *y, CK_BINARY_ARGUMENTS(int32_t));
+CK_BINARY_WITH_INTEGERS(add)
+CK_BINARY_WITH_INTEGERS(sub)
+CK_BINARY_WITH_INTEGERS(mul)
+CK_BINARY_WITH_INTEGERS(div)      // integers: truncating, x / 0 = 0
+CK_BINARY_WITH_INTEGERS(maximum)  // NaN if either is NaN
+CK_BINARY_WITH_INTEGERS(minimum)
+CK_BINARY(pow)                    // as pow() of the C library
+CK_BINARY(squared_difference)     // (a - b)^2
+CK_COMPARISON(equal)              // 1 or 0
+CK_COMPARISON(less)
+CK_COMPARISON(less_equal)
+#undef CK_COMPARISON
+#undef CK_BINARY_WITH_INTEGERS
+#undef CK_BINARY
+#undef CK_BINARY_ARGUMENTS
+
+// y[i] = condition[i] != 0 ? a[i] : b[i], elements of 4 or 8 bytes
+void ck_where_b32(void *y, const int32_t *condition, const void *a, const void *b, size_t n);
+void ck_where_b64(void *y, const int32_t *condition, const void *a, const void *b, size_t n);
+
+// ---------------------------------------------------------------- sums into place
+
+// y[i] += x[i]
+void ck_accumulate_f32(float *y, const float *x, size_t n);
+void ck_accumulate_f64(double *y, const double *x, size_t n);
+// y[r, c] += row[c], y dense: the bias of a layer, added in place
+void ck_add_row_f32(float *y, const float *row, size_t rows, size_t cols);
+void ck_add_row_f64(double *y, const double *row, size_t rows, size_t cols);
+
+// ---------------------------------------------------------------- reductions
+
+// y[o, i] = reduction over r of x[o, r, i], all dense. float32 sums use several accumulators in blocks of
+// fixed size (error grows with log n, not n). An empty sum is 0; max, min, argmax and argmin need
+// reduce > 0. NaN wins in max and min, and argmax finds the first NaN or the first largest.
+#define CK_REDUCTION(name, T, R, suffix) \
+  void ck_##name##_##suffix(R *y, const T *x, size_t outer, size_t reduce, size_t inner);
+CK_REDUCTION(sum, float, float, f32)
+CK_REDUCTION(sum, double, double, f64)
+CK_REDUCTION(sum, int32_t, int32_t, i32)
+CK_REDUCTION(max, float, float, f32)
+CK_REDUCTION(max, double, double, f64)
+CK_REDUCTION(max, int32_t, int32_t, i32)
+CK_REDUCTION(min, float, float, f32)
+CK_REDUCTION(min, double, double, f64)
+CK_REDUCTION(min, int32_t, int32_t, i32)
+CK_REDUCTION(argmax, float, int32_t, f32)
+CK_REDUCTION(argmax, double, int32_t, f64)
+CK_REDUCTION(argmax, int32_t, int32_t, i32)
+CK_REDUCTION(argmin, float, int32_t, f32)
+CK_REDUCTION(argmin, double, int32_t, f64)
+CK_REDUCTION(argmin, int32_t, int32_t, i32)
+#undef CK_REDUCTION
+
+// The sum of x[i]^2, accumulated in double precision in blocks of fixed size.
+double ck_sum_squares_f32(const float *x, size_t n);
+double ck_sum_squares_f64(const double *x, size_t n);
+// Whether no x[i] is NaN or infinite.
+bool ck_all_finite_f32(const float *x, size_t n);
+bool ck_all_finite_f64(const double *x, size_t n);
+
+// ---------------------------------------------------------------- rows: softmax and cross-entropy
+
+// For each row of a dense [rows, cols]:
+//   softmax       y = exp(x - max) / sum exp(x - max)          dx = y * (dy - sum(dy * y))
+//   log_softmax   y = x - max - log sum exp(x - max)           dx = dy - exp(y) * sum(dy)
+// A row whose maximum is infinite gives what the formula gives in IEEE arithmetic (NaN).
+#define CK_ROWS(T, suffix)                                                                     \
+  void ck_softmax_##suffix(T *y, const T *x, size_t rows, size_t cols);                        \
+  void ck_softmax_backward_##suffix(T *dx, const T *dy, const T *y, size_t rows, size_t cols); \
+  void ck_log_softmax_##suffix(T *y, const T *x, size_t rows, size_t cols);                    \
+  void ck_log_softmax_backward_##suffix(T *dx, const T *dy, const T *y, size_t rows, size_t cols); \
+  /* losses[r] = log_sum_exp[r] - x[r, labels[r]]; labels are in 0..<cols (the caller checks) */ \
+  void ck_cross_entropy_##suffix(T *losses, T *log_sum_exp, const T *x, const int32_t *labels,  \
+                                 size_t rows, size_t cols);                                    \
+  /* dx[r, c] = dy[r * dy_stride] * (exp(x[r, c] - log_sum_exp[r]) - (c == labels[r])), dy_stride 0 or 1 */ \
+  void ck_cross_entropy_backward_##suffix(T *dx, const T *dy, ptrdiff_t dy_stride, const T *x,  \
+                                          const T *log_sum_exp, const int32_t *labels,         \
+                                          size_t rows, size_t cols);
+CK_ROWS(float, f32)
+CK_ROWS(double, f64)
+#undef CK_ROWS
+
+// ---------------------------------------------------------------- binary cross-entropy
+
+// y = -(t * max(log p, -100) + (1 - t) * max(log(1 - p), -100)), PyTorch's clamping
+// dp = dy[i * dy_stride] * (p - t) / max(p * (1 - p), 1e-12)
+// with logits: y = max(x, 0) - x * t + log(1 + e^-|x|);  dx = dy[i * dy_stride] * (sigmoid(x) - t)
+#define CK_BCE(T, suffix)                                                                      \
+  void ck_bce_##suffix(T *y, const T *p, const T *t, size_t n);                                \
+  void ck_bce_backward_##suffix(T *dp, const T *dy, ptrdiff_t dy_stride, const T *p, const T *t, \
+                                size_t n);                                                     \
+  void ck_bce_logits_##suffix(T *y, const T *x, const T *t, size_t n);                         \
+  void ck_bce_logits_backward_##suffix(T *dx, const T *dy, ptrdiff_t dy_stride, const T *x,    \
+                                       const T *t, size_t n);
+CK_BCE(float, f32)
+CK_BCE(double, f64)
+#undef CK_BCE
+
+// ---------------------------------------------------------------- random numbers
+
+// Counter-based (Philox 4x32-10): element i of stream (seed, stream) is a pure function of the
+// three, so any part can be made by itself, in any order. `first` is the index of y[0].
+// uniform: [low, high), 24 bits of randomness. normal: Box-Muller on two uniform numbers.
+void ck_uniform_f32(float *y, size_t n, uint64_t seed, uint64_t stream, uint64_t first, float low, float high);
+void ck_uniform_f64(double *y, size_t n, uint64_t seed, uint64_t stream, uint64_t first, double low, double high);
+void ck_normal_f32(float *y, size_t n, uint64_t seed, uint64_t stream, uint64_t first, float mean, float deviation);
+void ck_normal_f64(double *y, size_t n, uint64_t seed, uint64_t stream, uint64_t first, double mean, double deviation);
+
+// y[r, c] = x[r, c] * (u(seed, samples[r], stream, c) < p ? 0 : 1 / (1 - p)), where u is uniform in [0, 1)
+// and a pure function of its arguments: the same call on dy is the backward pass. samples == NULL stands for
+// first_sample + r.
+void ck_dropout_f32(float *y, const float *x, size_t rows, size_t cols, float p, uint64_t seed,
+                    uint32_t stream, const uint64_t *samples, uint64_t first_sample);
+void ck_dropout_f64(double *y, const double *x, size_t rows, size_t cols, double p, uint64_t seed,
+                    uint32_t stream, const uint64_t *samples, uint64_t first_sample);
+
+// ---------------------------------------------------------------- matrix product for tiny shapes
+
+// c[i * ldc + j] = beta * c[i * ldc + j] + sum over l of a[i * a_row + l * a_col] * b[l * b_row + j * b_col]
+// (beta == 0 overwrites, also NaN). For products too small for a BLAS call to pay.
+void ck_gemm_small_f32(float *c, const float *a, const float *b, size_t m, size_t n, size_t k,
+                       ptrdiff_t a_row, ptrdiff_t a_col, ptrdiff_t b_row, ptrdiff_t b_col, size_t ldc,
+                       float beta);
+void ck_gemm_small_f64(double *c, const double *a, const double *b, size_t m, size_t n, size_t k,
+                       ptrdiff_t a_row, ptrdiff_t a_col, ptrdiff_t b_row, ptrdiff_t b_col, size_t ldc,
+                       double beta);
+
+// ---------------------------------------------------------------- optimizers
+
+// One pass of stochastic gradient descent, PyTorch's rule:
+//   g = scale * grad + weight_decay * w
+//   if momentum != 0: v = first ? g : momentum * v + (1 - dampening) * g;  g = nesterov ? g + momentum * v : v
+//   w -= learning_rate * g
+// velocity may be NULL when momentum == 0.
+void ck_sgd_f32(float *w, float *velocity, const float *grad, size_t n, float learning_rate,
+                float momentum, float dampening, float weight_decay, bool nesterov, bool first,
+                float scale);
+
+#ifdef __cplusplus
+}
+#endif
