@@ -37,9 +37,11 @@ void ck_parallel(void (*task)(void *context, int part), void *context, int parts
 
 // Small per-thread state of the layers above, zero at first: cheaper than a task-local value.
 typedef struct {
-  int32_t grad_disabled;  // depth of withoutGrad scopes
-  int32_t inference;      // depth of evaluation scopes
-  void *scope;            // opaque, unmanaged
+  int32_t grad_disabled;       // depth of withoutGrad scopes
+  int32_t gradients_in_place;  // whether pullbacks may write straight into leaves' gradients
+  uint64_t sequence;           // number of the newest recorded operation
+  void *release_queue;         // opaque, unmanaged
+  void *mode;                  // opaque, unmanaged
 } ck_thread_state;
 ck_thread_state *ck_current_thread_state(void);
 

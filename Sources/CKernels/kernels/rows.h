@@ -1,0 +1,136 @@
+// Softmax and cross-entropy, row by row.
+
+#define DEFINE_ROWS(suffix, T, V)                                                               \
+  struct rows_##suffix##_job {                                                                  \
+    T *y, *log_sum_exp;                                                                         \
+    const T *x, *dy, *saved;                                                                    \
+    const int32_t *labels;                                                                      \
+    ptrdiff_t dy_stride;                                                                        \
+    size_t cols;                                                                                \
+  };                                                                                            \
+  /* max x and sum exp(x - max) of a row; the exponentials go to y unless it is NULL. */        \
+  INLINE T sum_exp_##suffix(T *y, const T *x, size_t cols, T *max) {                            \
+    *max = max_##suffix##_run(x, cols);                                                         \
+    const V shift = *max;                                                                       \
+    V total = 0;                                                                                \
+    FOR_VECTORS(LANES(V, x), 0, cols, {                                                         \
+      const V v = LOAD_SOME(V, x + i, count, -INFINITY);                                        \
+      const V e = EXP(v - shift);                                                               \
+      if (y) PUT(y, e);                                                                         \
+      total += e;                                                                               \
+    });                                                                                         \
+    return sum_##suffix##_of_lanes(total);                                                      \
+  }                                                                                             \
+  INLINE T log_of_##suffix(T x) { return LOG((V)x)[0]; }                                        \
+                                                                                                \
+  static void softmax_##suffix##_rows(const void *context, size_t begin, size_t end) {          \
+    const struct rows_##suffix##_job job = *(const struct rows_##suffix##_job *)context;        \
+    for (size_t r = begin; r < end; r++) {                                                      \
+      T *y = job.y + r * job.cols;                                                              \
+      T max;                                                                                    \
+      const V scale = 1 / sum_exp_##suffix(y, job.x + r * job.cols, job.cols, &max);            \
+      FOR_VECTORS(LANES(V, y), 0, job.cols, PUT(y, GET(V, y) * scale););                        \
+    }                                                                                           \
+  }                                                                                             \
+  static void softmax_##suffix(T *y, const T *x, size_t rows, size_t cols) {                    \
+    const struct rows_##suffix##_job job = {.y = y, .x = x, .cols = cols};                      \
+    for_rows(softmax_##suffix##_rows, &job, rows, cols, GRAIN_MATHEMATICS);                     \
+  }                                                                                             \
+                                                                                                \
+  static void softmax_backward_##suffix##_rows(const void *context, size_t begin, size_t end) { \
+    const struct rows_##suffix##_job job = *(const struct rows_##suffix##_job *)context;        \
+    for (size_t r = begin; r < end; r++) {                                                      \
+      const T *dy = job.dy + r * job.cols, *saved = job.saved + r * job.cols;                   \
+      V product = 0;                                                                            \
+      FOR_VECTORS(LANES(V, dy), 0, job.cols, product += GET(V, dy) * GET(V, saved););           \
+      const V total = sum_##suffix##_of_lanes(product);                                         \
+      FOR_VECTORS(LANES(V, dy), 0, job.cols,                                                    \
+                  PUT(job.y + r * job.cols, GET(V, saved) * (GET(V, dy) - total)););            \
+    }                                                                                           \
+  }                                                                                             \
+  static void softmax_backward_##suffix(T *dx, const T *dy, const T *y, size_t rows,            \
+                                        size_t cols) {                                          \
+    const struct rows_##suffix##_job job = {.y = dx, .dy = dy, .saved = y, .cols = cols};       \
+    for_rows(softmax_backward_##suffix##_rows, &job, rows, cols, GRAIN_MEMORY);                 \
+  }                                                                                             \
+                                                                                                \
+  static void log_softmax_##suffix##_rows(const void *context, size_t begin, size_t end) {      \
+    const struct rows_##suffix##_job job = *(const struct rows_##suffix##_job *)context;        \
+    for (size_t r = begin; r < end; r++) {                                                      \
+      const T *x = job.x + r * job.cols;                                                        \
+      T max;                                                                                    \
+      const V log_sum = log_of_##suffix(sum_exp_##suffix(NULL, x, job.cols, &max));             \
+      FOR_VECTORS(LANES(V, x), 0, job.cols,                                                     \
+                  PUT(job.y + r * job.cols, (GET(V, x) - max) - log_sum););                     \
+    }                                                                                           \
+  }                                                                                             \
+  static void log_softmax_##suffix(T *y, const T *x, size_t rows, size_t cols) {                \
+    const struct rows_##suffix##_job job = {.y = y, .x = x, .cols = cols};                      \
+    for_rows(log_softmax_##suffix##_rows, &job, rows, cols, GRAIN_MATHEMATICS);                 \
+  }                                                                                             \
+                                                                                                \
+  static void log_softmax_backward_##suffix##_rows(const void *context, size_t begin,           \
+                                                   size_t end) {                                \
+    const struct rows_##suffix##_job job = *(const struct rows_##suffix##_job *)context;        \
+    for (size_t r = begin; r < end; r++) {                                                      \
+      const T *dy = job.dy + r * job.cols, *saved = job.saved + r * job.cols;                   \
+      const V total = sum_##suffix##_run(dy, job.cols);                                         \
+      FOR_VECTORS(LANES(V, dy), 0, job.cols, {                                                  \
+        const V y = GET(V, saved);                                                              \
+        PUT(job.y + r * job.cols, GET(V, dy) - EXP(y) * total);                                 \
+      });                                                                                       \
+    }                                                                                           \
+  }                                                                                             \
+  static void log_softmax_backward_##suffix(T *dx, const T *dy, const T *y, size_t rows,        \
+                                            size_t cols) {                                      \
+    const struct rows_##suffix##_job job = {.y = dx, .dy = dy, .saved = y, .cols = cols};       \
+    for_rows(log_softmax_backward_##suffix##_rows, &job, rows, cols, GRAIN_MATHEMATICS);        \
+  }                                                                                             \
+                                                                                                \
+  static void cross_entropy_##suffix##_rows(const void *context, size_t begin, size_t end) {    \
+    const struct rows_##suffix##_job job = *(const struct rows_##suffix##_job *)context;        \
+    for (size_t r = begin; r < end; r++) {                                                      \
+      const T *x = job.x + r * job.cols;                                                        \
+      T max;                                                                                    \
+      const T log_sum = log_of_##suffix(sum_exp_##suffix(NULL, x, job.cols, &max));             \
+      job.log_sum_exp[r] = max + log_sum;                                                       \
+      job.y[r] = (max - x[job.labels[r]]) + log_sum;                                            \
+    }                                                                                           \
+  }                                                                                             \
+  static void cross_entropy_##suffix(T *losses, T *log_sum_exp, const T *x,                     \
+                                     const int32_t *labels, size_t rows, size_t cols) {         \
+    const struct rows_##suffix##_job job = {                                                    \
+        .y = losses, .log_sum_exp = log_sum_exp, .x = x, .labels = labels, .cols = cols};       \
+    for_rows(cross_entropy_##suffix##_rows, &job, rows, cols, GRAIN_MATHEMATICS);               \
+  }                                                                                             \
+                                                                                                \
+  static void cross_entropy_backward_##suffix##_rows(const void *context, size_t begin,         \
+                                                     size_t end) {                              \
+    const struct rows_##suffix##_job job = *(const struct rows_##suffix##_job *)context;        \
+    for (size_t r = begin; r < end; r++) {                                                      \
+      const T *x = job.x + r * job.cols;                                                        \
+      T *dx = job.y + r * job.cols;                                                             \
+      const V log_sum_exp = job.saved[r], dy = job.dy[(ptrdiff_t)r * job.dy_stride];            \
+      const V at_label = EXP((V)x[job.labels[r]] - log_sum_exp);                                \
+      FOR_VECTORS(LANES(V, x), 0, job.cols, {                                                   \
+        const V v = GET(V, x);                                                                  \
+        PUT(dx, dy *EXP(v - log_sum_exp));                                                      \
+      });                                                                                       \
+      dx[job.labels[r]] = dy[0] * (at_label[0] - 1);                                            \
+    }                                                                                           \
+  }                                                                                             \
+  static void cross_entropy_backward_##suffix(T *dx, const T *dy, ptrdiff_t dy_stride,          \
+                                              const T *x, const T *log_sum_exp,                 \
+                                              const int32_t *labels, size_t rows,               \
+                                              size_t cols) {                                    \
+    const struct rows_##suffix##_job job = {.y = dx,                                            \
+                                            .x = x,                                             \
+                                            .dy = dy,                                           \
+                                            .saved = log_sum_exp,                               \
+                                            .labels = labels,                                   \
+                                            .dy_stride = dy_stride,                             \
+                                            .cols = cols};                                      \
+    for_rows(cross_entropy_backward_##suffix##_rows, &job, rows, cols, GRAIN_MATHEMATICS);      \
+  }
+DEFINE_ROWS(f32, float, vf)
+DEFINE_ROWS(f64, double, vd)

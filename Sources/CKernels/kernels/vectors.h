@@ -1,0 +1,101 @@
+// Vector types of VECTOR_BYTES, and the loop that all kernels over arrays are made of.
+
+#define INLINE static inline __attribute__((always_inline))
+#define VECTOR(T, lanes) T __attribute__((ext_vector_type(lanes)))
+
+// A full vector of each element type, and the vectors of 4-byte elements as many as a vd has.
+typedef VECTOR(float, VECTOR_BYTES / 4) vf;
+typedef VECTOR(int32_t, VECTOR_BYTES / 4) vi;
+typedef VECTOR(uint32_t, VECTOR_BYTES / 4) vu;
+typedef VECTOR(double, VECTOR_BYTES / 8) vd;
+typedef VECTOR(int64_t, VECTOR_BYTES / 8) vl;
+typedef VECTOR(uint64_t, VECTOR_BYTES / 8) vul;
+typedef VECTOR(float, VECTOR_BYTES / 8) half_vf;
+typedef VECTOR(int32_t, VECTOR_BYTES / 8) half_vi;
+enum { F32_LANES = VECTOR_BYTES / 4, F64_LANES = VECTOR_BYTES / 8, MAX_LANES = 16 };
+
+#define LANES(V, p) (sizeof(V) / sizeof *(p))
+
+// Work above these numbers of elements goes to several threads.
+enum { GRAIN_MEMORY = 32768, GRAIN_MATHEMATICS = 4096 };
+
+// Copies fewer than 64 bytes, a multiple of 4, in pieces of fixed size: no call, no loop.
+INLINE void copy_some(void *to, const void *from, size_t bytes) {
+  char *t = to;
+  const char *f = from;
+#define PIECE(size)        \
+  if (bytes & size) {      \
+    memcpy(t, f, size);    \
+    t += size, f += size;  \
+  }
+  if (VECTOR_BYTES > 32) PIECE(32)
+  if (VECTOR_BYTES > 16) PIECE(16)
+  PIECE(8)
+  PIECE(4)
+#undef PIECE
+}
+
+// Copies `bytes` of at most `size`, which is known when this is compiled.
+INLINE void copy_vector(void *to, const void *from, size_t size, size_t bytes) {
+  if (bytes == size) {
+    memcpy(to, from, size);
+  } else {
+    copy_some(to, from, bytes);
+  }
+}
+
+// The first `count` lanes from p, the others `filler`; and back.
+#define LOAD_SOME(V, p, count, filler)                           \
+  ({                                                             \
+    V loaded_ = (filler);                                        \
+    copy_vector(&loaded_, p, sizeof(V), (count) * sizeof *(p));  \
+    loaded_;                                                     \
+  })
+#define STORE_SOME(p, count, value)                                      \
+  ({                                                                     \
+    const __auto_type stored_ = (value);                                 \
+    copy_vector(p, &stored_, sizeof stored_, (count) * sizeof *(p));     \
+  })
+#define LOAD(V, p)                        \
+  ({                                      \
+    V loaded_;                            \
+    memcpy(&loaded_, p, sizeof loaded_);  \
+    loaded_;                              \
+  })
+#define STORE(p, value)                   \
+  ({                                      \
+    const __auto_type stored_ = (value);  \
+    memcpy(p, &stored_, sizeof stored_);  \
+  })
+
+// Does the body for i = begin, begin + lanes, ... below end. `count` is the number of lanes in use: a
+// constant but for the last time. GET and PUT are for use in the body.
+#define FOR_VECTORS(lanes, begin, end, ...)        \
+  do {                                             \
+    size_t i = (begin);                            \
+    for (; i + (lanes) <= (end); i += (lanes)) {   \
+      const size_t count = (lanes);                \
+      __VA_ARGS__                                  \
+    }                                              \
+    if (i < (end)) {                               \
+      const size_t count = (end) - i;              \
+      __VA_ARGS__                                  \
+    }                                              \
+  } while (0)
+#define GET(V, p) LOAD_SOME(V, (p) + i, count, 0)
+#define PUT(p, value) STORE_SOME((p) + i, count, value)
+
+// Does body(job, 0, count), in several threads when count is more than grain.
+INLINE void for_range(ck_range_body *body, const void *job, size_t count, size_t grain) {
+  if (count <= grain || ck_threads() == 1) {
+    body(job, 0, count);
+  } else {
+    ck_parallel_range(body, job, count, grain / 2 + 1);
+  }
+}
+
+// The same for rows of `cols` elements.
+INLINE void for_rows(ck_range_body *body, const void *job, size_t rows, size_t cols,
+                     size_t grain) {
+  for_range(body, job, rows, grain / (cols + 1) + 1);
+}

@@ -1,0 +1,115 @@
+// Whether a launcher started this process, as far as the environment tells before MPI does.
+public import Foundation
+
+/// What the launcher of this process says about the run, read from environment variables.
+///
+/// Good for decisions before MPI is initialised, such as who prints; afterwards MPI knows better.
+public struct LauncherEnvironment: Equatable, Sendable {
+  /// A kind of launcher.
+  public enum Launcher: String, Sendable {
+    /// The `mpirun` of Open MPI.
+    case mpirun
+    /// Slurm's `srun`.
+    case srun
+    /// The `mpiexec` of MPICH, Intel MPI and their relatives.
+    case mpiexec
+    /// Something else that speaks PMIx.
+    case pmix = "a PMIx launcher"
+  }
+
+  /// Who started this process.
+  public let launcher: Launcher
+  /// The rank that the launcher gave to this process.
+  public let rank: Int
+  /// The number of ranks that the launcher promises, if it tells.
+  public let worldSize: Int?
+  /// The number of this rank among those on its machine, if the launcher tells.
+  public let localRank: Int?
+
+  /// Reads the environment; nil when no launcher started this process.
+  public init?(_ environment: [String: String] = ProcessInfo.processInfo.environment) {
+    func number(_ name: String) -> Int? { environment[name].flatMap { Int($0) } }
+
+    if let size = number("OMPI_COMM_WORLD_SIZE"), let rank = number("OMPI_COMM_WORLD_RANK") {
+      self.init(.mpirun, rank, size, localRank: number("OMPI_COMM_WORLD_LOCAL_RANK"))
+    } else if let size = number("OMPI_COMM_WORLD_SIZE") {
+      self.init(.mpirun, number("PMIX_RANK") ?? 0, size, localRank: nil)
+    } else if let rank = number("SLURM_PROCID"), let size = Self.sizeOfSlurmStep(number),
+      number("PMI_SIZE") ?? size == size
+    {
+      self.init(.srun, rank, size, localRank: number("SLURM_LOCALID"))
+    } else if let size = number("PMI_SIZE"), let rank = number("PMI_RANK") {
+      self.init(.mpiexec, rank, size, localRank: number("MPI_LOCALRANKID"))
+    } else if let rank = number("PMIX_RANK") {
+      self.init(.pmix, rank, nil, localRank: nil)
+    } else {
+      return nil
+    }
+  }
+
+  private init(_ launcher: Launcher, _ rank: Int, _ worldSize: Int?, localRank: Int?) {
+    self.launcher = launcher
+    self.rank = rank
+    self.worldSize = worldSize
+    self.localRank = localRank
+  }
+
+  /// The tasks of the Slurm step that this process belongs to, nil outside of steps.
+  ///
+  /// A shell of `sbatch` or `salloc` has the variables of its job, `SLURM_NTASKS` and even
+  /// `SLURM_PROCID` among them, although it is one process. Only a step that `srun` started has a
+  /// small step number: Slurm numbers its own (batch, interactive, extern) from 2^32 downwards.
+  private static func sizeOfSlurmStep(_ number: (String) -> Int?) -> Int? {
+    guard let step = number("SLURM_STEP_ID") ?? number("SLURM_STEPID"), step < 0xFFFF_FFF0 else {
+      return nil
+    }
+    return number("SLURM_STEP_NUM_TASKS") ?? number("SLURM_NTASKS")
+  }
+
+  /// Throws when MPI sees another number of ranks than the launcher has started.
+  public func check(worldSize actual: Int, library: String) throws(LaunchError) {
+    guard let promised = worldSize, promised != actual else { return }
+    if actual == 1 {
+      throw LaunchError(
+        description: """
+          this job started \(promised) separate one-process runs instead of one \
+          \(promised)-process run: \(launcher.rawValue) promised \(promised) ranks, MPI sees 1
+          cause: \(launcher.rawValue) and the MPI library of this program (\(library)) do not \
+          understand each other
+          fix: \(remedy)
+          """)
+    }
+    throw LaunchError(
+      description: """
+        \(launcher.rawValue) promised \(promised) ranks, but MPI (\(library)) sees \(actual)
+        cause: one launcher was started by another one, and both left their variables
+        fix: \(remedy)
+        """)
+  }
+
+  private var remedy: String {
+    switch launcher {
+    case .mpirun:
+      "start with the mpirun that belongs to this library (compare `mpirun --version`), and unset "
+        + "OMPI_COMM_WORLD_SIZE if it comes from an earlier shell"
+    case .srun:
+      "use `srun --mpi=pmix` (`srun --mpi=list` shows what this Slurm has), or call mpirun in the "
+        + "allocation instead of srun"
+    case .mpiexec:
+      "this launcher belongs to another MPI (MPICH or Intel MPI); start with Open MPI's mpirun"
+    case .pmix:
+      "start with Open MPI's mpirun"
+    }
+  }
+}
+
+/// A launch that did not make one run of the processes that it started.
+public struct LaunchError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// What happened, why, and what to do.
+  public let description: String
+
+  /// Creates an error with its message.
+  public init(description: String) {
+    self.description = description
+  }
+}

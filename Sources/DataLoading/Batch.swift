@@ -1,0 +1,133 @@
+import Synchronization
+
+/// A rank's samples of one step, in memory that goes back to its loader when the batch is released.
+public final class Batch: Sendable {
+  /// The step of the run that it is for, counted over all epochs from zero.
+  public let step: Int
+  /// The epoch that it belongs to.
+  public let epoch: Int
+  /// Its place among the epoch's batches.
+  public let index: Int
+  /// Where all ranks' samples stand in the epoch's order.
+  public let globalPositions: Range<Int>
+  /// Where this rank's samples stand in the epoch's order; empty where there are fewer than ranks.
+  public let positions: Range<Int>
+  /// Which samples of the dataset they are.
+  public let sampleIndices: ArraySlice<Int>
+  /// The shape of the inputs, the number of samples first.
+  public let inputShape: [Int]
+  /// What the targets are.
+  public let targetKind: TargetKind
+  private let memory: BatchMemory
+  private let pool: BatchPool
+
+  /// How many samples this rank has; may be zero.
+  public var count: Int { positions.count }
+
+  /// The shape of the targets, the number of samples first.
+  public var targetShape: [Int] {
+    switch targetKind {
+    case .classes: [count]
+    case .values(let shape): [count] + shape
+    }
+  }
+
+  init(
+    step: Int, epoch: Int, index: Int, globalPositions: Range<Int>, positions: Range<Int>,
+    sampleIndices: ArraySlice<Int>, pool: BatchPool
+  ) throws {
+    self.step = step
+    self.epoch = epoch
+    self.index = index
+    self.globalPositions = globalPositions
+    self.positions = positions
+    self.sampleIndices = sampleIndices
+    self.pool = pool
+    inputShape = [positions.count] + pool.dataset.inputShape
+    targetKind = pool.dataset.targetKind
+    memory = pool.takeMemory()
+    try pool.dataset.read(sampleIndices, into: memory.buffers(count: positions.count))
+  }
+
+  deinit { pool.giveBack(memory) }
+
+  /// Calls `body` with the inputs, row-major and aligned to 64 bytes.
+  ///
+  /// The memory stays valid and unchanged for as long as the batch is retained.
+  public func withInputs<R>(_ body: (UnsafeBufferPointer<Float>) throws -> R) rethrows -> R {
+    try withExtendedLifetime(self) { try body(.init(memory.buffers(count: count).inputs)) }
+  }
+
+  /// Calls `body` with the labels; there are none unless the targets are classes.
+  ///
+  /// The memory stays valid and unchanged for as long as the batch is retained.
+  public func withLabels<R>(_ body: (UnsafeBufferPointer<Int32>) throws -> R) rethrows -> R {
+    try withExtendedLifetime(self) { try body(.init(memory.buffers(count: count).labels)) }
+  }
+
+  /// Calls `body` with the values to predict, row-major; there are none if the targets are classes.
+  ///
+  /// The memory stays valid and unchanged for as long as the batch is retained.
+  public func withValues<R>(_ body: (UnsafeBufferPointer<Float>) throws -> R) rethrows -> R {
+    try withExtendedLifetime(self) { try body(.init(memory.buffers(count: count).values)) }
+  }
+}
+
+/// Room for one batch. Sendable because it has one owner at a time: the pool, or a batch, which
+/// writes it only while being made.
+final class BatchMemory: @unchecked Sendable {
+  private let inputs: UnsafeMutableRawBufferPointer
+  private let targets: UnsafeMutableRawBufferPointer
+  private let inputCount: Int
+  private let targetKind: TargetKind
+
+  init(capacity: Int, dataset: any Dataset) {
+    func allocate(_ elements: Int) -> UnsafeMutableRawBufferPointer {
+      .allocate(byteCount: max(1, elements * 4), alignment: 64)
+    }
+    inputCount = dataset.inputShape.reduce(1, *)
+    targetKind = dataset.targetKind
+    inputs = allocate(capacity * inputCount)
+    targets = allocate(capacity * max(1, targetKind.valueCount))
+  }
+
+  deinit {
+    inputs.deallocate()
+    targets.deallocate()
+  }
+
+  /// Views of the first `count` samples.
+  func buffers(count: Int) -> SampleBuffers {
+    func view<T>(_ memory: UnsafeMutableRawBufferPointer, _ elements: Int)
+      -> UnsafeMutableBufferPointer<T>
+    {
+      UnsafeMutableBufferPointer(
+        start: memory.baseAddress!.assumingMemoryBound(to: T.self), count: elements)
+    }
+    let isClasses = targetKind.valueCount == 0
+    return SampleBuffers(
+      inputs: view(inputs, count * inputCount),
+      labels: view(targets, isClasses ? count : 0),
+      values: view(targets, count * targetKind.valueCount))
+  }
+}
+
+/// Makes batches of a dataset and reuses the memory of those that have been released.
+final class BatchPool: Sendable {
+  let dataset: any Dataset
+  private let capacity: Int  // in samples
+  private let unused = Mutex<[BatchMemory]>([])
+
+  init(dataset: any Dataset, capacity: Int) {
+    self.dataset = dataset
+    self.capacity = capacity
+  }
+
+  func takeMemory() -> BatchMemory {
+    unused.withLock { $0.popLast() } ?? BatchMemory(capacity: capacity, dataset: dataset)
+  }
+
+  func giveBack(_ memory: BatchMemory) {
+    unused.withLock { $0.append(memory) }
+  }
+}

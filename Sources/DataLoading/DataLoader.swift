@@ -1,0 +1,159 @@
+import Foundation
+import Synchronization
+
+/// Prepares a rank's batches in the background, step after step and epoch after epoch.
+///
+/// Batches come in the sampler's order for ever; the caller stops asking. A run's position is one
+/// integer: starting at step `s` gives what a loader that started at zero gives from its step `s` on,
+/// with any number of ranks.
+public final class DataLoader: Sendable {
+  /// Which samples each batch holds.
+  public let sampler: GlobalBatchSampler
+  private let worker: PrefetchWorker
+  private let thread: Mutex<pthread_t?>
+
+  /// Creates a loader and starts its thread.
+  ///
+  /// - Parameters:
+  ///   - dataset: Where the samples come from.
+  ///   - sampler: Which samples each batch holds; it must have at least one batch.
+  ///   - rank: Which slice of each batch to read.
+  ///   - worldSize: How many slices there are.
+  ///   - step: The first step to prepare.
+  ///   - prefetch: How many batches may wait; at least one.
+  public init(
+    _ dataset: any Dataset, sampler: GlobalBatchSampler, rank: Int = 0, worldSize: Int = 1,
+    startingAt step: Int = 0, prefetch: Int = 2
+  ) {
+    precondition(
+      sampler.count == dataset.count,
+      "DataLoader: the sampler is for \(sampler.count) samples, the dataset has \(dataset.count)")
+    precondition(
+      sampler.batchesPerEpoch > 0,
+      "DataLoader: \(sampler.count) samples make no batch of \(sampler.globalBatch)")
+    precondition(step >= 0 && prefetch > 0, "DataLoader: step \(step), prefetch \(prefetch)")
+    precondition(rank >= 0 && rank < worldSize, "DataLoader: no rank \(rank) of \(worldSize)")
+    self.sampler = sampler
+    worker = PrefetchWorker(
+      dataset: dataset, sampler: sampler, rank: rank, worldSize: worldSize, firstStep: step,
+      depth: prefetch)
+    thread = Mutex(worker.start())
+  }
+
+  deinit { cancel() }
+
+  /// The batch of the next step.
+  ///
+  /// Throws what the dataset threw when it read that batch, and `CancellationError` after `cancel()`.
+  public func next() throws -> Batch { try worker.next() }
+
+  /// Stops preparing, and returns once the thread has ended; also done when the loader is released.
+  public func cancel() {
+    worker.cancel()
+    let running = thread.withLock { thread in
+      defer { thread = nil }
+      return thread
+    }
+    if let running { pthread_join(running, nil) }
+  }
+}
+
+/// The thread's side of a loader, and the queue between the two.
+///
+/// Sendable because `ready` and `isCancelled` are used only while `condition` is locked. It does not
+/// know the loader, whose release ends the thread.
+private final class PrefetchWorker: @unchecked Sendable {
+  private let pool: BatchPool
+  private let sampler: GlobalBatchSampler
+  private let rank: Int
+  private let worldSize: Int
+  private let firstStep: Int
+  private let depth: Int
+  private let condition = NSCondition()
+  private var ready: [Result<Batch, any Error>] = []
+  private var isCancelled = false
+
+  init(
+    dataset: any Dataset, sampler: GlobalBatchSampler, rank: Int, worldSize: Int, firstStep: Int,
+    depth: Int
+  ) {
+    let largest = min(sampler.count, sampler.globalBatch)
+    pool = BatchPool(dataset: dataset, capacity: (largest + worldSize - 1) / worldSize)
+    self.sampler = sampler
+    self.rank = rank
+    self.worldSize = worldSize
+    self.firstStep = firstStep
+    self.depth = depth
+  }
+
+  func start() -> pthread_t {
+    var thread = pthread_t()
+    let context = Unmanaged.passRetained(self)
+    let code = pthread_create(
+      &thread, nil,
+      { context in
+        Unmanaged<PrefetchWorker>.fromOpaque(context!).takeRetainedValue().run()
+        return nil
+      }, context.toOpaque())
+    precondition(code == 0, "DataLoader: no thread: \(String(cString: strerror(code)))")
+    return thread
+  }
+
+  func next() throws -> Batch {
+    condition.lock()
+    defer { condition.unlock() }
+    while ready.isEmpty && !isCancelled { condition.wait() }
+    if isCancelled { throw CancellationError() }
+    if case .failure(let error) = ready[0] { throw error }  // stays: nothing comes after it
+    defer { condition.broadcast() }
+    return try ready.removeFirst().get()
+  }
+
+  func cancel() {
+    condition.lock()
+    isCancelled = true
+    ready = []
+    condition.broadcast()
+    condition.unlock()
+  }
+
+  private func run() {
+    var epoch = -1
+    var order: [Int] = []
+    var step = firstStep
+    while waitForRoom() {
+      if step / sampler.batchesPerEpoch != epoch {
+        epoch = step / sampler.batchesPerEpoch
+        order = sampler.order(epoch: epoch)
+      }
+      let batch = Result { try makeBatch(step: step, epoch: epoch, order: order) }
+      append(batch)
+      if case .failure = batch { return }
+      step += 1
+    }
+  }
+
+  private func makeBatch(step: Int, epoch: Int, order: [Int]) throws -> Batch {
+    let index = step % sampler.batchesPerEpoch
+    let all = sampler.positions(ofBatch: index)
+    let mine = GlobalBatchSampler.slice(of: all, rank: rank, worldSize: worldSize)
+    return try Batch(
+      step: step, epoch: epoch, index: index, globalPositions: all, positions: mine,
+      sampleIndices: order[mine], pool: pool)
+  }
+
+  /// Waits until one more batch may be prepared; false when cancelled.
+  private func waitForRoom() -> Bool {
+    condition.lock()
+    defer { condition.unlock() }
+    while ready.count >= depth && !isCancelled { condition.wait() }
+    return !isCancelled
+  }
+
+  private func append(_ batch: Result<Batch, any Error>) {
+    condition.lock()
+    if !isCancelled { ready.append(batch) }
+    condition.broadcast()
+    condition.unlock()
+  }
+}

@@ -1,0 +1,211 @@
+import Foundation
+
+/// Where a run's samples come from: what the `data` section of a configuration says.
+///
+/// | kind   | path                                                                                     |
+/// |--------|------------------------------------------------------------------------------------------|
+/// | digits | none: 1,797 digits of 8 x 8 pixels are part of the program; every fifth is for testing    |
+/// | idx    | a folder with MNIST's files: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, and the same with `t10k`; or `train-images.idx3-ubyte`; or with `.gz`. Bytes become 0...1 |
+/// | csv    | a file, or a folder with `train.csv` and possibly `test.csv`; or with `.gz`               |
+/// | npy    | a folder with `train-inputs.npy`, `train-targets.npy` and the same with `test`; or with `inputs.npy` and `targets.npy`; or the path of a file of inputs beside its targets |
+///
+/// Where there is no file for testing, `testCount` says how many of the last samples are kept for it.
+/// Where there is one, its last `testCount` samples are used, all of them by default. Zero means no testing.
+public struct DataSource: Sendable, Equatable {
+  /// The format.
+  public enum Kind: String, Sendable, CaseIterable, Codable {
+    case digits, idx, csv, npy
+  }
+
+  /// How to read the targets.
+  public enum Target: String, Sendable, CaseIterable, Codable {
+    /// Labels: whole numbers from zero on.
+    case classes
+    /// Numbers to predict.
+    case values
+  }
+
+  /// What to do with the inputs.
+  public enum Normalization: String, Sendable, CaseIterable, Codable {
+    /// Nothing.
+    case none
+    /// All inputs together get mean zero and deviation one over the training set.
+    case standardize
+    /// Each element of the input by itself gets mean zero and deviation one over the training set.
+    case standardizeFeatures
+  }
+
+  /// The format.
+  public var kind: Kind
+  /// The file or folder; a leading `~` is the home folder.
+  public var path: String?
+  /// How many of the last samples are for testing.
+  public var testCount: Int?
+  /// How many classes there are; by default one more than the largest label.
+  public var classes: Int?
+  /// How to read the targets of csv (by default classes) and npy (by default integers are classes).
+  public var target: Target?
+  /// The target's column in csv: a name in the header, or a number from one; by default the last.
+  public var labelColumn: String?
+  /// Whether csv begins with a header; by default it does if its first line has other than numbers.
+  public var header: Bool?
+  /// The shape of one input in csv, such as `[1, 28, 28]`; by default one axis.
+  public var inputShape: [Int]?
+  /// What to do with the inputs.
+  public var normalize: Normalization = .none
+
+  /// Creates a source with default options.
+  public init(_ kind: Kind, path: String? = nil) {
+    self.kind = kind
+    self.path = path
+  }
+
+  /// Reads training and test set.
+  ///
+  /// Throws a `DataError` if an option is wrong, a file is missing, or one is not what it should be.
+  public func open() throws -> (train: InMemoryDataset, test: InMemoryDataset) {
+    try check()
+    var (train, test) = try read()
+    if normalize != .none {
+      let standardization = Standardization(
+        of: train, perFeature: normalize == .standardizeFeatures)
+      train = train.standardized(standardization)
+      test = test.standardized(standardization)
+    }
+    return (train, test)
+  }
+
+  /// Refuses values that make no sense, and options that this kind would ignore.
+  private func check() throws {
+    func refuse(_ option: String, _ why: String) throws -> Never {
+      throw DataError(.configuration, "data.\(option): \(why)")
+    }
+    let uses: [(option: String, isGiven: Bool, kinds: [Kind])] = [
+      ("path", path != nil, [.idx, .csv, .npy]),
+      ("testCount", testCount != nil, [.idx, .csv, .npy]),
+      ("classes", classes != nil, [.idx, .csv, .npy]),
+      ("target", target != nil, [.csv, .npy]),
+      ("labelColumn", labelColumn != nil, [.csv]),
+      ("header", header != nil, [.csv]),
+      ("inputShape", inputShape != nil, [.csv]),
+    ]
+    for use in uses where use.isGiven && !use.kinds.contains(kind) {
+      let kinds = use.kinds.map(\.rawValue).joined(separator: ", ")
+      try refuse(use.option, "not for kind \(kind.rawValue), only for \(kinds): remove it")
+    }
+    if kind != .digits, path?.isEmpty ?? true {
+      try refuse("path", "kind \(kind.rawValue) needs a file or folder")
+    }
+    if let testCount, testCount < 0 { try refuse("testCount", "\(testCount) is negative") }
+    if let classes, classes < 1 { try refuse("classes", "\(classes) is not positive") }
+    if classes != nil, target == .values { try refuse("classes", "data.target is values") }
+  }
+
+  private func read() throws -> (train: InMemoryDataset, test: InMemoryDataset) {
+    let path = NSString(string: path ?? "").expandingTildeInPath
+    switch kind {
+    case .digits:
+      return Digits.split(try dataset(Digits.samples(), classes: 10))
+    case .idx:
+      guard isFolder(path) else { throw missing(path, "a folder with IDX files") }
+      let parts = try ["train", "t10k"].map { try IDX.samples(in: path, part: $0) }
+      guard let first = parts[0] ?? parts[1] else {
+        throw missing(path, "train-images-idx3-ubyte or t10k-images-idx3-ubyte, or .gz of it")
+      }
+      return try split(train: first, test: parts[0] == nil ? nil : parts[1])
+    case .csv:
+      let isFolder = isFolder(path)
+      let trainPath = isFolder ? path + "/train.csv" : path
+      guard let train = try CSV.samples(path: trainPath, options: self) else {
+        throw missing(trainPath, isFolder ? "this file, or .gz of it," : "a file or folder")
+      }
+      let test = isFolder ? try CSV.samples(path: path + "/test.csv", options: self) : nil
+      return try split(train: train, test: test)
+    case .npy:
+      return try isFolder(path) ? readNumPyFolder(path) : readNumPyFile(path)
+    }
+  }
+
+  private func readNumPyFolder(_ folder: String) throws -> (InMemoryDataset, InMemoryDataset) {
+    func pair(_ prefix: String) throws -> Samples? {
+      try NumPyFile.samples(
+        inputs: "\(folder)/\(prefix)inputs.npy", targets: "\(folder)/\(prefix)targets.npy",
+        options: self)
+    }
+    if let train = try pair("train-") { return try split(train: train, test: pair("test-")) }
+    guard let all = try pair("") else { throw missing(folder, "train-inputs.npy or inputs.npy") }
+    return try split(train: all, test: nil)
+  }
+
+  private func readNumPyFile(_ path: String) throws -> (InMemoryDataset, InMemoryDataset) {
+    let file = URL(fileURLWithPath: path)
+    let name = file.lastPathComponent
+    guard let inputs = name.range(of: "inputs", options: .backwards) else {
+      throw DataError(
+        .configuration,
+        "data.path: '\(path)' is neither a folder nor named like inputs.npy, beside targets.npy")
+    }
+    let targets = file.deletingLastPathComponent()
+      .appendingPathComponent(name.replacingCharacters(in: inputs, with: "targets"))
+    let all = try NumPyFile.samples(inputs: path, targets: targets.path, options: self)
+    guard let all else { throw missing(path, "a file or folder") }
+    return try split(train: all, test: nil)
+  }
+
+  /// The test set is that of its own file or the end of the training file.
+  private func split(
+    train: Samples, test: Samples?
+  ) throws -> (train: InMemoryDataset, test: InMemoryDataset) {
+    let classes =
+      try self.classes ?? max(train.classes(declared: nil), test?.classes(declared: nil) ?? 0)
+    let all = try dataset(train, classes: classes)
+    guard let test else {
+      guard let testCount else {
+        throw DataError(
+          .configuration,
+          "data.testCount: \(train.name) has no test set beside it: say how many of the last "
+            + "samples to keep for testing (of \(train.count); 0 for none)")
+      }
+      guard testCount < train.count else {
+        throw tooLarge(testCount, "leaves nothing to train on", train)
+      }
+      let bound = train.count - testCount
+      return (all.subset(0..<bound), all.subset(bound..<train.count))
+    }
+    guard test.inputShape == train.inputShape, test.valueShape == train.valueShape else {
+      throw DataError(
+        .malformed,
+        "\(test.name): shape \(test.inputShape) with targets of \(test.valueShape ?? []), but "
+          + "\(train.name) has \(train.inputShape) with \(train.valueShape ?? [])")
+    }
+    let tests = try dataset(test, classes: classes)
+    guard let testCount, testCount != test.count else { return (all, tests) }
+    guard testCount < test.count else { throw tooLarge(testCount, "is too many", test) }
+    return (all, tests.subset(test.count - testCount..<test.count))
+  }
+
+  private func dataset(_ samples: Samples, classes: Int) throws -> InMemoryDataset {
+    if let shape = samples.valueShape {
+      return InMemoryDataset(
+        samples.inputs, samples.inputShape, samples.targets, .values(shape: shape))
+    }
+    _ = try samples.classes(declared: classes)
+    return InMemoryDataset(
+      samples.inputs, samples.inputShape, samples.targets, .classes(count: classes))
+  }
+
+  private func isFolder(_ path: String) -> Bool {
+    var isFolder = ObjCBool(false)
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+      && isFolder.boolValue
+  }
+
+  private func missing(_ path: String, _ expected: String) -> DataError {
+    DataError(.missing, "data.path: '\(path)': there is no such thing; \(expected) is expected")
+  }
+
+  private func tooLarge(_ count: Int, _ what: String, _ samples: Samples) -> DataError {
+    DataError(
+      .configuration, "data.testCount: \(count) \(what): \(samples.name) has \(samples.count)")
+  }
+}

@@ -1,0 +1,65 @@
+import Foundation
+
+/// The format of MNIST: two zero bytes, an element type, the number of axes, their lengths, and the
+/// elements, all big-endian.
+package enum IDX {
+  /// Reads a whole array.
+  package static func read(_ reader: ByteReader) throws -> NumericArray {
+    let magic = try reader.bytes(4)
+    guard magic[0] == 0, magic[1] == 0 else {
+      throw reader.malformed("not an IDX file: it begins with \(magic[0]) \(magic[1]), not 0 0")
+    }
+    let type: NumericArray.ElementType
+    switch magic[2] {
+    case 0x08: type = .uint8
+    case 0x09: type = .int8
+    case 0x0B: type = .int16
+    case 0x0C: type = .int32
+    case 0x0D: type = .float32
+    case 0x0E: type = .float64
+    default:
+      throw reader.malformed("byte 2 names element type \(magic[2]), which IDX does not have")
+    }
+    guard (1...4).contains(magic[3]) else {
+      throw reader.malformed("byte 3 declares \(magic[3]) axes: 1 to 4 are expected")
+    }
+    let shape = try (0..<magic[3]).map { _ in
+      try reader.bytes(4).reduce(0) { $0 << 8 | Int($1) }
+    }
+    guard let count = NumericArray.byteCount(shape: shape, type: type) else {
+      throw reader.malformed("declares more elements than can exist: shape \(shape)")
+    }
+    let bytes = try reader.bytes(count)
+    try reader.expectEnd()
+    return NumericArray(
+      name: reader.name, shape: shape, type: type, isBigEndian: true, bytes: bytes)
+  }
+
+  /// Reads images and their labels from a folder; nil if it has no images of that part.
+  static func samples(in folder: String, part: String) throws -> Samples? {
+    guard let imagesPath = path(in: folder, part: part, of: "images", axes: 3) else { return nil }
+    guard let labelsPath = path(in: folder, part: part, of: "labels", axes: 1) else {
+      throw DataError(
+        .missing,
+        "\(folder): there is \(URL(fileURLWithPath: imagesPath).lastPathComponent), but no "
+          + "\(part)-labels-idx1-ubyte or .gz of it")
+    }
+    let images = try read(ByteReader(path: imagesPath))
+    let labels = try read(ByteReader(path: labelsPath))
+    let inputShape: [Int]
+    switch images.shape.count {
+    case 1: throw DataError(.malformed, "\(imagesPath): one axis: these are labels, not images")
+    case 3: inputShape = [1] + images.shape.dropFirst()  // a grey channel
+    default: inputShape = Array(images.shape.dropFirst())
+    }
+    return try Samples(
+      inputs: images, inputShape: inputShape, divisor: 255, targets: labels, isClasses: true)
+  }
+
+  /// The first file there is of the usual spellings.
+  private static func path(in folder: String, part: String, of kind: String, axes: Int) -> String? {
+    ["-", "."].flatMap { separator in
+      ["", ".gz"].map { "\(folder)/\(part)-\(kind)\(separator)idx\(axes)-ubyte\($0)" }
+    }.first { FileManager.default.fileExists(atPath: $0) }
+  }
+}

@@ -1,0 +1,178 @@
+/// A dataset whose samples are arrays; subsets are views that share them.
+public struct InMemoryDataset: Dataset {
+  enum Inputs: Sendable {
+    /// Pixels: a quarter of the memory, divided when read.
+    case bytes([UInt8], divisor: Float)
+    case floats([Float])
+
+    var count: Int {
+      switch self {
+      case .bytes(let bytes, _): bytes.count
+      case .floats(let floats): floats.count
+      }
+    }
+  }
+
+  enum Targets: Sendable {
+    case labels([Int32])
+    case values([Float])
+
+    var count: Int {
+      switch self {
+      case .labels(let labels): labels.count
+      case .values(let values): values.count
+      }
+    }
+  }
+
+  public let inputShape: [Int]
+  public let targetKind: TargetKind
+  public private(set) var count: Int
+  public private(set) var fingerprint: UInt64
+  private let inputs: Inputs
+  private let targets: Targets
+  private var samples: [Int]?  // which samples a subset holds; nil means all
+  private var standardization: Standardization?
+
+  private var inputCount: Int { inputShape.reduce(1, *) }
+
+  /// Creates a dataset of samples with labels.
+  ///
+  /// - Parameters:
+  ///   - inputs: The samples one after another, each row-major.
+  ///   - inputShape: The shape of one sample.
+  ///   - labels: One label of `0..<classes` for each sample.
+  ///   - classes: How many classes there are.
+  public init(inputs: [Float], inputShape: [Int], labels: [Int32], classes: Int) {
+    precondition(
+      labels.allSatisfy { $0 >= 0 && $0 < classes }, "InMemoryDataset: labels are 0..<\(classes)")
+    self.init(.floats(inputs), inputShape, .labels(labels), .classes(count: classes))
+  }
+
+  /// Creates a dataset of samples with numbers to predict.
+  ///
+  /// - Parameters:
+  ///   - inputs: The samples one after another, each row-major.
+  ///   - inputShape: The shape of one sample.
+  ///   - values: The numbers to predict, sample after sample.
+  ///   - valueShape: The shape of one sample's numbers, such as `[1]`.
+  public init(inputs: [Float], inputShape: [Int], values: [Float], valueShape: [Int]) {
+    self.init(.floats(inputs), inputShape, .values(values), .values(shape: valueShape))
+  }
+
+  init(_ inputs: Inputs, _ inputShape: [Int], _ targets: Targets, _ targetKind: TargetKind) {
+    let perSample =
+      switch targetKind {
+      case .classes: 1
+      case .values: targetKind.valueCount
+      }
+    precondition(
+      perSample > 0 && !inputShape.isEmpty && inputShape.allSatisfy { $0 > 0 },
+      "InMemoryDataset: a sample has no elements: inputs \(inputShape), targets \(targetKind)")
+    count = targets.count / perSample
+    precondition(
+      count * perSample == targets.count && inputs.count == count * inputShape.reduce(1, *),
+      "InMemoryDataset: \(inputs.count) inputs of shape \(inputShape) for \(targets.count) targets"
+    )
+    self.inputShape = inputShape
+    self.targetKind = targetKind
+    self.inputs = inputs
+    self.targets = targets
+
+    var hash = Fingerprint()
+    hash.combine(inputShape)
+    switch targetKind {
+    case .classes(let count): hash.combine([0, count])
+    case .values(let shape): hash.combine([1] + shape)
+    }
+    switch inputs {
+    case .bytes(let bytes, let divisor): hash.combine(bytes); hash.combine([divisor])
+    case .floats(let floats): hash.combine(floats)
+    }
+    switch targets {
+    case .labels(let labels): hash.combine(labels)
+    case .values(let values): hash.combine(values)
+    }
+    fingerprint = hash.value
+  }
+
+  /// A view of the samples at `indices`, in that order.
+  public func subset(_ indices: some Sequence<Int>) -> InMemoryDataset {
+    var view = self
+    let chosen = indices.map { sampleIndex($0) }
+    var hash = Fingerprint(fingerprint)
+    hash.combine(chosen)
+    view.samples = chosen
+    view.count = chosen.count
+    view.fingerprint = hash.value
+    return view
+  }
+
+  /// A view whose inputs are standardized when read.
+  func standardized(_ standardization: Standardization) -> InMemoryDataset {
+    var view = self
+    var hash = Fingerprint(fingerprint)
+    hash.combine(standardization.means + standardization.deviations)
+    view.standardization = standardization
+    view.fingerprint = hash.value
+    return view
+  }
+
+  /// Shows each sample's input to `body`, one after another.
+  func forEachInput(_ body: (UnsafeBufferPointer<Float>) -> Void) {
+    let width = inputCount
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: width) { sample in
+      for index in 0..<count {
+        readInputs([index], into: sample.baseAddress!, width: width)
+        body(UnsafeBufferPointer(sample))
+      }
+    }
+  }
+
+  private func sampleIndex(_ index: Int) -> Int {
+    precondition(
+      index >= 0 && index < count, "InMemoryDataset: no sample \(index), there are \(count)")
+    return samples?[index] ?? index
+  }
+
+  public func read(_ indices: ArraySlice<Int>, into buffers: SampleBuffers) {
+    let width = inputCount
+    precondition(buffers.inputs.count >= indices.count * width, "read: the inputs have no room")
+    if let destination = buffers.inputs.baseAddress {
+      readInputs(indices, into: destination, width: width)
+    }
+    switch targets {
+    case .labels(let labels):
+      for (row, index) in indices.enumerated() { buffers.labels[row] = labels[sampleIndex(index)] }
+    case .values(let values):
+      let width = targetKind.valueCount
+      for (row, index) in indices.enumerated() {
+        let first = sampleIndex(index) * width
+        for k in 0..<width { buffers.values[row * width + k] = values[first + k] }
+      }
+    }
+  }
+
+  private func readInputs(
+    _ indices: ArraySlice<Int>, into destination: UnsafeMutablePointer<Float>, width: Int
+  ) {
+    switch inputs {
+    case .bytes(let bytes, let divisor):
+      bytes.withUnsafeBufferPointer { source in
+        for (row, index) in indices.enumerated() {
+          let from = source.baseAddress! + sampleIndex(index) * width
+          let to = destination + row * width
+          for k in 0..<width { to[k] = Float(from[k]) / divisor }
+        }
+      }
+    case .floats(let floats):
+      floats.withUnsafeBufferPointer { source in
+        for (row, index) in indices.enumerated() {
+          let from = source.baseAddress! + sampleIndex(index) * width
+          (destination + row * width).update(from: from, count: width)
+        }
+      }
+    }
+    standardization?.apply(to: destination, rows: indices.count)
+  }
+}

@@ -1,0 +1,101 @@
+/// An array of a file: numbers in some element type and byte order, row-major.
+package struct NumericArray: Sendable {
+  /// What the elements are.
+  package enum ElementType: Sendable {
+    case bool, uint8, uint16, uint32, uint64, int8, int16, int32, int64, float32, float64
+
+    /// How many bytes an element takes.
+    package var byteCount: Int {
+      switch self {
+      case .bool, .uint8, .int8: 1
+      case .uint16, .int16: 2
+      case .uint32, .int32, .float32: 4
+      case .uint64, .int64, .float64: 8
+      }
+    }
+
+    /// Whether the elements are floating-point numbers.
+    package var isFloatingPoint: Bool { self == .float32 || self == .float64 }
+  }
+
+  /// The file's name.
+  package let name: String
+  /// How many elements there are along each axis.
+  package let shape: [Int]
+  /// What the elements are.
+  package let type: ElementType
+  let isBigEndian: Bool
+  let bytes: [UInt8]
+
+  /// How many bytes an array takes; nil when that is more than can be counted.
+  static func byteCount(shape: [Int], type: ElementType) -> Int? {
+    var count = type.byteCount
+    // A zero does not excuse what would overflow without it.
+    for axis in shape where axis != 0 {
+      let (product, overflow) = count.multipliedReportingOverflow(by: axis)
+      if overflow { return nil }
+      count = product
+    }
+    return shape.contains(0) ? 0 : count
+  }
+
+  /// The elements as 32-bit floats, all of them finite.
+  package func floats() throws -> [Float] {
+    let floats: [Float] =
+      switch type {
+      case .bool, .uint8: bytes.map { Float($0) }
+      case .int8: integers(Int8.self) { Float($0) }
+      case .uint16: integers(UInt16.self) { Float($0) }
+      case .int16: integers(Int16.self) { Float($0) }
+      case .uint32: integers(UInt32.self) { Float($0) }
+      case .int32: integers(Int32.self) { Float($0) }
+      case .uint64: integers(UInt64.self) { Float($0) }
+      case .int64: integers(Int64.self) { Float($0) }
+      case .float32: integers(UInt32.self) { Float(bitPattern: $0) }
+      case .float64: integers(UInt64.self) { Float(Double(bitPattern: $0)) }
+      }
+    if let bad = floats.firstIndex(where: { !$0.isFinite }) {
+      throw DataError(
+        .malformed, "\(name): element \(bad) is \(floats[bad]) as a 32-bit float: clean the data")
+    }
+    return floats
+  }
+
+  /// The elements as labels: whole numbers from zero on.
+  package func labels() throws -> [Int32] {
+    let labels: [Int32] =
+      switch type {
+      case .bool, .uint8: bytes.map { Int32($0) }
+      case .int8: integers(Int8.self) { Int32($0) }
+      case .uint16: integers(UInt16.self) { Int32($0) }
+      case .int16: integers(Int16.self) { Int32($0) }
+      case .uint32: integers(UInt32.self) { Int32(exactly: $0) ?? -1 }
+      case .int32: integers(Int32.self) { $0 }
+      case .uint64: integers(UInt64.self) { Int32(exactly: $0) ?? -1 }
+      case .int64: integers(Int64.self) { Int32(exactly: $0) ?? -1 }
+      case .float32, .float64:
+        throw DataError(
+          .malformed,
+          "\(name): labels are whole numbers, these are \(type): save integers, "
+            + "or set data.target to values")
+      }
+    if let bad = labels.firstIndex(where: { $0 < 0 }) {
+      throw DataError(
+        .malformed, "\(name): label \(bad) (counted from zero) is negative or beyond 2147483647")
+    }
+    return labels
+  }
+
+  private func integers<T: FixedWidthInteger, R>(_: T.Type, _ convert: (T) -> R) -> [R] {
+    bytes.withUnsafeBytes { raw in
+      let size = MemoryLayout<T>.size
+      return [R](unsafeUninitializedCapacity: raw.count / size) { result, count in
+        for i in 0..<raw.count / size {
+          let word = raw.loadUnaligned(fromByteOffset: i * size, as: T.self)
+          result.initializeElement(at: i, to: convert(isBigEndian ? T(bigEndian: word) : word))
+        }
+        count = raw.count / size
+      }
+    }
+  }
+}

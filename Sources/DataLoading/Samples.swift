@@ -1,0 +1,76 @@
+/// What a reader found in its file or files, before the classes of training and test are compared.
+struct Samples {
+  let name: String  // of the file that holds the targets
+  let count: Int
+  let inputShape: [Int]
+  let inputs: InMemoryDataset.Inputs
+  let targets: InMemoryDataset.Targets
+  let valueShape: [Int]?  // nil for labels
+
+  /// Inputs and targets whose first axis counts samples.
+  init(
+    inputs: NumericArray, inputShape: [Int], divisor: Float, targets: NumericArray, isClasses: Bool
+  ) throws {
+    name = targets.name
+    count = inputs.shape.first ?? 0
+    self.inputShape = inputShape
+    guard targets.shape.first == count else {
+      throw DataError(
+        .malformed,
+        "\(targets.name): \(targets.shape.first ?? 0) targets, but \(inputs.name) has \(count)"
+          + " samples")
+    }
+    guard count > 0, inputShape.allSatisfy({ $0 > 0 }), !targets.shape.contains(0) else {
+      throw DataError(
+        .malformed,
+        "\(inputs.name): no samples: shape \(inputs.shape) with targets of \(targets.shape)")
+    }
+    self.inputs =
+      inputs.type == .uint8
+      ? .bytes(inputs.bytes, divisor: divisor) : .floats(try inputs.floats())
+    if isClasses {
+      guard targets.shape.count == 1 else {
+        throw DataError(
+          .malformed, "\(targets.name): labels have one axis, these have shape \(targets.shape)")
+      }
+      self.targets = .labels(try targets.labels())
+      valueShape = nil
+    } else {
+      self.targets = .values(try targets.floats())
+      valueShape = targets.shape.count == 1 ? [1] : Array(targets.shape.dropFirst())
+    }
+  }
+
+  /// Samples that are floats already.
+  init(
+    name: String, inputs: [Float], inputShape: [Int], targets: InMemoryDataset.Targets, count: Int
+  ) {
+    self.name = name
+    self.count = count
+    self.inputShape = inputShape
+    self.inputs = .floats(inputs)
+    self.targets = targets
+    if case .labels = targets { valueShape = nil } else { valueShape = [1] }
+  }
+
+  /// One more than the largest label; zero if the targets are values.
+  func classes(declared: Int?) throws -> Int {
+    guard case .labels(let labels) = targets else { return 0 }
+    let needed = Int(labels.max() ?? 0) + 1
+    if let declared, needed > declared {
+      let place = labels.firstIndex { $0 >= declared } ?? 0
+      throw DataError(
+        .malformed,
+        "\(name): label \(labels[place]) of sample \(place) (counted from zero) is not one of "
+          + "data.classes: \(declared), which are 0...\(declared - 1)")
+    }
+    // A label like 2147483647 is hardly ever meant, and would make a model of that width.
+    guard declared != nil || needed <= 100_000 else {
+      throw DataError(
+        .malformed,
+        "\(name): label \(needed - 1) is suspiciously large: set data.classes if it is meant, "
+          + "or data.target to values")
+    }
+    return needed
+  }
+}

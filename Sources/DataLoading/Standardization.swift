@@ -1,0 +1,45 @@
+/// What gives inputs mean zero and deviation one: each becomes `(x - mean) / deviation`.
+struct Standardization: Sendable {
+  let means: [Float]  // one for each element of an input
+  let deviations: [Float]
+
+  /// Measures a dataset that has samples: each element of the input by itself, or all together.
+  init(of dataset: InMemoryDataset, perFeature: Bool) {
+    // Relative to the first sample, because the squares of large values would cancel.
+    var origin: [Float] = []
+    var sums: [Double] = []
+    var squares: [Double] = []
+    dataset.forEachInput { x in
+      if origin.isEmpty {
+        origin = perFeature ? Array(x) : Array(repeating: x[0], count: x.count)
+        sums = Array(repeating: 0, count: x.count)
+        squares = sums
+      }
+      for k in 0..<x.count {
+        let d = Double(x[k]) - Double(origin[k])
+        sums[k] += d
+        squares[k] += d * d
+      }
+    }
+    var n = Double(dataset.count)
+    if !perFeature {
+      n *= Double(sums.count)
+      sums = Array(repeating: sums.reduce(0, +), count: sums.count)
+      squares = Array(repeating: squares.reduce(0, +), count: sums.count)
+    }
+    means = zip(origin, sums).map { Float(Double($0) + $1 / n) }
+    deviations = zip(sums, squares).map { sum, square in
+      let deviation = Float(((square - sum * sum / n) / n).squareRoot())
+      return deviation > 0 ? deviation : 1  // constant, or NaN where rounding went below zero
+    }
+  }
+
+  /// Standardizes inputs in place.
+  func apply(to inputs: UnsafeMutablePointer<Float>, rows: Int) {
+    let width = means.count
+    for row in 0..<rows {
+      let x = inputs + row * width
+      for k in 0..<width { x[k] = (x[k] - means[k]) / deviations[k] }
+    }
+  }
+}

@@ -1,0 +1,24 @@
+public import TensorCore
+
+/// A dense layer: y = x Wᵀ + b, from `[..., inputs]` to `[..., outputs]`.
+public struct Linear: Layer {
+  /// `[outputs, inputs]`, as in PyTorch.
+  public let weight: Parameter
+  /// `[outputs]`
+  public let bias: Parameter?
+
+  /// A layer with PyTorch's default initialisation: weights and biases uniform in ±1/√inputs.
+  public init(_ inputs: Int, _ outputs: Int, bias: Bool = true) {
+    weight = Parameter(Initializer.fanIn([outputs, inputs], inputs))
+    self.bias = bias ? Parameter(Initializer.fanIn([outputs], inputs)) : nil
+  }
+
+  /// A layer with the given weight, `[outputs, inputs]`, and bias, `[outputs]`.
+  public init(weight: Tensor, bias: Tensor? = nil) {
+    self.weight = Parameter(weight)
+    self.bias = bias.map(Parameter.init)
+  }
+
+  /// Applies the layer.
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.linear(weight: weight, bias: bias) }
+}

@@ -1,0 +1,91 @@
+import CKernels
+import TensorCore
+
+/// Stochastic gradient descent with momentum, PyTorch's `torch.optim.SGD`.
+///
+/// With g the gradient plus `weightDecay * w`, and v the velocity, which starts as the first g:
+///
+///     v = momentum * v + (1 - dampening) * g
+///     w -= learningRate * (nesterov ? g + momentum * v : v)
+///
+/// A parameter whose `grad` is nil is left alone.
+public final class SGD {
+  /// The settings of the method; the learning rate is an argument of each step.
+  public struct Options: Sendable, Equatable {
+    /// How much of the velocity is kept.
+    public var momentum: Double
+    /// How much of the gradient does not enter the velocity.
+    public var dampening: Double
+    /// The factor of the L2 penalty's gradient.
+    public var weightDecay: Double
+    /// Whether to look ahead along the velocity.
+    public var nesterov: Bool
+
+    /// Plain gradient descent unless told otherwise.
+    public init(
+      momentum: Double = 0, dampening: Double = 0, weightDecay: Double = 0, nesterov: Bool = false
+    ) {
+      precondition(
+        !nesterov || momentum > 0 && dampening == 0,
+        "SGD: Nesterov momentum needs a momentum and no dampening, not \(momentum) and \(dampening)")
+      self.momentum = momentum
+      self.dampening = dampening
+      self.weightDecay = weightDecay
+      self.nesterov = nesterov
+    }
+  }
+
+  /// The parameters that are updated.
+  public let arena: ParameterArena
+  /// The settings.
+  public let options: Options
+  /// The velocities, in the arena's order; empty without momentum.
+  public let velocity: UnsafeMutableBufferPointer<Float>
+  private let storage: Storage
+  /// For each entry of the arena, whether its velocity has been started.
+  public private(set) var hasVelocity: [Bool]
+
+  /// An optimizer of the parameters in `arena`.
+  public init(_ arena: ParameterArena, _ options: Options = Options()) {
+    self.arena = arena
+    self.options = options
+    let count = options.momentum == 0 ? 0 : arena.count
+    storage = Storage(byteCount: count * MemoryLayout<Float>.stride)
+    velocity = UnsafeMutableBufferPointer(
+      start: storage.pointer.assumingMemoryBound(to: Float.self), count: count)
+    velocity.update(repeating: 0)
+    hasVelocity = Array(repeating: false, count: arena.entries.count)
+  }
+
+  /// Updates all parameters that have a gradient.
+  public func step(learningRate: Double) {
+    // Neighbours that are in the same state are updated in one pass.
+    var next = 0
+    while next < arena.entries.count {
+      let first = next
+      func state(_ index: Int) -> (Bool, Bool) {
+        (arena.entries[index].parameter.grad != nil, hasVelocity[index])
+      }
+      let (hasGradient, isStarted) = state(first)
+      while next < arena.entries.count, state(next) == (hasGradient, isStarted) { next += 1 }
+      guard hasGradient else { continue }
+      let start = arena.entries[first].range.lowerBound
+      let end = arena.entries[next - 1].range.upperBound
+      ck_sgd_f32(
+        arena.values.baseAddress! + start,
+        options.momentum == 0 ? nil : velocity.baseAddress! + start,
+        arena.gradients.baseAddress! + start, end - start, Float(learningRate),
+        Float(options.momentum), Float(options.dampening), Float(options.weightDecay),
+        options.nesterov, !isStarted, 1)
+      for index in first..<next { hasVelocity[index] = true }
+    }
+    arena.markValuesChanged()
+  }
+
+  /// Takes over which velocities have been started, from a checkpoint whose values were copied into `velocity`.
+  public func restore(hasVelocity: [Bool]) {
+    precondition(
+      hasVelocity.count == self.hasVelocity.count, "SGD: the restored state is of another model")
+    self.hasVelocity = hasVelocity
+  }
+}

@@ -1,0 +1,237 @@
+internal import CKernels
+
+extension Tensor {
+  /// Computes the gradients of this tensor with respect to the leaves it was computed from, and adds them to their `grad`.
+  ///
+  /// - Parameters:
+  ///   - gradient: The gradient of something with respect to this tensor, of its shape; needed unless this
+  ///     tensor has a single element, for which it is 1.
+  ///   - retainGraph: Whether to keep what the graph saved, so that it can be walked again.
+  ///   - createGraph: Whether to record the computation of the gradients, so that they can be differentiated. Retains
+  ///     the graph.
+  ///   - onFinalGradient: Called for each leaf as soon as nothing more will be added to its gradient in this pass.
+  public final func backward(
+    gradient: Tensor? = nil, retainGraph: Bool = false, createGraph: Bool = false,
+    onFinalGradient: ((Tensor) -> Void)? = nil
+  ) {
+    precondition(
+      requiresGrad,
+      "backward: this \(shape) does not require gradients; no leaf it was computed from does")
+    let seed = upstream(gradient, "backward")
+    guard let operation else {
+      accumulate(seed, keepsGraph: createGraph)
+      onFinalGradient?(self)
+      return
+    }
+    BackwardPass(retainsGraph: retainGraph || createGraph, createsGraph: createGraph)
+      .run(from: operation, seed) { leaf, gradient in
+        leaf.accumulate(gradient, keepsGraph: createGraph)
+      } onFinal: { leaf in
+        onFinalGradient?(leaf)
+      }
+  }
+
+  fileprivate func upstream(_ gradient: Tensor?, _ caller: StaticString) -> Tensor {
+    if let gradient {
+      precondition(
+        gradient.shape == shape && gradient.dataType == dataType,
+        "\(caller): the gradient is \(gradient.dataType) \(gradient.shape), the tensor \(dataType) \(shape)"
+      )
+      return gradient
+    }
+    precondition(
+      count == 1,
+      "\(caller): a tensor of shape \(shape) needs an upstream gradient of that shape; only one element has the default 1"
+    )
+    return .ones(shape, dataType)
+  }
+
+  /// Adds `gradient` to `grad`.
+  final func accumulate(_ gradient: Tensor, keepsGraph: Bool) {
+    guard let sum = grad else {
+      if keepsGraph {
+        grad = gradient
+      } else if let slot = gradientSlot {
+        if !gradient.isSameMemory(as: slot) { copyElements(from: gradient, to: slot) }
+        grad = slot
+      } else {
+        // Others may hold this very tensor; the leaf needs one of its own to add to.
+        let copy = Tensor(uninitialized: shape, dataType)
+        copyElements(from: gradient, to: copy)
+        grad = copy
+      }
+      return
+    }
+    if keepsGraph {
+      grad = sum + gradient
+    } else if !gradient.isSameMemory(as: sum) {
+      sum.addInPlace(gradient)
+    }
+  }
+
+  private func isSameMemory(as other: Tensor) -> Bool {
+    storage === other.storage && offset == other.offset
+  }
+
+  /// y += x for dense y, outside the graph.
+  final func addInPlace(_ x: Tensor) {
+    let x = x.dense()
+    storage.version += 1
+    switch dataType {
+    case .float32: ck_accumulate_f32(f32, x.f32, count)
+    case .float64: ck_accumulate_f64(f64, x.f64, count)
+    case .int32: preconditionFailure("gradients are floating-point numbers")
+    }
+  }
+
+  /// Where a pullback may put a gradient of this leaf directly instead of making a tensor to be added, and whether
+  /// it must add to what is there. nil when it has to return a tensor.
+  final var gradientDestination: (tensor: Tensor, adds: Bool)? {
+    guard operation == nil, leafRequiresGrad,
+      ck_current_thread_state().pointee.gradients_in_place != 0
+    else { return nil }
+    if let grad { return grad.isContiguous && grad.operation == nil ? (grad, true) : nil }
+    return gradientSlot.map { ($0, false) }
+  }
+}
+
+/// The gradients of `result` with respect to `inputs`, in order; nil for an input that it does not depend on.
+///
+/// The `grad` of leaves stays as it is. With `createGraph` the gradients can themselves be differentiated.
+public func grad(
+  of result: Tensor, withRespectTo inputs: [Tensor], gradient: Tensor? = nil,
+  retainGraph: Bool = false, createGraph: Bool = false
+) -> [Tensor?] {
+  precondition(result.requiresGrad, "grad: the result \(result.shape) does not require gradients")
+  let seed = result.upstream(gradient, "grad")
+  var found: [ObjectIdentifier: Tensor] = [:]
+  func add(_ gradient: Tensor, to key: ObjectIdentifier) {
+    found[key] = found[key].map { $0 + gradient } ?? gradient
+  }
+  func key(_ tensor: Tensor) -> ObjectIdentifier {
+    tensor.operation.map { ObjectIdentifier($0) } ?? ObjectIdentifier(tensor)
+  }
+  let wanted = Set(inputs.map(key))
+  guard let operation = result.operation else {
+    return inputs.map { $0 === result ? seed : nil }
+  }
+  BackwardPass(
+    retainsGraph: retainGraph || createGraph, createsGraph: createGraph, accumulatesInLeaves: false
+  ).run(from: operation, seed) { leaf, gradient in
+    if wanted.contains(ObjectIdentifier(leaf)) { add(gradient, to: ObjectIdentifier(leaf)) }
+  } onOperation: { operation, gradient in
+    if wanted.contains(ObjectIdentifier(operation)) {
+      found[ObjectIdentifier(operation)] = gradient
+    }
+  }
+  return inputs.map { found[key($0)] }
+}
+
+/// One walk over the graph, from a result back to its leaves.
+private struct BackwardPass {
+  var retainsGraph: Bool
+  var createsGraph: Bool
+  var accumulatesInLeaves = true
+
+  func run(
+    from root: Operation, _ seed: Tensor, onLeaf: (Tensor, Tensor) -> Void,
+    onFinal: (Tensor) -> Void = { _ in }, onOperation: (Operation, Tensor) -> Void = { _, _ in }
+  ) {
+    let operations = operationsInOrder(from: root)
+    root.gradient = seed
+    root.ownsGradient = false
+    let state = ck_current_thread_state()!
+    let previous = state.pointee.gradients_in_place
+    state.pointee.gradients_in_place = accumulatesInLeaves && !createsGraph ? 1 : 0
+    defer { state.pointee.gradients_in_place = previous }
+
+    withGradientMode(createsGraph) {
+      for operation in operations {
+        var gradients: [Tensor?] = []
+        if let dy = operation.gradient {
+          operation.gradient = nil
+          onOperation(operation, dy)
+          gradients = operation.pullback!(dy)
+          assert(
+            gradients.count == operation.edges.count,
+            "\(operation.name): \(gradients.count) gradients for \(operation.edges.count) inputs")
+        }
+        for (index, edge) in operation.edges.enumerated() {
+          let gradient = index < gradients.count ? gradients[index] : nil
+          switch edge {
+          case .none: break
+          case .operation(let input):
+            if let gradient { add(gradient, to: input, operation.name) }
+          case .leaf(let leaf):
+            if let gradient {
+              onLeaf(leaf, fitted(gradient, leaf.shape, leaf.dataType, operation.name))
+            }
+            leaf.pendingUses -= 1
+            if leaf.pendingUses == 0 { onFinal(leaf) }
+          }
+        }
+        if !retainsGraph { operation.release() }
+      }
+    }
+  }
+
+  /// All operations that `root` was computed from, users before the used, counting the uses of leaves on the way.
+  ///
+  /// Operations are numbered as they are recorded and use only older ones: descending numbers are a topological order, and
+  /// always the same one.
+  private func operationsInOrder(from root: Operation) -> [Operation] {
+    let mark = nextSequenceNumber()
+    var found = [root]
+    root.visitedBy = mark
+    var isSorted = true
+    var next = 0
+    while next < found.count {
+      let operation = found[next]
+      next += 1
+      precondition(
+        !operation.isReleased,
+        """
+        backward: the graph behind \(operation.name) \(operation.resultShape) was released by an earlier backward; \
+        pass retainGraph: true to the first one to walk it again
+        """)
+      for edge in operation.edges {
+        switch edge {
+        case .none: break
+        case .leaf(let leaf): leaf.pendingUses += 1
+        case .operation(let input):
+          guard input.visitedBy != mark else { continue }
+          input.visitedBy = mark
+          if input.sequence > found.last!.sequence { isSorted = false }
+          found.append(input)
+        }
+      }
+    }
+    if !isSorted { found.sort { $0.sequence > $1.sequence } }
+    return found
+  }
+
+  private func add(_ gradient: Tensor, to operation: Operation, _ source: StaticString) {
+    let gradient = fitted(gradient, operation.resultShape, operation.resultType, source)
+    guard let sum = operation.gradient else {
+      operation.gradient = gradient
+      operation.ownsGradient = false
+      return
+    }
+    if operation.ownsGradient {
+      sum.addInPlace(gradient)
+    } else {
+      operation.gradient = sum + gradient
+      operation.ownsGradient = !createsGraph
+    }
+  }
+
+  /// `gradient` summed over the axes that broadcasting added or stretched.
+  private func fitted(
+    _ gradient: Tensor, _ shape: Shape, _ dataType: DataType, _ source: StaticString
+  ) -> Tensor {
+    precondition(
+      gradient.dataType == dataType,
+      "\(source): the gradient is \(gradient.dataType), its input \(dataType)")
+    return gradient.shape == shape ? gradient : gradient.summed(to: shape, source)
+  }
+}

@@ -1,0 +1,62 @@
+/// A gradient that differs from what finite differences say.
+public struct GradientMismatch: Error, CustomStringConvertible {
+  /// Which input, counted from 0.
+  public let input: Int
+  /// Which element of it, in row-major order.
+  public let element: Int
+  /// What backward gave.
+  public let computed: Double
+  /// What finite differences gave.
+  public let expected: Double
+
+  /// The mismatch in one line.
+  public var description: String {
+    "the gradient of input \(input), element \(element), is \(computed); finite differences give \(expected)"
+  }
+}
+
+/// Compares the gradients of a function with central finite differences, and throws `GradientMismatch` where they differ.
+///
+/// The inputs must be float64 for the differences to mean anything. A result of several elements is reduced to one number by
+/// fixed weights, different for each element.
+///
+/// - Parameters:
+///   - function: The function; it must give the same result each time.
+///   - inputs: Where to check it. Inputs that require no gradients are held constant.
+///   - step: The distance by which elements are moved.
+///   - tolerance: How much a gradient may differ, relative to its magnitude or 1, whichever is larger.
+public func checkGradient(
+  of function: ([Tensor]) -> Tensor, at inputs: [Tensor], step: Double = 1e-6,
+  tolerance: Double = 1e-6
+) throws {
+  precondition(
+    inputs.allSatisfy { $0.dataType == .float64 || !$0.requiresGrad },
+    "checkGradient: inputs that require gradients must be float64")
+  func weighted(_ y: Tensor) -> Tensor {
+    let weights = (0..<y.count).map { 0.5 + Double(($0 * 7919) % 101) / 101 }
+    return (y * Tensor.of(weights, shape: y.shape)).sum()
+  }
+  let wanted = inputs.indices.filter { inputs[$0].requiresGrad }
+  let computed = grad(of: weighted(function(inputs)), withRespectTo: wanted.map { inputs[$0] })
+  for (index, gradient) in zip(wanted, computed) {
+    let gradients = gradient?.doubles() ?? Array(repeating: 0, count: inputs[index].count)
+    var elements = inputs[index].doubles()
+    func value(_ element: Int, _ shift: Double) -> Double {
+      let original = elements[element]
+      elements[element] += shift
+      defer { elements[element] = original }
+      var shifted = inputs
+      shifted[index] = .of(elements, shape: inputs[index].shape)
+      shifted[index].requiresGrad = true
+      return weighted(function(shifted)).item()
+    }
+    for element in elements.indices {
+      let expected = (value(element, step) - value(element, -step)) / (2 * step)
+      let error = (gradients[element] - expected).magnitude
+      guard error <= tolerance * max(1, expected.magnitude) else {
+        throw GradientMismatch(
+          input: index, element: element, computed: gradients[element], expected: expected)
+      }
+    }
+  }
+}

@@ -1,0 +1,183 @@
+internal import CKernels
+
+extension Tensor {
+  /// The matrix product.
+  ///
+  /// As in NumPy and PyTorch: two vectors give their dot product; a vector counts as a row on the left and a column on the
+  /// right; leading axes are batches and broadcast. `[..., m, k]` times `[..., k, n]` is `[..., m, n]`.
+  ///
+  /// The gradients are `dy bᵀ` and `aᵀ dy`.
+  public final func matmul(_ other: Tensor) -> Tensor {
+    precondition(
+      dataType == other.dataType && dataType.isFloatingPoint,
+      "matmul: \(dataType) \(shape) × \(other.dataType) \(other.shape); both must be of one floating-point type"
+    )
+    precondition(
+      shape.count > 0 && other.shape.count > 0,
+      "matmul: \(shape) × \(other.shape); scalars are multiplied with *")
+    if shape.count == 1 { return unsqueezed(axis: 0).matmul(other).squeezed(axis: other.shape.count == 1 ? 0 : -2) }
+    if other.shape.count == 1 { return matmul(other.unsqueezed(axis: 1)).squeezed(axis: -1) }
+    checkInnerSizes(self, other)
+    if shape.count == 2, other.shape.count == 2 { return product(other) }
+    return batchedProduct(other)
+  }
+
+  /// `[m, k]` times `[k, n]`.
+  private func product(_ other: Tensor) -> Tensor {
+    let y = Tensor(uninitialized: [shape[0], other.shape[1]], dataType)
+    BLAS.multiply(into: y, self, other, adds: false)
+    let a = other.requiresGrad ? Saved(self, by: "Matmul") : nil
+    let b = requiresGrad ? Saved(other, by: "Matmul") : nil
+    let (left, right) = (Destination(self), Destination(other))
+    return y.recorded("Matmul", from: self, other) { dy in
+      [
+        b.map { gradientProduct(dy, $0().transposed(), for: left) },
+        a.map { gradientProduct($0().transposed(), dy, for: right) },
+      ]
+    }
+  }
+
+  /// x Wᵀ + b over the last axis: `[..., inputs]` becomes `[..., outputs]`, for a weight `[outputs, inputs]`.
+  ///
+  /// The gradients are `dy W`, `dyᵀ x` and the sum of `dy` over the rows.
+  public final func linear(weight: Tensor, bias: Tensor? = nil) -> Tensor {
+    precondition(
+      weight.shape.count == 2 && shape.last == weight.shape[1],
+      "linear: an input of shape \(shape) for a weight of shape \(weight.shape) ([outputs, inputs])")
+    precondition(
+      bias == nil || bias!.shape == [weight.shape[0]],
+      "linear: a bias of shape \(bias!.shape) for a weight of shape \(weight.shape)")
+    precondition(
+      dataType == weight.dataType && dataType == (bias?.dataType ?? dataType),
+      "linear: the input is \(dataType), the weight \(weight.dataType)")
+    guard shape.count == 2 else {
+      var target = shape
+      target[shape.count - 1] = weight.shape[0]
+      return reshaped(to: [shape.dropLast().reduce(1, *), weight.shape[1]])
+        .linear(weight: weight, bias: bias).reshaped(to: target)
+    }
+    let y = Tensor(uninitialized: [shape[0], weight.shape[0]], dataType)
+    BLAS.multiply(
+      into: y, self, weight.view([weight.shape[1], weight.shape[0]], [weight.strides[1], weight.strides[0]], weight.offset, false), adds: false)
+    if let bias { y.addRow(bias) }
+    let x = weight.requiresGrad ? Saved(self, by: "Linear") : nil
+    let w = requiresGrad ? Saved(weight, by: "Linear") : nil
+    let destination = Destination(weight)
+    let biasDestination = bias.map(Destination.init)
+    let pullback: Pullback = { dy in
+      var gradients = [
+        w.map { gradientProduct(dy, $0(), for: nil) },
+        x.map { gradientProduct(dy.transposed(), $0(), for: destination) },
+      ]
+      if let biasDestination { gradients.append(gradientSum(dy, for: biasDestination)) }
+      return gradients
+    }
+    if let bias {
+      return y.recorded("Linear", from: self, weight, bias, pullback: pullback)
+    }
+    return y.recorded("Linear", from: self, weight, pullback: pullback)
+  }
+
+  /// y += row for each row, in place, outside the graph.
+  private func addRow(_ row: Tensor) {
+    let row = row.dense()
+    if dataType == .float32 {
+      ck_add_row_f32(f32, row.f32, shape[0], shape[1])
+    } else {
+      ck_add_row_f64(f64, row.f64, shape[0], shape[1])
+    }
+  }
+
+  private func batchedProduct(_ other: Tensor) -> Tensor {
+    // A batch of rows times one matrix is one large product.
+    if other.shape.count == 2 {
+      var target = shape
+      target[shape.count - 1] = other.shape[1]
+      return reshaped(to: [-1, shape.last!]).product(other).reshaped(to: target)
+    }
+    let (m, k, n) = (shape[shape.count - 2], shape.last!, other.shape.last!)
+    guard
+      let batch = Shape.broadcast(Shape(shape.dropLast(2)), Shape(other.shape.dropLast(2)))
+    else {
+      preconditionFailure("matmul: the batches of \(shape) × \(other.shape) do not broadcast")
+    }
+    func batched(_ x: Tensor, _ rows: Int, _ columns: Int) -> Tensor {
+      var target = batch
+      target.append(rows)
+      target.append(columns)
+      return x.expanded(to: target)
+    }
+    let a = withoutGrad { batched(self, m, k) }
+    let b = withoutGrad { batched(other, k, n) }
+    let y = Tensor(uninitialized: batched(self, m, k).shape.replacingLast(n), dataType)
+    let loop = StridedLoop(shape: batch, Shape(a.strides.dropLast(2)), Shape(b.strides.dropLast(2)))
+    loop.forEachElement { aOffset, bOffset, index in
+      BLAS.multiply(
+        into: y.view([m, n], [n, 1], index * m * n, true),
+        a.view([m, k], Shape(a.strides.suffix(2)), a.offset + aOffset, false),
+        b.view([k, n], Shape(b.strides.suffix(2)), b.offset + bOffset, false), adds: false)
+    }
+    let left = other.requiresGrad ? Saved(self, by: "Matmul") : nil
+    let right = requiresGrad ? Saved(other, by: "Matmul") : nil
+    return y.recorded("Matmul", from: self, other) { dy in
+      [right.map { dy.matmul($0().transposed()) }, left.map { $0().transposed().matmul(dy) }]
+    }
+  }
+}
+
+/// The leaf that a gradient is for, so that a product can be put straight into its `grad`.
+private struct Destination {
+  private let leaf: Tensor?
+
+  init(_ tensor: Tensor) { leaf = tensor.isLeaf && tensor.requiresGrad ? tensor : nil }
+
+  var place: (tensor: Tensor, adds: Bool)? { leaf?.gradientDestination }
+}
+
+private func gradientProduct(_ a: Tensor, _ b: Tensor, for destination: Destination?) -> Tensor {
+  guard let (place, adds) = destination?.place else { return a.matmul(b) }
+  BLAS.multiply(into: place, a, b, adds: adds)
+  return place
+}
+
+/// The sum of the rows of `dy`.
+private func gradientSum(_ dy: Tensor, for destination: Destination) -> Tensor {
+  guard let (place, adds) = destination.place, !adds else { return dy.sum(axes: [0]) }
+  let x = dy.dense()
+  if x.dataType == .float32 {
+    ck_sum_f32(place.f32, x.f32, 1, x.shape[0], x.shape[1])
+  } else {
+    ck_sum_f64(place.f64, x.f64, 1, x.shape[0], x.shape[1])
+  }
+  return place
+}
+
+private func checkInnerSizes(_ a: Tensor, _ b: Tensor) {
+  let (k, l) = (a.shape[a.shape.count - 1], b.shape[b.shape.count - 2])
+  let hint = b.shape.last == k ? "; did you mean the second one transposed()?" : ""
+  precondition(k == l, "matmul: \(a.shape) × \(b.shape): \(k) columns meet \(l) rows\(hint)")
+}
+
+extension Shape {
+  fileprivate func replacingLast(_ size: Int) -> Shape {
+    var result = self
+    result[count - 1] = size
+    return result
+  }
+}
+
+extension StridedLoop {
+  /// Calls `body` with the offsets of each element in both operands and its index in row-major order.
+  fileprivate func forEachElement(_ body: (Int, Int, Int) -> Void) {
+    forEachBlock { rows, cols, offsets in
+      for row in 0..<rows {
+        for col in 0..<cols {
+          body(
+            offsets[0] + row * rowStride(0) + col * columnStride(0),
+            offsets[1] + row * rowStride(1) + col * columnStride(1),
+            offsets[2] + row * cols + col)
+        }
+      }
+    }
+  }
+}

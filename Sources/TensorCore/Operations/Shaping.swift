@@ -1,0 +1,145 @@
+internal import CKernels
+
+// Views: the same elements under another shape. None of these copies, except `contiguous` and reshaping a tensor that no view
+// can express.
+
+extension Tensor {
+  /// The same elements in row-major order under another shape; one size may be -1 and is worked out.
+  ///
+  /// Shares memory where the layout allows, else copies. The gradient is reshaped back.
+  public final func reshaped(to newShape: Shape) -> Tensor {
+    var target = newShape
+    if let wild = newShape.firstIndex(of: -1) {
+      target[wild] = 1
+      let rest = target.elementCount
+      precondition(
+        rest > 0 && count % rest == 0, "reshaped: \(shape) does not fit into \(newShape)")
+      target[wild] = count / rest
+    }
+    precondition(
+      target.elementCount == count, "reshaped: \(shape) has not as many elements as \(newShape)")
+    let source = isContiguous ? self : dense()
+    let (from, to) = (shape, target)
+    return source.view(to, to.denseStrides, source.offset, true)
+      .recorded("Reshape", from: self) { dy in [dy.reshaped(to: from)] }
+  }
+
+  /// The axes in another order: axis `i` of the result is axis `axes[i]` of this tensor.
+  ///
+  /// The gradient is permuted back.
+  public final func permuted(_ axes: [Int]) -> Tensor {
+    precondition(
+      axes.count == shape.count, "permuted: \(axes) does not name every axis of \(shape) once")
+    let order = axes.map { shape.normalized(axis: $0, operation: "permuted") }
+    var inverse = [Int](repeating: -1, count: order.count)
+    for (index, axis) in order.enumerated() { inverse[axis] = index }
+    precondition(
+      !inverse.contains(-1), "permuted: \(axes) does not name every axis of \(shape) once")
+    return view(Shape(order.map { shape[$0] }), Shape(order.map { strides[$0] }), offset)
+      .recorded("Permute", from: self) { dy in [dy.permuted(inverse)] }
+  }
+
+  /// Two axes exchanged, the last two unless others are named.
+  ///
+  /// The gradient is transposed back.
+  public final func transposed(_ first: Int = -2, _ second: Int = -1) -> Tensor {
+    let i = shape.normalized(axis: first, operation: "transposed")
+    let j = shape.normalized(axis: second, operation: "transposed")
+    var (newShape, newStrides) = (shape, strides)
+    newShape.swapAt(i, j)
+    newStrides.swapAt(i, j)
+    return view(newShape, newStrides, offset).recorded("Transpose", from: self) { dy in
+      [dy.transposed(i, j)]
+    }
+  }
+
+  /// The elements within `range` along an axis, every `step`-th one.
+  ///
+  /// The gradient is `dy` in the place of the slice and 0 around it.
+  public final func sliced(_ range: Range<Int>, axis: Int = 0, step: Int = 1) -> Tensor {
+    let axis = shape.normalized(axis: axis, operation: "sliced")
+    precondition(
+      range.lowerBound >= 0 && range.upperBound <= shape[axis] && step > 0,
+      "sliced: \(range) by \(step) is not within axis \(axis) of \(shape)")
+    var (newShape, newStrides) = (shape, strides)
+    newShape[axis] = (range.count + step - 1) / step
+    newStrides[axis] *= step
+    let from = shape
+    return view(newShape, newStrides, offset + range.lowerBound * strides[axis])
+      .recorded("Slice", from: self) { dy in
+        [dy.embedded(in: from, range, axis: axis, step: step)]
+      }
+  }
+
+  /// This tensor in its place in a larger one of zeros: the transpose of `sliced`.
+  final func embedded(in target: Shape, _ range: Range<Int>, axis: Int, step: Int) -> Tensor {
+    let y = Tensor.zeros(target, dataType)
+    copyElements(from: self, to: withoutGrad { y.sliced(range, axis: axis, step: step) })
+    return y.recorded("Embed", from: self) { dy in [dy.sliced(range, axis: axis, step: step)] }
+  }
+
+  /// The part at one index along an axis, which disappears.
+  public final func selected(_ index: Int, axis: Int = 0) -> Tensor {
+    let axis = shape.normalized(axis: axis, operation: "selected")
+    let position = index < 0 ? index + shape[axis] : index
+    precondition(
+      position >= 0 && position < shape[axis],
+      "selected: index \(index) is out of range for axis \(axis) of \(shape)")
+    return sliced(position..<position + 1, axis: axis).squeezed(axis: axis)
+  }
+
+  /// The part at an index along the first axis; negative indices count from the end.
+  public final subscript(index: Int) -> Tensor { selected(index) }
+  /// The parts within a range along the first axis.
+  public final subscript(range: Range<Int>) -> Tensor { sliced(range) }
+
+  /// The elements repeated along new leading axes and along axes of size one, without copying.
+  ///
+  /// The gradient is summed over the repetitions.
+  public final func expanded(to target: Shape) -> Tensor {
+    guard target != shape else { return self }
+    precondition(
+      Shape.broadcast(shape, target) == target, "expanded: \(shape) does not broadcast to \(target)")
+    return view(target, broadcastStrides(to: target), offset).recorded("Expand", from: self) { dy in
+      [dy]
+    }
+  }
+
+  /// Without an axis of size one.
+  public final func squeezed(axis: Int) -> Tensor {
+    let axis = shape.normalized(axis: axis, operation: "squeezed")
+    precondition(shape[axis] == 1, "squeezed: axis \(axis) of \(shape) is not of size 1")
+    return view(shape.removing(axis), strides.removing(axis), offset)
+      .recorded("Squeeze", from: self) { dy in [dy.unsqueezed(axis: axis)] }
+  }
+
+  /// With a new axis of size one before `axis`; -1 adds it at the end.
+  public final func unsqueezed(axis: Int) -> Tensor {
+    let place = axis < 0 ? axis + shape.count + 1 : axis
+    precondition(
+      place >= 0 && place <= shape.count, "unsqueezed: axis \(axis) is out of range for \(shape)")
+    return view(shape.inserting(1, at: place), strides.inserting(1, at: place), offset)
+      .recorded("Unsqueeze", from: self) { dy in [dy.squeezed(axis: place)] }
+  }
+
+  /// The axes from `axis` on merged into one: `[N, C, H, W]` becomes `[N, C * H * W]` from axis 1.
+  public final func flattened(from axis: Int = 0) -> Tensor {
+    if shape.count == 0 { return reshaped(to: [1]) }
+    let axis = shape.normalized(axis: axis, operation: "flattened")
+    var target = Shape(shape.prefix(axis))
+    target.append(shape.dropFirst(axis).reduce(1, *))
+    return target == shape ? self : reshaped(to: target)
+  }
+
+  /// The same elements without gaps in row-major order: this tensor if it is so already, else a copy.
+  public final func contiguous() -> Tensor {
+    isContiguous ? self : dense().recorded("Contiguous", from: self) { dy in [dy] }
+  }
+
+  /// A copy with memory of its own.
+  public final func copy() -> Tensor {
+    let y = Tensor(uninitialized: shape, dataType)
+    copyElements(from: self, to: y)
+    return y.recorded("Copy", from: self) { dy in [dy] }
+  }
+}

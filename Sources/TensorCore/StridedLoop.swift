@@ -1,0 +1,64 @@
+/// The loops over the elements of two operands of one shape but different strides.
+///
+/// Axes of size one are left out and neighbouring axes that step alike in both operands are merged; the two innermost
+/// that remain form a block of rows and columns for a kernel, the others an odometer around it.
+struct StridedLoop {
+  private var shape = Shape()
+  private var strides: (Shape, Shape) = ([], [])
+
+  init(shape full: Shape, _ a: Shape, _ b: Shape) {
+    for axis in 0..<full.count where full[axis] != 1 {
+      let last = shape.count - 1
+      if last >= 0, strides.0[last] == a[axis] * full[axis], strides.1[last] == b[axis] * full[axis]
+      {
+        shape[last] *= full[axis]
+        strides.0[last] = a[axis]
+        strides.1[last] = b[axis]
+      } else {
+        shape.append(full[axis])
+        strides.0.append(a[axis])
+        strides.1.append(b[axis])
+      }
+    }
+    while shape.count < 2 {
+      shape = shape.inserting(1, at: 0)
+      strides.0 = strides.0.inserting(shape.count == 1 ? 1 : 0, at: 0)
+      strides.1 = strides.1.inserting(shape.count == 1 ? 1 : 0, at: 0)
+    }
+  }
+
+  func rowStride(_ operand: Int) -> Int {
+    (operand == 0 ? strides.0 : strides.1)[shape.count - 2]
+  }
+  func columnStride(_ operand: Int) -> Int {
+    (operand == 0 ? strides.0 : strides.1)[shape.count - 1]
+  }
+
+  /// Calls `body` with the rows and columns of a block and the offsets of its first element in both operands, and with
+  /// the number of elements before it.
+  func forEachBlock(_ body: (Int, Int, InlineArray<3, Int>) -> Void) {
+    let rows = shape[shape.count - 2]
+    let cols = shape[shape.count - 1]
+    guard shape.elementCount > 0 else { return }
+    var offsets: InlineArray<3, Int> = [0, 0, 0]
+    guard shape.count > 2 else { return body(rows, cols, offsets) }
+    let outer = shape.count - 2
+    var index = Shape(repeating: 0, count: outer)
+    while true {
+      body(rows, cols, offsets)
+      offsets[2] += rows * cols
+      var axis = outer - 1
+      while axis >= 0 {
+        index[axis] += 1
+        offsets[0] += strides.0[axis]
+        offsets[1] += strides.1[axis]
+        if index[axis] < shape[axis] { break }
+        offsets[0] -= strides.0[axis] * shape[axis]
+        offsets[1] -= strides.1[axis] * shape[axis]
+        index[axis] = 0
+        axis -= 1
+      }
+      if axis < 0 { return }
+    }
+  }
+}

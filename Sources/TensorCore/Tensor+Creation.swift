@@ -1,0 +1,159 @@
+internal import CKernels
+
+extension Tensor {
+  /// A tensor of the given shape whose elements are `elements` in row-major order.
+  public static func of<Scalar: TensorScalar>(_ elements: [Scalar], shape: Shape) -> Tensor {
+    precondition(
+      elements.count == shape.elementCount,
+      "Tensor: \(elements.count) elements do not fill the shape \(shape)")
+    let tensor = Tensor(uninitialized: shape, Scalar.dataType)
+    elements.withUnsafeBytes {
+      if let source = $0.baseAddress { tensor.bytes.copyMemory(from: source, byteCount: $0.count) }
+    }
+    return tensor
+  }
+
+  /// A tensor with one axis.
+  public convenience init<Scalar: TensorScalar>(_ elements: [Scalar]) {
+    self.init(uninitialized: [elements.count], Scalar.dataType)
+    elements.withUnsafeBytes {
+      if let source = $0.baseAddress { bytes.copyMemory(from: source, byteCount: $0.count) }
+    }
+  }
+
+  /// A matrix from its rows, which must be equally long.
+  public convenience init<Scalar: TensorScalar>(_ rows: [[Scalar]]) {
+    let columns = rows.first?.count ?? 0
+    precondition(rows.allSatisfy { $0.count == columns }, "Tensor: the rows differ in length")
+    self.init(uninitialized: [rows.count, columns], Scalar.dataType)
+    for (index, element) in rows.joined().enumerated() {
+      pointer(Scalar.self)[index] = element
+    }
+  }
+
+  /// A scalar, a tensor without axes.
+  public convenience init<Scalar: TensorScalar>(_ value: Scalar) {
+    self.init(uninitialized: [], Scalar.dataType)
+    pointer(Scalar.self).pointee = value
+  }
+
+  /// A tensor with every element equal to `value`.
+  public static func full(_ shape: Shape, _ value: Double, _ dataType: DataType = .float32)
+    -> Tensor
+  {
+    let tensor = Tensor(uninitialized: shape, dataType)
+    tensor.setAll(to: value)
+    return tensor
+  }
+
+  /// A tensor of zeros.
+  public static func zeros(_ shape: Shape, _ dataType: DataType = .float32) -> Tensor {
+    full(shape, 0, dataType)
+  }
+
+  /// A tensor of ones.
+  public static func ones(_ shape: Shape, _ dataType: DataType = .float32) -> Tensor {
+    full(shape, 1, dataType)
+  }
+
+  /// The numbers 0, 1, … below `count`, along one axis.
+  public static func arange(_ count: Int, _ dataType: DataType = .float32) -> Tensor {
+    let tensor = Tensor(uninitialized: [count], dataType)
+    for index in 0..<count {
+      switch dataType {
+      case .float32: tensor.f32[index] = Float(index)
+      case .float64: tensor.f64[index] = Double(index)
+      case .int32: tensor.i32[index] = Int32(index)
+      }
+    }
+    return tensor
+  }
+
+  /// The identity matrix of `size` rows.
+  public static func identity(_ size: Int, _ dataType: DataType = .float32) -> Tensor {
+    let tensor = zeros([size, size], dataType)
+    let diagonal = tensor.view([size], [size + 1], 0)
+    copyElements(from: ones([size], dataType), to: diagonal)
+    return tensor
+  }
+
+  /// Independent numbers, uniform in `range`, drawn from `random`.
+  public static func uniform(
+    _ shape: Shape, in range: Range<Double> = 0..<1, _ dataType: DataType = .float32,
+    using random: inout RandomSource
+  ) -> Tensor {
+    let tensor = Tensor(uninitialized: shape, dataType)
+    let (seed, stream) = (random.seed, random.nextStream())
+    let (low, high) = (range.lowerBound, range.upperBound)
+    switch dataType {
+    case .float32:
+      ck_uniform_f32(tensor.f32, tensor.count, seed, stream, 0, Float(low), Float(high))
+    case .float64: ck_uniform_f64(tensor.f64, tensor.count, seed, stream, 0, low, high)
+    case .int32: preconditionFailure("uniform: floating-point types only")
+    }
+    return tensor
+  }
+
+  /// Independent numbers, normally distributed, drawn from `random`.
+  public static func normal(
+    _ shape: Shape, mean: Double = 0, deviation: Double = 1, _ dataType: DataType = .float32,
+    using random: inout RandomSource
+  ) -> Tensor {
+    let tensor = Tensor(uninitialized: shape, dataType)
+    let (seed, stream) = (random.seed, random.nextStream())
+    switch dataType {
+    case .float32:
+      ck_normal_f32(tensor.f32, tensor.count, seed, stream, 0, Float(mean), Float(deviation))
+    case .float64: ck_normal_f64(tensor.f64, tensor.count, seed, stream, 0, mean, deviation)
+    case .int32: preconditionFailure("normal: floating-point types only")
+    }
+    return tensor
+  }
+
+  /// A copy of the elements behind `buffer`.
+  package static func copying<Scalar: TensorScalar>(
+    _ buffer: UnsafeBufferPointer<Scalar>, shape: Shape
+  ) -> Tensor {
+    precondition(buffer.count == shape.elementCount)
+    let tensor = Tensor(uninitialized: shape, Scalar.dataType)
+    if let source = buffer.baseAddress {
+      tensor.pointer(Scalar.self).update(from: source, count: buffer.count)
+    }
+    return tensor
+  }
+
+  /// Writes `value` to every element of this dense tensor.
+  package final func setAll(to value: Double) {
+    switch dataType {
+    case .float32: ck_fill_f32(f32, count, Float(value))
+    case .float64: ck_fill_f64(f64, count, value)
+    case .int32: ck_fill_i32(i32, count, Int32(value))
+    }
+  }
+}
+
+/// A reproducible source of random tensors: the same seed gives the same numbers on every machine.
+///
+/// Numbers come from a counter-based generator (Philox 4x32-10). Each tensor drawn takes the next stream of the seed, so what
+/// it holds does not depend on the sizes of those drawn before.
+public struct RandomSource: Sendable {
+  /// The seed that all streams share.
+  public let seed: UInt64
+  private var stream: UInt64
+
+  /// Starts at the first stream of `seed`.
+  public init(seed: UInt64) {
+    self.init(seed: seed, stream: 0)
+  }
+
+  /// Starts at the given stream of `seed`.
+  package init(seed: UInt64, stream: UInt64) {
+    self.seed = seed
+    self.stream = stream
+  }
+
+  mutating func nextStream() -> UInt64 {
+    defer { stream += 1 }
+    return stream
+  }
+}

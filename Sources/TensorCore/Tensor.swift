@@ -1,0 +1,229 @@
+internal import CKernels
+
+/// An n-dimensional array that remembers how it was computed.
+///
+/// A tensor looks into memory that it may share with others: views (`reshaped`, `transposed`, `sliced`, …) and
+/// `detached()` copy nothing. Operations on tensors that require gradients record themselves; `backward()` then
+/// leaves gradients in the `grad` of the leaves they started from.
+///
+/// Tensors belong to the thread that made them and are deliberately not `Sendable`.
+public class Tensor {
+  /// The sizes of the axes, outermost first.
+  public final let shape: Shape
+  /// The type of the elements.
+  public final let dataType: DataType
+  /// How far apart neighbours along each axis are, in elements.
+  package final let strides: Shape
+  /// The place of the first element in the storage, in elements.
+  package final private(set) var offset: Int
+  package final private(set) var storage: Storage
+  /// Whether the elements lie one after another in row-major order.
+  public final let isContiguous: Bool
+
+  /// The operation that computed this tensor, nil for a leaf.
+  final var operation: Operation?
+  final var leafRequiresGrad = false
+  /// For the leaves of a backward pass: how many of its operations have yet to contribute.
+  final var pendingUses = 0
+  /// The memory that this leaf's gradient goes to, when someone provides it.
+  package final var gradientSlot: Tensor?
+
+  /// The gradient that backward passes have accumulated in this leaf; nil before the first and after `zeroGrad()`.
+  public final var grad: Tensor?
+
+  init(
+    shape: Shape, strides: Shape, offset: Int, storage: Storage, dataType: DataType,
+    isContiguous: Bool
+  ) {
+    self.shape = shape
+    self.strides = strides
+    self.offset = offset
+    self.storage = storage
+    self.dataType = dataType
+    self.isContiguous = isContiguous
+  }
+
+  /// A dense tensor over `storage`, whose element 0 is the storage's element `offset`.
+  package convenience init(
+    shape: Shape, storage: Storage, offset: Int = 0, dataType: DataType
+  ) {
+    self.init(
+      shape: shape, strides: shape.denseStrides, offset: offset, storage: storage,
+      dataType: dataType, isContiguous: true)
+  }
+
+  /// A dense tensor whose elements have yet to be written.
+  package convenience init(uninitialized shape: Shape, _ dataType: DataType = .float32) {
+    self.init(
+      shape: shape, storage: Storage(byteCount: shape.elementCount * dataType.byteCount),
+      dataType: dataType)
+  }
+
+  /// A leaf that looks at the same elements as `other`: the initializer of `Parameter` and `Buffer`.
+  init(sharing other: Tensor) {
+    shape = other.shape
+    strides = other.strides
+    offset = other.offset
+    storage = other.storage
+    dataType = other.dataType
+    isContiguous = other.isContiguous
+  }
+
+  deinit {
+    if let operation {
+      self.operation = nil
+      ReleaseQueue.release(operation)
+    }
+  }
+
+  /// The number of elements.
+  public final var count: Int { shape.elementCount }
+
+  /// Whether backward computes a gradient for this tensor.
+  ///
+  /// Set it on leaves only; results of operations take it from their inputs.
+  public final var requiresGrad: Bool {
+    get { operation != nil || leafRequiresGrad }
+    set {
+      precondition(
+        !newValue || dataType.isFloatingPoint,
+        "requiresGrad: only floating-point tensors have gradients, this one is \(dataType) \(shape)")
+      precondition(
+        operation == nil,
+        "requiresGrad: this \(shape) is the result of \(operation!.name); detach it first")
+      leafRequiresGrad = newValue
+    }
+  }
+
+  /// Whether this tensor was not computed by a recorded operation.
+  public final var isLeaf: Bool { operation == nil }
+
+  /// The operation whose backward leads on from this tensor, as in `AddBackward`; nil for a leaf.
+  public final var gradFunction: String? { operation.map { "\($0.name)Backward" } }
+
+  /// Forgets the accumulated gradient.
+  public final func zeroGrad() { grad = nil }
+
+  /// The same elements, cut off from the graph: no gradient flows through.
+  public final func detached() -> Tensor { view(shape, strides, offset, isContiguous) }
+
+  /// Moves this leaf to other memory of the same layout, copying its elements there.
+  package final func move(to storage: Storage, offset: Int) {
+    precondition(isLeaf && isContiguous, "only contiguous leaves can be moved")
+    let size = dataType.byteCount
+    (storage.pointer + offset * size).copyMemory(from: bytes, byteCount: count * size)
+    self.storage = storage
+    self.offset = offset
+  }
+
+  /// A tensor over the same storage with another layout, outside the graph.
+  final func view(_ shape: Shape, _ strides: Shape, _ offset: Int, _ isContiguous: Bool) -> Tensor {
+    Tensor(
+      shape: shape, strides: strides, offset: offset, storage: storage, dataType: dataType,
+      isContiguous: isContiguous)
+  }
+
+  /// A view with other strides; finds out by itself whether it is contiguous.
+  final func view(_ shape: Shape, _ strides: Shape, _ offset: Int) -> Tensor {
+    var expected = 1
+    var isContiguous = true
+    if shape.elementCount > 1 {
+      for axis in stride(from: shape.count - 1, through: 0, by: -1) where shape[axis] != 1 {
+        if strides[axis] != expected { isContiguous = false }
+        expected *= shape[axis]
+      }
+    }
+    return view(shape, strides, offset, isContiguous)
+  }
+}
+
+/// A leaf that a module owns and an optimizer updates.
+public final class Parameter: Tensor {
+  /// Makes the elements of `tensor` learnable, sharing its memory.
+  public init(_ tensor: Tensor) {
+    precondition(
+      tensor.dataType.isFloatingPoint && tensor.isContiguous,
+      "Parameter: a contiguous floating-point tensor is needed, not \(tensor.dataType) \(tensor.shape)"
+    )
+    super.init(sharing: tensor)
+    leafRequiresGrad = true
+  }
+}
+
+// MARK: - Element access
+
+extension Tensor {
+  /// The first element's address.
+  package final var bytes: UnsafeMutableRawPointer {
+    storage.pointer + offset * dataType.byteCount
+  }
+  /// The first element's address; the tensor must hold `Scalar`s.
+  package final func pointer<Scalar: TensorScalar>(
+    _: Scalar.Type = Scalar.self
+  ) -> UnsafeMutablePointer<Scalar> {
+    assert(Scalar.dataType == dataType)
+    return bytes.assumingMemoryBound(to: Scalar.self)
+  }
+  final var f32: UnsafeMutablePointer<Float> { bytes.assumingMemoryBound(to: Float.self) }
+  final var f64: UnsafeMutablePointer<Double> { bytes.assumingMemoryBound(to: Double.self) }
+  final var i32: UnsafeMutablePointer<Int32> { bytes.assumingMemoryBound(to: Int32.self) }
+
+  /// The only element, as a `Double`. The tensor must have exactly one.
+  public final func item() -> Double {
+    precondition(count == 1, "item: a tensor of one element is needed, not \(shape)")
+    return switch dataType {
+    case .float32: Double(f32.pointee)
+    case .float64: f64.pointee
+    case .int32: Double(i32.pointee)
+    }
+  }
+
+  /// The elements in row-major order. `Scalar` must be the tensor's own type.
+  public final func array<Scalar: TensorScalar>(of _: Scalar.Type = Scalar.self) -> [Scalar] {
+    precondition(
+      Scalar.dataType == dataType,
+      "array(of: \(Scalar.self)): the tensor \(shape) holds \(dataType)")
+    let dense = dense()
+    return Array(UnsafeBufferPointer(start: dense.pointer(Scalar.self), count: count))
+  }
+
+  /// The elements in row-major order, as `Double`.
+  public final func doubles() -> [Double] {
+    switch dataType {
+    case .float32: array(of: Float.self).map(Double.init)
+    case .float64: array(of: Double.self)
+    case .int32: array(of: Int32.self).map(Double.init)
+    }
+  }
+
+  /// This tensor's elements in row-major order without gaps: itself, or a copy outside the graph.
+  package final func dense() -> Tensor {
+    if isContiguous { return self }
+    let y = Tensor(uninitialized: shape, dataType)
+    copyElements(from: self, to: y)
+    return y
+  }
+}
+
+/// Copies all elements of `x` to the places of `y`; the shapes are equal, the layouts are not.
+func copyElements(from x: Tensor, to y: Tensor) {
+  let size = x.dataType.byteCount
+  let copy = size == 4 ? ck_copy_b32 : ck_copy_b64
+  let loop = StridedLoop(shape: x.shape, y.strides, x.strides)
+  loop.forEachBlock { rows, cols, offsets in
+    copy(
+      y.bytes + offsets[0] * size, x.bytes + offsets[1] * size, rows, cols,
+      loop.rowStride(0), loop.columnStride(0), loop.rowStride(1), loop.columnStride(1))
+  }
+}
+
+extension Tensor {
+  /// Overwrites the elements of this leaf with those of a tensor of the same shape and type, outside the graph.
+  public final func assign(_ values: Tensor) {
+    precondition(
+      values.shape == shape && values.dataType == dataType,
+      "assign: \(values.dataType) \(values.shape) to \(dataType) \(shape)")
+    storage.version += 1
+    copyElements(from: values, to: self)
+  }
+}

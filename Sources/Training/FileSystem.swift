@@ -1,0 +1,343 @@
+// The calls by which a run reaches the disk. Every call that changes the disk first passes one hook,
+// so that a test can make any single one of them fail.
+import CZlib
+import Foundation
+
+/// A call to the operating system that failed on a file or directory.
+public struct FileSystemError: ExitStatusProviding, Equatable, CustomStringConvertible {
+  /// What was being done.
+  public enum Action: String, Sendable {
+    case makeDirectory = "create directory"
+    case create = "create"
+    case read = "read"
+    case write = "write"
+    case synchronize = "write to the disk"
+    case rename = "rename"
+    case remove = "remove"
+  }
+
+  /// What was being done.
+  public let action: Action
+  /// The file or directory.
+  public let path: String
+  /// The system's error number.
+  public let code: Int32
+
+  /// Describes a failed call by what it did, where, and the system's error number.
+  public init(_ action: Action, _ path: String, code: Int32) {
+    self.action = action
+    self.path = path
+    self.code = code
+  }
+
+  /// Whether the disk, the quota or the permitted file size is exhausted.
+  public var isOutOfSpace: Bool { [ENOSPC, EDQUOT, EFBIG].contains(code) }
+
+  /// The failed action, the path and the system's reason.
+  public var description: String {
+    "cannot \(action.rawValue) '\(path)': \(String(cString: strerror(code)))"
+  }
+
+  /// Missing input, an output that cannot be created, or a failed transfer.
+  public var exitStatus: ExitStatus {
+    switch action {
+    case .read: code == ENOENT ? .inputMissing : .inputOutput
+    case .makeDirectory, .create:
+      [EACCES, EPERM, EROFS, ENOTDIR, ENOENT, EEXIST, EISDIR].contains(code)
+        ? .cannotCreate : .inputOutput
+    case .write, .synchronize, .rename, .remove: .inputOutput
+    }
+  }
+}
+
+/// The disk, with durable writes and atomic replacement.
+package struct FileSystem: Sendable {
+  /// Called before every call that changes the disk; what it throws, the call throws.
+  package var willPerform: @Sendable (FileSystemError.Action, String) throws -> Void
+
+  package init(
+    willPerform: @escaping @Sendable (FileSystemError.Action, String) throws -> Void = { _, _ in }
+  ) {
+    self.willPerform = willPerform
+  }
+
+  /// Creates a directory and those above it; an existing directory is fine.
+  package func makeDirectories(_ path: String) throws {
+    if isDirectory(path) { return }
+    let parent = (path as NSString).deletingLastPathComponent
+    if !parent.isEmpty && parent != path { try makeDirectories(parent) }
+    do {
+      try makeDirectory(path)
+    } catch let error as FileSystemError where error.code == EEXIST {
+      guard isDirectory(path) else {
+        throw FileSystemError(.makeDirectory, path, code: ENOTDIR)
+      }
+    }
+  }
+
+  /// Creates a directory that must not exist yet.
+  package func makeDirectory(_ path: String) throws {
+    try willPerform(.makeDirectory, path)
+    guard mkdir(path, 0o755) == 0 else {
+      throw FileSystemError(.makeDirectory, path, code: errno)
+    }
+  }
+
+  /// Creates a file that must not exist yet.
+  package func createFile(_ path: String) throws -> FileWriter {
+    try willPerform(.create, path)
+    let descriptor = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw FileSystemError(.create, path, code: errno) }
+    return FileWriter(path: path, descriptor: descriptor, fileSystem: self)
+  }
+
+  /// Makes the entries of a directory durable.
+  package func synchronizeDirectory(_ path: String) throws {
+    try willPerform(.synchronize, path)
+    let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw FileSystemError(.synchronize, path, code: errno) }
+    defer { close(descriptor) }
+    // Some file systems have nothing to do for a directory and say so with EINVAL.
+    guard fsync(descriptor) == 0 || errno == EINVAL else {
+      throw FileSystemError(.synchronize, path, code: errno)
+    }
+  }
+
+  /// Renames atomically within one directory.
+  package func rename(_ source: String, to destination: String) throws {
+    try willPerform(.rename, destination)
+    guard Foundation.rename(source, destination) == 0 else {
+      throw FileSystemError(.rename, destination, code: errno)
+    }
+  }
+
+  /// Removes a file, or a directory with everything in it; symbolic links are not followed.
+  package func remove(_ path: String) throws {
+    try willPerform(.remove, path)
+    do {
+      try FileManager.default.removeItem(atPath: path)
+    } catch {
+      if !exists(path) { return }
+      throw FileSystemError(.remove, path, code: EIO)
+    }
+  }
+
+  /// Replaces a file's content atomically and durably.
+  package func replaceFile(_ path: String, with text: String) throws {
+    try replaceFile(path) { try $0.write(text) }
+  }
+
+  /// Replaces a file's content, atomically and durably, by what a closure writes.
+  package func replaceFile(_ path: String, writing body: (FileWriter) throws -> Void) throws {
+    let directory = (path as NSString).deletingLastPathComponent
+    let name = (path as NSString).lastPathComponent
+    let temporary = directory.appendingPath(".\(name).tmp-\(getpid())")
+    if exists(temporary) { try remove(temporary) }
+    do {
+      let writer = try createFile(temporary)
+      try body(writer)
+      try writer.finish()
+      try rename(temporary, to: path)
+    } catch {
+      try? remove(temporary)
+      throw error
+    }
+    try synchronizeDirectory(directory.isEmpty ? "." : directory)
+  }
+
+  /// Checks, by doing it, that files can be written durably in a directory, which it creates.
+  package func preflight(_ directory: String) throws {
+    try makeDirectories(directory)
+    let probe = directory.appendingPath(".preflight-\(getpid())-\(UInt32.random(in: 0 ... .max))")
+    do {
+      let writer = try createFile(probe)
+      try writer.write(String(repeating: "lockstep\n", count: 512))
+      try writer.finish()
+      try remove(probe)
+    } catch {
+      try? remove(probe)
+      throw error
+    }
+  }
+
+  /// The names in a directory, sorted; none when there is no such directory.
+  package func names(in directory: String) throws -> [String] {
+    guard let stream = opendir(directory) else {
+      if errno == ENOENT { return [] }
+      throw FileSystemError(.read, directory, code: errno)
+    }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names.sorted()
+  }
+
+  /// Whether anything, a dangling symbolic link included, has this path.
+  package func exists(_ path: String) -> Bool {
+    var information = stat()
+    return lstat(path, &information) == 0
+  }
+
+  /// Whether the path leads to a directory.
+  package func isDirectory(_ path: String) -> Bool {
+    var information = stat()
+    return stat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFDIR
+  }
+
+  /// The bytes that an ordinary user may still write on the disk that holds a path.
+  package func freeBytes(at path: String) -> Int? {
+    var information = statvfs()
+    guard statvfs(path, &information) == 0 else { return nil }
+    let (bytes, overflow) = Int(information.f_bavail)
+      .multipliedReportingOverflow(by: Int(information.f_frsize))
+    return overflow ? nil : bytes
+  }
+
+  /// The content of a small text or JSON file; larger ones are refused.
+  package func readFile(_ path: String, limit: Int = 1 << 26) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    try readChunks(path) { chunk in
+      bytes.append(contentsOf: chunk)
+      if bytes.count > limit { throw FileSystemError(.read, path, code: EFBIG) }
+    }
+    return bytes
+  }
+
+  /// A file's length and CRC-32.
+  package func checksum(_ path: String) throws -> (byteCount: Int, checksum: UInt32) {
+    var byteCount = 0
+    var checksum: UInt32 = 0
+    try readChunks(path) { chunk in
+      byteCount += chunk.count
+      checksum = crc32(of: chunk, continuing: checksum)
+    }
+    return (byteCount, checksum)
+  }
+
+  /// Reads a regular file from start to end; a symbolic link is refused, for it may leave its place.
+  private func readChunks(
+    _ path: String, _ body: (UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+    guard descriptor >= 0 else { throw FileSystemError(.read, path, code: errno) }
+    defer { close(descriptor) }
+    var information = stat()
+    guard fstat(descriptor, &information) == 0 else {
+      throw FileSystemError(.read, path, code: errno)
+    }
+    guard information.st_mode & S_IFMT == S_IFREG else {
+      throw FileSystemError(.read, path, code: EINVAL)
+    }
+    let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 64)
+    defer { chunk.deallocate() }
+    while true {
+      let count = read(descriptor, chunk.baseAddress, chunk.count)
+      if count < 0 && errno == EINTR { continue }
+      guard count >= 0 else { throw FileSystemError(.read, path, code: errno) }
+      if count == 0 { return }
+      try body(UnsafeRawBufferPointer(rebasing: chunk[..<count]))
+    }
+  }
+}
+
+/// A new file being written, which counts and sums what passes.
+public final class FileWriter {
+  /// The file's path.
+  public let path: String
+  /// The bytes written so far.
+  public private(set) var byteCount = 0
+  /// The CRC-32 of the bytes written so far.
+  public private(set) var checksum: UInt32 = 0
+  private var descriptor: Int32
+  private let fileSystem: FileSystem
+
+  fileprivate init(path: String, descriptor: Int32, fileSystem: FileSystem) {
+    self.path = path
+    self.descriptor = descriptor
+    self.fileSystem = fileSystem
+  }
+
+  deinit {
+    if descriptor >= 0 { close(descriptor) }
+  }
+
+  /// Appends bytes.
+  public func write(_ bytes: UnsafeRawBufferPointer) throws {
+    try fileSystem.willPerform(.write, path)
+    try writeAll(bytes, to: descriptor, path: path)
+    byteCount += bytes.count
+    checksum = crc32(of: bytes, continuing: checksum)
+  }
+
+  /// Appends text as UTF-8.
+  public func write(_ text: String) throws {
+    try Array(text.utf8).withUnsafeBytes { try write($0) }
+  }
+
+  /// Makes the content durable and closes the file; after a failure the file must not be used.
+  package func finish() throws {
+    defer {
+      if descriptor >= 0 { close(descriptor) }
+      descriptor = -1
+    }
+    try fileSystem.willPerform(.synchronize, path)
+    // Never repeated: after a failed fsync the kernel may have dropped the data and report success.
+    guard fsync(descriptor) == 0 else { throw FileSystemError(.synchronize, path, code: errno) }
+    let open = descriptor
+    descriptor = -1
+    guard close(open) == 0 else { throw FileSystemError(.write, path, code: errno) }
+  }
+}
+
+/// Writes everything, through short writes and interruptions.
+package func writeAll(
+  _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String
+) throws {
+  var rest = bytes
+  while !rest.isEmpty {
+    let count = write(descriptor, rest.baseAddress, min(rest.count, 1 << 30))
+    if count < 0 && errno == EINTR { continue }
+    guard count > 0 else { throw FileSystemError(.write, path, code: count < 0 ? errno : EIO) }
+    rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+  }
+}
+
+/// zlib's CRC-32 of bytes that follow bytes with a known CRC-32.
+package func crc32(of bytes: UnsafeRawBufferPointer, continuing checksum: UInt32 = 0) -> UInt32 {
+  guard let base = bytes.baseAddress else { return checksum }
+  return UInt32(
+    truncatingIfNeeded: crc32_z(
+      UInt(checksum), base.assumingMemoryBound(to: UInt8.self), bytes.count))
+}
+
+extension String {
+  /// A path one component longer.
+  package func appendingPath(_ component: String) -> String {
+    isEmpty || hasSuffix("/") ? self + component : self + "/" + component
+  }
+
+  /// Eight hexadecimal digits.
+  package init(hexadecimal value: UInt32) {
+    let digits = String(value, radix: 16)
+    self = String(repeating: "0", count: 8 - digits.count) + digits
+  }
+
+  /// Whether the text can stand as one component of a path everywhere: letters, digits, '.', '_', '-'.
+  package var isPlainFileName: Bool {
+    !isEmpty && utf8.count <= 128 && first != "."
+      && utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+          UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"),
+          UInt8(ascii: "-"):
+          true
+        default: false
+        }
+      }
+  }
+}

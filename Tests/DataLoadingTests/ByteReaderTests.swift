@@ -1,0 +1,60 @@
+import DataLoading
+import Foundation
+import Testing
+
+@Suite("ByteReader and gzip")
+struct ByteReaderTests {
+  private func read(_ bytes: [UInt8]) throws -> [UInt8] {
+    try ByteReader(name: "x.gz", bytes: bytes).remainingBytes()
+  }
+
+  @Test("Plain and compressed bytes come back", arguments: [0, 1, 2, 1_000, 300_000])
+  func roundTrip(count: Int) throws {
+    let plain = (0..<count).map { UInt8(truncatingIfNeeded: $0 * $0 >> 3) }
+    #expect(try read(plain) == plain)
+    #expect(try read(gzip(plain)) == plain)
+    #expect(try read(gzip(plain) + gzip([7]) + gzip([]) + gzip(plain)) == plain + [7] + plain)
+  }
+
+  @Test("gzip cut off at any byte is an error that says where")
+  func truncated() {
+    let whole = gzip(Array("The quick brown fox jumps over the lazy dog".utf8))
+    for count in 2..<whole.count {
+      let error = #expect(throws: DataError.self) { try read(Array(whole[..<count])) }
+      #expect(error?.kind == .malformed)
+      #expect(error?.message.contains("byte \(count) of \(count)") == true)
+    }
+  }
+
+  @Test("gzip with wrong contents, checksum, length or rest is an error")
+  func damaged() {
+    let whole = gzip((0..<200).map { UInt8($0 * 7 % 251) })
+    for place in [12, 40, whole.count - 8, whole.count - 1] {
+      var bytes = whole
+      bytes[place] ^= 0x10
+      #expect(throws: DataError.self) { try read(bytes) }
+    }
+    let error = #expect(throws: DataError.self) { try read(whole + [1, 2, 3]) }
+    #expect(error?.message.contains("incorrect header check") == true)
+  }
+
+  @Test("A file that inflates without end is refused before it fills the memory")
+  func bomb() throws {
+    let member = gzip([UInt8](repeating: 0, count: 32 << 20))
+    let bomb = (0..<33).map { _ in member }.joined()
+    #expect(bomb.count < 2 << 20)
+    let reader = try ByteReader(name: "bomb.gz", bytes: Array(bomb))
+    let error = #expect(throws: DataError.self) { _ = try reader.remainingBytes() }
+    #expect(error?.message.contains("1073741824 bytes once inflated") == true)
+  }
+
+  @Test("What cannot be read is an error that names the path")
+  func unreadable() throws {
+    try withFolder { folder in
+      for path in [folder, folder + "/nothing", "/dev/null"] {
+        let error = #expect(throws: DataError.self) { _ = try ByteReader(path: path) }
+        #expect(error?.kind == .missing && error?.message.contains(path) == true)
+      }
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import DataLoading
+import Testing
+
+@Suite("DataSource")
+struct DataSourceTests {
+  @Test("The embedded digits are 1,438 samples to train on and 359 to test on")
+  func digits() throws {
+    let (train, test) = try DataSource(.digits).open()
+    #expect(train.count == 1_438 && test.count == 359)
+    #expect(train.inputShape == [1, 8, 8] && train.targetKind == .classes(count: 10))
+    let (training, testing) = (try Contents(train), try Contents(test))
+    var histogram = [Int](repeating: 0, count: 10)
+    for label in training.labels + testing.labels { histogram[Int(label)] += 1 }
+    #expect(histogram == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180])
+    // The first samples are the digits in order, the fifth of them for testing.
+    #expect(training.labels.prefix(4) == [0, 1, 2, 3] && testing.labels.first == 4)
+    #expect(training.inputs[0].prefix(8) == [0, 0, 0.3125, 0.8125, 0.5625, 0.0625, 0, 0])
+    let pixels = training.inputs.joined()
+    #expect(pixels.min() == 0 && pixels.max() == 1)
+  }
+
+  @Test("Opening again gives the same fingerprint, other parts and options another")
+  func fingerprints() throws {
+    let (train, test) = try DataSource(.digits).open()
+    var source = DataSource(.digits)
+    #expect(try source.open().train.fingerprint == train.fingerprint)
+    source.normalize = .standardize
+    let standardized = try source.open().train
+    #expect(Set([train, test, standardized].map(\.fingerprint)).count == 3)
+  }
+
+  @Test(
+    "Options that a kind would ignore are refused, with their name",
+    arguments: DataSource.Kind.allCases)
+  func unusedOptions(kind: DataSource.Kind) throws {
+    var source = DataSource(kind, path: kind == .digits ? nil : "/nowhere")
+    switch kind {
+    case .digits: source.testCount = 5
+    case .idx: source.inputShape = [28]
+    case .npy: source.labelColumn = "y"
+    case .csv: source.classes = 0
+    }
+    let error = #expect(throws: DataError.self) { _ = try source.open() }
+    #expect(error?.kind == .configuration && error?.message.hasPrefix("data.") == true)
+    if kind != .digits {
+      let error = #expect(throws: DataError.self) { _ = try DataSource(kind).open() }
+      #expect(error?.message.contains("data.path") == true)
+    }
+  }
+
+  /// Training rows (100, 5), (101, 5), (104, 5), and one for testing.
+  private func normalized(_ how: DataSource.Normalization) throws -> (train: [Float], test: [Float])
+  {
+    let text = "1000000,5,0\n1000001,5,0\n1000005,5,0\n1000002,7,0\n"
+    let (train, test) = try open(.csv, ["train.csv": Array(text.utf8)]) {
+      $0.testCount = 1
+      $0.normalize = how
+    }
+    return (try Array(Contents(train).inputs.joined()), try Array(Contents(test).inputs.joined()))
+  }
+
+  private func close(_ left: [Float], _ right: [Float]) -> Bool {
+    left.count == right.count && zip(left, right).allSatisfy { abs($0 - $1) < 1e-5 }
+  }
+
+  @Test("Standardizing features uses each one's mean and deviation over the training set")
+  func standardizedFeatures() throws {
+    let (train, test) = try normalized(.standardizeFeatures)
+    let deviation = Float(14.0 / 3).squareRoot()  // of 0, 1, 5; their mean is 2
+    #expect(close(train, [-2 / deviation, 0, -1 / deviation, 0, 3 / deviation, 0]))
+    #expect(close(test, [0, 2]))  // a constant feature is only centred
+  }
+
+  @Test("Standardizing uses one mean and deviation over the training set")
+  func standardized() throws {
+    let (train, test) = try normalized(.standardize)
+    let half: Float = 500_000
+    #expect(abs(train.reduce(0, +)) < 1e-4)
+    #expect(abs(train.map { $0 * $0 }.reduce(0, +) / 6 - 1) < 1e-4)
+    #expect(abs(test[0] - (1_000_002 - half - 3.5) / half) < 1e-4)
+  }
+}

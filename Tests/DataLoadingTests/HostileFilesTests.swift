@@ -1,0 +1,87 @@
+import DataLoading
+import Foundation
+import Testing
+
+/// Damages good files in every way that is cheap to try: a reader throws or reads, it never traps.
+@Suite("Hostile files")
+struct HostileFilesTests {
+  private static let good: [(kind: DataSource.Kind, names: [String], files: [[UInt8]])] = [
+    (.idx, ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"], [smallImages, smallLabels]),
+    (
+      .idx, ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"],
+      [gzip(smallImages), gzip(smallLabels)]
+    ),
+    (.csv, ["train.csv"], [Array("a,\"b\",c\r\n1,2.5,0\n\"-3\",4e1,1\n0,0.25,2\n".utf8)]),
+    (
+      .npy, ["inputs.npy", "targets.npy"],
+      [
+        npy("<f4", "(3, 2)", bytes([UInt32](repeating: 0x3F80_0000, count: 6), bigEndian: false)),
+        npy("<i4", "(3,)", bytes([Int32(0), 1, 2], bigEndian: false)),
+      ]
+    ),
+  ]
+
+  /// Opens files, and reads all samples if that works; returns whether it did.
+  private func survives(_ kind: DataSource.Kind, _ names: [String], _ files: [[UInt8]]) throws
+    -> Bool
+  {
+    do {
+      let all = try open(kind, Dictionary(uniqueKeysWithValues: zip(names, files))) {
+        $0.testCount = 1
+      }
+      _ = try (Contents(all.train), Contents(all.test))
+      return true
+    } catch is DataError {
+      return false
+    }
+  }
+
+  @Test("A file cut off at any byte is an error", arguments: good.indices)
+  func truncated(index: Int) throws {
+    let (kind, names, files) = Self.good[index]
+    #expect(try survives(kind, names, files))
+    for (place, file) in files.enumerated() {
+      for count in file.indices {
+        var damaged = files
+        damaged[place] = Array(file[..<count])
+        let isRead = try survives(kind, names, damaged)
+        #expect(kind == .csv || !isRead, "\(names[place]) cut to \(count) bytes was read")
+      }
+    }
+  }
+
+  @Test("Flipped bits and changed, removed and inserted bytes never trap", arguments: good.indices)
+  func fuzzed(index: Int) throws {
+    let (kind, names, files) = Self.good[index]
+    var generator = SystemRandomNumberGenerator()
+    let seed =
+      ProcessInfo.processInfo.environment["FUZZ_SEED"].flatMap(UInt64.init) ?? generator.next()
+    print("fuzzing \(names[0]): FUZZ_SEED=\(seed)")
+    var random = Random(state: seed)
+    let telling = Array("\0\u{FF},\"\n\r-+.eE'(){}0129 ".utf8)
+    for _ in 0..<1_500 {
+      var damaged = files
+      let place = Int.random(in: damaged.indices, using: &random)
+      for _ in 0..<Int.random(in: 1...4, using: &random) where !damaged[place].isEmpty {
+        let at = Int.random(in: damaged[place].indices, using: &random)
+        switch Int.random(in: 0..<5, using: &random) {
+        case 0: damaged[place][at] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+        case 1: damaged[place][at] = UInt8.random(in: 0...255, using: &random)
+        case 2: damaged[place].remove(at: at)
+        case 3: damaged[place].insert(telling.randomElement(using: &random) ?? 0, at: at)
+        default: damaged[place][at] = telling.randomElement(using: &random) ?? 0
+        }
+      }
+      _ = try survives(kind, names, damaged)
+    }
+  }
+
+  private struct Random: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return (state ^ state >> 33) &* 0xFF51_AFD7_ED55_8CCD
+    }
+  }
+}

@@ -1,0 +1,383 @@
+import Foundation
+import Synchronization
+import Testing
+import Training
+
+/// Counts the calls to the disk and makes one of them, and if wanted all later ones, fail.
+private final class FaultPlan: Sendable {
+  enum Effect {
+    /// The process ends at the call, as by `kill -9`: nothing after it happens either.
+    case crash
+    /// Only this call fails, and the process lives on.
+    case fail(Int32)
+  }
+
+  struct State {
+    var calls = 0
+    var fired = false
+    var unsynced: Set<UInt64> = []
+    var synchronized: [String] = []
+  }
+
+  let state = Mutex(State())
+  let call: Int
+  let effect: Effect
+  let action: FileSystemError.Action?
+
+  init(call: Int, _ effect: Effect, only action: FileSystemError.Action? = nil) {
+    self.call = call
+    self.effect = effect
+    self.action = action
+  }
+
+  var hasFired: Bool { state.withLock { $0.fired } }
+
+  var fileSystem: FileSystem {
+    FileSystem { [self] action, path in
+      try state.withLock { state in
+        if self.action == nil || self.action == action { state.calls += 1 }
+        switch effect {
+        case .crash where state.calls >= call:
+          state.fired = true
+          throw FileSystemError(action, path, code: EIO)
+        case .fail(let code) where state.calls == call && !state.fired:
+          state.fired = true
+          throw FileSystemError(action, path, code: code)
+        default: break
+        }
+        var information = stat()
+        guard stat(path, &information) == 0 else { return }
+        if action == .write { state.unsynced.insert(UInt64(information.st_ino)) }
+        if action == .synchronize {
+          state.unsynced.remove(UInt64(information.st_ino))
+          state.synchronized.append(path)
+        }
+      }
+    }
+  }
+
+  /// Empties the files whose content was never synced, as a power failure may.
+  func losePower(under directory: String) throws {
+    let unsynced = state.withLock { $0.unsynced }
+    let names = FileManager.default.enumerator(atPath: directory)
+    while let name = names?.nextObject() as? String {
+      let path = directory + "/" + name
+      var information = stat()
+      guard stat(path, &information) == 0, unsynced.contains(UInt64(information.st_ino)) else {
+        continue
+      }
+      truncate(path, 0)
+    }
+  }
+}
+
+@Suite struct CheckpointStoreTests {
+  /// Files whose content tells the step.
+  private func files(_ step: Int) -> [CheckpointFile] {
+    [
+      .tensors(
+        "model.safetensors",
+        [
+          SafetensorsTensor(name: "weight", shape: [4], floats: [Float(step), 1, 2, 3]),
+          SafetensorsTensor(name: "bias", shape: [1], floats: [Float(step)]),
+        ]),
+      .text("state.json", JSONValue.object(["step": .integer(step)]).text),
+    ]
+  }
+
+  private func expectContent(_ checkpoint: Checkpoint, step: Int) throws {
+    #expect(checkpoint.step == step)
+    let model = try checkpoint.tensors("model.safetensors")
+    #expect(try model.floats(of: try #require(model["weight"])) == [Float(step), 1, 2, 3])
+    #expect(try checkpoint.json("state.json")["step"] == .integer(step))
+  }
+
+  @Test("a checkpoint is read back, listed, and named by `latest`")
+  func commit() throws {
+    let directory = try TemporaryDirectory()
+    let store = CheckpointStore(directory: directory.path("run/checkpoints"), keep: 3)
+    try store.prepare()
+    #expect(try store.newestUsable() == nil)
+    try expectContent(try store.commit(step: 470, files: files(470)), step: 470)
+    try store.commit(step: 1_000_000, files: files(1_000_000))
+    #expect(try store.steps() == [470, 1_000_000])
+    #expect(
+      try directory.names("run/checkpoints") == ["latest", "step-000470", "step-1000000"])
+    #expect(
+      try directory.names("run/checkpoints/step-000470")
+        == ["manifest.json", "model.safetensors", "state.json"])
+    #expect(try directory.read("run/checkpoints/latest") == "step-1000000\n")
+    let newest = try #require(try store.newestUsable())
+    try expectContent(newest.checkpoint, step: 1_000_000)
+    #expect(newest.rejected.isEmpty)
+    try expectContent(try Checkpoint(path: store.path(step: 470)), step: 470)
+  }
+
+  @Test("a committed step is never written again")
+  func committedStays() throws {
+    let directory = try TemporaryDirectory()
+    let store = CheckpointStore(directory: directory.path, keep: 3)
+    try store.commit(step: 5, files: files(5))
+    let unwanted = CheckpointFile(name: "state.json", byteCount: 0) { _ in
+      Issue.record("a committed step is being written")
+    }
+    try expectContent(try store.commit(step: 5, files: [unwanted]), step: 5)
+  }
+
+  @Test("a damaged checkpoint of the same step is replaced")
+  func damagedIsReplaced() throws {
+    let directory = try TemporaryDirectory()
+    let store = CheckpointStore(directory: directory.path, keep: 3)
+    try store.commit(step: 5, files: files(5))
+    try directory.write("{}", to: "step-000005/state.json")
+    try expectContent(try store.commit(step: 5, files: files(5)), step: 5)
+    #expect(try directory.names() == ["latest", "step-000005"])
+  }
+
+  @Test("the newest are kept", arguments: [(1, [6]), (2, [4, 6]), (0, [2, 4, 6])])
+  func keep(count: Int, expected: [Int]) throws {
+    let directory = try TemporaryDirectory()
+    let store = CheckpointStore(directory: directory.path, keep: count)
+    for step in [2, 4, 6] { try store.commit(step: step, files: files(step)) }
+    #expect(try store.steps() == expected)
+    #expect(try directory.names().count == expected.count + 1)
+  }
+
+  @Test("damaged newer checkpoints cost no good one its place")
+  func keepBesidesDamaged() throws {
+    let directory = try TemporaryDirectory()
+    let store = CheckpointStore(directory: directory.path, keep: 1)
+    try store.commit(step: 9, files: files(9))
+    try directory.write("", to: "step-000009/model.safetensors")
+    try store.commit(step: 4, files: files(4))
+    let newest = try #require(try store.newestUsable())
+    try expectContent(newest.checkpoint, step: 4)
+    #expect(newest.rejected.map(\.step) == [9])
+    try store.removeCheckpoints(after: 4)
+    #expect(try store.steps() == [4])
+    #expect(try directory.read("latest") == "step-000004\n")
+  }
+
+  @Test("a crash at any call, with or without power, leaves the old or the new checkpoint, whole")
+  func crashes() throws {
+    for losesPower in [false, true] {
+      var call = 0
+      while true {
+        call += 1
+        let directory = try TemporaryDirectory()
+        for step in [1, 2] {
+          try CheckpointStore(directory: directory.path, keep: 2).commit(
+            step: step, files: files(step))
+        }
+        let plan = FaultPlan(call: call, .crash)
+        let crashing = CheckpointStore(
+          directory: directory.path, keep: 2, fileSystem: plan.fileSystem)
+        _ = try? crashing.commit(step: 3, files: files(3))
+        if losesPower { try plan.losePower(under: directory.path) }
+        #expect(try directory.names().filter { $0.hasPrefix(".step") }.count <= 1)
+
+        let store = CheckpointStore(directory: directory.path, keep: 2)
+        try store.prepare()
+        let newest = try #require(try store.newestUsable())
+        #expect(newest.rejected.isEmpty, "call \(call)")
+        #expect([2, 3].contains(newest.checkpoint.step))
+        try expectContent(newest.checkpoint, step: newest.checkpoint.step)
+        #expect(try directory.names().filter { $0.hasPrefix(".") }.isEmpty)
+        #expect(["step-000002\n", "step-000003\n"].contains(try directory.read("latest")))
+        try expectContent(try store.commit(step: 3, files: files(3)), step: 3)
+        if !plan.hasFired { break }
+      }
+      #expect(call > 15)
+    }
+  }
+
+  @Test(
+    "a full disk or a failing one costs the new checkpoint only, and leaves nothing behind",
+    arguments: [ENOSPC, EDQUOT, EFBIG, EIO])
+  func failures(code: Int32) throws {
+    for action in [
+      FileSystemError.Action.makeDirectory, .create, .write, .synchronize, .rename,
+    ] {
+      var call = 0
+      while true {
+        call += 1
+        let directory = try TemporaryDirectory()
+        try CheckpointStore(directory: directory.path, keep: 2).commit(step: 1, files: files(1))
+        let plan = FaultPlan(call: call, .fail(code), only: action)
+        let store = CheckpointStore(
+          directory: directory.path, keep: 2, fileSystem: plan.fileSystem)
+        do {
+          try store.commit(step: 2, files: files(2))
+          #expect(!plan.hasFired)
+          break
+        } catch let error as CheckpointError {
+          guard case .writeFailed(let step, let byteCount, let free, let cause) = error else {
+            Issue.record("unexpected \(error)")
+            break
+          }
+          #expect(step == 2)
+          #expect(byteCount == files(2).reduce(0) { $0 + $1.byteCount })
+          #expect(free != nil)
+          #expect(cause.code == code)
+          #expect(cause.isOutOfSpace == (code != EIO))
+          #expect(error.exitStatus == .inputOutput)
+        }
+        #expect(try directory.names().filter { $0.hasPrefix(".") }.isEmpty)
+        try expectContent(try store.checkpoint(step: 1), step: 1)
+        try expectContent(try store.commit(step: 3, files: files(3)), step: 3)
+      }
+      #expect(call > 1, "\(action) never happens")
+    }
+  }
+
+  @Test("after a failed fsync the attempt is given up, not repeated")
+  func failedSynchronize() throws {
+    let directory = try TemporaryDirectory()
+    let plan = FaultPlan(call: 1, .fail(EIO), only: .synchronize)
+    let store = CheckpointStore(directory: directory.path, keep: 2, fileSystem: plan.fileSystem)
+    #expect(throws: CheckpointError.self) { try store.commit(step: 1, files: files(1)) }
+    #expect(plan.state.withLock { $0.synchronized }.isEmpty)
+    #expect(try store.steps().isEmpty)
+    try expectContent(try store.commit(step: 1, files: files(1)), step: 1)
+  }
+
+  @Test("every flipped bit of every file is noticed, and the previous checkpoint is used")
+  func flippedBits() throws {
+    let directory = try TemporaryDirectory()
+    let store = CheckpointStore(directory: directory.path, keep: 2)
+    for step in [1, 2] { try store.commit(step: step, files: files(step)) }
+    for name in try directory.names("step-000002") {
+      let url = URL(fileURLWithPath: directory.path("step-000002/" + name))
+      let original = try Data(contentsOf: url)
+      for bit in 0..<(original.count * 8) {
+        var flipped = original
+        flipped[bit / 8] ^= 1 << (bit % 8)
+        try flipped.write(to: url)
+        #expect(throws: CheckpointError.self, "\(name) bit \(bit)") {
+          try store.checkpoint(step: 2)
+        }
+      }
+      let newest = try #require(try store.newestUsable())
+      try expectContent(newest.checkpoint, step: 1)
+      #expect(newest.rejected.map(\.step) == [2])
+      #expect(newest.rejected[0].reason.contains(name))
+      try original.write(to: url)
+    }
+    try expectContent(try store.checkpoint(step: 2), step: 2)
+  }
+
+  @Test("every truncation of every file is noticed")
+  func truncations() throws {
+    let directory = try TemporaryDirectory()
+    let store = CheckpointStore(directory: directory.path, keep: 2)
+    try store.commit(step: 1, files: files(1))
+    for name in try directory.names("step-000001") {
+      let url = URL(fileURLWithPath: directory.path("step-000001/" + name))
+      let original = try Data(contentsOf: url)
+      for count in 0..<original.count {
+        try original.prefix(count).write(to: url)
+        #expect(throws: CheckpointError.self) { try store.checkpoint(step: 1) }
+      }
+      try original.write(to: url)
+    }
+  }
+
+  @Test("exchanged, missing and linked files are refused; extra files and a stale `latest` are not")
+  func strangeDirectories() throws {
+    let directory = try TemporaryDirectory()
+    let store = CheckpointStore(directory: directory.path, keep: 4)
+    for step in [1, 2, 3, 4] { try store.commit(step: step, files: files(step)) }
+    let manager = FileManager.default
+    func move(_ source: String, _ destination: String) throws {
+      try manager.moveItem(atPath: directory.path(source), toPath: directory.path(destination))
+    }
+    // The weights of another step.
+    try manager.removeItem(atPath: directory.path("step-000004/model.safetensors"))
+    try manager.copyItem(
+      atPath: directory.path("step-000001/model.safetensors"),
+      toPath: directory.path("step-000004/model.safetensors"))
+    // A right file behind a link.
+    try move("step-000003/state.json", "elsewhere.json")
+    try manager.createSymbolicLink(
+      atPath: directory.path("step-000003/state.json"),
+      withDestinationPath: directory.path("elsewhere.json"))
+    // A whole checkpoint under another step's name.
+    try manager.copyItem(
+      atPath: directory.path("step-000001"), toPath: directory.path("step-000007"))
+    try directory.write("notes", to: "step-000002/notes.txt")
+    try directory.write("step-000001\n", to: "latest")
+    try manager.createDirectory(
+      atPath: directory.path("step-12"), withIntermediateDirectories: false)
+    try directory.write("", to: "step-000009")
+
+    #expect(try store.steps() == [1, 2, 3, 4, 7])
+    let newest = try #require(try store.newestUsable())
+    try expectContent(newest.checkpoint, step: 2)
+    #expect(newest.rejected.map(\.step) == [7, 4, 3])
+    #expect(newest.rejected[0].reason.contains("step 1"))
+    // A copy under any name is a checkpoint too.
+    try move("step-000001", "copy")
+    try expectContent(try Checkpoint(path: directory.path("copy")), step: 1)
+  }
+
+  @Test(
+    "a manifest that leads out of its directory is refused",
+    arguments: ["../state.json", "/etc/passwd", "..", "", "a/b", ".hidden"])
+  func escapes(name: String) throws {
+    let directory = try TemporaryDirectory()
+    let store = CheckpointStore(directory: directory.path, keep: 1)
+    try store.commit(step: 1, files: files(1))
+    let manifest = try directory.read("step-000001/manifest.json")
+    try directory.write(
+      manifest.replacingOccurrences(of: "\"state.json\"", with: "\"\(name)\""),
+      to: "step-000001/manifest.json")
+    let error = #expect(throws: CheckpointError.self) { try store.checkpoint(step: 1) }
+    #expect(error?.description.contains("manifest.json") == true)
+  }
+
+  @Test("where no checkpoint is good, the error lists why")
+  func noneUsable() throws {
+    let directory = try TemporaryDirectory()
+    let store = CheckpointStore(directory: directory.path, keep: 2)
+    for step in [1, 2] {
+      try store.commit(step: step, files: files(step))
+      try directory.write("", to: "step-00000\(step)/state.json")
+    }
+    let error = #expect(throws: CheckpointError.self) { try store.newestUsable() }
+    #expect(error?.exitStatus == .badData)
+    #expect(error?.description.contains("0 bytes long instead of 10") == true)
+    #expect(throws: CheckpointError.missing(path: directory.path("other"))) {
+      try Checkpoint(path: directory.path("other"))
+    }
+  }
+
+  @Test("the preflight removes what a killed run left and refuses what cannot be written")
+  func prepare() throws {
+    let directory = try TemporaryDirectory()
+    let store = CheckpointStore(directory: directory.path("checkpoints"), keep: 2)
+    try store.prepare()
+    for name in [".step-000001.tmp-77", ".step-000002.removed-5"] {
+      try FileManager.default.createDirectory(
+        atPath: directory.path("checkpoints/\(name)/inner"), withIntermediateDirectories: true)
+    }
+    try directory.write("", to: "checkpoints/.latest.tmp-77")
+    try store.prepare()
+    #expect(try directory.names("checkpoints").isEmpty)
+
+    try directory.write("", to: "file")
+    for path in ["file", "file/below"] {
+      let error = #expect(throws: FileSystemError.self) {
+        try CheckpointStore(directory: directory.path(path), keep: 2).prepare()
+      }
+      #expect(error?.exitStatus == .cannotCreate)
+    }
+    let readOnly = FaultPlan(call: 1, .fail(EROFS), only: .create)
+    let error = #expect(throws: FileSystemError.self) {
+      try CheckpointStore(
+        directory: directory.path("checkpoints"), keep: 2, fileSystem: readOnly.fileSystem
+      ).prepare()
+    }
+    #expect(error?.exitStatus == .cannotCreate)
+    #expect(error?.description.hasSuffix("Read-only file system") == true)
+  }
+}

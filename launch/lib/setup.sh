@@ -1,0 +1,193 @@
+# shellcheck shell=bash
+# What the launch scripts share: the checks of this machine, and the build. Sourced, never run.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+# Prints the comment at the top of a script, which is its usage text.
+usage() { # usage SCRIPT
+  sed -n '2,/^$/s/^#\( \|$\)//p' "$1"
+}
+
+# Ends the script with a message. Exit codes are those of sysexits.h, as in `lockstep` itself.
+fail() { # fail EXIT-CODE LINE...
+  local code=$1
+  shift
+  printf '%s\n' "error: $1" "${@:2}" >&2
+  exit "$code"
+}
+
+# MARK: Swift
+
+readonly swift_needed=6.2
+
+require_swift() {
+  if ! command -v swift >/dev/null; then
+    fail 69 "Lockstep needs Swift $swift_needed or newer, and there is no 'swift' on the PATH." \
+      "$(how_to_get_swift)"
+  fi
+  local found
+  found=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9.]*\).*/\1/p') || true
+  if [[ -z $found ]]; then
+    fail 69 "'$(command -v swift) --version' does not name a Swift version: the toolchain does not work." \
+      "$(how_to_get_swift)"
+  fi
+  if [[ $(printf '%s\n' "$swift_needed" "$found" | sort -V | head -n 1) != "$swift_needed" ]]; then
+    fail 69 "Lockstep needs Swift $swift_needed or newer, and '$(command -v swift)' is $found." \
+      "$(how_to_get_swift)"
+  fi
+}
+
+how_to_get_swift() {
+  cat <<'TEXT'
+Get it with swiftly, Swift's own installer (no root needed):
+  curl -O "https://download.swift.org/swiftly/linux/swiftly-$(uname -m).tar.gz"
+  tar zxf "swiftly-$(uname -m).tar.gz" && ./swiftly init
+  . "${SWIFTLY_HOME_DIR:-$HOME/.local/share/swiftly}/env.sh"
+or see https://www.swift.org/install/linux/. Then run this command again.
+TEXT
+}
+
+# MARK: System packages
+
+# What the build and the tests use, each with the check that finds it. The names are those of
+# apt, dnf, pacman and brew.
+readonly needs=(
+  "command pkg-config   pkg-config       pkgconf-pkg-config  pkgconf    pkgconf"
+  "library openblas     libopenblas-dev  openblas-devel      openblas   openblas"
+  "library ompi-c       libopenmpi-dev   openmpi-devel       openmpi    open-mpi"
+  "command mpirun       openmpi-bin      openmpi             openmpi    open-mpi"
+  "library zlib         zlib1g-dev       zlib-devel          zlib       zlib"
+)
+
+# Prints what is missing of `needs`, one per line: apt, dnf, pacman and brew package.
+missing_packages() {
+  local need kind name names
+  for need in "${needs[@]}"; do
+    read -r kind name names <<<"$need"
+    case $kind in
+      command) command -v "$name" >/dev/null && continue ;;
+      library) pkg-config --exists "$name" 2>/dev/null && continue ;;
+    esac
+    printf '%s\n' "$names"
+  done
+}
+
+# Installs the system packages that are missing; does nothing, and asks for nothing, if none is.
+require_system_packages() {
+  local missing
+  missing=$(missing_packages)
+  [[ -n $missing ]] || return 0
+
+  local column installer
+  if command -v apt-get >/dev/null; then
+    install_with_apt "$(package_names 1 "$missing")"
+    missing=$(missing_packages)
+    [[ -n $missing ]] || return 0
+    fail 69 "still not found after the installation: $(package_names 1 "$missing")." \
+      "Does 'pkg-config --exists --print-errors openblas ompi-c zlib' succeed, and 'mpirun --version'?"
+  elif command -v dnf >/dev/null; then
+    column=2 installer="sudo dnf install -y"
+  elif command -v pacman >/dev/null; then
+    column=3 installer="sudo pacman -S --needed"
+  elif command -v brew >/dev/null; then
+    column=4 installer="brew install"
+  else
+    fail 69 "missing system packages, by their Debian names: $(package_names 1 "$missing")." \
+      "Install them with this system's package manager, then run this command again."
+  fi
+  local hint="Then run this command again."
+  if ((column == 2)); then
+    hint="Then 'module load mpi/openmpi-x86_64' in a new shell, and run this command again."
+  fi
+  fail 69 "missing system packages. Install them with:" \
+    "  $installer $(package_names "$column" "$missing")" "$hint"
+}
+
+# Prints one package manager's names out of the lines of `missing_packages`, each once.
+package_names() { # package_names COLUMN LINES
+  awk -v column="$1" '!seen[$column]++ { printf "%s%s", separator, $column; separator = " " }' \
+    <<<"$2"
+}
+
+install_with_apt() { # install_with_apt "PACKAGE..."
+  local packages=$1 as_root=() log
+  local by_hand="apt-get update && apt-get install -y $packages"
+  if (($(id -u) != 0)); then
+    command -v sudo >/dev/null ||
+      fail 69 "missing system packages, and there is no sudo here. As root, run:" "  $by_hand"
+    as_root=(sudo)
+    # Without a terminal sudo could only fail, or wait for a password that nobody can type.
+    [[ -t 0 ]] || as_root=(sudo -n)
+    by_hand="sudo apt-get update && sudo apt-get install -y $packages"
+  fi
+
+  echo "installing: $packages"
+  log=$(mktemp)
+  as_root+=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120)
+  # An unreachable foreign repository fails the update, and does not matter if the install works.
+  "${as_root[@]}" update >"$log" 2>&1 || true
+  # shellcheck disable=SC2086 # Several packages are several words.
+  if ! "${as_root[@]}" install -y --no-install-recommends $packages >>"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    rm -f "$log"
+    fail 69 "could not install the system packages. Run this by hand:" "  $by_hand"
+  fi
+  rm -f "$log"
+}
+
+# MARK: The build
+
+# Builds in release mode with one line of progress; the log is shown if the build fails.
+# Launch scripts and tests use the same mode and flags, so that they share what is built.
+build() { # build WHAT SWIFT-BUILD-OPTION...
+  local what=$1 log=$root/.build/launch.log
+  shift
+  if [[ ! -d $root/.build/release ]]; then
+    what+=" (the first build takes about 5 minutes on 2 cores)"
+  fi
+  mkdir -p "$root/.build"
+  echo "building $what"
+  if ! swift build --package-path "$root" -c release "$@" 2>&1 </dev/null |
+    tee "$log" | show_last_line; then
+    cat "$log" >&2
+    fail 70 "the build failed; its log is above, and in $log."
+  fi
+}
+
+# Shows the newest line of the input in place, on a terminal; elsewhere nothing.
+show_last_line() {
+  local line columns
+  if [[ ! -t 1 ]]; then
+    cat >/dev/null
+    return
+  fi
+  columns=$(tput cols 2>/dev/null || echo 80)
+  while IFS= read -r line; do
+    printf '\r\033[K  %s' "${line:0:columns-3}"
+  done
+  printf '\r\033[K'
+}
+
+# Prints the folder of what `build` builds, by its short name where that is the same folder.
+binary_folder() {
+  local folder
+  folder=$(swift build --package-path "$root" -c release --show-bin-path)
+  if [[ $root/.build/release -ef $folder ]]; then
+    folder=$root/.build/release
+  fi
+  from_here "$folder"
+}
+
+# Prints a path relative to the working directory if it lies below it, else as it is.
+from_here() { # from_here PATH
+  printf '%s\n' "${1#"$PWD"/}"
+}
+
+# MARK: mpirun
+
+# Lets mpirun start ranks as root, as in a container; it refuses otherwise.
+allow_mpirun_as_root() {
+  if (($(id -u) == 0)); then
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+  fi
+}
