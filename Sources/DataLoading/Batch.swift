@@ -73,8 +73,10 @@ public final class Batch: Sendable {
   }
 }
 
-/// Room for one batch. Sendable because it has one owner at a time: the pool, or a batch, which
-/// writes it only while being made.
+/// Room for one batch.
+///
+/// Sendable because it has one owner at a time: the pool, or a batch, which writes it only while
+/// being made.
 final class BatchMemory: @unchecked Sendable {
   private let inputs: UnsafeMutableRawBufferPointer
   private let targets: UnsafeMutableRawBufferPointer

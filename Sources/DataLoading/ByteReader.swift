@@ -13,15 +13,13 @@ protocol ByteSource {
 /// It never allocates more than the file can hold: a count is compared with what there is, or what
 /// could be there once inflated, before memory is asked for.
 package final class ByteReader {
-  /// The most that a gzip file may hold, so that a small file cannot fill the memory.
-  static let inflatedLimit = 1 << 30
-
   /// What messages call the file.
   package let name: String
   /// How many bytes have been read, after inflating.
   package private(set) var offset = 0
   private let source: any ByteSource
   private let inflater: Inflater?
+  private let inflatedLimit: Int  // so that a small gzip file cannot fill the memory
   private let bound: Int  // no more bytes than this can come
 
   /// Opens a file.
@@ -30,11 +28,14 @@ package final class ByteReader {
   }
 
   /// Reads bytes in memory as if they were a file of this name.
-  package convenience init(name: String, bytes: [UInt8]) throws {
-    try self.init(name: name, source: MemorySource(bytes: bytes))
+  package convenience init(
+    name: String, bytes: [UInt8], inflatedLimit: Int = 1 << 30
+  ) throws {
+    try self.init(name: name, source: MemorySource(bytes: bytes), inflatedLimit: inflatedLimit)
   }
 
-  private init(name: String, source: any ByteSource) throws {
+  private init(name: String, source: any ByteSource, inflatedLimit: Int = 1 << 30) throws {
+    self.inflatedLimit = inflatedLimit
     self.name = name
     self.source = source
     var magic: [UInt8] = [0, 0]
@@ -42,7 +43,7 @@ package final class ByteReader {
     if magic == Inflater.magic {
       inflater = try Inflater(source, name: name)
       // Deflate makes at most 1,032 bytes of one.
-      bound = min(Self.inflatedLimit, min(source.count, Self.inflatedLimit) * 1_032)
+      bound = min(inflatedLimit, min(source.count, inflatedLimit) * 1_032)
     } else {
       inflater = nil
       bound = source.count
@@ -68,7 +69,7 @@ package final class ByteReader {
     while true {
       let count = try chunk.withUnsafeMutableBytes { try fill($0) }
       if count == 0 { return all }
-      guard offset <= Self.inflatedLimit else { throw tooLarge }
+      guard offset <= inflatedLimit else { throw tooLarge }
       all.append(contentsOf: chunk[..<count])
     }
   }
@@ -86,12 +87,12 @@ package final class ByteReader {
   package func malformed(_ what: String) -> DataError { DataError(.malformed, "\(name): \(what)") }
 
   private func endsEarly(wanted: Int) -> DataError {
-    if inflater != nil && wanted > Self.inflatedLimit - offset { return tooLarge }
+    if inflater != nil && bound == inflatedLimit && wanted > bound - offset { return tooLarge }
     return malformed("ends too early: \(wanted) more bytes are declared at byte \(offset)")
   }
 
   private var tooLarge: DataError {
-    malformed("would have more than \(Self.inflatedLimit) bytes once inflated: use gunzip first")
+    malformed("would have more than \(inflatedLimit) bytes once inflated: use gunzip first")
   }
 
   private func fill(_ buffer: UnsafeMutableRawBufferPointer) throws -> Int {

@@ -2,9 +2,9 @@ import Foundation
 
 /// Comma-separated numbers, one sample a line: the inputs' columns and one of the target.
 ///
-/// Fields may be quoted, lines may end in LF, CRLF or CR, a byte-order mark and blank lines are skipped.
-/// Every field must be a finite number. A first line with a field that is not a number is a header,
-/// unless the options say what it is.
+/// Fields may be quoted, lines may end in LF, CRLF or CR, a byte-order mark and blank lines are
+/// skipped. Every field must be a finite number. A first line with a field that is not a number is
+/// a header, unless the options say what it is.
 enum CSV {
   /// Reads all samples; the inputs are divided by `divisor`.
   static func read(_ reader: ByteReader, options: DataSource, divisor: Float = 1) throws -> Samples

@@ -4,8 +4,8 @@ import Synchronization
 /// Prepares a rank's batches in the background, step after step and epoch after epoch.
 ///
 /// Batches come in the sampler's order for ever; the caller stops asking. A run's position is one
-/// integer: starting at step `s` gives what a loader that started at zero gives from its step `s` on,
-/// with any number of ranks.
+/// integer: starting at step `s` gives what a loader that started at zero gives from its step `s`
+/// on, with any number of ranks.
 public final class DataLoader: Sendable {
   /// Which samples each batch holds.
   public let sampler: GlobalBatchSampler
@@ -44,7 +44,8 @@ public final class DataLoader: Sendable {
 
   /// The batch of the next step.
   ///
-  /// Throws what the dataset threw when it read that batch, and `CancellationError` after `cancel()`.
+  /// Throws what the dataset threw when it read that batch, and `CancellationError` after
+  /// `cancel()`.
   public func next() throws -> Batch { try worker.next() }
 
   /// Stops preparing, and returns once the thread has ended; also done when the loader is released.
@@ -60,8 +61,8 @@ public final class DataLoader: Sendable {
 
 /// The thread's side of a loader, and the queue between the two.
 ///
-/// Sendable because `ready` and `isCancelled` are used only while `condition` is locked. It does not
-/// know the loader, whose release ends the thread.
+/// Sendable because `ready` and `isCancelled` are used only while `condition` is locked. It does
+/// not know the loader, whose release ends the thread.
 private final class PrefetchWorker: @unchecked Sendable {
   private let pool: BatchPool
   private let sampler: GlobalBatchSampler

@@ -2,15 +2,21 @@ import Foundation
 
 /// Where a run's samples come from: what the `data` section of a configuration says.
 ///
-/// | kind   | path                                                                                     |
-/// |--------|------------------------------------------------------------------------------------------|
-/// | digits | none: 1,797 digits of 8 x 8 pixels are part of the program; every fifth is for testing    |
-/// | idx    | a folder with MNIST's files: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, and the same with `t10k`; or `train-images.idx3-ubyte`; or with `.gz`. Bytes become 0...1 |
-/// | csv    | a file, or a folder with `train.csv` and possibly `test.csv`; or with `.gz`               |
-/// | npy    | a folder with `train-inputs.npy`, `train-targets.npy` and the same with `test`; or with `inputs.npy` and `targets.npy`; or the path of a file of inputs beside its targets |
+/// What `path` is depends on the kind; files of idx and csv may also have `.gz` added to their
+/// names.
 ///
-/// Where there is no file for testing, `testCount` says how many of the last samples are kept for it.
-/// Where there is one, its last `testCount` samples are used, all of them by default. Zero means no testing.
+/// - `digits`: none. 1,797 digits of 8 x 8 pixels are part of the program; every fifth is for
+///   testing.
+/// - `idx`: a folder with MNIST's files, `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and
+///   the same with `t10k`, also spelled `train-images.idx3-ubyte`. Bytes become 0...1.
+/// - `csv`: a file, or a folder with `train.csv` and possibly `test.csv`.
+/// - `npy`: a folder with `train-inputs.npy`, `train-targets.npy` and possibly the same with
+///   `test`, or with `inputs.npy` and `targets.npy`; or the path of a file of inputs, beside its
+///   targets. Numbers are taken as they are.
+///
+/// Where there is no file for testing, `testCount` says how many of the last samples are kept for
+/// it. Where there is one, its last `testCount` samples are used, all of them by default. Zero
+/// means no testing.
 public struct DataSource: Sendable, Equatable {
   /// The format.
   public enum Kind: String, Sendable, CaseIterable, Codable {
@@ -62,7 +68,8 @@ public struct DataSource: Sendable, Equatable {
 
   /// Reads training and test set.
   ///
-  /// Throws a `DataError` if an option is wrong, a file is missing, or one is not what it should be.
+  /// Throws a `DataError` if an option is wrong, a file is missing, or one is not what it should
+  /// be.
   public func open() throws -> (train: InMemoryDataset, test: InMemoryDataset) {
     try check()
     var (train, test) = try read()

@@ -27,7 +27,8 @@ public protocol Dataset: Sendable {
   /// What there is to learn.
   var targetKind: TargetKind { get }
 
-  /// A number that is equal on two ranks when they hold the same samples, and otherwise hardly ever.
+  /// A number that is equal on two ranks when they hold the same samples, and otherwise hardly
+  /// ever.
   var fingerprint: UInt64 { get }
 
   /// Writes the samples at `indices` one after another, from the start of each buffer.

@@ -1,6 +1,7 @@
 import CDigits
 
-/// The handwritten digits that come with the program, 8 by 8 pixels of 0...1; see `CDigits/README.md`.
+/// The handwritten digits that come with the program, 8 by 8 pixels of 0...1; see
+/// `CDigits/README.md`.
 enum Digits {
   static func samples() throws -> Samples {
     let bytes = Array(UnsafeBufferPointer(start: cdigits_bytes(), count: cdigits_count()))

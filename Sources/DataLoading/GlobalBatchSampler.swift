@@ -58,8 +58,8 @@ public struct GlobalBatchSampler: Sendable, Equatable {
 
   /// The part of a batch's positions that a rank takes; sizes differ by at most one.
   ///
-  /// The bounds are `n * rank / worldSize`, so that the slice of one rank of two is exactly those of
-  /// two ranks of four.
+  /// The bounds are `n * rank / worldSize`, so that the slice of one rank of two is exactly those
+  /// of two ranks of four.
   public static func slice(of positions: Range<Int>, rank: Int, worldSize: Int) -> Range<Int> {
     precondition(
       rank >= 0 && rank < worldSize, "GlobalBatchSampler: no rank \(rank) of \(worldSize)")

@@ -25,9 +25,13 @@ public struct InMemoryDataset: Dataset {
     }
   }
 
+  /// The shape of one sample's input.
   public let inputShape: [Int]
+  /// What there is to learn.
   public let targetKind: TargetKind
+  /// How many samples there are, in this view.
   public private(set) var count: Int
+  /// A checksum of everything that `read` can give.
   public private(set) var fingerprint: UInt64
   private let inputs: Inputs
   private let targets: Targets
@@ -135,6 +139,7 @@ public struct InMemoryDataset: Dataset {
     return samples?[index] ?? index
   }
 
+  /// Writes the samples at `indices` one after another.
   public func read(_ indices: ArraySlice<Int>, into buffers: SampleBuffers) {
     let width = inputCount
     precondition(buffers.inputs.count >= indices.count * width, "read: the inputs have no room")

@@ -1,7 +1,9 @@
 import Foundation
 
-/// NumPy's `.npy` format, versions 1 to 3: a magic, a Python dictionary that describes the array, and
-/// the elements. Arrays of objects or records are refused.
+/// NumPy's format for one array, versions 1 to 3.
+///
+/// A magic, a Python dictionary that describes the array, and the elements. Arrays of objects or
+/// records are refused.
 package enum NumPyFile {
   /// Reads a whole array, and brings it into row-major order.
   package static func read(_ reader: ByteReader) throws -> NumericArray {

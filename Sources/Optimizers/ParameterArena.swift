@@ -18,6 +18,9 @@ public final class ParameterArena {
     public let parameter: Parameter
     /// Its elements in the flat buffers.
     public let range: Range<Int>
+
+    /// Makes what lies in the gradient buffer this parameter's `grad`.
+    package func showGradient() { parameter.grad = parameter.gradientSlot }
   }
 
   /// The parameters in the order of their places.

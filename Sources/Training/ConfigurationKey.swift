@@ -337,7 +337,7 @@ extension ConfigurationKey {
       return (min(editDistance(word, candidate), editDistance(leaf, name) + 1), path)
     }
     guard let best = ranked.min(by: { $0.distance < $1.distance }),
-      best.distance <= max(2, leaf.count / 3)
+      best.distance <= max(2, leaf.count / 2)
     else { return nil }
     return best.path
   }

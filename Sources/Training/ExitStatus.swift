@@ -1,3 +1,6 @@
+import Collectives
+import DataLoading
+
 /// What the process's exit code tells scripts and schedulers; the values follow `sysexits.h`.
 public enum ExitStatus: Int32, Sendable, CaseIterable {
   case success = 0
@@ -38,4 +41,20 @@ public enum ExitStatus: Int32, Sendable, CaseIterable {
 public protocol ExitStatusProviding: Error {
   /// The exit code of a process that ends because of this error.
   var exitStatus: ExitStatus { get }
+}
+
+/// The exit code of a process that ends because of an error, whatever layer it comes from.
+public func exitCode(_ error: any Error) -> Int32 {
+  switch error {
+  case let error as any ExitStatusProviding: error.exitStatus.rawValue
+  case let error as CollectiveFailure: error.exitCode
+  case is RankDisagreement, is LaunchError: ExitStatus.ranksDisagree.rawValue
+  case let error as DataError:
+    switch error.kind {
+    case .missing: ExitStatus.inputMissing.rawValue
+    case .malformed: ExitStatus.badData.rawValue
+    case .configuration: ExitStatus.configuration.rawValue
+    }
+  default: ExitStatus.internalError.rawValue
+  }
 }

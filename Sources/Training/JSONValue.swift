@@ -256,7 +256,12 @@ private struct JSONParser {
       skipSpace()
       let start = position
       let key = try parseString()
-      guard keys.insert(key).inserted else {
+      // A set pays only when there are many keys, and most objects have few.
+      if members.count == 16 { keys = Set(members.map(\.key)) }
+      let isNew =
+        members.count < 16
+        ? !members.contains { $0.key == key } : keys.insert(key).inserted
+      guard isNew else {
         throw failure("the key '\(key.prefix(80))' appears twice", at: start)
       }
       skipSpace()

@@ -40,12 +40,10 @@ struct ByteReaderTests {
 
   @Test("A file that inflates without end is refused before it fills the memory")
   func bomb() throws {
-    let member = gzip([UInt8](repeating: 0, count: 32 << 20))
-    let bomb = (0..<33).map { _ in member }.joined()
-    #expect(bomb.count < 2 << 20)
-    let reader = try ByteReader(name: "bomb.gz", bytes: Array(bomb))
+    let bomb = gzip([UInt8](repeating: 0, count: 1_000_001))
+    let reader = try ByteReader(name: "bomb.gz", bytes: bomb, inflatedLimit: 1_000_000)
     let error = #expect(throws: DataError.self) { _ = try reader.remainingBytes() }
-    #expect(error?.message.contains("1073741824 bytes once inflated") == true)
+    #expect(error?.message.contains("1000000 bytes once inflated") == true)
   }
 
   @Test("What cannot be read is an error that names the path")

@@ -81,33 +81,49 @@ struct CSVTests {
     }
   }
 
+  /// A text, and what the error about it says; named by the latter.
+  struct Hostile: Sendable, CustomTestStringConvertible {
+    let text: String
+    let message: String
+    var testDescription: String { message }
+
+    init(_ text: String, _ message: String) {
+      self.text = text
+      self.message = message
+    }
+  }
+
+  private static let hostileTexts: [Hostile] = [
+    .init("", "empty"), .init("\n \n", "empty"), .init("a,b\n", "no samples"),
+    .init("1\n2\n", "one column only"),
+    .init("1,2\n3\n", "row 2, column 1: the row ends after 1 of 2 columns"),
+    .init("1,2\n3,4,5\n", "row 2, column 2: the row has more"),
+    .init("1,2\n3,\n", "row 2, column 2: no number"),
+    .init("1,2\nx,4\n", "row 2, column 1: 'x' is not a number"),
+    .init("1,2\nnan,4\n", "row 2, column 1: 'nan' is not a number"),
+    .init("1,2\ninf,4\n", "'inf' is not a number"),
+    .init("1,2\n0x10,4\n", "'0x10' is not a number"),
+    .init("1,2\n1e400,4\n", "row 2, column 1: 1e400 is beyond"),
+    .init("1,2\n1e39,4\n", "1e39 is beyond"), .init("1,2\n1_0,4\n", "'1_0' is not a number"),
+    .init("1,2\n\"3,4\n", "row 2, column 1: the quote is never closed"),
+    .init("1,2\n\"3\"x,4\n", "row 2, column 1: text after the closing quote"),
+    .init("1,2\n3,4\u{0}\n", "row 2, column 2: a zero byte at offset 7"),
+    .init("1,2\n3,4.5\n", "row 2, column 2: the label 4.5 is not a whole number"),
+    .init("1,2\n3,-1\n", "row 2, column 2: the label -1.0"),
+    .init("1,2\n3,3000000000\n", "row 2, column 2: the label"),
+    .init("1,2\n3,2147483647\n", "suspiciously large"),
+    .init("\"a\nb\",c\n\n1,2\n3,4\n5,?\n", "row 6, column 2: '?' is not a number"),
+    .init("1,2\n3," + String(repeating: "4", count: 5_000), "longer than 4096 bytes"),
+    .init(String(repeating: "1,", count: 1_100_000), "more than 1048576 columns"),
+  ]
+
   @Test(
-    "What is not a table of finite numbers is an error with row and column",
-    arguments: [
-      ("", "empty"), ("\n \n", "empty"), ("a,b\n", "no samples"), ("1\n2\n", "one column only"),
-      ("1,2\n3\n", "row 2, column 1: the row ends after 1 of 2 columns"),
-      ("1,2\n3,4,5\n", "row 2, column 2: the row has more"),
-      ("1,2\n3,\n", "row 2, column 2: no number"),
-      ("1,2\nx,4\n", "row 2, column 1: 'x' is not a number"),
-      ("1,2\nnan,4\n", "row 2, column 1: 'nan' is not a number"),
-      ("1,2\ninf,4\n", "'inf' is not a number"), ("1,2\n0x10,4\n", "'0x10' is not a number"),
-      ("1,2\n1e400,4\n", "row 2, column 1: 1e400 is beyond"),
-      ("1,2\n1e39,4\n", "1e39 is beyond"), ("1,2\n1_0,4\n", "'1_0' is not a number"),
-      ("1,2\n\"3,4\n", "row 2, column 1: the quote is never closed"),
-      ("1,2\n\"3\"x,4\n", "row 2, column 1: text after the closing quote"),
-      ("1,2\n3,4\u{0}\n", "row 2, column 2: a zero byte at offset 7"),
-      ("1,2\n3,4.5\n", "row 2, column 2: the label 4.5 is not a whole number"),
-      ("1,2\n3,-1\n", "row 2, column 2: the label -1.0"),
-      ("1,2\n3,3000000000\n", "row 2, column 2: the label"),
-      ("1,2\n3,2147483647\n", "suspiciously large"),
-      ("\"a\nb\",c\n\n1,2\n3,4\n5,?\n", "row 6, column 2: '?' is not a number"),
-      ("1,2\n3," + String(repeating: "4", count: 5_000), "longer than 4096 bytes"),
-      (String(repeating: "1,", count: 1_100_000), "more than 1048576 columns"),
-    ])
-  func hostile(text: String, message: String) {
-    let error = error(text)
+    "What is not a table of finite numbers is an error with row and column", arguments: hostileTexts
+  )
+  func hostile(file: Hostile) {
+    let error = error(file.text)
     #expect(error?.kind == .malformed)
-    #expect(error?.message.contains(message) == true, "\(String(describing: error))")
+    #expect(error?.message.contains(file.message) == true, "\(String(describing: error))")
   }
 
   @Test("A label beyond the declared classes is an error with row and column")

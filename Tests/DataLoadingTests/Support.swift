@@ -105,10 +105,9 @@ func idx(_ shape: [UInt32], _ data: [UInt8], type: UInt8 = 0x08) -> [UInt8] {
 func npy(
   _ descr: String, _ shape: String, _ data: [UInt8], fortran: Bool = false, version: UInt8 = 1
 ) -> [UInt8] {
-  npy(
-    header:
-      "{'descr': '\(descr)', 'fortran_order': \(fortran ? "True" : "False"), 'shape': \(shape), }\n",
-    data, version: version)
+  let order = fortran ? "True" : "False"
+  let header = "{'descr': '\(descr)', 'fortran_order': \(order), 'shape': \(shape), }\n"
+  return npy(header: header, data, version: version)
 }
 
 /// A `.npy` file with any header.

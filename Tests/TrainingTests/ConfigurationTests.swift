@@ -24,7 +24,7 @@ import Training
 
   @Test("without a file the defaults hold")
   func defaults() throws {
-    let configuration = try TrainingConfiguration()
+    let configuration = try TrainingConfiguration(document: nil, overrides: [])
     #expect(configuration == .init())
     #expect(configuration.name == "digits-mlp")
     #expect(configuration.model.hidden == [128, 64])
@@ -144,7 +144,7 @@ import Training
     "an unknown key names the nearest known one",
     arguments: [
       ("training.epocs", "did you mean 'training.epochs' (integer, default 20)?"),
-      ("trainer.epochs", "did you mean 'training.epochs'"),
+      ("trainer", "did you mean 'training'?"),
       ("learningRate", "did you mean 'optimizer.learningRate'"),
       ("optimizer.lerningrate", "did you mean 'optimizer.learningRate'"),
       ("training.globalbatch", "did you mean 'training.globalBatch'"),

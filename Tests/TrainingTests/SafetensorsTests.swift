@@ -203,10 +203,9 @@ import Training
       #""\#($0)":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}"#
     }.joined(separator: ",")
     let data = file("{" + many + "}")
-    let manyTime = try clock.measure {
-      #expect(try SafetensorsFile(data: data, path: "many").entries.count == 100_000)
-    }
-    #expect(manyTime < .seconds(10))
+    let start = clock.now
+    #expect(try SafetensorsFile(data: data, path: "many").entries.count == 100_000)
+    #expect(clock.now - start < .seconds(10))
   }
 
   @Test("names that look like paths are only names")

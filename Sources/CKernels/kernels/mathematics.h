@@ -122,15 +122,15 @@ INLINE vf cos_vf(vf x) { return sin_vf_from(x, 1, cosf); }
 // Near zero a polynomial, elsewhere 1 - 2 / (e^2|x| + 1) with the sign of x.
 INLINE vf tanh_vf(vf x) {
   const vf size = __builtin_elementwise_abs(x);
-  const vf z = x * x;
+  const vf z = size * size;
   vf p = z * -5.70498872745e-3f + 2.06390887954e-2f;
   p = p * z - 5.37397155531e-2f;
   p = p * z + 1.33314422036e-1f;
   p = p * z - 3.33332819422e-1f;
-  const vf near = p * z * x + x;
+  const vf near = p * z * size + size;
   const vf far = 1.0f - 2.0f / (exp_vf(2.0f * size) + 1.0f);
   const vi sign = (vi)x & INT32_MIN;
-  return size < 0.625f ? near : (vf)((vi)far | sign);
+  return (vf)((vi)(size < 0.625f ? near : far) | sign);
 }
 
 // e^-|x| cannot overflow: 1 / (1 + e^-x) for x >= 0, e^x / (1 + e^x) below.

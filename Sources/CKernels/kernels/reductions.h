@@ -8,12 +8,12 @@ struct reduction_job {
 };
 
 enum {
-  BLOCK = 1024,        // elements, or rows times lanes, that are summed without halving
-  BLOCK_ROWS = 256,
-  STRIP = 8,           // vectors of columns that are reduced together
-  CHUNKS = 16,         // fixed parts of one long reduction, for several threads
-  CHUNKED_INNER = 512, // widest inner extent whose partial results fit on the stack
-  CHUNKED_SIZE = 131072
+  BLOCK = 32 * VECTOR_BYTES,  // elements that are summed without halving
+  BLOCK_ROWS = 64,      // rows, likewise
+  STRIP = 8,            // vectors of columns that are reduced together
+  CHUNKS = 16,          // fixed parts of one long reduction, for several threads
+  CHUNKED_INNER = 512,  // widest inner extent whose partial results fit on the stack
+  CHUNKED_SIZE = 131072 // smallest reduction that is cut into chunks
 };
 
 // Where a run of n is cut in two.

@@ -1,0 +1,198 @@
+import ArgumentParser
+import Foundation
+import Lockstep
+
+/// How training shows its progress.
+enum ProgressStyle: String, ExpressibleByArgument, CaseIterable {
+  /// A bar on a terminal, else lines.
+  case auto
+  /// A line per epoch, and below it a bar that moves.
+  case bar
+  /// A line per epoch.
+  case lines
+  /// A JSON object per step and epoch.
+  case json
+  /// Nothing.
+  case none
+}
+
+/// Shows a run to the one who watches. Lines go to standard output, the bar to standard error.
+final class ProgressReporter {
+  private let style: ProgressStyle
+  private var run: RunDescription?
+  private var lastBar = ContinuousClock.now
+  private var start = ContinuousClock.now
+  private var barIsShown = false
+  private var lastTest: Metrics?
+
+  init(_ style: ProgressStyle) {
+    let resolved = style == .auto ? (Terminal.columns == nil ? .lines : .bar) : style
+    self.style = resolved == .bar && Terminal.columns == nil ? .lines : resolved
+  }
+
+  private var showsLines: Bool { style == .bar || style == .lines }
+
+  /// Tells what is about to be trained.
+  func description(
+    _ description: RunDescription, _ configuration: TrainingConfiguration, run directory: Run? = nil
+  ) {
+    run = description
+    guard showsLines else { return }
+    let ranks = description.worldSize
+    printLine(
+      "lockstep \(Version.current) · \(count(ranks, "rank")) × \(count(description.threads, "thread")) · \(Threads.instructionSet) · OpenBLAS \(BLAS.coreName)"
+    )
+    printLine(
+      "model  \(configuration.model.kind) · \(grouped(description.parameterCount)) parameters")
+    printLine(
+      "data   \(configuration.data.kind.rawValue) · \(grouped(description.trainingSamples)) training and \(grouped(description.testSamples)) test samples · global batch \(description.globalBatch)\(ranks > 1 ? " over \(ranks) ranks" : "")"
+    )
+    printLine(
+      "steps  \(grouped(description.totalSteps)) = \(count(description.epochs, "epoch")) × \(description.stepsPerEpoch) · seed \(configuration.training.seed)"
+    )
+    if let directory {
+      printLine("run    \(directory.directory.path)")
+      if description.completedSteps > 0 {
+        printLine("goes on after step \(description.completedSteps) from \(directory.checkpoint!.path)")
+      }
+    }
+    printLine()
+    guard directory != nil else { return }
+    printLine(
+      row(
+        "epoch", "step", "loss", description.hasAccuracy ? "accuracy" : nil, "test loss",
+        description.hasAccuracy ? "test accuracy" : nil, "samples/s", "rate", "seconds"))
+  }
+
+  /// Moves the bar, at most ten times a second.
+  func step(_ report: StepReport) {
+    if style == .json {
+      printJSON("step", report.step, report.epoch, [("loss", report.loss), ("accuracy", report.accuracy), ("learningRate", report.learningRate), ("samplesPerSecond", report.samplesPerSecond)])
+    }
+    guard style == .bar, let run, let columns = Terminal.columns else { return }
+    let now = ContinuousClock.now
+    guard !barIsShown || now - lastBar > .milliseconds(100) else { return }
+    lastBar = now
+    let done = Double(report.step) / Double(run.totalSteps)
+    let here = Double(report.step - run.completedSteps)
+    let left = (now - start) / .seconds(1) / here * Double(run.totalSteps - report.step)
+    let accuracy = report.accuracy == nil ? "" : String(format: "  accuracy %.4f", report.epochMetrics.accuracy)
+    let tail = String(
+      format: "] %3.0f%%  epoch %d/%d  loss %.4f%@  %@ samples/s  %@ left", 100 * done, report.epoch,
+      run.epochs, report.epochMetrics.loss, accuracy, grouped(Int(report.samplesPerSecond)),
+      duration(left))
+    let width = max(4, min(30, columns - tail.count - 2))
+    let filled = Int(done * Double(width))
+    let bar = "[" + String(repeating: "█", count: filled) + String(repeating: "·", count: width - filled)
+    writeToTerminal("\r\u{1B}[2K" + String((bar + tail).prefix(columns - 1)))
+    barIsShown = true
+  }
+
+  /// Prints an epoch's line.
+  func epoch(_ report: EpochReport) {
+    lastTest = report.test ?? lastTest
+    if style == .json {
+      printJSON(
+        "epoch", report.step, report.epoch,
+        [("loss", report.metrics.loss), ("accuracy", report.hasAccuracy ? report.metrics.accuracy : nil), ("testLoss", report.test?.loss), ("testAccuracy", report.hasAccuracy ? report.test?.accuracy : nil), ("learningRate", report.learningRate), ("samplesPerSecond", report.samplesPerSecond)])
+    }
+    guard showsLines else { return }
+    clear()
+    func fixed(_ value: Double?) -> String { value.map { String(format: "%.4f", $0) } ?? "" }
+    printLine(
+      row(
+        String(report.epoch), String(report.step), fixed(report.metrics.loss),
+        report.hasAccuracy ? fixed(report.metrics.accuracy) : nil, fixed(report.test?.loss),
+        report.hasAccuracy ? fixed(report.test?.accuracy) : nil,
+        grouped(Int(report.samplesPerSecond)), String(format: "%.3g", report.learningRate),
+        String(format: "%.2f", report.seconds)))
+  }
+
+  /// Reports a checkpoint where it is asked for; lines would only repeat the epochs.
+  func checkpoint(_ event: TrainingEvent) {
+    guard style == .json, case .checkpoint(let step, let path, let seconds) = event else { return }
+    printLine(
+      JSONValue.object([
+        "kind": .string("checkpoint"), "step": .integer(step), "path": .string(path),
+        "seconds": .number(seconds),
+      ]).text)
+  }
+
+  /// Removes the bar, so that something else can be printed.
+  func clear() {
+    guard barIsShown else { return }
+    writeToTerminal("\r\u{1B}[2K")
+    barIsShown = false
+  }
+
+  /// Says how the run ended and what can be done with it.
+  func finish(_ outcome: Trainer.Outcome, _ run: Run) {
+    clear()
+    guard showsLines else { return }
+    printLine()
+    let path = run.directory.path
+    switch outcome {
+    case .finished:
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      let accuracy = lastTest.flatMap { test in
+        self.run?.hasAccuracy == true
+          ? String(format: " · test accuracy %.2f %%", 100 * test.accuracy) : nil
+      }
+      printLine("done in \(duration(seconds))\(accuracy ?? "")")
+      printLine("run        \(path)")
+      printLine("evaluate   lockstep eval \(path)")
+      printLine("continue   lockstep train … --run-dir \(path) --set training.epochs=N")
+    case .reachedMaximumSteps, .stopped:
+      printLine("stopped with a checkpoint; the same command, or --run-dir \(path), goes on")
+    }
+  }
+
+  private func printJSON(
+    _ kind: String, _ step: Int, _ epoch: Int, _ values: [(String, Double?)]
+  ) {
+    let members = values.map { JSONValue.Member($0.0, $0.1.map { .number($0) } ?? .null) }
+    printLine(
+      JSONValue.object(
+        [
+          .init("kind", .string(kind)), .init("step", .integer(step)),
+          .init("epoch", .integer(epoch)),
+        ] + members
+      ).text)
+  }
+
+  private func row(_ cells: String?...) -> String {
+    zip(cells, [5, 7, 9, 9, 10, 14, 12, 10, 8]).compactMap { cell, width in
+      cell.map { String(repeating: " ", count: max(0, width - $0.count)) + $0 }
+    }.joined()
+  }
+
+  private func writeToTerminal(_ text: String) {
+    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
+  }
+}
+
+/// A number with its digits in groups of three.
+func grouped(_ number: Int) -> String {
+  var text = String(number.magnitude)
+  var position = text.count - 3
+  while position > 0 {
+    text.insert(",", at: text.index(text.startIndex, offsetBy: position))
+    position -= 3
+  }
+  return number < 0 ? "-" + text : text
+}
+
+/// A count and its noun.
+func count(_ number: Int, _ noun: String) -> String {
+  "\(grouped(number)) \(noun)\(number == 1 ? "" : "s")"
+}
+
+/// Seconds as people write them.
+private func duration(_ seconds: Double) -> String {
+  guard seconds.isFinite else { return "?" }
+  if seconds < 60 { return String(format: "%.1f s", seconds) }
+  let whole = Int(seconds)
+  return whole < 3600
+    ? String(format: "%d:%02d min", whole / 60, whole % 60)
+    : String(format: "%d:%02d h", whole / 3600, whole % 3600 / 60)
+}

@@ -1,0 +1,87 @@
+// What every command does around its work: join the other ranks, and leave with the right message and exit code.
+import ArgumentParser
+import Foundation
+import Lockstep
+
+/// Runs a command's work on this rank, and ends the process.
+///
+/// Errors that all ranks share are printed by rank zero, and all leave together; one that only this rank has is printed with its
+/// name, and ends the whole job.
+func withSession(_ body: (any Communicator) throws -> ExitStatus) -> Never {
+  let communicator: any Communicator
+  do {
+    communicator = try MPICommunicator.start()
+  } catch {
+    if LauncherEnvironment()?.rank ?? 0 == 0 { printError("\(error)") }
+    exit(ExitStatus.ranksDisagree.rawValue)
+  }
+  Threads.flushDenormals()
+  do {
+    leave(communicator, try body(communicator).rawValue)
+  } catch {
+    if error is any AgreedError || communicator.worldSize == 1 {
+      if communicator.isRoot { printError("\(error)") }
+      leave(communicator, exitCode(error))
+    }
+    printError("rank \(communicator.rank): \(error)")
+    communicator.abort(exitCode: exitCode(error))
+  }
+}
+
+/// Ends this process when all ranks end theirs.
+private func leave(_ communicator: any Communicator, _ code: Int32) -> Never {
+  (communicator as? MPICommunicator)?.finalize()
+  exit(code)
+}
+
+/// Prints `error: …` to standard error, in red on a terminal.
+func printError(_ message: String) {
+  printNote("error", message, color: 31)
+}
+
+/// Prints `warning: …` to standard error, in yellow on a terminal.
+func printWarning(_ message: String) {
+  printNote("warning", message, color: 33)
+}
+
+private func printNote(_ kind: String, _ message: String, color: Int) {
+  let label = Terminal.standardErrorHasColors ? "\u{1B}[1;\(color)m\(kind):\u{1B}[0m" : "\(kind):"
+  FileHandle.standardError.write(Data("\(label) \(message)\n".utf8))
+}
+
+/// Prints a line to standard output at once. A closed pipe is not an error.
+func printLine(_ line: String = "") {
+  try? FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
+}
+
+/// What is known of the terminal.
+enum Terminal {
+  /// Whether standard error shows colours.
+  static var standardErrorHasColors: Bool {
+    isatty(STDERR_FILENO) == 1 && isCapable
+  }
+
+  /// The columns of standard error's terminal; nil when it is none, or a launcher's that has no size.
+  static var columns: Int? {
+    guard isatty(STDERR_FILENO) == 1, isCapable else { return nil }
+    var size = winsize()
+    guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+    return Int(size.ws_col)
+  }
+
+  private static var isCapable: Bool {
+    let environment = ProcessInfo.processInfo.environment
+    return environment["TERM"] ?? "dumb" != "dumb" && environment["NO_COLOR"] ?? "" == ""
+  }
+}
+
+extension ConfigurationFile {
+  /// The configuration of a command: defaults, the file, and `--set` options.
+  static func configuration(
+    path: String?, overrides: [String]
+  ) throws -> TrainingConfiguration {
+    try TrainingConfiguration(
+      document: try path.map { try read(path: $0) }, overrides: overrides,
+      modelKinds: ModelRegistry.kinds)
+  }
+}

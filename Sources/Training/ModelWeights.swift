@@ -1,0 +1,44 @@
+// Between a model and a file of weights.
+public import NeuralNetworks
+import TensorCore
+
+/// Reads the weights of a model from a safetensors file, which may have been written by PyTorch.
+///
+/// Names, shapes and types must be the model's. Throws `WeightsError`, `SafetensorsError` or a file's error.
+public func loadWeights(of model: some Module, from file: SafetensorsFile) throws {
+  var state: [String: Tensor] = [:]
+  for entry in file.entries {
+    state[entry.name] = Tensor.of(try file.floats(of: entry), shape: Shape(entry.shape))
+  }
+  do {
+    try model.load(stateDictionary: state)
+  } catch let error as StateDictionaryError {
+    throw WeightsError(path: file.path, difference: error)
+  }
+}
+
+/// The weights of a model as the tensors of a safetensors file, read from the model's memory when they are written.
+public func weightTensors(of model: some Module) -> [SafetensorsTensor] {
+  model.stateDictionary().map { name, value in
+    SafetensorsTensor(name: name, dataType: .float32, shape: value.shape.array) { write in
+      let buffer = UnsafeRawBufferPointer(start: value.bytes, count: value.count * 4)
+      try withExtendedLifetime(value) { try write(buffer) }
+    }
+  }
+}
+
+/// A file whose weights are those of another model.
+public struct WeightsError: ExitStatusProviding, CustomStringConvertible {
+  /// The file.
+  public let path: String
+  /// What differs.
+  public let difference: StateDictionaryError
+
+  /// The difference, the file and what to do.
+  public var description: String {
+    "'\(path)': \(difference); the configuration must describe the model that the file was saved from"
+  }
+
+  /// Bad data.
+  public var exitStatus: ExitStatus { .badData }
+}

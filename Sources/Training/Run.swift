@@ -1,0 +1,134 @@
+// A run on the disk, as rank zero holds it: its directory, its lock, its log and the checkpoint it goes on from.
+import Foundation
+
+/// Whether a run goes on from what is there.
+public enum Resume: Sendable, Equatable {
+  /// Goes on where there is something to go on from, else begins.
+  case automatic
+  /// Begins, in a directory without checkpoints.
+  case never
+  /// Goes on from a run's newest checkpoint, or from this very one.
+  case path(String)
+
+  /// Reads `auto`, `never` or a path.
+  public init(_ text: String) {
+    self = text == "auto" ? .automatic : text == "never" ? .never : .path(text)
+  }
+}
+
+/// A run that this process may write to.
+public final class Run {
+  /// Where everything goes.
+  public let directory: RunDirectory
+  /// The checkpoints.
+  public let store: CheckpointStore
+  /// The checkpoint to go on from, if there is one.
+  public let checkpoint: Checkpoint?
+  /// Newer checkpoints that cannot be used, and why.
+  public let rejected: [CheckpointStore.Rejection]
+  private let lock: RunLock
+
+  /// Chooses the directory, makes sure it can be written, and finds the checkpoint to go on from.
+  ///
+  /// With a directory given, `automatic` goes on from its newest checkpoint. Without one it looks for the newest run of the
+  /// configuration's name that was interrupted and had the same configuration; otherwise it makes a new directory.
+  public init(
+    _ configuration: TrainingConfiguration, directory path: String?, resume: Resume
+  ) throws {
+    let root = configuration.logging.directory
+    if let path {
+      directory = RunDirectory(path: path)
+    } else if resume == .automatic, let interrupted = try Run.interrupted(configuration) {
+      directory = interrupted
+    } else {
+      directory = try RunDirectory.create(in: root, name: configuration.name)
+    }
+    try directory.prepare()
+    lock = try directory.lock()
+    store = directory.checkpoints(keep: configuration.checkpoint.keep)
+    try store.prepare()
+    switch resume {
+    case .automatic:
+      let newest = try store.newestUsable()
+      checkpoint = newest?.checkpoint
+      rejected = newest?.rejected ?? []
+    case .never:
+      guard try store.steps().isEmpty else { throw RunExists(path: directory.path) }
+      checkpoint = nil
+      rejected = []
+    case .path(let path):
+      checkpoint = try Run.findCheckpoint(at: path)
+      rejected = []
+    }
+    if let checkpoint {
+      try Run.check(configuration, against: checkpoint)
+    } else {
+      try directory.write(configuration)
+    }
+  }
+
+  /// Opens a checkpoint, given its own directory or that of its run.
+  public static func findCheckpoint(at path: String) throws -> Checkpoint {
+    let run = RunDirectory(path: path)
+    if try !run.checkpoints(keep: 0).steps().isEmpty {
+      return try run.checkpoints(keep: 0).newestUsable()!.checkpoint
+    }
+    return try Checkpoint(path: path)
+  }
+
+  /// The newest run of the same name and configuration, if it was interrupted.
+  private static func interrupted(_ configuration: TrainingConfiguration) throws -> RunDirectory? {
+    guard FileManager.default.fileExists(atPath: configuration.logging.directory + "/" + configuration.name),
+      let newest = try RunDirectory.newest(
+        in: configuration.logging.directory, name: configuration.name),
+      [.running, .stopped].contains(try newest.status()),
+      let checkpoint = try? newest.checkpoints(keep: 0).newestUsable()?.checkpoint,
+      (try? check(configuration, against: checkpoint)) != nil
+    else { return nil }
+    return newest
+  }
+
+  /// Throws when a checkpoint was trained with another configuration, but for what may change on the way.
+  private static func check(
+    _ configuration: TrainingConfiguration, against checkpoint: Checkpoint
+  ) throws {
+    let differences = configuration.differences(from: try checkpoint.configuration()).filter { difference in
+      !["name", "training.epochs", "training.evaluateEveryEpochs", "data.path"].contains(
+        difference.path)
+        && !["logging.", "checkpoint.", "distributed."].contains {
+          difference.path.hasPrefix($0)
+        }
+    }
+    guard differences.isEmpty else {
+      let lines = differences.map {
+        "  \($0.path): \($0.other.yaml) in the checkpoint, \($0.value.yaml) now"
+      }
+      throw ConfigurationError(
+        """
+        the run cannot go on from '\(checkpoint.path)', which has another configuration:
+        \(lines.joined(separator: "\n"))
+        restore these values, or begin a new run with --resume never and another --run-dir
+        """)
+    }
+  }
+
+  /// Gives the directory back and notes how the run ended.
+  public func close(_ status: RunStatus) throws {
+    try directory.setStatus(status)
+    lock.release()
+  }
+}
+
+/// A directory that holds checkpoints, where a new run was to begin.
+public struct RunExists: ExitStatusProviding, CustomStringConvertible {
+  /// The directory.
+  public let path: String
+
+  /// What is there and what to do.
+  public var description: String {
+    "'\(path)' holds checkpoints of an earlier run, which --resume never would overwrite; name another --run-dir, or go on with --resume auto"
+  }
+
+  /// 73
+  public var exitStatus: ExitStatus { .cannotCreate }
+}

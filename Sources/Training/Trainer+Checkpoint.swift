@@ -1,0 +1,85 @@
+import Collectives
+import NeuralNetworks
+import Optimizers
+import TensorCore
+
+// What a checkpoint of a training run holds: model.safetensors, optimizer.safetensors, state.json and
+// config.json.
+
+extension Checkpoint {
+  static let modelFile = "model.safetensors"
+  static let optimizerFile = "optimizer.safetensors"
+  static let stateFile = "state.json"
+  static let configurationFile = "config.json"
+
+  /// The configuration that the checkpoint was trained with.
+  public func configuration() throws -> TrainingConfiguration {
+    try TrainingConfiguration(
+      json: json(Checkpoint.configurationFile), path: path(of: Checkpoint.configurationFile))
+  }
+
+  /// The file of the model's weights.
+  public func weights() throws -> SafetensorsFile { try tensors(Checkpoint.modelFile) }
+}
+
+extension Trainer {
+  private static let velocityPrefix = "momentum_buffer."
+
+  /// The files of a checkpoint of the present state.
+  func checkpointFiles() -> [CheckpointFile] {
+    let velocities = optimizer.options.momentum == 0 ? [] : arena.entries
+    return [
+      .tensors(Checkpoint.modelFile, weightTensors(of: model), metadata: ["format": "pt"]),
+      .tensors(
+        Checkpoint.optimizerFile,
+        velocities.map { entry in
+          SafetensorsTensor(
+            name: Trainer.velocityPrefix + entry.name, dataType: .float32,
+            shape: entry.parameter.shape.array
+          ) { [optimizer] write in
+            try write(UnsafeRawBufferPointer(optimizer.velocity.extracting(entry.range)))
+          }
+        }),
+      .text(Checkpoint.stateFile, state.json.text + "\n"),
+      .text(Checkpoint.configurationFile, configuration.json.text + "\n"),
+    ]
+  }
+
+  /// Takes over rank zero's checkpoint on all ranks.
+  ///
+  /// Only rank zero reads files. Throws on every rank when it cannot.
+  public func restore(from checkpoint: Checkpoint?) throws {
+    try communicator.agreeing(exitCode: exitCode) {
+      if communicator.isRoot { try read(checkpoint!) }
+    }
+    communicator.broadcast(UnsafeMutableRawBufferPointer(arena.values), root: 0)
+    communicator.broadcast(UnsafeMutableRawBufferPointer(optimizer.velocity), root: 0)
+    arena.markValuesChanged()
+    state.step = communicator.broadcast(state.step)
+    state.epochMetrics.sampleCount = communicator.broadcast(state.epochMetrics.sampleCount)
+    state.epochMetrics.lossSum = communicator.broadcast(state.epochMetrics.lossSum)
+    state.epochMetrics.correctCount = communicator.broadcast(state.epochMetrics.correctCount)
+    optimizer.restore(hasVelocity: communicator.broadcast(optimizer.hasVelocity))
+  }
+
+  private func read(_ checkpoint: Checkpoint) throws {
+    let statePath = try checkpoint.path(of: Checkpoint.stateFile)
+    let restored = try TrainingState(json: checkpoint.json(Checkpoint.stateFile), path: statePath)
+    guard restored.hasVelocity.count == arena.entries.count, restored.step == checkpoint.step else {
+      throw CheckpointError.damaged(path: statePath, reason: "it belongs to another model or step")
+    }
+    try loadWeights(of: model, from: checkpoint.weights())
+    let velocities = try checkpoint.tensors(Checkpoint.optimizerFile)
+    for entry in optimizer.options.momentum == 0 ? [] : arena.entries {
+      let name = Trainer.velocityPrefix + entry.name
+      guard let saved = velocities[name], saved.shape == entry.parameter.shape.array else {
+        throw CheckpointError.damaged(
+          path: velocities.path, reason: "'\(name)' of shape \(entry.parameter.shape) is missing")
+      }
+      _ = optimizer.velocity.extracting(entry.range)
+        .update(fromContentsOf: try velocities.floats(of: saved))
+    }
+    state = restored
+    optimizer.restore(hasVelocity: restored.hasVelocity)
+  }
+}

@@ -1,0 +1,322 @@
+public import Collectives
+public import DataLoading
+import Foundation
+public import NeuralNetworks
+import Optimizers
+import TensorCore
+
+/// A training run: the model of a configuration, its data, and the loop that brings them together.
+///
+/// Every rank makes one and calls the same functions; a single process is the same with a communicator of size one.
+public final class Trainer {
+  /// What was asked for.
+  public let configuration: TrainingConfiguration
+  /// The model, the same on all ranks.
+  public let model: any Layer
+  /// The samples to train on.
+  public let trainingData: InMemoryDataset
+  /// The samples to test on; may be empty.
+  public let testData: InMemoryDataset
+  /// What is minimized.
+  public let objective: Objective
+  let communicator: any Communicator
+  let arena: ParameterArena
+  let optimizer: SGD
+  private let sampler: GlobalBatchSampler
+  private let schedule: Schedule
+  private let reducer: GradientReducer
+  var state = TrainingState()
+
+  /// Opens the data and builds the model. The ranks make sure that they are about to do the same.
+  ///
+  /// Throws on every rank when something fails on any: `CollectiveFailure` with the message and exit code of the lowest such rank,
+  /// or `RankDisagreement`.
+  public init(_ configuration: TrainingConfiguration, _ communicator: any Communicator) throws {
+    self.configuration = configuration
+    self.communicator = communicator
+    let training = configuration.training
+    (trainingData, testData, objective) = try communicator.agreeing(exitCode: exitCode) {
+      let (train, test) = try configuration.data.source.open()
+      guard train.count > 0 else {
+        throw DataError(.malformed, "there are no samples to train on in '\(configuration.data.path)'")
+      }
+      return (train, test, try Objective(training.loss, for: train.targetKind))
+    }
+    let seed = UInt64(training.seed)
+    model = ModelRegistry.makeModel(
+      configuration.model, inputShape: trainingData.inputShape,
+      outputs: objective.outputs(for: trainingData.targetKind), seed: seed)
+    arena = ParameterArena(model.namedParameters())
+    let options = configuration.optimizer
+    optimizer = SGD(
+      arena,
+      SGD.Options(
+        momentum: options.momentum, dampening: options.dampening,
+        weightDecay: options.weightDecay, nesterov: options.nesterov))
+    sampler = GlobalBatchSampler(
+      count: trainingData.count, globalBatch: training.globalBatch, seed: seed)
+    schedule = configuration.makeSchedule(totalSteps: training.epochs * sampler.batchesPerEpoch)
+    reducer = GradientReducer(
+      arena, communicator,
+      bucketBytes: Int(configuration.distributed.bucketMegabytes * Double(1 << 20)))
+    try AgreementCheck.run(fingerprint(), on: communicator)
+    communicator.broadcast(UnsafeMutableRawBufferPointer(arena.values), root: 0)
+  }
+
+  /// The number of optimizer steps done.
+  public var step: Int { state.step }
+  /// The number of steps of the whole run.
+  public var totalSteps: Int { configuration.training.epochs * sampler.batchesPerEpoch }
+
+  /// What must be equal on all ranks.
+  private func fingerprint() -> [String: String] {
+    let shapes = model.namedParameters().map { "\($0.name) \($0.parameter.shape)" }
+    return [
+      "configuration": configuration.comparableText,
+      "training data": String(trainingData.fingerprint, radix: 16),
+      "test data": String(testData.fingerprint, radix: 16),
+      "model": shapes.joined(separator: ", "),
+      "program version": Version.current,
+      "instruction set": Threads.instructionSet,
+      "OpenBLAS kernels": BLAS.coreName,
+    ]
+  }
+
+  /// A description for the one who watches.
+  public func describe() -> RunDescription {
+    RunDescription(
+      worldSize: communicator.worldSize, threads: Threads.count,
+      parameterCount: model.parameterCount, trainingSamples: trainingData.count,
+      testSamples: testData.count, globalBatch: configuration.training.globalBatch,
+      stepsPerEpoch: sampler.batchesPerEpoch, totalSteps: totalSteps,
+      epochs: configuration.training.epochs, completedSteps: step,
+      hasAccuracy: objective.hasAccuracy)
+  }
+
+  /// How a call of `train` ended.
+  public enum Outcome: Sendable {
+    /// All epochs are done.
+    case finished
+    /// The permitted number of steps is done, the run is not.
+    case reachedMaximumSteps
+    /// Somebody asked to stop. The state was saved if it could be.
+    case stopped
+  }
+
+  /// Trains to the end, or until `maximumSteps` or a request to stop, saving checkpoints on rank zero.
+  ///
+  /// - Parameters:
+  ///   - store: Where rank zero saves checkpoints; nil saves none.
+  ///   - maximumSteps: The step of the run at which to stop early.
+  ///   - isStopRequested: Asked on every rank after each step; one yes stops all ranks after the same step.
+  ///   - onEvent: Called on rank zero.
+  public func train(
+    store: CheckpointStore?, maximumSteps: Int? = nil,
+    isStopRequested: () -> Bool = { false }, onEvent: (TrainingEvent) throws -> Void = { _ in }
+  ) throws -> Outcome {
+    let report = communicator.isRoot ? onEvent : { _ in }
+    let lastStep = min(totalSteps, maximumSteps ?? totalSteps)
+    let checkpoints = CheckpointWriter(communicator.isRoot ? store : nil, savedStep: step)
+    try report(.started(describe()))
+    guard step < lastStep else { return step < totalSteps ? .reachedMaximumSteps : .finished }
+
+    let loader = DataLoader(
+      trainingData, sampler: sampler, rank: communicator.rank,
+      worldSize: communicator.worldSize, startingAt: step)
+    defer { loader.cancel() }
+    var epochClock = Clock()
+    var epochSamplesHere = 0.0
+    while step < lastStep {
+      var clock = Clock()
+      let batch = try loader.next()
+      let (metrics, learningRate, stops) = try trainStep(batch, isStopRequested())
+      state.epochMetrics += metrics
+      epochSamplesHere += metrics.sampleCount
+      let isEndOfEpoch = step % sampler.batchesPerEpoch == 0
+      try report(
+        .step(
+          StepReport(
+            step: step, epoch: batch.epoch + 1, loss: metrics.loss,
+            accuracy: objective.hasAccuracy ? metrics.accuracy : nil, learningRate: learningRate,
+            samplesPerSecond: metrics.sampleCount / clock.lap(), epochMetrics: state.epochMetrics)))
+      if isEndOfEpoch {
+        let seconds = epochClock.lap()
+        let test = try evaluateIfDue(epoch: batch.epoch + 1)
+        try report(
+          .epoch(
+            EpochReport(
+              step: step, epoch: batch.epoch + 1, metrics: state.epochMetrics, test: test,
+              hasAccuracy: objective.hasAccuracy, learningRate: learningRate, samplesPerSecond: epochSamplesHere / seconds,
+              seconds: seconds)))
+        state.epochMetrics = Metrics()
+        epochSamplesHere = 0
+      }
+      if stops || step == lastStep || isCheckpointDue(isEndOfEpoch) {
+        try checkpoints.save(self, report)
+      }
+      if isEndOfEpoch { _ = epochClock.lap() }
+      if stops {
+        try checkpoints.requireSaved(step)
+        return .stopped
+      }
+    }
+    try checkpoints.requireSaved(step)
+    return step < totalSteps ? .reachedMaximumSteps : .finished
+  }
+
+  /// One optimizer step on this rank's slice of a global batch.
+  private func trainStep(
+    _ batch: Batch, _ isStopRequested: Bool
+  ) throws -> (metrics: Metrics, learningRate: Double, stops: Bool) {
+    arena.zeroGrad()
+    var header = StepHeader(gradientRanks: [])
+    for part in 0..<configuration.training.microBatches {
+      let samples = GlobalBatchSampler.slice(
+        of: 0..<batch.count, rank: part, worldSize: configuration.training.microBatches)
+      if !samples.isEmpty { accumulateGradients(batch, samples, &header) }
+    }
+    header.stopRequests = isStopRequested ? 1 : 0
+    header.nonFiniteRanks = header.lossSum.isFinite ? 0 : 1
+    header.gradientRanks = arena.entries.map { $0.parameter.grad == nil ? 0 : 1 }
+    header.reduce(communicator)
+    guard header.nonFiniteRanks == 0 else {
+      throw NonFiniteLoss(
+        step: step + 1, epoch: batch.epoch + 1, loss: header.lossSum / header.sampleCount,
+        learningRate: schedule(step))
+    }
+    reducer.reduce(isUsed: header.gradientRanks.map { $0 > 0 })
+    if configuration.training.gradientClipNorm > 0 {
+      arena.clipGradients(toNorm: configuration.training.gradientClipNorm)
+    }
+    let learningRate = schedule(step)
+    optimizer.step(learningRate: learningRate)
+    state.step += 1
+    state.hasVelocity = optimizer.hasVelocity
+    let metrics = Metrics(
+      sampleCount: header.sampleCount, lossSum: header.lossSum, correctCount: header.correctCount)
+    return (metrics, learningRate, header.stopRequests > 0)
+  }
+
+  /// Adds the gradients of some samples, weighted by their share of the global batch.
+  private func accumulateGradients(
+    _ batch: Batch, _ samples: Range<Int>, _ header: inout StepHeader
+  ) {
+    let randomness = SampleRandomness(
+      seed: UInt64(configuration.training.seed), epoch: batch.epoch,
+      firstSample: batch.positions.lowerBound + samples.lowerBound)
+    let (loss, correct) = withTraining(randomness) {
+      objective.evaluate(model(batch.inputs(samples)), batch.targets(samples))
+    }
+    let share = Double(samples.count) / Double(batch.globalPositions.count)
+    loss.backward(gradient: Tensor(Float(share)))
+    header.sampleCount += Double(samples.count)
+    header.lossSum += loss.item() * Double(samples.count)
+    header.correctCount += Double(correct)
+  }
+
+  private func evaluateIfDue(epoch: Int) throws -> Metrics? {
+    let every = configuration.training.evaluateEveryEpochs
+    let isLast = epoch == configuration.training.epochs
+    guard testData.count > 0, every > 0, epoch % every == 0 || isLast else { return nil }
+    return try evaluate()
+  }
+
+  /// Loss and accuracy on the test samples, the work shared by all ranks.
+  public func evaluate() throws -> Metrics {
+    try Training.evaluate(
+      model, on: testData, objective, batchSize: configuration.training.globalBatch, communicator)
+  }
+
+  private func isCheckpointDue(_ isEndOfEpoch: Bool) -> Bool {
+    let every = configuration.checkpoint.everySteps
+    return every == 0 ? isEndOfEpoch : step % every == 0
+  }
+}
+
+/// Saves checkpoints and remembers whether the newest state is safe. Only rank zero's has a store.
+private final class CheckpointWriter {
+  private let store: CheckpointStore?
+  private var savedStep: Int
+  private var failure: (any Error)?
+
+  init(_ store: CheckpointStore?, savedStep: Int) {
+    self.store = store
+    self.savedStep = savedStep
+  }
+
+  /// Commits the trainer's state. When that fails, says so and lets the training go on.
+  func save(_ trainer: Trainer, _ report: (TrainingEvent) throws -> Void) throws {
+    guard let store, savedStep != trainer.step else { return }
+    guard trainer.arena.values.allSatisfy(\.isFinite) else {
+      throw NonFiniteWeights(step: trainer.step)
+    }
+    var clock = Clock()
+    do {
+      let checkpoint = try store.commit(step: trainer.step, files: trainer.checkpointFiles())
+      savedStep = trainer.step
+      failure = nil
+      try report(
+        .checkpoint(step: trainer.step, path: checkpoint.path, seconds: clock.lap()))
+    } catch let error as CheckpointError {
+      failure = error
+      try report(.checkpointFailed(step: trainer.step, reason: error.description))
+    }
+  }
+
+  /// Throws why the last checkpoint is missing, if it is.
+  func requireSaved(_ step: Int) throws {
+    if let failure { throw failure }
+  }
+}
+
+/// A loss that is infinite or not a number.
+public struct NonFiniteLoss: AgreedError, ExitStatusProviding, CustomStringConvertible {
+  /// The step that was being taken, counted from 1.
+  public let step: Int
+  /// Its epoch, counted from 1.
+  public let epoch: Int
+  /// The loss.
+  public let loss: Double
+  /// The learning rate at that step.
+  public let learningRate: Double
+
+  /// What happened and what helps.
+  public var description: String {
+    """
+    the loss became \(loss) at step \(step) (epoch \(epoch), learning rate \(learningRate)); the update was not made and \
+    earlier checkpoints are untouched. Lower optimizer.learningRate, set training.gradientClipNorm, or look for \
+    non-finite values in the data
+    """
+  }
+
+  /// 80
+  public var exitStatus: ExitStatus { .nonFiniteLoss }
+}
+
+/// Weights that are infinite or not numbers, found before they were saved.
+public struct NonFiniteWeights: ExitStatusProviding, CustomStringConvertible {
+  /// The number of steps done.
+  public let step: Int
+
+  /// What happened and what helps.
+  public var description: String {
+    """
+    the weights after step \(step) hold values that are not finite, so they were not saved; earlier checkpoints are \
+    untouched. Lower optimizer.learningRate or set training.gradientClipNorm
+    """
+  }
+
+  /// 80
+  public var exitStatus: ExitStatus { .nonFiniteLoss }
+}
+
+/// Seconds between calls.
+private struct Clock {
+  private var last = ContinuousClock.now
+
+  mutating func lap() -> Double {
+    let now = ContinuousClock.now
+    defer { last = now }
+    return (now - last) / .seconds(1)
+  }
+}

@@ -1,0 +1,77 @@
+import CKernels
+import Testing
+
+/// Lengths around the widths of vectors, blocks and the threshold of several threads.
+let lengths = [0, 1, 2, 7, 8, 15, 16, 17, 31, 33, 64, 100, 1000, 40001]
+
+/// A small generator of numbers that are the same in every run.
+struct Numbers: RandomNumberGenerator {
+  private var state: UInt64
+
+  init(seed: Int) { state = UInt64(bitPattern: Int64(seed)) }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+
+  mutating func floats(_ count: Int, in range: ClosedRange<Float> = -3...3) -> [Float] {
+    (0..<count).map { _ in Float.random(in: range, using: &self) }
+  }
+
+  mutating func doubles(_ count: Int, in range: ClosedRange<Double> = -3...3) -> [Double] {
+    (0..<count).map { _ in Double.random(in: range, using: &self) }
+  }
+
+  mutating func integers(_ count: Int, in range: ClosedRange<Int32>) -> [Int32] {
+    (0..<count).map { _ in Int32.random(in: range, using: &self) }
+  }
+}
+
+/// The distance between `value` and the exact result, in units of the last place of the result.
+func ulps(_ value: Float, from exact: Double) -> Double {
+  let rounded = Float(exact)
+  if rounded.isNaN || value.isNaN { return rounded.isNaN && value.isNaN ? 0 : .infinity }
+  if rounded.isInfinite || value.isInfinite { return rounded == value ? 0 : .infinity }
+  return abs(Double(value) - exact) / Double(rounded.ulp)
+}
+
+/// Whether two numbers agree within a relative and absolute tolerance; NaN agrees with NaN.
+func close(_ a: Double, _ b: Double, _ tolerance: Double) -> Bool {
+  if a.isNaN || b.isNaN { return a.isNaN && b.isNaN }
+  if a == b { return true }
+  return abs(a - b) <= tolerance * max(1, abs(a), abs(b))
+}
+
+/// Records one issue for the first element that is not close.
+func expectClose<T: BinaryFloatingPoint>(
+  _ values: [T], _ expected: [Double], _ tolerance: Double, _ what: String,
+  sourceLocation: SourceLocation = #_sourceLocation
+) {
+  #expect(values.count == expected.count, sourceLocation: sourceLocation)
+  let wrong = values.indices.first { !close(Double(values[$0]), expected[$0], tolerance) }
+  if let wrong {
+    Issue.record(
+      "\(what): element \(wrong) of \(values.count) is \(values[wrong]), not \(expected[wrong])",
+      sourceLocation: sourceLocation)
+  }
+}
+
+/// A result between guard elements, to notice a kernel that writes past its end.
+func guarded<T: Equatable>(_ count: Int, guard value: T, _ body: (UnsafeMutablePointer<T>) -> Void)
+  -> [T]
+{
+  let margin = 20
+  var memory = [T](repeating: value, count: count + 2 * margin)
+  memory.withUnsafeMutableBufferPointer { buffer in
+    if let base = buffer.baseAddress { body(base + margin) }
+  }
+  let untouched =
+    memory.prefix(margin).allSatisfy { $0 == value }
+    && memory.suffix(margin).allSatisfy { $0 == value }
+  #expect(untouched, "wrote outside the result of \(count) elements")
+  return Array(memory[margin..<(margin + count)])
+}

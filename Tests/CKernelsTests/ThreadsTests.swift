@@ -1,0 +1,189 @@
+import CKernels
+import Dispatch
+import Foundation
+import Synchronization
+import Testing
+
+/// Only this suite changes the number of threads, which is the whole process's.
+@Suite("Thread pool", .serialized)
+struct ThreadsTests {
+  private func withThreads(_ count: Int32, _ body: () -> Void) {
+    let before = ck_threads()
+    ck_set_threads(count)
+    body()
+    ck_set_threads(before)
+  }
+
+  /// Counts how often each part runs.
+  private final class Counts: Sendable {
+    let values: Mutex<[Int]>
+    init(_ count: Int) { values = Mutex(Array(repeating: 0, count: count)) }
+    var all: [Int] { values.withLock { $0 } }
+  }
+
+  private func run(_ counts: Counts, _ parts: Int) {
+    let context = Unmanaged.passUnretained(counts).toOpaque()
+    ck_parallel(
+      { context, part in
+        guard let context else { return }
+        let counts = Unmanaged<Counts>.fromOpaque(context).takeUnretainedValue()
+        counts.values.withLock { $0[Int(part)] += 1 }
+      }, context, Int32(parts))
+  }
+
+  @Test("the number of threads is bounded")
+  func bounds() {
+    withThreads(0) { #expect(ck_threads() == 1) }
+    withThreads(100_000) { #expect(Int(ck_threads()) == CK_MAX_THREADS) }
+  }
+
+  @Test("every part runs once", arguments: [1, 2, 3, 8] as [Int32])
+  func parts(threads: Int32) {
+    withThreads(threads) {
+      for parts in [0, 1, 2, 3, 7, 100] {
+        let counts = Counts(parts)
+        for _ in 0..<100 { run(counts, parts) }
+        #expect(counts.all == Array(repeating: 100, count: parts))
+      }
+    }
+  }
+
+  @Test("workers that fell asleep wake up")
+  func sleeping() {
+    withThreads(3) {
+      let counts = Counts(3)
+      for _ in 0..<20 {
+        run(counts, 3)
+        usleep(2000)
+      }
+      #expect(counts.all == [20, 20, 20])
+    }
+  }
+
+  @Test("concurrent callers all get their work done")
+  func concurrentCallers() {
+    withThreads(3) {
+      let n = 100_000
+      let x = [Float](repeating: 0.5, count: n)
+      let wrong = Atomic(0)
+      DispatchQueue.concurrentPerform(iterations: 8) { _ in
+        for _ in 0..<20 {
+          let counts = Counts(5)
+          run(counts, 5)
+          var y = [Float](repeating: 0, count: n)
+          ck_square_f32(&y, x, n)
+          if counts.all != [1, 1, 1, 1, 1] || !y.allSatisfy({ $0 == 0.25 }) {
+            wrong.add(1, ordering: .relaxed)
+          }
+        }
+      }
+      #expect(wrong.load(ordering: .relaxed) == 0)
+    }
+  }
+
+  @Test("a task may itself call the pool")
+  func nesting() {
+    withThreads(2) {
+      let counts = Counts(4)
+      let context = Unmanaged.passUnretained(counts).toOpaque()
+      ck_parallel(
+        { context, _ in
+          ck_parallel(
+            { context, part in
+              guard let context else { return }
+              let counts = Unmanaged<Counts>.fromOpaque(context).takeUnretainedValue()
+              counts.values.withLock { $0[Int(part)] += 1 }
+            }, context, 4)
+        }, context, 3)
+      #expect(counts.all == [3, 3, 3, 3])
+    }
+  }
+
+  @Test("workers treat denormals as their caller does")
+  func denormals() {
+    withThreads(2) {
+      let n = 200_000
+      let x = [Float](repeating: .leastNormalMagnitude, count: n)
+      let results = Mutex<[Int]>([])
+      // In a thread of its own: the setting lasts as long as the thread.
+      let thread = Thread {
+        var y = [Float](repeating: 7, count: n)
+        ck_affine_f32(&y, x, n, 0.5, 0)
+        let before = y.filter { $0.bitPattern == 0 }.count
+        ck_flush_denormals()
+        ck_affine_f32(&y, x, n, 0.5, 0)
+        let after = y.filter { $0.bitPattern == 0 }.count
+        results.withLock { $0 = [before, after] }
+      }
+      thread.start()
+      while !thread.isFinished { usleep(1000) }
+      let flushed = results.withLock { $0 }
+      #expect(flushed == [0, n])
+    }
+  }
+
+  @Test("thread state is zero at first and each thread's own")
+  func threadState() {
+    let state = ck_current_thread_state()
+    let found = Mutex<Int32>(-1)
+    state?.pointee.grad_disabled = 5
+    let thread = Thread {
+      let value = ck_current_thread_state()?.pointee.grad_disabled
+      found.withLock { $0 = value ?? -2 }
+    }
+    thread.start()
+    while !thread.isFinished { usleep(1000) }
+    let other = found.withLock { $0 }
+    #expect(other == 0)
+    state?.pointee.grad_disabled = 0
+  }
+
+  @Test("results do not depend on the number of threads")
+  func determinism() {
+    let n = 600_000
+    var numbers = Numbers(seed: 12)
+    let x = numbers.floats(n, in: 0.1...3)
+    let labels = numbers.integers(n / 10, in: 0...9)
+    func results() -> [[UInt32]] {
+      var all: [[UInt32]] = []
+      func record(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Void) {
+        all.append(guarded(count, guard: 7, body).map(\.bitPattern))
+      }
+      record(n) { ck_exp_f32($0, x, n) }
+      record(n) { ck_add_f32($0, x, x, n / 10, 10, 10, 1, 0, 1) }
+      record(n) { ck_mul_f32($0, x, x, 600, 1000, 1000, 1, 1, 0) }
+      record(n) { ck_pow_f32($0, x, x, 1, n, 0, 1, 0, 1) }
+      record(n) { ck_copy_b32($0, x, 600, 1000, 1, 600, 1000, 1) }
+      record(1) { ck_sum_f32($0, x, 1, n, 1) }
+      record(3) { ck_sum_f32($0, x, 1, n / 3, 3) }
+      record(100) { ck_sum_f32($0, x, 1, n / 100, 100) }
+      record(1000) { ck_sum_f32($0, x, 1, n / 1000, 1000) }
+      record(1003) { ck_sum_f32($0, x, 1, n / 1003, 1003) }
+      record(600) { ck_max_f32($0, x, 600, 1000, 1) }
+      record(n) { ck_softmax_f32($0, x, n / 10, 10) }
+      record(n) { ck_log_softmax_f32($0, x, n / 1000, 1000) }
+      var saved = [Float](repeating: 0, count: n / 10)
+      record(n / 10) { ck_cross_entropy_f32($0, &saved, x, labels, n / 10, 10) }
+      record(n) { ck_normal_f32($0, n, 1, 2, 3, 0, 1) }
+      record(n) { ck_uniform_f32($0, n, 1, 2, 3, 0, 1) }
+      record(n) { ck_dropout_f32($0, x, n / 100, 100, 0.4, 1, 2, nil, 5) }
+      record(n) { w in
+        ck_fill_f32(w, n, 1)
+        ck_sgd_f32(w, nil, x, n, 0.1, 0, 0, 0.01, false, false, 1)
+      }
+      let squares = ck_sum_squares_f32(x, n).bitPattern
+      all.append([UInt32(truncatingIfNeeded: squares), UInt32(squares >> 32)])
+      all.append([ck_all_finite_f32(x, n) ? 1 : 0])
+      return all
+    }
+    var reference: [[UInt32]] = []
+    withThreads(1) { reference = results() }
+    for threads in [2, 3, 5] as [Int32] {
+      withThreads(threads) {
+        for (index, result) in results().enumerated() {
+          #expect(result == reference[index], "result \(index) with \(threads) threads")
+        }
+      }
+    }
+  }
+}
