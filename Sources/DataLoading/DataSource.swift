@@ -66,20 +66,20 @@ public struct DataSource: Sendable, Equatable {
     self.path = path
   }
 
-  /// Reads training and test set.
+  /// Reads training and test set, and says how their inputs were normalized, if they were.
   ///
-  /// Throws a `DataError` if an option is wrong, a file is missing, or one is not what it should
-  /// be.
-  public func open() throws -> (train: InMemoryDataset, test: InMemoryDataset) {
+  /// Throws a `DataError` if an option is wrong, a file is missing, or one is not what it should be.
+  public func open() throws -> (
+    train: InMemoryDataset, test: InMemoryDataset, standardization: Standardization?
+  ) {
     try check()
-    var (train, test) = try read()
-    if normalize != .none {
-      let standardization = Standardization(
-        of: train, perFeature: normalize == .standardizeFeatures)
-      train = train.standardized(standardization)
-      test = test.standardized(standardization)
-    }
-    return (train, test)
+    let (train, test) = try read()
+    guard normalize != .none else { return (train, test, nil) }
+    let standardization = Standardization(
+      of: train, perFeature: normalize == .standardizeFeatures)
+    return (
+      train.standardized(standardization), test.standardized(standardization), standardization
+    )
   }
 
   /// Refuses values that make no sense, and options that this kind would ignore.

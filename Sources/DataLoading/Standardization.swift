@@ -1,7 +1,16 @@
 /// What gives inputs mean zero and deviation one: each becomes `(x - mean) / deviation`.
-struct Standardization: Sendable {
-  let means: [Float]  // one for each element of an input
-  let deviations: [Float]
+public struct Standardization: Sendable, Equatable {
+  /// What is subtracted, one for each element of an input.
+  public let means: [Float]
+  /// What is divided by, one for each element of an input.
+  public let deviations: [Float]
+
+  /// Takes over what was measured before.
+  public init(means: [Float], deviations: [Float]) {
+    precondition(means.count == deviations.count, "Standardization: as many means as deviations")
+    self.means = means
+    self.deviations = deviations
+  }
 
   /// Measures a dataset that has samples: each element of the input by itself, or all together.
   init(of dataset: InMemoryDataset, perFeature: Bool) {
@@ -35,7 +44,7 @@ struct Standardization: Sendable {
   }
 
   /// Standardizes inputs in place.
-  func apply(to inputs: UnsafeMutablePointer<Float>, rows: Int) {
+  public func apply(to inputs: UnsafeMutablePointer<Float>, rows: Int) {
     let width = means.count
     for row in 0..<rows {
       let x = inputs + row * width

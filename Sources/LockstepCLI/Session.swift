@@ -21,10 +21,10 @@ func withSession(_ body: (any Communicator) throws -> ExitStatus) -> Never {
   } catch {
     if error is any AgreedError || communicator.worldSize == 1 {
       if communicator.isRoot { printError("\(error)") }
-      leave(communicator, exitCode(error))
+      leave(communicator, ExitStatus.code(of: error))
     }
     printError("rank \(communicator.rank): \(error)")
-    communicator.abort(exitCode: exitCode(error))
+    communicator.abort(exitCode: ExitStatus.code(of: error))
   }
 }
 

@@ -169,16 +169,22 @@ extension ConfigurationKey {
       word("data.kind", \.data.kind, "the embedded digits, or the format of the files"),
       text("data.path", \.data.path, "the file or directory of the data; digits need none"),
       integer(
-        "data.testCount", \.data.testCount, 0...(.max), unit: "samples",
-        "how many samples at the end are kept for testing; 0 leaves it to the data"),
+        "data.testCount", \.data.testCount, -1...(.max), unit: "samples",
+        "how many samples at the end are for testing; -1 leaves it to the data, 0 tests on none"),
       integer(
-        "data.labelColumn", \.data.labelColumn, -1...(.max),
-        "csv: the column of the label, from 0; -1 is the last"),
+        "data.classes", \.data.classes, 0...100_000,
+        "how many classes there are; 0 is one more than the largest label"),
+      word("data.target", \.data.target, "csv and npy: whether to learn classes or values"),
+      text(
+        "data.labelColumn", \.data.labelColumn,
+        "csv: the column to learn, by its name or its number from 1; empty is the last"),
       word("data.header", \.data.header, "csv: whether the first line names the columns"),
-      word("data.task", \.data.task, "whether labels are classes or quantities"),
-      boolean(
-        "data.standardize", \.data.standardize,
-        "whether each feature is shifted and scaled to mean 0 and deviation 1"),
+      integers(
+        "data.inputShape", \.data.inputShape, 1...(1 << 20),
+        "csv: the shape of a sample, as [1, 28, 28]; empty is one axis"),
+      word(
+        "data.normalize", \.data.normalize,
+        "whether inputs get mean 0 and deviation 1, all together or each by itself"),
 
       integer(
         "training.epochs", \.training.epochs, 1...(.max), unit: "epochs",
@@ -195,7 +201,7 @@ extension ConfigurationKey {
       number(
         "training.gradientClipNorm", \.training.gradientClipNorm, 0..<(.infinity),
         "the norm to which a longer gradient is scaled down; 0 leaves it alone"),
-      word("training.loss", \.training.loss, "what is minimized; auto follows data.task"),
+      word("training.loss", \.training.loss, "what is minimized; auto fits the targets"),
       integer(
         "training.evaluateEveryEpochs", \.training.evaluateEveryEpochs, 0...(.max), unit: "epochs",
         "how often the test samples are evaluated; 0 is never"),

@@ -1,4 +1,4 @@
-import Collectives
+public import Collectives
 import DataLoading
 
 /// What the process's exit code tells scripts and schedulers; the values follow `sysexits.h`.
@@ -43,18 +43,27 @@ public protocol ExitStatusProviding: Error {
   var exitStatus: ExitStatus { get }
 }
 
-/// The exit code of a process that ends because of an error, whatever layer it comes from.
-public func exitCode(_ error: any Error) -> Int32 {
-  switch error {
-  case let error as any ExitStatusProviding: error.exitStatus.rawValue
-  case let error as CollectiveFailure: error.exitCode
-  case is RankDisagreement, is LaunchError: ExitStatus.ranksDisagree.rawValue
-  case let error as DataError:
-    switch error.kind {
-    case .missing: ExitStatus.inputMissing.rawValue
-    case .malformed: ExitStatus.badData.rawValue
-    case .configuration: ExitStatus.configuration.rawValue
+extension ExitStatus {
+  /// The exit code of a process that ends because of an error, whatever layer it comes from.
+  public static func code(of error: any Error) -> Int32 {
+    switch error {
+    case let error as any ExitStatusProviding: error.exitStatus.rawValue
+    case let error as CollectiveFailure: error.exitCode
+    case is RankDisagreement, is LaunchError: ranksDisagree.rawValue
+    case let error as DataError:
+      switch error.kind {
+      case .missing: inputMissing.rawValue
+      case .malformed: badData.rawValue
+      case .configuration: configuration.rawValue
+      }
+    default: internalError.rawValue
     }
-  default: ExitStatus.internalError.rawValue
+  }
+}
+
+extension Communicator {
+  /// Runs `body` on every rank and lets all ranks agree on the outcome; see `agreeing(exitCode:_:)`.
+  public func agreeing<Value>(_ body: () throws -> Value) throws -> Value {
+    try agreeing(exitCode: ExitStatus.code(of:), body)
   }
 }

@@ -1,4 +1,3 @@
-public import DataLoading
 public import NeuralNetworks
 
 /// The models that a configuration can name.

@@ -1,6 +1,6 @@
 public import DataLoading
 import NeuralNetworks
-public import TensorCore
+import TensorCore
 
 /// What is minimized, and how well it went.
 public enum Objective: String, Sendable {

@@ -57,14 +57,18 @@ public final class Run {
       checkpoint = nil
       rejected = []
     case .path(let path):
-      checkpoint = try Run.findCheckpoint(at: path)
+      let found = try Run.findCheckpoint(at: path)
+      guard try store.steps().allSatisfy({ $0 <= found.step }) else {
+        throw RunExists(path: directory.path)
+      }
+      checkpoint = found
       rejected = []
     }
     if let checkpoint {
       try Run.check(configuration, against: checkpoint)
-    } else {
-      try directory.write(configuration)
+      if !rejected.isEmpty { try store.removeCheckpoints(after: checkpoint.step) }
     }
+    try directory.write(configuration)
   }
 
   /// Opens a checkpoint, given its own directory or that of its run.
@@ -126,7 +130,10 @@ public struct RunExists: ExitStatusProviding, CustomStringConvertible {
 
   /// What is there and what to do.
   public var description: String {
-    "'\(path)' holds checkpoints of an earlier run, which --resume never would overwrite; name another --run-dir, or go on with --resume auto"
+    """
+    '\(path)' holds checkpoints of a run that would be overwritten; name another --run-dir, or go on from its newest \
+    checkpoint with --resume auto
+    """
   }
 
   /// 73

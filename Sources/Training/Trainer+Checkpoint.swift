@@ -3,14 +3,21 @@ import NeuralNetworks
 import Optimizers
 import TensorCore
 
-// What a checkpoint of a training run holds: model.safetensors, optimizer.safetensors, state.json and
-// config.json.
+// What a checkpoint of a training run holds: model.safetensors, optimizer.safetensors, state.json, config.json
+// and signature.json.
 
 extension Checkpoint {
   static let modelFile = "model.safetensors"
   static let optimizerFile = "optimizer.safetensors"
   static let stateFile = "state.json"
   static let configurationFile = "config.json"
+  static let signatureFile = "signature.json"
+
+  /// What the model takes and gives.
+  func signature() throws -> ModelSignature {
+    try ModelSignature(
+      json: json(Checkpoint.signatureFile), path: path(of: Checkpoint.signatureFile))
+  }
 
   /// The configuration that the checkpoint was trained with.
   public func configuration() throws -> TrainingConfiguration {
@@ -42,6 +49,7 @@ extension Trainer {
         }),
       .text(Checkpoint.stateFile, state.json.text + "\n"),
       .text(Checkpoint.configurationFile, configuration.json.text + "\n"),
+      .text(Checkpoint.signatureFile, signature.json.text + "\n"),
     ]
   }
 
@@ -49,7 +57,7 @@ extension Trainer {
   ///
   /// Only rank zero reads files. Throws on every rank when it cannot.
   public func restore(from checkpoint: Checkpoint?) throws {
-    try communicator.agreeing(exitCode: exitCode) {
+    try communicator.agreeing {
       if communicator.isRoot { try read(checkpoint!) }
     }
     communicator.broadcast(UnsafeMutableRawBufferPointer(arena.values), root: 0)

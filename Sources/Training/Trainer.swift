@@ -19,6 +19,7 @@ public final class Trainer {
   public let testData: InMemoryDataset
   /// What is minimized.
   public let objective: Objective
+  let signature: ModelSignature
   let communicator: any Communicator
   let arena: ParameterArena
   let optimizer: SGD
@@ -35,17 +36,19 @@ public final class Trainer {
     self.configuration = configuration
     self.communicator = communicator
     let training = configuration.training
-    (trainingData, testData, objective) = try communicator.agreeing(exitCode: exitCode) {
-      let (train, test) = try configuration.data.source.open()
-      guard train.count > 0 else {
-        throw DataError(.malformed, "there are no samples to train on in '\(configuration.data.path)'")
-      }
-      return (train, test, try Objective(training.loss, for: train.targetKind))
+    let standardization: Standardization?
+    (trainingData, testData, standardization, objective) = try communicator.agreeing {
+      let data = try configuration.source.open()
+      let objective = try Objective(training.loss, for: data.train.targetKind)
+      return (data.train, data.test, data.standardization, objective)
     }
     let seed = UInt64(training.seed)
+    signature = ModelSignature(
+      inputShape: trainingData.inputShape,
+      outputs: objective.outputs(for: trainingData.targetKind), objective: objective,
+      standardization: standardization)
     model = ModelRegistry.makeModel(
-      configuration.model, inputShape: trainingData.inputShape,
-      outputs: objective.outputs(for: trainingData.targetKind), seed: seed)
+      configuration.model, inputShape: signature.inputShape, outputs: signature.outputs, seed: seed)
     arena = ParameterArena(model.namedParameters())
     let options = configuration.optimizer
     optimizer = SGD(

@@ -4,6 +4,19 @@ import Optimizers
 // What the values of a configuration stand for in the layers below.
 
 extension TrainingConfiguration {
+  /// The data set, ready to be opened.
+  public var source: DataSource {
+    var source = DataSource(data.kind, path: data.path.isEmpty ? nil : data.path)
+    source.testCount = data.testCount < 0 ? nil : data.testCount
+    source.classes = data.classes == 0 ? nil : data.classes
+    source.target = data.target == .auto ? nil : data.target == .classes ? .classes : .values
+    source.labelColumn = data.labelColumn.isEmpty ? nil : data.labelColumn
+    source.header = data.header == .auto ? nil : data.header == .yes
+    source.inputShape = data.inputShape.isEmpty ? nil : data.inputShape
+    source.normalize = data.normalize
+    return source
+  }
+
   /// The learning rate as a function of the step.
   func makeSchedule(totalSteps: Int) -> Optimizers.Schedule {
     let shape: Optimizers.Schedule.Shape =

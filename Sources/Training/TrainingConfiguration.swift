@@ -1,4 +1,5 @@
 // All that can be said about a run, with defaults; `ConfigurationKey` documents each value.
+public import DataLoading
 
 /// What to train, on what, and how; the same configuration is the same run on any number of ranks.
 public struct TrainingConfiguration: Sendable, Equatable, Codable {
@@ -24,35 +25,34 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
 
   /// The data set.
   public struct Data: Sendable, Equatable, Codable {
-    /// The embedded digits, or a file format.
-    public enum Kind: String, Sendable, Codable, CaseIterable {
-      case digits, idx, csv, npy
-    }
-
     /// Whether the first line of a CSV file names the columns.
     public enum Header: String, Sendable, Codable, CaseIterable {
       case auto, yes, no
     }
 
-    /// Whether labels are classes or quantities.
-    public enum Task: String, Sendable, Codable, CaseIterable {
-      case classification, regression
+    /// What the targets are.
+    public enum Target: String, Sendable, Codable, CaseIterable {
+      case auto, classes, values
     }
 
     /// The embedded digits, or the format of the files.
-    public var kind = Kind.digits
+    public var kind = DataSource.Kind.digits
     /// The file or directory.
     public var path = ""
-    /// The samples at the end that are kept for testing; 0 leaves it to the data.
-    public var testCount = 0
-    /// The column of the label in a CSV file; -1 is the last.
-    public var labelColumn = -1
+    /// The samples at the end that are kept for testing; -1 leaves it to the data.
+    public var testCount = -1
+    /// The number of classes; 0 is one more than the largest label.
+    public var classes = 0
+    /// What the targets are.
+    public var target = Target.auto
+    /// The column of the target in a CSV file: a name, or a number from 1; empty is the last.
+    public var labelColumn = ""
     /// Whether the first line of a CSV file names the columns.
     public var header = Header.auto
-    /// Whether labels are classes or quantities.
-    public var task = Task.classification
-    /// Whether features are standardized.
-    public var standardize = false
+    /// The shape of a sample in a CSV file; empty is one axis.
+    public var inputShape: [Int] = []
+    /// What is done with the inputs.
+    public var normalize = DataSource.Normalization.none
 
     /// The defaults.
     public init() {}
@@ -222,10 +222,20 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
         "'training.microBatches' is \(training.microBatches), more than the "
           + "\(training.globalBatch) samples of 'training.globalBatch'")
     }
-    if data.task == .regression && training.loss == .crossEntropy {
+    if data.target == .values && training.loss == .crossEntropy {
       throw ConfigurationError(
-        "'training.loss' is crossEntropy, which needs classes, but 'data.task' is regression")
+        "'training.loss' is crossEntropy, which needs classes, but 'data.target' is values")
     }
+  }
+
+  /// This configuration with `key.path=value` options laid over it, checked.
+  public func applying(_ overrides: [String]) throws(ConfigurationError) -> TrainingConfiguration {
+    let kinds = ModelRegistry.kinds
+    var overlay = ConfigurationOverlay(
+      configuration: self, keys: ConfigurationKey.all(modelKinds: kinds))
+    for override in overrides { try overlay.apply(override: override) }
+    try overlay.configuration.validate(modelKinds: kinds)
+    return overlay.configuration
   }
 
   /// The whole configuration as YAML, which reads back to an equal one.
@@ -257,12 +267,15 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
 
 /// Defaults with a file and options laid over them, key by key.
 private struct ConfigurationOverlay {
-  var configuration = TrainingConfiguration()
+  var configuration: TrainingConfiguration
   private let keys: [String: ConfigurationKey]
   private let paths: [String]
   private let sections: Set<String>
 
-  init(keys: [ConfigurationKey]) {
+  init(
+    configuration: TrainingConfiguration = TrainingConfiguration(), keys: [ConfigurationKey]
+  ) {
+    self.configuration = configuration
     self.keys = Dictionary(uniqueKeysWithValues: keys.map { ($0.path, $0) })
     paths = keys.map(\.path)
     sections = Set(

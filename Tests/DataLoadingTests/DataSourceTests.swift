@@ -5,7 +5,7 @@ import Testing
 struct DataSourceTests {
   @Test("The embedded digits are 1,438 samples to train on and 359 to test on")
   func digits() throws {
-    let (train, test) = try DataSource(.digits).open()
+    let (train, test, _) = try DataSource(.digits).open()
     #expect(train.count == 1_438 && test.count == 359)
     #expect(train.inputShape == [1, 8, 8] && train.targetKind == .classes(count: 10))
     let (training, testing) = (try Contents(train), try Contents(test))
@@ -21,7 +21,7 @@ struct DataSourceTests {
 
   @Test("Opening again gives the same fingerprint, other parts and options another")
   func fingerprints() throws {
-    let (train, test) = try DataSource(.digits).open()
+    let (train, test, _) = try DataSource(.digits).open()
     var source = DataSource(.digits)
     #expect(try source.open().train.fingerprint == train.fingerprint)
     source.normalize = .standardize

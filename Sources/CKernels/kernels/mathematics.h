@@ -7,6 +7,10 @@
 #define SIGMOID(x) BY_TYPE(sigmoid, x)
 #define LOG1P_EXP_NEGATIVE(x) BY_TYPE(log1p_exp_negative, x)
 
+// Of one number.
+#define EXP_OF_ONE(x) _Generic((x), float: exp_vf((vf)(float)(x))[0], double: exp(x))
+#define LOG_OF_ONE(x) _Generic((x), float: log_vf((vf)(float)(x))[0], double: log(x))
+
 // f of every lane.
 #define LANEWISE(f, x)                                                             \
   ({                                                                               \

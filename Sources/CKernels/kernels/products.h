@@ -56,8 +56,12 @@ enum { PANEL_DEPTH = 64, TILE_ROWS = 4 };
           for (size_t d = 0; d < depth; d++) {                                                  \
             T *to = packed + d * vectors * N;                                                   \
             const T *from = part + (ptrdiff_t)d * b_row;                                        \
-            for (size_t q = 0; q < columns; q++) to[q] = from[(ptrdiff_t)q * b_col];            \
-            for (size_t q = columns; q < vectors * N; q++) to[q] = 0;                           \
+            if (b_col == 1) {                                                                   \
+              FOR_VECTORS(N, 0, columns, STORE(to + i, GET(V, from)););                         \
+            } else {                                                                            \
+              for (size_t q = 0; q < columns; q++) to[q] = from[(ptrdiff_t)q * b_col];          \
+              for (size_t q = columns; q < vectors * N; q++) to[q] = 0;                         \
+            }                                                                                   \
           }                                                                                     \
           part = packed;                                                                        \
         }                                                                                       \

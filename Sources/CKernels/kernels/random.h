@@ -1,8 +1,10 @@
 // Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3"): ten rounds of
 // multiplication turn a counter of four words, under a key of two, into four random words.
 
+// Two vectors of counters go side by side, since every step waits for the one before.
+enum { SIDES = 2 };
 struct philox_words {
-  vu word[4];
+  vu word[SIDES][4];
 };
 
 // The low and high halves of x * multiplier, by way of 64-bit lanes.
@@ -13,32 +15,35 @@ INLINE void multiply_wide(vu x, uint32_t multiplier, vu *low, vu *high) {
   *high = (vu)((even >> 32) | (odd & 0xffffffff00000000));
 }
 
-INLINE struct philox_words philox(struct philox_words counter, uint64_t key) {
+INLINE struct philox_words philox(struct philox_words counter, uint64_t key, int sides) {
   uint32_t key_0 = (uint32_t)key, key_1 = (uint32_t)(key >> 32);
-  vu *c = counter.word;
+#pragma clang loop unroll(full)
   for (int round = 0; round < 10; round++) {
-    vu low_0, high_0, low_2, high_2;
-    multiply_wide(c[0], 0xd2511f53, &low_0, &high_0);
-    multiply_wide(c[2], 0xcd9e8d57, &low_2, &high_2);
-    c[0] = high_2 ^ c[1] ^ key_0;
-    c[1] = low_2;
-    c[2] = high_0 ^ c[3] ^ key_1;
-    c[3] = low_0;
+#pragma clang loop unroll(full)
+    for (int side = 0; side < sides; side++) {
+      vu *c = counter.word[side];
+      vu low_0, high_0, low_2, high_2;
+      multiply_wide(c[0], 0xd2511f53, &low_0, &high_0);
+      multiply_wide(c[2], 0xcd9e8d57, &low_2, &high_2);
+      c[0] = high_2 ^ (c[1] ^ key_0);
+      c[1] = low_2;
+      c[2] = high_0 ^ (c[3] ^ key_1);
+      c[3] = low_0;
+    }
     key_0 += 0x9e3779b9;
     key_1 += 0xbb67ae85;
   }
   return counter;
 }
 
-INLINE vu lane_numbers(void) {
+// The blocks first, first + 1, ... of one side.
+INLINE vu block_numbers(uint32_t first, int side) {
   vu numbers;
   for (uint32_t l = 0; l < F32_LANES; l++) numbers[l] = l;
-  return numbers;
+  return numbers + (first + (uint32_t)side * F32_LANES);
 }
 
 // Interleaves the lanes of a and b: a0 b0 a1 b1 ...
-#define LOW_AND_HIGH(V, a, b, low, high)                                                      \
-  const V low = INTERLEAVED_LOW(a, b), high = INTERLEAVED_HIGH(a, b)
 #if VECTOR_BYTES == 64
 #define INTERLEAVED_LOW(a, b) \
   __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
@@ -52,27 +57,34 @@ INLINE vu lane_numbers(void) {
 #define INTERLEAVED_HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
 #endif
 
-// The numbers of as many blocks as a vector has lanes, in order: blocks of four words.
-enum { GROUP = 4 * F32_LANES };
+// The numbers that are made at once: blocks of four, as many as a vector has lanes, on each side.
+enum { SIDE = 4 * F32_LANES, GROUP = SIDES * SIDE };
 
 // to[4 * lane + k] = word k of the lane
-#define STORE_IN_ORDER(V, to, w)                                  \
-  do {                                                            \
-    LOW_AND_HIGH(V, (w)[0], (w)[2], even_low, even_high);         \
-    LOW_AND_HIGH(V, (w)[1], (w)[3], odd_low, odd_high);           \
-    STORE(to, INTERLEAVED_LOW(even_low, odd_low));                \
-    STORE((to) + F32_LANES, INTERLEAVED_HIGH(even_low, odd_low)); \
+#define STORE_IN_ORDER(V, to, w)                                        \
+  do {                                                                  \
+    const V even_low = INTERLEAVED_LOW((w)[0], (w)[2]);                 \
+    const V even_high = INTERLEAVED_HIGH((w)[0], (w)[2]);               \
+    const V odd_low = INTERLEAVED_LOW((w)[1], (w)[3]);                  \
+    const V odd_high = INTERLEAVED_HIGH((w)[1], (w)[3]);                \
+    STORE(to, INTERLEAVED_LOW(even_low, odd_low));                      \
+    STORE((to) + F32_LANES, INTERLEAVED_HIGH(even_low, odd_low));       \
     STORE((to) + 2 * F32_LANES, INTERLEAVED_LOW(even_high, odd_high));  \
     STORE((to) + 3 * F32_LANES, INTERLEAVED_HIGH(even_high, odd_high)); \
   } while (0)
 
 // The words of blocks first, first + 1, ... of a stream: the counter is (block, stream).
 INLINE struct philox_words stream_words(uint64_t seed, uint64_t stream, uint64_t first) {
-  const vu low = lane_numbers() + (uint32_t)first;
-  const vu carry = (vu)(low < (uint32_t)first) & 1;
-  const struct philox_words counter = {
-      {low, carry + (uint32_t)(first >> 32), (vu)(uint32_t)stream, (vu)(uint32_t)(stream >> 32)}};
-  return philox(counter, seed);
+  struct philox_words counter;
+  for (int side = 0; side < SIDES; side++) {
+    const vu low = block_numbers((uint32_t)first, side);
+    const vu carry = (vu)(low < (uint32_t)first) & 1;
+    counter.word[side][0] = low;
+    counter.word[side][1] = carry + (uint32_t)(first >> 32);
+    counter.word[side][2] = (uint32_t)stream;
+    counter.word[side][3] = (uint32_t)(stream >> 32);
+  }
+  return philox(counter, seed, SIDES);
 }
 
 // 24 bits as a number in [0, 1).
@@ -86,32 +98,34 @@ struct random_job {
   double offset, scale, end;
 };
 
-// The values of one group in y[0..<GROUP].
-typedef void random_group(float *y, uint64_t seed, uint64_t stream, uint64_t block);
-
+// The values of one group, which begins at `block`, in y[0..<GROUP].
 INLINE void uniform_group(float *y, uint64_t seed, uint64_t stream, uint64_t block) {
-  struct philox_words words = stream_words(seed, stream, block);
-  vf u[4];
-  for (int k = 0; k < 4; k++) u[k] = unit_interval(words.word[k]);
-  STORE_IN_ORDER(vf, y, u);
+  const struct philox_words words = stream_words(seed, stream, block);
+  for (int side = 0; side < SIDES; side++) {
+    vf u[4];
+    for (int k = 0; k < 4; k++) u[k] = unit_interval(words.word[side][k]);
+    STORE_IN_ORDER(vf, y + side * SIDE, u);
+  }
 }
 
 // Box-Muller: words 0 and 1 make elements 0 and 1, words 2 and 3 the other two.
 INLINE void normal_group(float *y, uint64_t seed, uint64_t stream, uint64_t block) {
-  struct philox_words words = stream_words(seed, stream, block);
-  vf z[4];
-  for (int k = 0; k < 4; k += 2) {
-    const vf u = unit_interval(words.word[k]) + 0x1p-24f;  // in (0, 1]
-    const vf radius = __builtin_elementwise_sqrt(-2.0f * log_vf(u));
-    // The angle 2 pi v is quadrant * pi/2 plus at most pi/4, both exact before the product with pi.
-    const vf v = unit_interval(words.word[k + 1]) * 4.0f;
-    const vf quarters = __builtin_elementwise_roundeven(v);
-    const vi quadrant = __builtin_convertvector(quarters, vi);
-    const vf angle = (v - quarters) * 1.57079632679489662f;
-    z[k] = radius * sin_in_quadrant(angle, quadrant + 1);
-    z[k + 1] = radius * sin_in_quadrant(angle, quadrant);
+  const struct philox_words words = stream_words(seed, stream, block);
+  for (int side = 0; side < SIDES; side++) {
+    vf z[4];
+    for (int k = 0; k < 4; k += 2) {
+      const vf u = unit_interval(words.word[side][k]) + 0x1p-24f;  // in (0, 1]
+      const vf radius = __builtin_elementwise_sqrt(-2.0f * log_vf(u));
+      // 2 pi v is quadrant * pi/2 plus at most pi/4, split exactly before the product with pi/2.
+      const vf v = unit_interval(words.word[side][k + 1]) * 4.0f;
+      const vf quarters = __builtin_elementwise_roundeven(v);
+      const vi quadrant = __builtin_convertvector(quarters, vi);
+      const vf angle = (v - quarters) * 1.57079632679489662f;
+      z[k] = radius * sin_in_quadrant(angle, quadrant + 1);
+      z[k + 1] = radius * sin_in_quadrant(angle, quadrant);
+    }
+    STORE_IN_ORDER(vf, y + side * SIDE, z);
   }
-  STORE_IN_ORDER(vf, y, z);
 }
 
 // y[i] = offset + scale * value, kept below `end`.
@@ -189,30 +203,46 @@ struct dropout_job {
   double p;
 };
 
-// The counter is (column / 4, stream, sample). u < p is decided on the integers of 24 bits.
+// All ones for the columns from `column` on that are kept, SIDE or GROUP of them. The counter is
+// (column / 4, stream, sample), and u < p is decided on the integers of 24 bits.
+INLINE void choose_kept(int32_t *kept, const struct dropout_job *job, uint64_t sample,
+                        size_t column, int32_t threshold, int sides) {
+  struct philox_words counter;
+  for (int side = 0; side < sides; side++) {
+    counter.word[side][0] = block_numbers((uint32_t)(column / 4), side);
+    counter.word[side][1] = job->stream;
+    counter.word[side][2] = (uint32_t)sample;
+    counter.word[side][3] = (uint32_t)(sample >> 32);
+  }
+  const struct philox_words words = philox(counter, job->seed, sides);
+  for (int side = 0; side < sides; side++) {
+    vi masks[4];
+    for (int k = 0; k < 4; k++) masks[k] = (vi)(words.word[side][k] >> 8) >= threshold;
+    STORE_IN_ORDER(vi, kept + side * SIDE, masks);
+  }
+}
+
 #define DEFINE_DROPOUT(name, T, V, IV)                                                           \
   static void name##_rows(const void *context, size_t begin, size_t end) {                       \
     const struct dropout_job job = *(const struct dropout_job *)context;                         \
-    const vi threshold = (int32_t)ceil(job.p * 0x1p24);                                          \
+    const int32_t threshold = (int32_t)ceil(job.p * 0x1p24);                                     \
     const V scale = (T)1 / ((T)1 - (T)job.p);                                                    \
     for (size_t r = begin; r < end; r++) {                                                       \
       const T *x = (const T *)job.x + r * job.cols;                                              \
       T *y = (T *)job.y + r * job.cols;                                                          \
       const uint64_t sample = job.samples ? job.samples[r] : job.first_sample + r;               \
       for (size_t first = 0; first < job.cols; first += GROUP) {                                 \
-        const struct philox_words counter = {{lane_numbers() + (uint32_t)(first / 4),            \
-                                              (vu)job.stream, (vu)(uint32_t)sample,              \
-                                              (vu)(uint32_t)(sample >> 32)}};                    \
-        const struct philox_words words = philox(counter, job.seed);                             \
-        vi kept[4];                                                                              \
-        int32_t keep[GROUP];                                                                     \
-        for (int k = 0; k < 4; k++) kept[k] = (vi)(words.word[k] >> 8) >= threshold;             \
-        STORE_IN_ORDER(vi, keep, kept);                                                          \
         const size_t left = job.cols - first;                                                    \
+        int32_t kept[GROUP];                                                                     \
+        if (left <= SIDE) {                                                                      \
+          choose_kept(kept, &job, sample, first, threshold, 1);                                  \
+        } else {                                                                                 \
+          choose_kept(kept, &job, sample, first, threshold, SIDES);                              \
+        }                                                                                        \
         const T *from = x + first;                                                               \
         T *to = y + first;                                                                       \
         FOR_VECTORS(LANES(V, x), 0, left < GROUP ? left : GROUP, {                               \
-          const IV mask = LOAD(IV, keep + i);                                                    \
+          const IV mask = LOAD(IV, kept + i);                                                    \
           const V factor = __builtin_convertvector(mask, __typeof__(from[0] < (V)0)) != 0        \
                                ? scale                                                           \
                                : (V)0;                                                           \

@@ -177,13 +177,13 @@ INLINE size_t first_half(size_t n, size_t block) { return (n / 2 + block - 1) / 
     name##_outer(&whole, 0, 1);                                                                 \
   }                                                                                             \
   static void name(P *y, const P *x, size_t outer, size_t reduce, size_t inner) {               \
-    if (outer == 1 && inner <= CHUNKED_INNER && inner > 0 && reduce >= CHUNKED_SIZE / inner) {  \
+    if (outer == 1 && inner <= CHUNKED_INNER && reduce * inner >= CHUNKED_SIZE) {              \
       name##_in_chunks((T *)y, (const T *)x, reduce, inner);                                    \
       return;                                                                                   \
     }                                                                                           \
     const struct reduction_job job = {y, x, outer, reduce, inner};                              \
     if (outer == 1 && inner > CHUNKED_INNER) {                                                  \
-      for_range(name##_inner, &job, inner, GRAIN_MEMORY / (reduce + 1) + 2 * STRIP * MAX_LANES);\
+      for_rows(name##_inner, &job, inner, reduce, GRAIN_MEMORY);                                \
     } else {                                                                                    \
       for_rows(name##_outer, &job, outer, reduce *inner, GRAIN_MEMORY);                         \
     }                                                                                           \

@@ -8,6 +8,17 @@
     ptrdiff_t dy_stride;                                                                        \
     size_t cols;                                                                                \
   };                                                                                            \
+  /* e = exp(x - max x) of a row of at most two vectors, in registers; returns the sum. */      \
+  INLINE T exp_of_short_##suffix(V e[2], const T *x, size_t cols, T *max) {                     \
+    const size_t first = cols < LANES(V, x) ? cols : LANES(V, x);                               \
+    const V a = LOAD_SOME(V, x, first, -INFINITY);                                              \
+    const V b = LOAD_SOME(V, x + first, cols - first, -INFINITY);                               \
+    *max = max_##suffix##_of_lanes(LARGER(V, a, b));                                            \
+    const V shift = *max;                                                                       \
+    e[0] = EXP(a - shift);                                                                      \
+    e[1] = EXP(b - shift);                                                                      \
+    return sum_##suffix##_of_lanes(e[0] + e[1]);                                                \
+  }                                                                                             \
   /* max x and sum exp(x - max) of a row; the exponentials go to y unless it is NULL. */        \
   INLINE T sum_exp_##suffix(T *y, const T *x, size_t cols, T *max) {                            \
     *max = max_##suffix##_run(x, cols);                                                         \
@@ -21,15 +32,31 @@
     });                                                                                         \
     return sum_##suffix##_of_lanes(total);                                                      \
   }                                                                                             \
-  INLINE T log_of_##suffix(T x) { return LOG((V)x)[0]; }                                        \
+  /* log sum exp(x - max) of a row. */                                                          \
+  INLINE T log_sum_exp_##suffix(const T *x, size_t cols, T *max) {                              \
+    V e[2];                                                                                     \
+    const T total = cols <= 2 * LANES(V, x) ? exp_of_short_##suffix(e, x, cols, max)            \
+                                            : sum_exp_##suffix(NULL, x, cols, max);             \
+    return LOG_OF_ONE(total);                                                                   \
+  }                                                                                             \
                                                                                                 \
   static void softmax_##suffix##_rows(const void *context, size_t begin, size_t end) {          \
     const struct rows_##suffix##_job job = *(const struct rows_##suffix##_job *)context;        \
+    const size_t cols = job.cols;                                                               \
     for (size_t r = begin; r < end; r++) {                                                      \
-      T *y = job.y + r * job.cols;                                                              \
+      const T *x = job.x + r * cols;                                                            \
+      T *y = job.y + r * cols;                                                                  \
       T max;                                                                                    \
-      const V scale = 1 / sum_exp_##suffix(y, job.x + r * job.cols, job.cols, &max);            \
-      FOR_VECTORS(LANES(V, y), 0, job.cols, PUT(y, GET(V, y) * scale););                        \
+      if (cols <= 2 * LANES(V, x)) {                                                            \
+        const size_t first = cols < LANES(V, x) ? cols : LANES(V, x);                           \
+        V e[2];                                                                                 \
+        const V scale = 1 / exp_of_short_##suffix(e, x, cols, &max);                            \
+        STORE_SOME(y, first, e[0] * scale);                                                     \
+        STORE_SOME(y + first, cols - first, e[1] * scale);                                      \
+      } else {                                                                                  \
+        const V scale = 1 / sum_exp_##suffix(y, x, cols, &max);                                 \
+        FOR_VECTORS(LANES(V, y), 0, cols, PUT(y, GET(V, y) * scale););                          \
+      }                                                                                         \
     }                                                                                           \
   }                                                                                             \
   static void softmax_##suffix(T *y, const T *x, size_t rows, size_t cols) {                    \
@@ -59,7 +86,7 @@
     for (size_t r = begin; r < end; r++) {                                                      \
       const T *x = job.x + r * job.cols;                                                        \
       T max;                                                                                    \
-      const V log_sum = log_of_##suffix(sum_exp_##suffix(NULL, x, job.cols, &max));             \
+      const V log_sum = log_sum_exp_##suffix(x, job.cols, &max);             \
       FOR_VECTORS(LANES(V, x), 0, job.cols,                                                     \
                   PUT(job.y + r * job.cols, (GET(V, x) - max) - log_sum););                     \
     }                                                                                           \
@@ -92,7 +119,7 @@
     for (size_t r = begin; r < end; r++) {                                                      \
       const T *x = job.x + r * job.cols;                                                        \
       T max;                                                                                    \
-      const T log_sum = log_of_##suffix(sum_exp_##suffix(NULL, x, job.cols, &max));             \
+      const T log_sum = log_sum_exp_##suffix(x, job.cols, &max);             \
       job.log_sum_exp[r] = max + log_sum;                                                       \
       job.y[r] = (max - x[job.labels[r]]) + log_sum;                                            \
     }                                                                                           \
@@ -111,12 +138,12 @@
       const T *x = job.x + r * job.cols;                                                        \
       T *dx = job.y + r * job.cols;                                                             \
       const V log_sum_exp = job.saved[r], dy = job.dy[(ptrdiff_t)r * job.dy_stride];            \
-      const V at_label = EXP((V)x[job.labels[r]] - log_sum_exp);                                \
+      const T at_label = EXP_OF_ONE(x[job.labels[r]] - job.saved[r]);                           \
       FOR_VECTORS(LANES(V, x), 0, job.cols, {                                                   \
         const V v = GET(V, x);                                                                  \
         PUT(dx, dy *EXP(v - log_sum_exp));                                                      \
       });                                                                                       \
-      dx[job.labels[r]] = dy[0] * (at_label[0] - 1);                                            \
+      dx[job.labels[r]] = dy[0] * (at_label - 1);                                               \
     }                                                                                           \
   }                                                                                             \
   static void cross_entropy_backward_##suffix(T *dx, const T *dy, ptrdiff_t dy_stride,          \

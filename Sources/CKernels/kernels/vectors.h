@@ -35,26 +35,64 @@ INLINE void copy_some(void *to, const void *from, size_t bytes) {
 #undef PIECE
 }
 
-// Copies `bytes` of at most `size`, which is known when this is compiled.
-INLINE void copy_vector(void *to, const void *from, size_t size, size_t bytes) {
+// Copies the first `bytes` of a vector of `size` bytes, which is known when this is compiled.
+INLINE void store_some(void *to, const void *vector, size_t size, size_t bytes) {
   if (bytes == size) {
-    memcpy(to, from, size);
+    memcpy(to, vector, size);
   } else {
-    copy_some(to, from, bytes);
+    copy_some(to, vector, bytes);
   }
+}
+
+// Replaces the first `bytes` of a vector. Masked loads, as a vector written in pieces could not be
+// read back at once.
+INLINE void load_some(void *vector, const void *from, size_t size, size_t bytes) {
+#if VECTOR_BYTES >= 32
+#if VECTOR_BYTES == 64
+#define LOAD_MASKED(V, bits)                                                              \
+  V old;                                                                                  \
+  memcpy(&old, vector, sizeof old);                                                       \
+  old = _mm##bits##_mask_loadu_epi32(old, (uint16_t)((1u << bytes / 4) - 1), from);       \
+  memcpy(vector, &old, sizeof old)
+#else
+  static const int32_t first_lanes[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+#define LOAD_MASKED(V, bits)                                                              \
+  V old, mask;                                                                            \
+  memcpy(&old, vector, sizeof old);                                                       \
+  memcpy(&mask, first_lanes + 8 - bytes / 4, sizeof mask);                                \
+  old = _mm##bits##_blendv_epi8(old, _mm##bits##_maskload_epi32((const int *)from, mask), mask);       \
+  memcpy(vector, &old, sizeof old)
+#endif
+  if (bytes == size) {
+    memcpy(vector, from, size);
+#if VECTOR_BYTES == 64
+  } else if (size == 64) {
+    LOAD_MASKED(__m512i, 512);
+#endif
+  } else if (size == 32) {
+    LOAD_MASKED(__m256i, 256);
+  } else if (size == 16) {
+    LOAD_MASKED(__m128i, );
+  } else {
+    copy_some(vector, from, bytes);
+  }
+#undef LOAD_MASKED
+#else
+  store_some(vector, from, size, bytes);
+#endif
 }
 
 // The first `count` lanes from p, the others `filler`; and back.
 #define LOAD_SOME(V, p, count, filler)                           \
   ({                                                             \
     V loaded_ = (filler);                                        \
-    copy_vector(&loaded_, p, sizeof(V), (count) * sizeof *(p));  \
+    load_some(&loaded_, p, sizeof(V), (count) * sizeof *(p));    \
     loaded_;                                                     \
   })
 #define STORE_SOME(p, count, value)                                      \
   ({                                                                     \
     const __auto_type stored_ = (value);                                 \
-    copy_vector(p, &stored_, sizeof stored_, (count) * sizeof *(p));     \
+    store_some(p, &stored_, sizeof stored_, (count) * sizeof *(p));      \
   })
 #define LOAD(V, p)                        \
   ({                                      \
@@ -97,5 +135,9 @@ INLINE void for_range(ck_range_body *body, const void *job, size_t count, size_t
 // The same for rows of `cols` elements.
 INLINE void for_rows(ck_range_body *body, const void *job, size_t rows, size_t cols,
                      size_t grain) {
-  for_range(body, job, rows, grain / (cols + 1) + 1);
+  if (rows * cols <= grain || ck_threads() == 1) {
+    body(job, 0, rows);
+  } else {
+    ck_parallel_range(body, job, rows, grain / 2 / (cols + 1) + 1);
+  }
 }

@@ -45,7 +45,7 @@ struct TrainCommand: ParsableCommand {
   }
 
   private func train(_ communicator: any Communicator) throws -> ExitStatus {
-    let configuration = try communicator.agreeing(exitCode: exitCode) {
+    let configuration = try communicator.agreeing {
       try ConfigurationFile.configuration(path: config, overrides: overrides)
     }
     let threads = configuration.distributed.threadsPerRank
@@ -57,14 +57,14 @@ struct TrainCommand: ParsableCommand {
       }
       return .success
     }
-    let run = try communicator.agreeing(exitCode: exitCode) {
+    let run = try communicator.agreeing {
       communicator.isRoot
         ? try Run(configuration, directory: runDir, resume: Resume(resume)) : nil
     }
     if communicator.broadcast(run?.checkpoint != nil) {
       try trainer.restore(from: run?.checkpoint)
     }
-    let recorder = try communicator.agreeing(exitCode: exitCode) {
+    let recorder = try communicator.agreeing {
       try run.map { try Recorder($0, trainer, configuration, ProgressReporter(progress)) }
     }
     let outcome: Trainer.Outcome

@@ -1,0 +1,69 @@
+import Foundation
+
+/// Samples without targets, as prediction takes them.
+public struct InputFile: Sendable {
+  /// The inputs of all samples, row-major.
+  public let inputs: [Float]
+  /// How many samples there are.
+  public let count: Int
+
+  /// Reads a file: `.npy`, `.csv` (numbers only, a sample in each row), or IDX images; the last two may be gzipped.
+  ///
+  /// An array holds one sample of `inputShape`, or several along its first axis. Bytes of IDX files become 0...1, as in
+  /// training.
+  public init(path: String, inputShape: [Int]) throws {
+    let reader = try ByteReader(path: path)
+    let name = path.hasSuffix(".gz") ? String(path.dropLast(3)) : path
+    let size = inputShape.reduce(1, *)
+    if name.hasSuffix(".csv") {
+      inputs = try InputFile.numbers(in: reader, perRow: size)
+    } else {
+      let isNumPy = name.hasSuffix(".npy")
+      let array = try isNumPy ? NumPyFile.read(reader) : IDX.read(reader)
+      let sampleCount = array.shape.reduce(1, *) / max(size, 1)
+      guard array.shape.reduce(1, *) == sampleCount * size,
+        InputFile.matches(array.shape, inputShape, size)
+      else {
+        throw DataError(
+          .malformed,
+          "\(path): shape \(array.shape) holds no samples of shape \(inputShape), which the model takes")
+      }
+      let values = try array.floats()
+      inputs = !isNumPy && array.type == .uint8 ? values.map { $0 / 255 } : values
+    }
+    count = inputs.count / max(size, 1)
+  }
+
+  /// One sample, or several along a first axis; the axes of a sample may be flattened.
+  private static func matches(_ shape: [Int], _ inputShape: [Int], _ size: Int) -> Bool {
+    func isSample(_ part: some Sequence<Int>) -> Bool {
+      let part = Array(part)
+      return part == inputShape || part.filter { $0 != 1 } == inputShape.filter { $0 != 1 }
+        || part == [size]
+    }
+    return isSample(shape) || isSample(shape.dropFirst())
+  }
+
+  private static func numbers(in reader: ByteReader, perRow size: Int) throws -> [Float] {
+    let text = String(decoding: try reader.remainingBytes(), as: UTF8.self)
+    var numbers: [Float] = []
+    for (row, line) in text.split(whereSeparator: \.isNewline).enumerated() {
+      let fields = line.split(separator: ",", omittingEmptySubsequences: false)
+      guard fields.count == size else {
+        throw DataError(
+          .malformed,
+          "\(reader.name):\(row + 1): \(fields.count) numbers; the model takes \(size) (without a label)")
+      }
+      for (column, field) in fields.enumerated() {
+        guard let value = Float(field.trimmingCharacters(in: .whitespaces)), value.isFinite else {
+          throw DataError(
+            .malformed,
+            "\(reader.name):\(row + 1): column \(column + 1) is '\(field.prefix(40))', not a finite number")
+        }
+        numbers.append(value)
+      }
+    }
+    guard !numbers.isEmpty else { throw DataError(.malformed, "\(reader.name): no samples") }
+    return numbers
+  }
+}

@@ -1,0 +1,43 @@
+import ArgumentParser
+import Lockstep
+
+struct CheckpointCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "checkpoint", abstract: "Looks into checkpoints.", subcommands: [Info.self])
+
+  struct Info: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Verifies a checkpoint, byte by byte, and lists what it holds.")
+
+    @Argument(help: "A checkpoint, a run's directory, or any safetensors file.")
+    var path: String
+
+    func run() {
+      withSession { communicator in
+        try communicator.agreeing {
+          guard communicator.isRoot else { return }
+          if path.hasSuffix(".safetensors") {
+            list(try SafetensorsFile(path: path))
+          } else {
+            let checkpoint = try Run.findCheckpoint(at: path)
+            printLine("checkpoint  \(checkpoint.path)")
+            printLine("step        \(grouped(checkpoint.step))")
+            printLine("verified    \(checkpoint.fileNames.sorted().joined(separator: ", "))")
+            list(try checkpoint.weights())
+          }
+        }
+        return .success
+      }
+    }
+
+    private func list(_ file: SafetensorsFile) {
+      let names = file.entries.map(\.name.count).max() ?? 0
+      for entry in file.entries.sorted(by: { $0.name < $1.name }) {
+        let padding = String(repeating: " ", count: names - entry.name.count)
+        printLine("  \(entry.name)\(padding)  \(entry.dataType.rawValue)  \(entry.shape)")
+      }
+      let total = file.entries.reduce(0) { $0 + $1.elementCount }
+      printLine("  \(count(file.entries.count, "tensor")), \(grouped(total)) numbers")
+    }
+  }
+}

@@ -1,0 +1,173 @@
+import ArgumentParser
+import Foundation
+import Lockstep
+
+struct DoctorCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "doctor", abstract: "Checks whether this machine, or this job, is fit for training.",
+    discussion: """
+      Start it the way training will be started, for example: mpirun -np 4 lockstep doctor
+
+      Exit codes: 0 when nothing is wrong (warnings allowed), 1 when something is.
+      """)
+
+  func run() {
+    withSession { communicator in
+      var report = DoctorReport()
+      let threads = communicator.threadsPerRank()
+      Threads.count = threads
+      report.checkProgram()
+      report.checkBLAS()
+      report.checkRanks(communicator, threads: threads)
+      report.checkCollectives(communicator)
+      report.checkSpeed(communicator)
+      if communicator.isRoot {
+        report.checkDisk()
+        report.checkSharedMemory(ranks: communicator.localSize)
+        report.findings.forEach { printLine($0.line) }
+      }
+      let hasFailed = report.findings.contains { $0.level == .fail }
+      exitWhenFailed(communicator.allReduce(hasFailed ? 1 : 0, .max) > 0, communicator)
+      return .success
+    }
+  }
+
+  private func exitWhenFailed(_ hasFailed: Bool, _ communicator: any Communicator) {
+    guard hasFailed else { return }
+    (communicator as? MPICommunicator)?.finalize()
+    Foundation.exit(1)
+  }
+}
+
+/// What was found, in the order of the report. Every rank makes one; rank zero's is shown.
+private struct DoctorReport {
+  enum Level: String {
+    case ok = "[ok]  "
+    case warning = "[warn]"
+    case fail = "[FAIL]"
+  }
+
+  struct Finding {
+    var level: Level
+    var topic: String
+    var text: String
+
+    var line: String {
+      "\(level.rawValue) \(topic)\(String(repeating: " ", count: max(1, 12 - topic.count)))\(text)"
+    }
+  }
+
+  private(set) var findings: [Finding] = []
+
+  private mutating func add(_ level: Level, _ topic: String, _ text: String) {
+    findings.append(Finding(level: level, topic: topic, text: text))
+  }
+
+  mutating func checkProgram() {
+    add(.ok, "program", "lockstep \(Version.current), kernels for \(Threads.instructionSet)")
+    add(.ok, "processor", "\(Environment.processor), \(count(Affinity.current.cores.count, "core")) for this process")
+    if let wanted = ProcessInfo.processInfo.environment["LOCKSTEP_ISA"] {
+      add(.warning, "kernels", "LOCKSTEP_ISA=\(wanted) is set; unset it for the fastest kernels")
+    }
+  }
+
+  mutating func checkBLAS() {
+    add(.ok, "OpenBLAS", "\(BLAS.configuration), core \(BLAS.coreName)")
+    let environment = ProcessInfo.processInfo.environment
+    for name in ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"] {
+      guard let value = environment[name] else { continue }
+      add(
+        .warning, "OpenBLAS",
+        "\(name)=\(value) overrides what OpenBLAS would choose and can halve its speed; unset \(name)")
+    }
+    if Threads.instructionSet == "avx512", ["Haswell", "Zen", "Sandybridge"].contains(BLAS.coreName) {
+      add(.warning, "OpenBLAS", "uses \(BLAS.coreName) kernels although this processor has AVX-512")
+    }
+  }
+
+  mutating func checkRanks(_ communicator: any Communicator, threads: Int) {
+    let all = communicator.allGather(
+      "\(ProcessInfo.processInfo.hostName)\t\(Affinity.current.cores.count)\t\(threads)\t\(Threads.instructionSet)\t\(BLAS.coreName)")
+    let rows = all.map { $0.split(separator: "\t").map(String.init) }
+    let hosts = Set(rows.map { $0[0] }).count
+    let ranks = communicator.worldSize
+    if ranks == 1, LauncherEnvironment() == nil {
+      add(.ok, "ranks", "1, without a launcher; for more: mpirun -np N lockstep …")
+    } else {
+      add(.ok, "ranks", "\(ranks) on \(count(hosts, "host")), \(MPICommunicator.libraryVersion)")
+    }
+    add(.ok, "threads", "\(threads) per rank")
+    if ranks > 1, communicator.localSize > ProcessInfo.processInfo.activeProcessorCount {
+      add(
+        .warning, "threads",
+        "\(communicator.localSize) ranks share \(count(ProcessInfo.processInfo.activeProcessorCount, "core")): they will wait for each other; start fewer")
+    }
+    for (index, name) in [(3, "kernels"), (4, "OpenBLAS core")] where Set(rows.map { $0[index] }).count > 1 {
+      let values = rows.enumerated().map { "rank \($0.offset): \($0.element[index])" }
+      add(.fail, name, "differ between ranks (\(values.joined(separator: ", "))), so results would")
+    }
+  }
+
+  mutating func checkCollectives(_ communicator: any Communicator) {
+    let failures = CollectiveSelfTest.all.flatMap { check in
+      check.failures(communicator).map { "\(check.description): \($0)" }
+    }
+    if failures.isEmpty {
+      add(.ok, "collectives", "\(CollectiveSelfTest.all.count) checks passed on all ranks")
+    }
+    for failure in failures { add(.fail, "collectives", failure) }
+  }
+
+  mutating func checkSpeed(_ communicator: any Communicator) {
+    Threads.count = 1
+    let speed = matrixProductSpeed()
+    let all = communicator.allGather(String(speed)).compactMap(Double.init)
+    let slowest = all.min() ?? speed
+    add(
+      .ok, "speed",
+      String(format: "%.0f GFLOP/s per core in matrix products", speed)
+        + (all.count > 1 ? String(format: ", slowest rank %.0f", slowest) : ""))
+    if let fastest = all.max(), slowest < 0.7 * fastest, let rank = all.firstIndex(of: slowest) {
+      add(
+        .warning, "speed",
+        String(format: "rank %d reaches %.0f %% of the fastest; every step waits for it", rank, 100 * slowest / fastest))
+    }
+  }
+
+  private func matrixProductSpeed() -> Double {
+    let size = 768
+    var random = RandomSource(seed: 1)
+    let a = Tensor.normal([size, size], using: &random)
+    let b = Tensor.normal([size, size], using: &random)
+    var best = Double.infinity
+    for _ in 0..<8 {
+      let start = ContinuousClock.now
+      _ = a.matmul(b)
+      best = min(best, (ContinuousClock.now - start) / .seconds(1))
+    }
+    return 2 * Double(size * size * size) / best / 1e9
+  }
+
+  mutating func checkDisk() {
+    let path = FileManager.default.currentDirectoryPath
+    do {
+      let probe = path + "/.lockstep-doctor-\(getpid())"
+      try RunDirectory(path: probe).prepare()
+      try FileManager.default.removeItem(atPath: probe)
+      add(.ok, "disk", "files can be written and synced in \(path)")
+    } catch {
+      add(.warning, "disk", "\(error); name a place that can be written with --run-dir")
+    }
+  }
+
+  mutating func checkSharedMemory(ranks: Int) {
+    guard ranks > 1 else { return }
+    let attributes = try? FileManager.default.attributesOfFileSystem(forPath: "/dev/shm")
+    guard let free = attributes?[.systemFreeSize] as? Int else { return }
+    let megabytes = free >> 20
+    add(
+      megabytes < 128 ? .warning : .ok, "shared mem",
+      "\(grouped(megabytes)) MiB free in /dev/shm"
+        + (megabytes < 128 ? "; in a container start it with --shm-size=1g" : ""))
+  }
+}

@@ -1,0 +1,67 @@
+import ArgumentParser
+import Foundation
+import Lockstep
+
+struct PredictCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "predict", abstract: "Prints what a trained model says about samples.",
+    discussion: """
+      Prints a line for each sample: the file, the sample's number, and the class with its probability, or the predicted
+      values, separated by tabs.
+      """)
+
+  @Argument(help: "A run's directory, whose newest checkpoint is taken, or a checkpoint.")
+  var checkpoint: String
+
+  @Argument(help: "Files of samples without labels: .npy, .csv or IDX images.")
+  var inputs: [String]
+
+  @Flag(help: "Print a JSON object for each sample, with the probabilities of all classes.")
+  var json = false
+
+  func run() {
+    withSession(predict)
+  }
+
+  private func predict(_ communicator: any Communicator) throws -> ExitStatus {
+    Threads.count = communicator.threadsPerRank()
+    let lines = try communicator.agreeing {
+      let predictor = try Predictor(Run.findCheckpoint(at: checkpoint))
+      return try inputs.flatMap { path in
+        try predictor.predictions(for: path).enumerated().map { index, prediction in
+          json ? prediction.json(path, index) : "\(path)\t\(index)\t\(prediction.text)"
+        }
+      }
+    }
+    if communicator.isRoot { lines.forEach(printLine) }
+    return .success
+  }
+}
+
+extension Prediction {
+  /// The class and its probability, or the values.
+  fileprivate var text: String {
+    switch self {
+    case .probabilities(let all):
+      let best = all.indices.max { all[$0] < all[$1] }!
+      return String(format: "%d\t%.4f", best, all[best])
+    case .values(let values): return values.map { "\($0)" }.joined(separator: "\t")
+    }
+  }
+
+  fileprivate func json(_ path: String, _ index: Int) -> String {
+    let (name, numbers) =
+      switch self {
+      case .probabilities(let all): ("probabilities", all)
+      case .values(let values): ("values", values)
+      }
+    var members: [JSONValue.Member] = [
+      .init("file", .string(path)), .init("sample", .integer(index)),
+    ]
+    if case .probabilities(let all) = self {
+      members.append(.init("class", .integer(all.indices.max { all[$0] < all[$1] }!)))
+    }
+    members.append(.init(name, .array(numbers.map { .number($0) })))
+    return JSONValue.object(members).text
+  }
+}
