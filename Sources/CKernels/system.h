@@ -1,4 +1,4 @@
-// What the C files share: the system's headers, the thread pool's inner entry, the table of kernels.
+// What the C files share: system headers, the thread pool's inner entry, the table of kernels.
 #pragma once
 #include <float.h>
 #include <math.h>

@@ -45,7 +45,8 @@ typedef struct {
 } ck_thread_state;
 ck_thread_state *ck_current_thread_state(void);
 
-// Sets flush-to-zero and denormals-are-zero in the calling thread (the pool's workers do so too).
+// Sets flush-to-zero and denormals-are-zero in the calling thread. Workers take over the caller's
+// setting with each task.
 void ck_flush_denormals(void);
 
 // ---------------------------------------------------------------- memory
@@ -237,7 +238,9 @@ CK_BCE(double, f64)
 // ---------------------------------------------------------------- random numbers
 
 // Counter-based (Philox 4x32-10): element i of stream (seed, stream) is a pure function of the
-// three, so any part can be made by itself, in any order. `first` is the index of y[0].
+// three, so any part can be made by itself, in any order. `first` is the index of y[0]. Element i is
+// word i % 4 of the block whose counter is (i / 4, stream) and whose key is the seed, lower words first;
+// a uniform number is the word's upper 24 bits. float64 streams have the same numbers as float32 ones.
 // uniform: [low, high), 24 bits of randomness. normal: Box-Muller on two uniform numbers.
 void ck_uniform_f32(float *y, size_t n, uint64_t seed, uint64_t stream, uint64_t first, float low, float high);
 void ck_uniform_f64(double *y, size_t n, uint64_t seed, uint64_t stream, uint64_t first, double low, double high);
@@ -245,7 +248,8 @@ void ck_normal_f32(float *y, size_t n, uint64_t seed, uint64_t stream, uint64_t 
 void ck_normal_f64(double *y, size_t n, uint64_t seed, uint64_t stream, uint64_t first, double mean, double deviation);
 
 // y[r, c] = x[r, c] * (u(seed, samples[r], stream, c) < p ? 0 : 1 / (1 - p)), where u is uniform in [0, 1)
-// and a pure function of its arguments: the same call on dy is the backward pass. samples == NULL stands for
+// and a pure function of its arguments (word c % 4 of the block with the counter (c / 4, stream, sample) and
+// the seed as key): the same call on dy is the backward pass. samples == NULL stands for
 // first_sample + r.
 void ck_dropout_f32(float *y, const float *x, size_t rows, size_t cols, float p, uint64_t seed,
                     uint32_t stream, const uint64_t *samples, uint64_t first_sample);

@@ -1,5 +1,5 @@
-// Every kernel, once per instruction set: the including file sets VECTOR_BYTES, KERNEL_TABLE and the
-// target. All functions are static; only the table leaves the file.
+// Every kernel, once per instruction set: the including file sets VECTOR_BYTES, KERNEL_TABLE and
+// the target. All functions are static; only the table leaves the file.
 #include "vectors.h"
 #include "mathematics.h"
 #include "elementwise.h"

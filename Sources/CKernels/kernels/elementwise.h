@@ -29,7 +29,7 @@ struct unary_job {
 DEFINE_UNARY_BOTH(neg, GRAIN_MEMORY, -x)
 DEFINE_UNARY_BOTH(abs, GRAIN_MEMORY, __builtin_elementwise_abs(x))
 DEFINE_UNARY_BOTH(sign, GRAIN_MEMORY, x > 0 ? 1 : x < 0 ? -1 : x)
-DEFINE_UNARY_BOTH(square, GRAIN_MEMORY, x *x)
+DEFINE_UNARY_BOTH(square, GRAIN_MEMORY, x * x)
 DEFINE_UNARY_BOTH(sqrt, GRAIN_MEMORY, __builtin_elementwise_sqrt(x))
 DEFINE_UNARY_BOTH(reciprocal, GRAIN_MEMORY, 1 / x)
 DEFINE_UNARY_BOTH(relu, GRAIN_MEMORY, x <= 0 ? 0 : x)
@@ -69,8 +69,8 @@ DEFINE_UNARY(abs_i32, int32_t, vi, GRAIN_MEMORY, x < 0 ? -(vu)x : (vu)x)
 #define CLAMPED (x = x < low ? low : x, x > high ? high : x)
 DEFINE_UNARY_WITH_TWO(clamp_f32, float, vf, low, high, CLAMPED)
 DEFINE_UNARY_WITH_TWO(clamp_f64, double, vd, low, high, CLAMPED)
-DEFINE_UNARY_WITH_TWO(affine_f32, float, vf, a, b, a *x + b)
-DEFINE_UNARY_WITH_TWO(affine_f64, double, vd, a, b, a *x + b)
+DEFINE_UNARY_WITH_TWO(affine_f32, float, vf, a, b, a * x + b)
+DEFINE_UNARY_WITH_TWO(affine_f64, double, vd, a, b, a * x + b)
 
 #define DEFINE_POW_SCALAR(suffix, T, power)                                                \
   struct pow_scalar_##suffix##_job {                                                       \
@@ -165,8 +165,8 @@ DEFINE_PAIRWISE_BOTH(bce_logits, GRAIN_MATHEMATICS, x, t,
     const __auto_type x_ = (x);    \
     x_ < least ? least : x_;       \
   })
-DEFINE_LOSS_BACKWARD_BOTH(bce_backward, p, t, dy *(p - t) / AT_LEAST(1e-12f, p *(1 - p)))
-DEFINE_LOSS_BACKWARD_BOTH(bce_logits_backward, x, t, dy *(SIGMOID(x) - t))
+DEFINE_LOSS_BACKWARD_BOTH(bce_backward, p, t, dy * (p - t) / AT_LEAST(1e-12f, p * (1 - p)))
+DEFINE_LOSS_BACKWARD_BOTH(bce_logits_backward, x, t, dy * (SIGMOID(x) - t))
 
 // y[i] = condition[i] != 0 ? a[i] : b[i]
 #define DEFINE_WHERE(name, T, V, condition_V, mask_V)                                          \

@@ -2,8 +2,8 @@
 
 enum { PANEL_DEPTH = 64, TILE_ROWS = 4 };
 
-// c = beta * c + a b, in panels of two vectors of columns and 64 of the inner extent, whose part of b
-// is packed unless it already lies in rows of full vectors.
+// c = beta * c + a b, in panels of two vectors of columns and 64 of the inner extent, whose part of
+// b is packed unless it already lies in rows of full vectors.
 #define DEFINE_GEMM_SMALL(name, T, V)                                                           \
   /* `rows` rows of a panel: accumulators stay in registers. */                                 \
   INLINE void name##_tile(T *c, const T *a, const T *b, size_t rows, size_t vectors,            \

@@ -1,5 +1,5 @@
-// Reductions of x[outer, reduce, inner] over the middle axis. Long ones are halved at multiples of a
-// fixed block, so that errors of sums grow with the logarithm of the length.
+// Reductions of x[outer, reduce, inner] over the middle axis. Long ones are halved at multiples of
+// a fixed block, so that errors of sums grow with the logarithm of the length.
 
 struct reduction_job {
   void *y;
@@ -9,11 +9,11 @@ struct reduction_job {
 
 enum {
   BLOCK = 32 * VECTOR_BYTES,  // elements that are summed without halving
-  BLOCK_ROWS = 64,      // rows, likewise
-  STRIP = 8,            // vectors of columns that are reduced together
-  CHUNKS = 16,          // fixed parts of one long reduction, for several threads
-  CHUNKED_INNER = 512,  // widest inner extent whose partial results fit on the stack
-  CHUNKED_SIZE = 131072 // smallest reduction that is cut into chunks
+  BLOCK_ROWS = 64,            // rows, likewise
+  STRIP = 8,                  // vectors of columns that are reduced together
+  CHUNKS = 16,                // fixed parts of one long reduction, for several threads
+  CHUNKED_INNER = 512,        // widest inner extent whose partial results fit on the stack
+  CHUNKED_SIZE = 131072,      // smallest reduction that is cut into chunks
 };
 
 // Where a run of n is cut in two.
@@ -185,7 +185,7 @@ INLINE size_t first_half(size_t n, size_t block) { return (n / 2 + block - 1) / 
     if (outer == 1 && inner > CHUNKED_INNER) {                                                  \
       for_rows(name##_inner, &job, inner, reduce, GRAIN_MEMORY);                                \
     } else {                                                                                    \
-      for_rows(name##_outer, &job, outer, reduce *inner, GRAIN_MEMORY);                         \
+      for_rows(name##_outer, &job, outer, reduce * inner, GRAIN_MEMORY);                         \
     }                                                                                           \
   }
 
@@ -259,7 +259,7 @@ enum { INDEX_TILE = 64 };
   }                                                                                            \
   static void name(int32_t *y, const T *x, size_t outer, size_t reduce, size_t inner) {        \
     const struct reduction_job job = {y, x, outer, reduce, inner};                             \
-    for_rows(name##_outer, &job, outer, reduce *inner, GRAIN_MEMORY);                          \
+    for_rows(name##_outer, &job, outer, reduce * inner, GRAIN_MEMORY);                          \
   }
 #define IS_NAN(x) ((x) != (x))
 #define IS_NEVER_NAN(x) 0

@@ -141,7 +141,7 @@
       const T at_label = EXP_OF_ONE(x[job.labels[r]] - job.saved[r]);                           \
       FOR_VECTORS(LANES(V, x), 0, job.cols, {                                                   \
         const V v = GET(V, x);                                                                  \
-        PUT(dx, dy *EXP(v - log_sum_exp));                                                      \
+        PUT(dx, dy * EXP(v - log_sum_exp));                                                      \
       });                                                                                       \
       dx[job.labels[r]] = dy[0] * (at_label - 1);                                               \
     }                                                                                           \

@@ -12,7 +12,7 @@ typedef VECTOR(int64_t, VECTOR_BYTES / 8) vl;
 typedef VECTOR(uint64_t, VECTOR_BYTES / 8) vul;
 typedef VECTOR(float, VECTOR_BYTES / 8) half_vf;
 typedef VECTOR(int32_t, VECTOR_BYTES / 8) half_vi;
-enum { F32_LANES = VECTOR_BYTES / 4, F64_LANES = VECTOR_BYTES / 8, MAX_LANES = 16 };
+enum { F32_LANES = VECTOR_BYTES / 4, F64_LANES = VECTOR_BYTES / 8 };
 
 #define LANES(V, p) (sizeof(V) / sizeof *(p))
 
@@ -60,7 +60,8 @@ INLINE void load_some(void *vector, const void *from, size_t size, size_t bytes)
   V old, mask;                                                                            \
   memcpy(&old, vector, sizeof old);                                                       \
   memcpy(&mask, first_lanes + 8 - bytes / 4, sizeof mask);                                \
-  old = _mm##bits##_blendv_epi8(old, _mm##bits##_maskload_epi32((const int *)from, mask), mask);       \
+  old = _mm##bits##_blendv_epi8(                                                          \
+      old, _mm##bits##_maskload_epi32((const int *)from, mask), mask);                    \
   memcpy(vector, &old, sizeof old)
 #endif
   if (bytes == size) {
@@ -106,8 +107,8 @@ INLINE void load_some(void *vector, const void *from, size_t size, size_t bytes)
     memcpy(p, &stored_, sizeof stored_);  \
   })
 
-// Does the body for i = begin, begin + lanes, ... below end. `count` is the number of lanes in use: a
-// constant but for the last time. GET and PUT are for use in the body.
+// Does the body for i = begin, begin + lanes, ... below end. `count` is the number of lanes in use:
+// a constant but for the last time. GET and PUT are for use in the body.
 #define FOR_VECTORS(lanes, begin, end, ...)        \
   do {                                             \
     size_t i = (begin);                            \
