@@ -27,7 +27,8 @@ func open(
   try withFolder(files) { folder in
     var source = DataSource(kind, path: folder)
     configure(&source)
-    return try source.open()
+    let (train, test, _) = try source.open()
+    return (train, test)
   }
 }
 
