@@ -48,19 +48,25 @@ let package = Package(
         .product(name: "Yams", package: "Yams"),
       ]),
 
-    // Tests mirror Sources.
+    // Tests mirror Sources; what they share is in TestSupport.
+    .target(name: "TestSupport", dependencies: ["TensorCore"], path: "Tests/TestSupport"),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
     .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore"]),
     .testTarget(
-      name: "NeuralNetworksTests", dependencies: ["NeuralNetworks"],
+      name: "NeuralNetworksTests", dependencies: ["NeuralNetworks", "TestSupport"],
       resources: [.copy("Goldens")]),
     .testTarget(
-      name: "OptimizersTests", dependencies: ["Optimizers"], resources: [.copy("Goldens")]),
+      name: "OptimizersTests", dependencies: ["Optimizers", "TestSupport"],
+      resources: [.copy("Goldens")]),
     .testTarget(name: "DataLoadingTests", dependencies: ["DataLoading", "CZlib"]),
     .testTarget(name: "CollectivesTests", dependencies: ["Collectives"]),
     .testTarget(name: "MPICollectivesTests", dependencies: ["MPICollectives"]),
     .testTarget(
-      name: "TrainingTests", dependencies: ["Training"], resources: [.copy("Goldens")]),
+      name: "TrainingTests",
+      dependencies: [
+        "Training", "Collectives", "DataLoading", "NeuralNetworks", "TensorCore", "TestSupport",
+      ],
+      resources: [.copy("Goldens")]),
     .testTarget(name: "LockstepCLITests", dependencies: ["LockstepCLI", "Lockstep"]),
   ],
   swiftLanguageModes: [.v6],

@@ -147,8 +147,8 @@ private struct Call: Equatable, CustomStringConvertible {
 /// Where the threads of `withRanks` wait for each other.
 ///
 /// Unchecked, because the compiler does not see that all state is read and written under the lock
-/// of `condition`. The buffers that it hands over are used by other ranks only between two meetings,
-/// while their owner waits for the second.
+/// of `condition`. The buffers that it hands over are used by other ranks only between two
+/// meetings, while their owner waits for the second.
 private final class MeetingPoint: @unchecked Sendable {
   let count: Int
   private let condition = NSCondition()

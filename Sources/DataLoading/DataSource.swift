@@ -68,7 +68,8 @@ public struct DataSource: Sendable, Equatable {
 
   /// Reads training and test set, and says how their inputs were normalized, if they were.
   ///
-  /// Throws a `DataError` if an option is wrong, a file is missing, or one is not what it should be.
+  /// Throws a `DataError` if an option is wrong, a file is missing, or one is not what it should
+  /// be.
   public func open() throws -> (
     train: InMemoryDataset, test: InMemoryDataset, standardization: Standardization?
   ) {

@@ -7,10 +7,11 @@ public struct InputFile: Sendable {
   /// How many samples there are.
   public let count: Int
 
-  /// Reads a file: `.npy`, `.csv` (numbers only, a sample in each row), or IDX images; the last two may be gzipped.
+  /// Reads a file: `.npy`, `.csv` (numbers only, a sample in each row), or IDX images; the last two
+  /// may be gzipped.
   ///
-  /// An array holds one sample of `inputShape`, or several along its first axis. Bytes of IDX files become 0...1, as in
-  /// training.
+  /// An array holds one sample of `inputShape`, or several along its first axis. Bytes of IDX files
+  /// become 0...1, as in training.
   public init(path: String, inputShape: [Int]) throws {
     let reader = try ByteReader(path: path)
     let name = path.hasSuffix(".gz") ? String(path.dropLast(3)) : path
@@ -26,7 +27,8 @@ public struct InputFile: Sendable {
       else {
         throw DataError(
           .malformed,
-          "\(path): shape \(array.shape) holds no samples of shape \(inputShape), which the model takes")
+          "\(path): shape \(array.shape) holds no samples of shape \(inputShape), which the model takes"
+        )
       }
       let values = try array.floats()
       inputs = !isNumPy && array.type == .uint8 ? values.map { $0 / 255 } : values
@@ -52,13 +54,15 @@ public struct InputFile: Sendable {
       guard fields.count == size else {
         throw DataError(
           .malformed,
-          "\(reader.name):\(row + 1): \(fields.count) numbers; the model takes \(size) (without a label)")
+          "\(reader.name):\(row + 1): \(fields.count) numbers; the model takes \(size) (without a label)"
+        )
       }
       for (column, field) in fields.enumerated() {
         guard let value = Float(field.trimmingCharacters(in: .whitespaces)), value.isFinite else {
           throw DataError(
             .malformed,
-            "\(reader.name):\(row + 1): column \(column + 1) is '\(field.prefix(40))', not a finite number")
+            "\(reader.name):\(row + 1): column \(column + 1) is '\(field.prefix(40))', not a finite number"
+          )
         }
         numbers.append(value)
       }

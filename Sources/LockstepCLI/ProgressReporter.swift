@@ -56,8 +56,8 @@ final class ProgressReporter {
         printLine("goes on after step \(description.completedSteps) from \(directory.checkpoint!.path)")
       }
     }
+    guard directory != nil, description.completedSteps < description.totalSteps else { return }
     printLine()
-    guard directory != nil else { return }
     printLine(
       row(
         "epoch", "step", "loss", description.hasAccuracy ? "accuracy" : nil, "test loss",
@@ -132,6 +132,8 @@ final class ProgressReporter {
     printLine()
     let path = run.directory.path
     switch outcome {
+    case .finished where self.run.map { $0.completedSteps == $0.totalSteps } ?? false:
+      printLine("the run was finished before; nothing is left to do")
     case .finished:
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       let accuracy = lastTest.flatMap { test in

@@ -1,6 +1,6 @@
 public import TensorCore
 
-/// max(x, 0)
+/// The larger of x and 0.
 public struct ReLU: Layer {
   /// A ReLU layer.
   public init() {}

@@ -1,16 +1,19 @@
 public import TensorCore
 
-/// Zeroes elements at random in training and scales the rest by 1 / (1 - p); does nothing in evaluation mode.
+/// Zeroes elements at random in training and scales the rest by 1 / (1 - p); does nothing in
+/// evaluation mode.
 ///
-/// The first axis of its input counts samples, and the mask of a sample does not depend on the rank that holds it.
+/// The first axis of its input counts samples, and the mask of a sample does not depend on the rank
+/// that holds it.
 public struct Dropout: Layer {
   /// The probability that an element is zeroed, in 0..<1.
   public let probability: Double
 
   /// A dropout layer; PyTorch's default is 0.5.
   public init(_ probability: Double = 0.5) {
-    precondition(
-      probability >= 0 && probability < 1, "Dropout: the probability \(probability) is not in 0..<1")
+    require(
+      probability >= 0 && probability < 1, "Dropout: the probability \(probability) is not in 0..<1"
+    )
     self.probability = probability
   }
 

@@ -2,9 +2,9 @@ public import TensorCore
 
 /// A dense layer: y = x Wᵀ + b, from `[..., inputs]` to `[..., outputs]`.
 public struct Linear: Layer {
-  /// `[outputs, inputs]`, as in PyTorch.
+  /// The weight, `[outputs, inputs]` as in PyTorch.
   public let weight: Parameter
-  /// `[outputs]`
+  /// The bias, `[outputs]`.
   public let bias: Parameter?
 
   /// A layer with PyTorch's default initialisation: weights and biases uniform in ±1/√inputs.

@@ -18,13 +18,16 @@ public enum Reduction: Sendable {
   }
 }
 
-/// The mean squared error, (prediction - target)², PyTorch's `mse_loss`. Both have one shape.
+/// The mean squared error, (prediction - target)², like PyTorch's `mse_loss`.
+///
+/// Both have one shape.
 public func meanSquaredError(
   _ prediction: Tensor, _ target: Tensor, reduction: Reduction = .mean
 ) -> Tensor {
-  precondition(
+  require(
     prediction.shape == target.shape,
-    "meanSquaredError: a prediction of shape \(prediction.shape) and a target of shape \(target.shape)")
+    "meanSquaredError: a prediction of shape \(prediction.shape) and a target of shape \(target.shape)"
+  )
   return reduction(prediction.squaredDifference(target))
 }
 
@@ -35,14 +38,16 @@ public func crossEntropy(
   reduction(logits.crossEntropy(labels))
 }
 
-/// The binary cross-entropy of probabilities and targets in 0...1, PyTorch's `binary_cross_entropy`.
+/// The binary cross-entropy of probabilities and targets in 0...1, PyTorch's
+/// `binary_cross_entropy`.
 public func binaryCrossEntropy(
   _ probabilities: Tensor, _ target: Tensor, reduction: Reduction = .mean
 ) -> Tensor {
   reduction(probabilities.binaryCrossEntropy(target))
 }
 
-/// The binary cross-entropy of logits and targets in 0...1, PyTorch's `binary_cross_entropy_with_logits`.
+/// The binary cross-entropy of logits and targets in 0...1, PyTorch's
+/// `binary_cross_entropy_with_logits`.
 public func binaryCrossEntropyWithLogits(
   _ logits: Tensor, _ target: Tensor, reduction: Reduction = .mean
 ) -> Tensor {

@@ -2,8 +2,9 @@ public import TensorCore
 
 /// A part of a model: a plain type that holds parameters and other modules.
 ///
-/// Parameters are found by reflection, in the order of declaration, under the names that PyTorch would give them:
-/// `hidden.0.weight` is the `weight` of the first module in the array `hidden`. Nothing needs to be registered:
+/// Parameters are found by reflection, in the order of declaration, under the names that PyTorch
+/// would give them: `hidden.0.weight` is the `weight` of the first module in the array `hidden`.
+/// Nothing needs to be registered:
 ///
 ///     struct Classifier: Module {
 ///       let hidden = Linear(64, 32)
@@ -39,8 +40,9 @@ extension Module {
     return children
   }
 
-  /// All parameters with their names, in the order of declaration. A parameter that stands in several places is listed
-  /// once, under its first name.
+  /// All parameters with their names, in the order of declaration.
+  ///
+  /// A parameter that stands in several places is listed once, under its first name.
   public func namedParameters() -> [(name: String, parameter: Parameter)] {
     var seen: Set<ObjectIdentifier> = []
     return namedParameterPlaces().filter { seen.insert(ObjectIdentifier($0.parameter)).inserted }
@@ -91,9 +93,10 @@ private func collectParameters(
         }
         collectParameters(of: child.value, path, &hidden)
       }
-      precondition(
+      require(
         hidden.isEmpty,
-        "\(path): parameters in a \(mirror.subjectType) have no order or name; use properties or arrays")
+        "\(path): parameters in a \(mirror.subjectType) have no order or name; use properties or arrays"
+      )
     default: break
     }
   }

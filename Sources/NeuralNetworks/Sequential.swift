@@ -1,6 +1,8 @@
 public import TensorCore
 
-/// Layers applied one after another. Their parameters are named by position, as in PyTorch: `0.weight`.
+/// Layers applied one after another.
+///
+/// Their parameters are named by position, as in PyTorch: `0.weight`.
 public struct Sequential: Layer {
   /// The layers, first to last.
   public let layers: [any Layer]

@@ -22,14 +22,16 @@ public struct StateDictionaryError: Error, CustomStringConvertible {
 }
 
 extension Module {
-  /// The values of all parameters under PyTorch's names, in the order of declaration; they share memory with the model.
+  /// The values of all parameters under PyTorch's names, in the order of declaration; they share
+  /// memory with the model.
   public func stateDictionary() -> [(name: String, value: Tensor)] {
     namedParameterPlaces().map { ($0.name, $0.parameter.detached()) }
   }
 
   /// Copies values into the parameters of the same names.
   ///
-  /// Throws `StateDictionaryError`, and changes nothing, unless names, shapes and types are exactly the model's.
+  /// Throws `StateDictionaryError`, and changes nothing, unless names, shapes and types are exactly
+  /// the model's.
   public func load(stateDictionary state: [String: Tensor]) throws {
     let places = namedParameterPlaces()
     var error = StateDictionaryError()

@@ -4,11 +4,13 @@ public import TensorCore
 
 /// All parameters of a model in one buffer and all their gradients in another.
 ///
-/// The parameters are moved into the arena and their `grad` is made to appear in it, so that the optimizer, clipping, broadcast, checkpoints and the
-/// reduction over ranks are passes over flat memory, and what is communicated need not be copied.
+/// The parameters are moved into the arena and their `grad` is made to appear in it, so that the
+/// optimizer, clipping, broadcast, checkpoints and the reduction over ranks are passes over flat
+/// memory, and what is communicated need not be copied.
 ///
-/// The order is the reverse of declaration: backward finishes the last layers first, so gradients become final from the front of
-/// the buffer to its end. Every parameter starts at a multiple of 64 bytes; the gaps stay zero.
+/// The order is the reverse of declaration: backward finishes the last layers first, so gradients
+/// become final from the front of the buffer to its end. Every parameter starts at a multiple of 64
+/// bytes; the gaps stay zero.
 public final class ParameterArena {
   /// A parameter and its place.
   public struct Entry {
@@ -41,7 +43,7 @@ public final class ParameterArena {
     var entries: [Entry] = []
     var end = 0
     for (name, parameter) in parameters.reversed() {
-      precondition(
+      require(
         parameter.dataType == .float32,
         "ParameterArena: \(name) is \(parameter.dataType); only float32 is trained in an arena")
       entries.append(Entry(name: name, parameter: parameter, range: end..<end + parameter.count))
@@ -63,7 +65,9 @@ public final class ParameterArena {
 
   /// The values of all parameters.
   public var values: UnsafeMutableBufferPointer<Float> { buffer(valueStorage) }
-  /// The gradients of all parameters. Parameters that have had none since `zeroGrad()` hold leftovers until
+  /// The gradients of all parameters.
+  ///
+  /// Parameters that have had none since `zeroGrad()` hold leftovers until
   /// `zeroMissingGradients()`.
   public var gradients: UnsafeMutableBufferPointer<Float> { buffer(gradientStorage) }
 
@@ -72,13 +76,29 @@ public final class ParameterArena {
       start: storage.pointer.assumingMemoryBound(to: Float.self), count: count)
   }
 
-  /// Forgets all gradients. Costs nothing: the next backward overwrites them.
+  /// Forgets all gradients.
+  ///
+  /// Costs nothing: the next backward overwrites them.
   public func zeroGrad() {
     for entry in entries { entry.parameter.grad = nil }
   }
 
-  /// Writes zeros where a parameter has no gradient, so that the whole buffer can be added to other ranks'.
+  /// Brings gradients that lie elsewhere to their places: those that were assigned to `grad`, or
+  /// left there by a backward with `createGraph`.
+  package func collectGradients() {
+    for entry in entries {
+      guard let gradient = entry.parameter.grad, let slot = entry.parameter.gradientSlot,
+        gradient !== slot
+      else { continue }
+      slot.assign(gradient)
+      entry.showGradient()
+    }
+  }
+
+  /// Writes zeros where a parameter has no gradient, so that the whole buffer can be added to other
+  /// ranks'.
   public func zeroMissingGradients() {
+    collectGradients()
     for entry in entries where entry.parameter.grad == nil {
       gradients.extracting(entry.range).update(repeating: 0)
     }
@@ -90,8 +110,8 @@ public final class ParameterArena {
     return ck_sum_squares_f32(gradients.baseAddress, count).squareRoot()
   }
 
-  /// Scales all gradients so that their norm is at most `maximum`, and returns the norm before; PyTorch's
-  /// `clip_grad_norm_`.
+  /// Scales all gradients so that their norm is at most `maximum`, and returns the norm before;
+  /// PyTorch's `clip_grad_norm_`.
   ///
   /// The factor is `maximum / (norm + 1e-6)` where that is below 1.
   @discardableResult

@@ -25,9 +25,10 @@ public final class SGD {
     public init(
       momentum: Double = 0, dampening: Double = 0, weightDecay: Double = 0, nesterov: Bool = false
     ) {
-      precondition(
+      require(
         !nesterov || momentum > 0 && dampening == 0,
-        "SGD: Nesterov momentum needs a momentum and no dampening, not \(momentum) and \(dampening)")
+        "SGD: Nesterov momentum needs a momentum and no dampening, not \(momentum) and \(dampening)"
+      )
       self.momentum = momentum
       self.dampening = dampening
       self.weightDecay = weightDecay
@@ -59,6 +60,7 @@ public final class SGD {
 
   /// Updates all parameters that have a gradient.
   public func step(learningRate: Double) {
+    arena.collectGradients()
     // Neighbours that are in the same state are updated in one pass.
     var next = 0
     while next < arena.entries.count {
@@ -82,9 +84,10 @@ public final class SGD {
     arena.markValuesChanged()
   }
 
-  /// Takes over which velocities have been started, from a checkpoint whose values were copied into `velocity`.
+  /// Takes over which velocities have been started, from a checkpoint whose values were copied into
+  /// `velocity`.
   public func restore(hasVelocity: [Bool]) {
-    precondition(
+    require(
       hasVelocity.count == self.hasVelocity.count, "SGD: the restored state is of another model")
     self.hasVelocity = hasVelocity
   }

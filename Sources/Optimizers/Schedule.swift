@@ -2,8 +2,8 @@ import Foundation
 
 /// The learning rate as a function of the step, counted from 0.
 ///
-/// During the first `warmupSteps` steps the rate rises linearly to `base`: step s uses `base * (s + 1) / warmupSteps`. The shape
-/// starts where the warm-up ends.
+/// During the first `warmupSteps` steps the rate rises linearly to `base`: step s uses `base * (s +
+/// 1) / warmupSteps`. The shape starts where the warm-up ends.
 public struct Schedule: Sendable, Equatable {
   /// What happens after the warm-up.
   public enum Shape: Sendable, Equatable {
@@ -11,8 +11,8 @@ public struct Schedule: Sendable, Equatable {
     case constant
     /// The rate is multiplied by `gamma` after every `size` steps, PyTorch's `StepLR`.
     case step(size: Int, gamma: Double)
-    /// The rate falls along half a cosine to `minimum` at step `steps`, and stays there; PyTorch's `CosineAnnealingLR` with
-    /// `T_max` steps after the warm-up.
+    /// The rate falls along half a cosine to `minimum` at step `steps`, and stays there; PyTorch's
+    /// `CosineAnnealingLR` with `T_max` steps after the warm-up.
     case cosine(steps: Int, minimum: Double)
   }
 
@@ -23,8 +23,9 @@ public struct Schedule: Sendable, Equatable {
   /// What happens after the warm-up.
   public let shape: Shape
 
-  /// A schedule; constant and without warm-up unless told otherwise. `steps` of a cosine counts from step 0, the warm-up
-  /// included.
+  /// A schedule; constant and without warm-up unless told otherwise.
+  ///
+  /// `steps` of a cosine counts from step 0, the warm-up included.
   public init(base: Double, warmupSteps: Int = 0, _ shape: Shape = .constant) {
     self.base = base
     self.warmupSteps = warmupSteps

@@ -7,7 +7,9 @@ public struct MemoryStatistics: Sendable, Equatable {
   public var bytesInUse = 0
   /// Bytes taken from the system and kept: in use, cached or not yet handed out.
   public var bytesReserved = 0
-  /// How often the system was asked for memory. Constant in a steady state.
+  /// How often the system was asked for memory.
+  ///
+  /// Constant in a steady state.
   public var systemAllocations = 0
 
   /// The statistics at this moment, over all threads.
@@ -16,10 +18,10 @@ public struct MemoryStatistics: Sendable, Equatable {
 
 /// The caching allocator under `Storage`.
 ///
-/// Sizes are rounded up to classes, four to each power of two. A freed block waits in the list of its class, so a
-/// training step that repeats its sizes asks the system for nothing and touches no new page. Small blocks are carved
-/// from 2 MiB slabs; larger ones get a mapping of their own. Both start at multiples of 2 MiB and are advised to use huge
-/// pages.
+/// Sizes are rounded up to classes, four to each power of two. A freed block waits in the list of
+/// its class, so a training step that repeats its sizes asks the system for nothing and touches no
+/// new page. Small blocks are carved from 2 MiB slabs; larger ones get a mapping of their own. Both
+/// start at multiples of 2 MiB and are advised to use huge pages.
 enum Allocator {
   /// Blocks are kept as addresses: memory in itself belongs to no thread.
   struct State {
@@ -60,10 +62,12 @@ enum Allocator {
     }
   }
 
-  /// The class of a request and its size: 64, 80 → 128, … in quarters of powers of two, multiples of 64.
+  /// The class of a request and its size: 64, 80 → 128, … in quarters of powers of two, multiples
+  /// of 64.
   private static func sizeClass(_ byteCount: Int) -> (index: Int, size: Int) {
     let bytes = max(byteCount, 64)
-    let exponent = Int.bitWidth - 1 - (bytes - 1).leadingZeroBitCount  // 2^exponent < bytes <= 2^(exponent+1)
+    // 2^exponent < bytes <= 2^(exponent + 1)
+    let exponent = Int.bitWidth - 1 - (bytes - 1).leadingZeroBitCount
     let quarter = max((1 << exponent) >> 2, 1)
     let steps = (bytes - (1 << exponent) + quarter - 1) / quarter  // 1...4
     let size = ((1 << exponent) + steps * quarter + 63) & ~63

@@ -3,8 +3,8 @@ internal import COpenBLAS
 
 /// The only place that calls OpenBLAS.
 ///
-/// OpenBLAS computes on the calling thread alone; large products are cut into tiles for the kernels' own pool, so that one
-/// set of threads serves everything.
+/// OpenBLAS computes on the calling thread alone; large products are cut into tiles for the
+/// kernels' own pool, so that one set of threads serves everything.
 public enum BLAS {
   /// The family of kernels that OpenBLAS chose for this processor, such as `Zen` or `SkylakeX`.
   public static let coreName: String = {
@@ -20,7 +20,8 @@ public enum BLAS {
     return true
   }()
 
-  /// Products with fewer multiplications than this are done by a plain loop, for which no BLAS call pays.
+  /// Products with fewer multiplications than this are done by a plain loop, for which no BLAS call
+  /// pays.
   private static let smallProduct = 4096
   /// Products with fewer multiplications than this stay on one thread.
   private static let parallelProduct = 1 << 19
@@ -36,7 +37,7 @@ public enum BLAS {
       multiply(c.f32, a, a.f32, b, b.f32, m, n, k, adds ? 1 : 0, ck_gemm_small_f32, Self.gemm)
     case .float64:
       multiply(c.f64, a, a.f64, b, b.f64, m, n, k, adds ? 1 : 0, ck_gemm_small_f64, Self.gemm)
-    case .int32: preconditionFailure("matmul: floating-point types only")
+    case .int32: fatalError("matmul: floating-point types only")
     }
   }
 
@@ -45,7 +46,8 @@ public enum BLAS {
     Int, Int, T
   ) -> Void
 
-  /// A matrix as BLAS wants it: transposed or not, its rows (or columns) apart by one leading dimension.
+  /// A matrix as BLAS wants it: transposed or not, its rows (or columns) apart by one leading
+  /// dimension.
   private struct Layout {
     var isTransposed: Bool
     var leading: Int32
@@ -169,8 +171,9 @@ func parallel(_ parts: Int, _ body: (Int) -> Void) {
 
 /// How many threads this process computes with.
 public enum Threads {
-  /// The number of threads, the caller's included. Results do not depend on it beyond the rounding of matrix
-  /// products.
+  /// The number of threads, the caller's included.
+  ///
+  /// Results do not depend on it beyond the rounding of matrix products.
   public static var count: Int {
     get { Int(ck_threads()) }
     set { ck_set_threads(Int32(newValue)) }
@@ -179,6 +182,7 @@ public enum Threads {
   /// The instruction set that the kernels use: `avx512`, `avx2` or `plain`.
   public static var instructionSet: String { String(cString: ck_isa()) }
 
-  /// Makes this thread treat numbers too small for full precision as zero, as the pool's threads do.
+  /// Makes this thread treat numbers too small for full precision as zero, as the pool's threads
+  /// do.
   public static func flushDenormals() { ck_flush_denormals() }
 }

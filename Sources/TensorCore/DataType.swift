@@ -28,14 +28,14 @@ public protocol TensorScalar: Numeric, Sendable, Comparable {
 }
 
 extension Float: TensorScalar {
-  /// `.float32`
+  /// The element type `.float32`.
   public static var dataType: DataType { .float32 }
 }
 extension Double: TensorScalar {
-  /// `.float64`
+  /// The element type `.float64`.
   public static var dataType: DataType { .float64 }
 }
 extension Int32: TensorScalar {
-  /// `.int32`
+  /// The element type `.int32`.
   public static var dataType: DataType { .int32 }
 }

@@ -16,8 +16,8 @@ public func withMode<Result>(_ mode: Mode, _ body: () throws -> Result) rethrows
   try ModeScope(mode, randomness: ModeScope.current.randomness).run(body)
 }
 
-/// What dropout depends on besides the layer: random numbers belong to a sample of an epoch, so they are the same however
-/// samples are spread over processes and micro-batches.
+/// What dropout depends on besides the layer: random numbers belong to a sample of an epoch, so
+/// they are the same however samples are spread over processes and micro-batches.
 public struct SampleRandomness: Sendable {
   /// The seed of the run.
   public var seed: UInt64
@@ -53,7 +53,8 @@ public func withTraining<Result>(
 final class ModeScope {
   let mode: Mode
   let randomness: SampleRandomness?
-  /// How many random layers have run in this scope: each application of a layer takes the next stream.
+  /// How many random layers have run in this scope: each application of a layer takes the next
+  /// stream.
   private var streams: UInt32 = 0
 
   init(_ mode: Mode, randomness: SampleRandomness?) {
@@ -66,7 +67,8 @@ final class ModeScope {
     return streams
   }
 
-  /// The innermost scope of this thread; outside of all, one that trains with random numbers of its own.
+  /// The innermost scope of this thread; outside of all, one that trains with random numbers of its
+  /// own.
   static var current: ModeScope {
     let state = ck_current_thread_state()!
     if let pointer = state.pointee.mode {
@@ -87,8 +89,9 @@ final class ModeScope {
 }
 
 extension Tensor {
-  /// In training mode, zeroes elements at random with probability `p` and scales the rest by 1 / (1 - p); in evaluation mode,
-  /// this tensor itself.
+  /// This tensor with elements dropped at random in training mode, and itself in evaluation mode.
+  ///
+  /// Elements are zeroed with probability `p` and the rest is scaled by 1 / (1 - p).
   ///
   /// The first axis counts samples. The gradient goes through the same mask.
   public final func dropout(_ p: Double) -> Tensor {

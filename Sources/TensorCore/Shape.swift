@@ -37,11 +37,11 @@ public struct Shape: RandomAccessCollection, MutableCollection, ExpressibleByArr
   /// The size of an axis.
   public subscript(axis: Int) -> Int {
     get {
-      precondition(axis >= 0 && axis < count, "axis \(axis) of a shape with \(count) axes")
+      require(axis >= 0 && axis < count, "axis \(axis) of a shape with \(count) axes")
       return sizes[axis]
     }
     set {
-      precondition(axis >= 0 && axis < count, "axis \(axis) of a shape with \(count) axes")
+      require(axis >= 0 && axis < count, "axis \(axis) of a shape with \(count) axes")
       sizes[axis] = newValue
     }
   }
@@ -55,7 +55,7 @@ public struct Shape: RandomAccessCollection, MutableCollection, ExpressibleByArr
 
   /// Adds an axis at the inner end.
   public mutating func append(_ size: Int) {
-    precondition(count < Shape.maximumAxes, "a tensor has at most \(Shape.maximumAxes) axes")
+    require(count < Shape.maximumAxes, "a tensor has at most \(Shape.maximumAxes) axes")
     sizes[count] = size
     count += 1
   }
@@ -113,7 +113,7 @@ extension Shape {
   /// `axis` counted from the front; negative axes count from the back, as in PyTorch.
   func normalized(axis: Int, operation: StaticString) -> Int {
     let result = axis < 0 ? axis + count : axis
-    precondition(
+    require(
       result >= 0 && result < count,
       "\(operation): axis \(axis) is out of range for shape \(self)")
     return result
@@ -124,7 +124,7 @@ extension Shape {
     var mask = InlineArray<8, Bool>(repeating: axes == nil)
     for axis in axes ?? [] {
       let index = normalized(axis: axis, operation: operation)
-      precondition(!mask[index], "\(operation): axis \(axis) is named twice")
+      require(!mask[index], "\(operation): axis \(axis) is named twice")
       mask[index] = true
     }
     return mask

@@ -1,7 +1,8 @@
 /// The loops over the elements of two operands of one shape but different strides.
 ///
-/// Axes of size one are left out and neighbouring axes that step alike in both operands are merged; the two innermost
-/// that remain form a block of rows and columns for a kernel, the others an odometer around it.
+/// Axes of size one are left out and neighbouring axes that step alike in both operands are merged;
+/// the two innermost that remain form a block of rows and columns for a kernel, the others an
+/// odometer around it.
 struct StridedLoop {
   private var shape = Shape()
   private var strides: (Shape, Shape) = ([], [])
@@ -34,8 +35,8 @@ struct StridedLoop {
     (operand == 0 ? strides.0 : strides.1)[shape.count - 1]
   }
 
-  /// Calls `body` with the rows and columns of a block and the offsets of its first element in both operands, and with
-  /// the number of elements before it.
+  /// Calls `body` with the rows and columns of a block and the offsets of its first element in both
+  /// operands, and with the number of elements before it.
   func forEachBlock(_ body: (Int, Int, InlineArray<3, Int>) -> Void) {
     let rows = shape[shape.count - 2]
     let cols = shape[shape.count - 1]

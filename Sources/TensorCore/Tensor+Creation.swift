@@ -3,7 +3,7 @@ internal import CKernels
 extension Tensor {
   /// A tensor of the given shape whose elements are `elements` in row-major order.
   public static func of<Scalar: TensorScalar>(_ elements: [Scalar], shape: Shape) -> Tensor {
-    precondition(
+    require(
       elements.count == shape.elementCount,
       "Tensor: \(elements.count) elements do not fill the shape \(shape)")
     let tensor = Tensor(uninitialized: shape, Scalar.dataType)
@@ -24,7 +24,7 @@ extension Tensor {
   /// A matrix from its rows, which must be equally long.
   public convenience init<Scalar: TensorScalar>(_ rows: [[Scalar]]) {
     let columns = rows.first?.count ?? 0
-    precondition(rows.allSatisfy { $0.count == columns }, "Tensor: the rows differ in length")
+    require(rows.allSatisfy { $0.count == columns }, "Tensor: the rows differ in length")
     self.init(uninitialized: [rows.count, columns], Scalar.dataType)
     for (index, element) in rows.joined().enumerated() {
       pointer(Scalar.self)[index] = element
@@ -89,7 +89,7 @@ extension Tensor {
     case .float32:
       ck_uniform_f32(tensor.f32, tensor.count, seed, stream, 0, Float(low), Float(high))
     case .float64: ck_uniform_f64(tensor.f64, tensor.count, seed, stream, 0, low, high)
-    case .int32: preconditionFailure("uniform: floating-point types only")
+    case .int32: fatalError("uniform: floating-point types only")
     }
     return tensor
   }
@@ -105,7 +105,7 @@ extension Tensor {
     case .float32:
       ck_normal_f32(tensor.f32, tensor.count, seed, stream, 0, Float(mean), Float(deviation))
     case .float64: ck_normal_f64(tensor.f64, tensor.count, seed, stream, 0, mean, deviation)
-    case .int32: preconditionFailure("normal: floating-point types only")
+    case .int32: fatalError("normal: floating-point types only")
     }
     return tensor
   }
@@ -114,7 +114,9 @@ extension Tensor {
   package static func copying<Scalar: TensorScalar>(
     _ buffer: UnsafeBufferPointer<Scalar>, shape: Shape
   ) -> Tensor {
-    precondition(buffer.count == shape.elementCount)
+    require(
+      buffer.count == shape.elementCount,
+      "Tensor: \(buffer.count) elements do not fill the shape \(shape)")
     let tensor = Tensor(uninitialized: shape, Scalar.dataType)
     if let source = buffer.baseAddress {
       tensor.pointer(Scalar.self).update(from: source, count: buffer.count)
@@ -134,8 +136,8 @@ extension Tensor {
 
 /// A reproducible source of random tensors: the same seed gives the same numbers on every machine.
 ///
-/// Numbers come from a counter-based generator (Philox 4x32-10). Each tensor drawn takes the next stream of the seed, so what
-/// it holds does not depend on the sizes of those drawn before.
+/// Numbers come from a counter-based generator (Philox 4x32-10). Each tensor drawn takes the next
+/// stream of the seed, so what it holds does not depend on the sizes of those drawn before.
 public struct RandomSource: Sendable {
   /// The seed that all streams share.
   public let seed: UInt64

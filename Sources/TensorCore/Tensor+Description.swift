@@ -1,7 +1,8 @@
 import Foundation
 
 extension Tensor: CustomStringConvertible {
-  /// The elements in nested brackets, rows under rows, long axes abbreviated, and what else there is to know.
+  /// The elements in nested brackets, rows under rows, long axes abbreviated, and what else there
+  /// is to know.
   ///
   ///     tensor([[1.0000, 2.0000],
   ///             [3.0000, 4.0000]], gradFunction: AddBackward)
@@ -53,7 +54,8 @@ extension Tensor: CustomStringConvertible {
     }
     let isInnermost = axis == shape.count - 1
     let parts = shownIndices(axis).map { index in
-      index.map { lines(axis + 1, offset + $0 * strides[axis], format, indent: indent + 1) } ?? "..."
+      index.map { lines(axis + 1, offset + $0 * strides[axis], format, indent: indent + 1) }
+        ?? "..."
     }
     let blankLines = String(repeating: "\n", count: shape.count - 1 - axis)
     let separator =

@@ -2,9 +2,9 @@ internal import CKernels
 
 /// An n-dimensional array that remembers how it was computed.
 ///
-/// A tensor looks into memory that it may share with others: views (`reshaped`, `transposed`, `sliced`, …) and
-/// `detached()` copy nothing. Operations on tensors that require gradients record themselves; `backward()` then
-/// leaves gradients in the `grad` of the leaves they started from.
+/// A tensor looks into memory that it may share with others: views (`reshaped`, `transposed`,
+/// `sliced`, …) and `detached()` copy nothing. Operations on tensors that require gradients record
+/// themselves; `backward()` then leaves gradients in the `grad` of the leaves they started from.
 ///
 /// Tensors belong to the thread that made them and are deliberately not `Sendable`.
 public class Tensor {
@@ -28,7 +28,8 @@ public class Tensor {
   /// The memory that this leaf's gradient goes to, when someone provides it.
   package final var gradientSlot: Tensor?
 
-  /// The gradient that backward passes have accumulated in this leaf; nil before the first and after `zeroGrad()`.
+  /// The gradient that backward passes have accumulated in this leaf; nil before the first and
+  /// after `zeroGrad()`.
   public final var grad: Tensor?
 
   init(
@@ -59,7 +60,8 @@ public class Tensor {
       dataType: dataType)
   }
 
-  /// A leaf that looks at the same elements as `other`: the initializer of `Parameter` and `Buffer`.
+  /// A leaf that looks at the same elements as `other`: the initializer of `Parameter` and
+  /// `Buffer`.
   init(sharing other: Tensor) {
     shape = other.shape
     strides = other.strides
@@ -85,10 +87,11 @@ public class Tensor {
   public final var requiresGrad: Bool {
     get { operation != nil || leafRequiresGrad }
     set {
-      precondition(
+      require(
         !newValue || dataType.isFloatingPoint,
-        "requiresGrad: only floating-point tensors have gradients, this one is \(dataType) \(shape)")
-      precondition(
+        "requiresGrad: only floating-point tensors have gradients, this one is \(dataType) \(shape)"
+      )
+      require(
         operation == nil,
         "requiresGrad: this \(shape) is the result of \(operation!.name); detach it first")
       leafRequiresGrad = newValue
@@ -109,7 +112,7 @@ public class Tensor {
 
   /// Moves this leaf to other memory of the same layout, copying its elements there.
   package final func move(to storage: Storage, offset: Int) {
-    precondition(isLeaf && isContiguous, "only contiguous leaves can be moved")
+    require(isLeaf && isContiguous, "only contiguous leaves can be moved")
     let size = dataType.byteCount
     (storage.pointer + offset * size).copyMemory(from: bytes, byteCount: count * size)
     self.storage = storage
@@ -141,7 +144,7 @@ public class Tensor {
 public final class Parameter: Tensor {
   /// Makes the elements of `tensor` learnable, sharing its memory.
   public init(_ tensor: Tensor) {
-    precondition(
+    require(
       tensor.dataType.isFloatingPoint && tensor.isContiguous,
       "Parameter: a contiguous floating-point tensor is needed, not \(tensor.dataType) \(tensor.shape)"
     )
@@ -168,9 +171,11 @@ extension Tensor {
   final var f64: UnsafeMutablePointer<Double> { bytes.assumingMemoryBound(to: Double.self) }
   final var i32: UnsafeMutablePointer<Int32> { bytes.assumingMemoryBound(to: Int32.self) }
 
-  /// The only element, as a `Double`. The tensor must have exactly one.
+  /// The only element as a number.
+  ///
+  /// The tensor must have exactly one.
   public final func item() -> Double {
-    precondition(count == 1, "item: a tensor of one element is needed, not \(shape)")
+    require(count == 1, "item: a tensor of one element is needed, not \(shape)")
     return switch dataType {
     case .float32: Double(f32.pointee)
     case .float64: f64.pointee
@@ -178,9 +183,11 @@ extension Tensor {
     }
   }
 
-  /// The elements in row-major order. `Scalar` must be the tensor's own type.
+  /// The elements in row-major order.
+  ///
+  /// `Scalar` must be the tensor's own type.
   public final func array<Scalar: TensorScalar>(of _: Scalar.Type = Scalar.self) -> [Scalar] {
-    precondition(
+    require(
       Scalar.dataType == dataType,
       "array(of: \(Scalar.self)): the tensor \(shape) holds \(dataType)")
     let dense = dense()
@@ -218,9 +225,10 @@ func copyElements(from x: Tensor, to y: Tensor) {
 }
 
 extension Tensor {
-  /// Overwrites the elements of this leaf with those of a tensor of the same shape and type, outside the graph.
+  /// Overwrites the elements of this leaf with those of a tensor of the same shape and type,
+  /// outside the graph.
   public final func assign(_ values: Tensor) {
-    precondition(
+    require(
       values.shape == shape && values.dataType == dataType,
       "assign: \(values.dataType) \(values.shape) to \(dataType) \(shape)")
     storage.version += 1

@@ -3,8 +3,9 @@
 //   checkpoints/step-000470/{model.safetensors, optimizer.safetensors, state.json, manifest.json}
 //   checkpoints/latest
 //
-// A directory is written under a hidden name, its files and itself are synced, and then it is renamed.
-// The list of checkpoints is what the disk shows; `latest` is for people and scripts, and is never trusted.
+// A directory is written under a hidden name, its files and itself are synced, and then it is
+// renamed. The list of checkpoints is what the disk shows; `latest` is for people and scripts, and
+// is never trusted.
 import Foundation
 
 /// A file of a checkpoint about to be written.
@@ -180,7 +181,8 @@ public struct CheckpointStore: Sendable {
     self.fileSystem = fileSystem
   }
 
-  /// Creates the directory, proves that it can be written durably, and removes what a killed run left.
+  /// Creates the directory, proves that it can be written durably, and removes what a killed run
+  /// left.
   ///
   /// Call it once, before training, while holding the run's lock.
   public func prepare() throws {
@@ -217,7 +219,8 @@ public struct CheckpointStore: Sendable {
 
   /// The newest checkpoint that verifies, and the newer ones that do not.
   ///
-  /// It is `nil` where there is no checkpoint at all, and an error where there are some and none is usable.
+  /// It is `nil` where there is no checkpoint at all, and an error where there are some and none is
+  /// usable.
   public func newestUsable() throws -> (checkpoint: Checkpoint, rejected: [Rejection])? {
     var rejected: [Rejection] = []
     for step in try steps().reversed() {
@@ -258,7 +261,8 @@ public struct CheckpointStore: Sendable {
         step: step, byteCount: files.reduce(0) { $0 + $1.byteCount },
         freeByteCount: fileSystem.freeBytes(at: directory), cause: error)
     }
-    // Read back before anything older goes, so that a checkpoint which the disk garbled costs nothing.
+    // Read back before anything older goes, so that a checkpoint which the disk garbled costs
+    // nothing.
     let committed = try checkpoint(step: step)
     try removeSurplus(upTo: step)
     return committed
@@ -339,8 +343,8 @@ public struct CheckpointStore: Sendable {
 
 /// The list of a checkpoint's files with their sizes and checksums.
 ///
-/// It needs no checksum of its own: it must read back to the very text that is written for its values, and
-/// each value is compared with the directory.
+/// It needs no checksum of its own: it must read back to the very text that is written for its
+/// values, and each value is compared with the directory.
 private struct CheckpointManifest {
   struct File {
     let name: String

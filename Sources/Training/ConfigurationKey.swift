@@ -1,4 +1,5 @@
-// The one table of all keys. Reading, checking, writing and documenting a configuration all go by it.
+// The one table of all keys. Reading, checking, writing and documenting a configuration all go by
+// it.
 
 /// A value of the configuration.
 public enum ConfigurationValue: Sendable, Equatable {

@@ -62,7 +62,8 @@ extension ExitStatus {
 }
 
 extension Communicator {
-  /// Runs `body` on every rank and lets all ranks agree on the outcome; see `agreeing(exitCode:_:)`.
+  /// Runs `body` on every rank and lets all ranks agree on the outcome; see
+  /// `agreeing(exitCode:_:)`.
   public func agreeing<Value>(_ body: () throws -> Value) throws -> Value {
     try agreeing(exitCode: ExitStatus.code(of:), body)
   }

@@ -1,5 +1,5 @@
-// The calls by which a run reaches the disk. Every call that changes the disk first passes one hook,
-// so that a test can make any single one of them fail.
+// The calls by which a run reaches the disk. Every call that changes the disk first passes one
+// hook, so that a test can make any single one of them fail.
 import CZlib
 import Foundation
 
@@ -64,8 +64,8 @@ package struct FileSystem: Sendable {
   /// Creates a directory and those above it; an existing directory is fine.
   package func makeDirectories(_ path: String) throws {
     if isDirectory(path) { return }
-    let parent = (path as NSString).deletingLastPathComponent
-    if !parent.isEmpty && parent != path { try makeDirectories(parent) }
+    let parent = path.parentPath
+    if !parent.isEmpty { try makeDirectories(parent) }
     do {
       try makeDirectory(path)
     } catch let error as FileSystemError where error.code == EEXIST {
@@ -129,8 +129,8 @@ package struct FileSystem: Sendable {
 
   /// Replaces a file's content, atomically and durably, by what a closure writes.
   package func replaceFile(_ path: String, writing body: (FileWriter) throws -> Void) throws {
-    let directory = (path as NSString).deletingLastPathComponent
-    let name = (path as NSString).lastPathComponent
+    let directory = path.parentPath
+    let name = path.dropFirst(directory.count).drop { $0 == "/" }
     let temporary = directory.appendingPath(".\(name).tmp-\(getpid())")
     if exists(temporary) { try remove(temporary) }
     do {
@@ -219,7 +219,8 @@ package struct FileSystem: Sendable {
     return (byteCount, checksum)
   }
 
-  /// Reads a regular file from start to end; a symbolic link is refused, for it may leave its place.
+  /// Reads a regular file from start to end; a symbolic link is refused, for it may leave its
+  /// place.
   private func readChunks(
     _ path: String, _ body: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
@@ -321,13 +322,26 @@ extension String {
     isEmpty || hasSuffix("/") ? self + component : self + "/" + component
   }
 
+  /// A path one component shorter: "" for a name, "/" for what lies there.
+  ///
+  /// Foundation's `deletingLastPathComponent` traps on names of one character.
+  package var parentPath: String {
+    var path = self[...]
+    while path.count > 1 && path.last == "/" { path.removeLast() }
+    guard let slash = path.lastIndex(of: "/") else { return "" }
+    path = path[..<slash]
+    while path.last == "/" { path.removeLast() }
+    return path.isEmpty ? "/" : String(path)
+  }
+
   /// Eight hexadecimal digits.
   package init(hexadecimal value: UInt32) {
     let digits = String(value, radix: 16)
     self = String(repeating: "0", count: 8 - digits.count) + digits
   }
 
-  /// Whether the text can stand as one component of a path everywhere: letters, digits, '.', '_', '-'.
+  /// Whether the text can stand as one component of a path everywhere: letters, digits, '.', '_',
+  /// '-'.
   package var isPlainFileName: Bool {
     !isEmpty && utf8.count <= 128 && first != "."
       && utf8.allSatisfy { byte in

@@ -3,8 +3,8 @@ import Optimizers
 
 /// Sums the gradients of all ranks, in buckets of fixed bounds and order.
 ///
-/// Every rank's gradients are already weighted by its share of the global batch, so the sum is the gradient of the mean loss over
-/// all samples, however they are spread.
+/// Every rank's gradients are already weighted by its share of the global batch, so the sum is the
+/// gradient of the mean loss over all samples, however they are spread.
 final class GradientReducer {
   private let arena: ParameterArena
   private let communicator: any Communicator
@@ -23,7 +23,8 @@ final class GradientReducer {
 
   /// Replaces the gradients by their sum over the ranks.
   ///
-  /// `isUsed` tells for each entry of the arena whether any rank has a gradient for it; the others keep none.
+  /// `isUsed` tells for each entry of the arena whether any rank has a gradient for it; the others
+  /// keep none.
   func reduce(isUsed: [Bool]) {
     guard communicator.worldSize > 1 else { return }
     arena.zeroMissingGradients()

@@ -1,5 +1,6 @@
-// JSON, strictly. Foundation's reader keeps the last of two equal keys without a word, and its writer refuses
-// not-a-number; files which must be trusted need the first, and a log of losses needs the second.
+// JSON, strictly. Foundation's reader keeps the last of two equal keys without a word, and its
+// writer refuses not-a-number; files which must be trusted need the first, and a log of losses
+// needs the second.
 import Foundation
 
 /// A JSON value that keeps the order of its keys and the exact text of its numbers.
@@ -155,13 +156,15 @@ public struct JSONError: Error, Equatable, CustomStringConvertible {
 }
 
 extension JSONValue {
-  /// Parses JSON by the letter of RFC 8259, without equal keys in an object and not nested too deeply.
+  /// Parses JSON by the letter of RFC 8259, without equal keys in an object and not nested too
+  /// deeply.
   public init(parsing bytes: UnsafeRawBufferPointer, maximumDepth: Int = 16) throws(JSONError) {
     var parser = JSONParser(bytes: bytes, maximumDepth: maximumDepth)
     self = try parser.parseDocument()
   }
 
-  /// Parses JSON by the letter of RFC 8259, without equal keys in an object and not nested too deeply.
+  /// Parses JSON by the letter of RFC 8259, without equal keys in an object and not nested too
+  /// deeply.
   public init(parsing bytes: [UInt8], maximumDepth: Int = 16) throws(JSONError) {
     let result = bytes.withUnsafeBytes { buffer -> Result<JSONValue, JSONError> in
       var parser = JSONParser(bytes: buffer, maximumDepth: maximumDepth)
@@ -174,7 +177,8 @@ extension JSONValue {
     self = try result.get()
   }
 
-  /// Parses JSON by the letter of RFC 8259, without equal keys in an object and not nested too deeply.
+  /// Parses JSON by the letter of RFC 8259, without equal keys in an object and not nested too
+  /// deeply.
   public init(parsing text: String, maximumDepth: Int = 16) throws(JSONError) {
     try self.init(parsing: Array(text.utf8), maximumDepth: maximumDepth)
   }

@@ -4,7 +4,8 @@ import TensorCore
 
 /// Reads the weights of a model from a safetensors file, which may have been written by PyTorch.
 ///
-/// Names, shapes and types must be the model's. Throws `WeightsError`, `SafetensorsError` or a file's error.
+/// Names, shapes and types must be the model's. Throws `WeightsError`, `SafetensorsError` or a
+/// file's error.
 public func loadWeights(of model: some Module, from file: SafetensorsFile) throws {
   var state: [String: Tensor] = [:]
   for entry in file.entries {
@@ -17,7 +18,8 @@ public func loadWeights(of model: some Module, from file: SafetensorsFile) throw
   }
 }
 
-/// The weights of a model as the tensors of a safetensors file, read from the model's memory when they are written.
+/// The weights of a model as the tensors of a safetensors file, read from the model's memory when
+/// they are written.
 public func weightTensors(of model: some Module) -> [SafetensorsTensor] {
   model.stateDictionary().map { name, value in
     SafetensorsTensor(name: name, dataType: .float32, shape: value.shape.array) { write in

@@ -20,8 +20,8 @@ public enum ModelRegistry {
     }
   }
 
-  /// Flatten, then dense layers with an activation (and dropout) between them; the same as PyTorch's
-  /// `nn.Sequential(nn.Flatten(), nn.Linear(...), nn.ReLU(), ..., nn.Linear(...))`.
+  /// Flatten, then dense layers with an activation (and dropout) between them; the same as
+  /// PyTorch's `nn.Sequential(nn.Flatten(), nn.Linear(...), nn.ReLU(), ..., nn.Linear(...))`.
   private static func multilayerPerceptron(
     _ configuration: TrainingConfiguration.Model, inputs: Int, outputs: Int
   ) -> Sequential {

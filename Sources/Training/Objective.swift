@@ -26,7 +26,8 @@ public enum Objective: String, Sendable {
       )
     case (.crossEntropy, .values):
       throw ConfigurationError(
-        "'training.loss' is crossEntropy, which needs classes, but the data has values: use meanSquaredError")
+        "'training.loss' is crossEntropy, which needs classes, but the data has values: use meanSquaredError"
+      )
     case (.meanSquaredError, .classes):
       throw ConfigurationError(
         "'training.loss' is meanSquaredError, which needs values, but the data has classes: use crossEntropy, or 'data.target' values"
@@ -50,7 +51,10 @@ public enum Objective: String, Sendable {
   func evaluate(_ outputs: Tensor, _ targets: Tensor) -> (loss: Tensor, correct: Int) {
     switch self {
     case .crossEntropy:
-      (NeuralNetworks.crossEntropy(outputs, targets), withoutGrad { outputs.argmax() .== targets }.trueCount)
+      (
+        NeuralNetworks.crossEntropy(outputs, targets),
+        withoutGrad { outputs.argmax() .== targets }.trueCount
+      )
     case .meanSquaredError:
       (NeuralNetworks.meanSquaredError(outputs.reshaped(to: targets.shape), targets), 0)
     case .binaryCrossEntropyWithLogits:

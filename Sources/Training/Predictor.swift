@@ -17,7 +17,9 @@ public final class Predictor {
   private let objective: Objective
   private let standardization: Standardization?
 
-  /// Loads the model of a checkpoint. Needs none of the data that it was trained on.
+  /// Loads the model of a checkpoint.
+  ///
+  /// Needs none of the data that it was trained on.
   public init(_ checkpoint: Checkpoint) throws {
     let signature = try checkpoint.signature()
     (inputShape, objective, standardization) = (
@@ -52,7 +54,8 @@ public final class Predictor {
   }
 }
 
-/// What a model takes and gives: with this, a checkpoint can be used without the data it was trained on.
+/// What a model takes and gives: with this, a checkpoint can be used without the data it was
+/// trained on.
 struct ModelSignature {
   /// The shape of one sample.
   var inputShape: [Int]

@@ -1,4 +1,5 @@
-// A run on the disk, as rank zero holds it: its directory, its lock, its log and the checkpoint it goes on from.
+// A run on the disk, as rank zero holds it: its directory, its lock, its log and the checkpoint it
+// goes on from.
 import Foundation
 
 /// Whether a run goes on from what is there.
@@ -30,8 +31,9 @@ public final class Run {
 
   /// Chooses the directory, makes sure it can be written, and finds the checkpoint to go on from.
   ///
-  /// With a directory given, `automatic` goes on from its newest checkpoint. Without one it looks for the newest run of the
-  /// configuration's name that was interrupted and had the same configuration; otherwise it makes a new directory.
+  /// With a directory given, `automatic` goes on from its newest checkpoint. Without one it looks
+  /// for the newest run of the configuration's name that was interrupted and had the same
+  /// configuration; otherwise it makes a new directory.
   public init(
     _ configuration: TrainingConfiguration, directory path: String?, resume: Resume
   ) throws {
@@ -77,12 +79,17 @@ public final class Run {
     if try !run.checkpoints(keep: 0).steps().isEmpty {
       return try run.checkpoints(keep: 0).newestUsable()!.checkpoint
     }
+    guard FileManager.default.fileExists(atPath: path.appendingPath(Checkpoint.manifestName)) else {
+      throw CheckpointError.missing(path: path)
+    }
     return try Checkpoint(path: path)
   }
 
   /// The newest run of the same name and configuration, if it was interrupted.
   private static func interrupted(_ configuration: TrainingConfiguration) throws -> RunDirectory? {
-    guard FileManager.default.fileExists(atPath: configuration.logging.directory + "/" + configuration.name),
+    guard
+      FileManager.default.fileExists(
+        atPath: configuration.logging.directory + "/" + configuration.name),
       let newest = try RunDirectory.newest(
         in: configuration.logging.directory, name: configuration.name),
       [.running, .stopped].contains(try newest.status()),
@@ -92,11 +99,13 @@ public final class Run {
     return newest
   }
 
-  /// Throws when a checkpoint was trained with another configuration, but for what may change on the way.
+  /// Throws when a checkpoint was trained with another configuration, but for what may change on
+  /// the way.
   private static func check(
     _ configuration: TrainingConfiguration, against checkpoint: Checkpoint
   ) throws {
-    let differences = configuration.differences(from: try checkpoint.configuration()).filter { difference in
+    let differences = configuration.differences(from: try checkpoint.configuration()).filter {
+      difference in
       !["name", "training.epochs", "training.evaluateEveryEpochs", "data.path"].contains(
         difference.path)
         && !["logging.", "checkpoint.", "distributed."].contains {
@@ -136,6 +145,6 @@ public struct RunExists: ExitStatusProviding, CustomStringConvertible {
     """
   }
 
-  /// 73
+  /// The exit code 73.
   public var exitStatus: ExitStatus { .cannotCreate }
 }

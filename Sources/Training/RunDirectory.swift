@@ -145,7 +145,8 @@ public final class RunLock {
   private struct Holder: Equatable {
     let host: String
     let process: Int
-    /// When the process started, in the kernel's ticks: it tells the holder from a later process of its number.
+    /// When the process started, in the kernel's ticks: it tells the holder from a later process of
+    /// its number.
     let start: Int
 
     static func current() -> Holder {
@@ -202,7 +203,8 @@ public final class RunLock {
     path = directory.appendingPath("LOCK")
     self.fileSystem = fileSystem
     holder = .current()
-    // Takers of the same host queue here, so that of two which find a dead holder only one replaces it.
+    // Takers of the same host queue here, so that of two which find a dead holder only one replaces
+    // it.
     let guardDescriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard guardDescriptor >= 0 else { throw FileSystemError(.create, path, code: errno) }
     defer { close(guardDescriptor) }
@@ -210,7 +212,8 @@ public final class RunLock {
     try take(directory: directory)
   }
 
-  /// Links a complete file to the lock's name: unlike `O_EXCL` this shows no empty lock, and holds on NFS.
+  /// Links a complete file to the lock's name: unlike `O_EXCL` this shows no empty lock, and holds
+  /// on NFS.
   private func take(directory: String) throws {
     let temporary = directory.appendingPath(".LOCK.tmp-\(holder.host)-\(holder.process)")
     if fileSystem.exists(temporary) { try fileSystem.remove(temporary) }

@@ -1,4 +1,5 @@
-// The safetensors format: eight bytes of header length, a JSON header, then the tensors' bytes back to back.
+// The safetensors format: eight bytes of header length, a JSON header, then the tensors' bytes back
+// to back.
 public import Foundation
 
 /// The element types that safetensors files of this library may hold, named as in the file.
@@ -342,7 +343,8 @@ public struct SafetensorsTensor {
   /// Calls its argument with the tensor's bytes, in one or several pieces from first to last.
   public let forEachPiece: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
 
-  /// A tensor whose bytes a closure hands over, in one or several pieces, little-endian and row-major.
+  /// A tensor whose bytes a closure hands over, in one or several pieces, little-endian and
+  /// row-major.
   public init(
     name: String, dataType: SafetensorsDataType, shape: [Int],
     forEachPiece: @escaping ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
@@ -364,7 +366,8 @@ public struct SafetensorsTensor {
   public var byteCount: Int { shape.reduce(dataType.byteCount, *) }
 }
 
-/// A safetensors file about to be written: its header is laid out, its tensors are read as they are written.
+/// A safetensors file about to be written: its header is laid out, its tensors are read as they are
+/// written.
 public struct SafetensorsWriter {
   private let tensors: [SafetensorsTensor]
   private let header: String

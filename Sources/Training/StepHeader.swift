@@ -1,9 +1,10 @@
 import Collectives
 
-/// What ranks tell each other once a step: the sums over this rank's samples, and what it wants the others to know.
+/// What ranks tell each other once a step: the sums over this rank's samples, and what it wants the
+/// others to know.
 ///
-/// One small sum over all ranks carries everything, so that all ranks learn in the same step that one has to stop or has seen a
-/// loss that is not finite.
+/// One small sum over all ranks carries everything, so that all ranks learn in the same step that
+/// one has to stop or has seen a loss that is not finite.
 struct StepHeader {
   /// The samples whose losses were added.
   var sampleCount = 0.0

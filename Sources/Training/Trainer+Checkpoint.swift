@@ -3,8 +3,8 @@ import NeuralNetworks
 import Optimizers
 import TensorCore
 
-// What a checkpoint of a training run holds: model.safetensors, optimizer.safetensors, state.json, config.json
-// and signature.json.
+// What a checkpoint of a training run holds: model.safetensors, optimizer.safetensors, state.json,
+// config.json and signature.json.
 
 extension Checkpoint {
   static let modelFile = "model.safetensors"

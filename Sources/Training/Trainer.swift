@@ -7,7 +7,8 @@ import TensorCore
 
 /// A training run: the model of a configuration, its data, and the loop that brings them together.
 ///
-/// Every rank makes one and calls the same functions; a single process is the same with a communicator of size one.
+/// Every rank makes one and calls the same functions; a single process is the same with a
+/// communicator of size one.
 public final class Trainer {
   /// What was asked for.
   public let configuration: TrainingConfiguration
@@ -28,10 +29,12 @@ public final class Trainer {
   private let reducer: GradientReducer
   var state = TrainingState()
 
-  /// Opens the data and builds the model. The ranks make sure that they are about to do the same.
+  /// Opens the data and builds the model.
   ///
-  /// Throws on every rank when something fails on any: `CollectiveFailure` with the message and exit code of the lowest such rank,
-  /// or `RankDisagreement`.
+  /// The ranks make sure that they are about to do the same.
+  ///
+  /// Throws on every rank when something fails on any: `CollectiveFailure` with the message and
+  /// exit code of the lowest such rank, or `RankDisagreement`.
   public init(_ configuration: TrainingConfiguration, _ communicator: any Communicator) throws {
     self.configuration = configuration
     self.communicator = communicator
@@ -106,12 +109,14 @@ public final class Trainer {
     case stopped
   }
 
-  /// Trains to the end, or until `maximumSteps` or a request to stop, saving checkpoints on rank zero.
+  /// Trains to the end, or until `maximumSteps` or a request to stop, saving checkpoints on rank
+  /// zero.
   ///
   /// - Parameters:
   ///   - store: Where rank zero saves checkpoints; nil saves none.
   ///   - maximumSteps: The step of the run at which to stop early.
-  ///   - isStopRequested: Asked on every rank after each step; one yes stops all ranks after the same step.
+  ///   - isStopRequested: Asked on every rank after each step; one yes stops all ranks after the
+  ///     same step.
   ///   - onEvent: Called on rank zero.
   public func train(
     store: CheckpointStore?, maximumSteps: Int? = nil,
@@ -149,7 +154,8 @@ public final class Trainer {
           .epoch(
             EpochReport(
               step: step, epoch: batch.epoch + 1, metrics: state.epochMetrics, test: test,
-              hasAccuracy: objective.hasAccuracy, learningRate: learningRate, samplesPerSecond: epochSamplesHere / seconds,
+              hasAccuracy: objective.hasAccuracy, learningRate: learningRate,
+              samplesPerSecond: epochSamplesHere / seconds,
               seconds: seconds)))
         state.epochMetrics = Metrics()
         epochSamplesHere = 0
@@ -236,7 +242,9 @@ public final class Trainer {
   }
 }
 
-/// Saves checkpoints and remembers whether the newest state is safe. Only rank zero's has a store.
+/// Saves checkpoints and remembers whether the newest state is safe.
+///
+/// Only rank zero's has a store.
 private final class CheckpointWriter {
   private let store: CheckpointStore?
   private var savedStep: Int
@@ -247,7 +255,9 @@ private final class CheckpointWriter {
     self.savedStep = savedStep
   }
 
-  /// Commits the trainer's state. When that fails, says so and lets the training go on.
+  /// Commits the trainer's state.
+  ///
+  /// When that fails, says so and lets the training go on.
   func save(_ trainer: Trainer, _ report: (TrainingEvent) throws -> Void) throws {
     guard let store, savedStep != trainer.step else { return }
     guard trainer.arena.values.allSatisfy(\.isFinite) else {
@@ -292,7 +302,7 @@ public struct NonFiniteLoss: AgreedError, ExitStatusProviding, CustomStringConve
     """
   }
 
-  /// 80
+  /// The exit code 80.
   public var exitStatus: ExitStatus { .nonFiniteLoss }
 }
 
@@ -309,7 +319,7 @@ public struct NonFiniteWeights: ExitStatusProviding, CustomStringConvertible {
     """
   }
 
-  /// 80
+  /// The exit code 80.
   public var exitStatus: ExitStatus { .nonFiniteLoss }
 }
 

@@ -29,7 +29,8 @@ extension TrainingConfiguration {
       base: optimizer.learningRate, warmupSteps: schedule.warmupSteps, shape)
   }
 
-  /// The configuration without what may differ between ranks or parts of a run and leaves the result alone.
+  /// The configuration without what may differ between ranks or parts of a run and leaves the
+  /// result alone.
   var comparableText: String {
     var copy = self
     copy.logging = Logging()

@@ -185,7 +185,8 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
   /// The defaults.
   public init() {}
 
-  /// The defaults, overlaid by a file, overlaid by `key.path=value` options in their order, and checked.
+  /// The defaults, overlaid by a file, overlaid by `key.path=value` options in their order, and
+  /// checked.
   public init(
     document: ConfigurationDocument? = nil, overrides: [String] = [],
     modelKinds: [String] = ["mlp"]

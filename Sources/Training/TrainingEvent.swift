@@ -1,4 +1,6 @@
-/// What a trainer reports while it works, on rank zero only. Metrics are those of the whole job.
+/// What a trainer reports while it works, on rank zero only.
+///
+/// Metrics are those of the whole job.
 public enum TrainingEvent: Sendable {
   /// The run begins or goes on.
   case started(RunDescription)

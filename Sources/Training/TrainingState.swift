@@ -1,7 +1,7 @@
 /// How far a run has come: what a checkpoint holds besides weights and velocities.
 ///
-/// Nothing here depends on the number of ranks, and no random generator has a state: order, dropout and initial
-/// weights are functions of the seed and the position.
+/// Nothing here depends on the number of ranks, and no random generator has a state: order, dropout
+/// and initial weights are functions of the seed and the position.
 struct TrainingState: Equatable {
   /// The number of optimizer steps done.
   var step = 0
@@ -29,7 +29,9 @@ struct TrainingState: Equatable {
     guard json["format"]?.integerValue == TrainingState.format else {
       throw CheckpointError.damaged(
         path: path,
-        reason: "its format is \(json["format"]?.text ?? "missing"), this program reads \(TrainingState.format)")
+        reason:
+          "its format is \(json["format"]?.text ?? "missing"), this program reads \(TrainingState.format)"
+      )
     }
     guard let step = json["step"]?.integerValue, step >= 0,
       let samples = json["epochSampleCount"]?.doubleValue,

@@ -3,8 +3,8 @@ public import NeuralNetworks
 import Optimizers
 public import TensorCore
 
-/// A reference training step on random data in memory, for measuring: the same shapes, loss and optimizer as the scripts for
-/// PyTorch and JAX in `Benchmarks/`.
+/// A reference training step on random data in memory, for measuring: the same shapes, loss and
+/// optimizer as the scripts for PyTorch and JAX in `Benchmarks/`.
 public struct Workload: Sendable {
   /// What it is called on the command line.
   public let name: String
@@ -12,7 +12,7 @@ public struct Workload: Sendable {
   public let batch: Int
   let learningRate: Double
   let momentum: Double
-  let makeModel: @Sendable () -> any Layer
+  package let makeModel: @Sendable () -> any Layer
   let makeData: @Sendable () -> (inputs: Tensor, targets: Tensor)
   let loss: @Sendable (Tensor, Tensor) -> Tensor
 
@@ -64,15 +64,23 @@ public final class WorkloadRun {
   private let targets: Tensor
 
   /// Builds the model and makes the data.
-  public init(_ workload: Workload) {
-    self.workload = workload
-    model = withRandomSource(seed: 0, workload.makeModel)
-    arena = ParameterArena(model.namedParameters())
-    optimizer = SGD(arena, SGD.Options(momentum: workload.momentum))
-    (inputs, targets) = workload.makeData()
+  public convenience init(_ workload: Workload) {
+    self.init(
+      workload, model: withRandomSource(seed: 0, workload.makeModel), data: workload.makeData())
   }
 
-  /// Zeroes the gradients, computes the loss and its gradients, and updates the weights. Returns the loss.
+  /// Trains another model on other data with the loss and optimizer of a workload.
+  package init(_ workload: Workload, model: any Layer, data: (inputs: Tensor, targets: Tensor)) {
+    self.workload = workload
+    self.model = model
+    arena = ParameterArena(model.namedParameters())
+    optimizer = SGD(arena, SGD.Options(momentum: workload.momentum))
+    (inputs, targets) = data
+  }
+
+  /// Zeroes the gradients, computes the loss and its gradients, and updates the weights.
+  ///
+  /// Returns the loss.
   public func step() -> Tensor {
     arena.zeroGrad()
     let loss = workload.loss(model(inputs), targets)

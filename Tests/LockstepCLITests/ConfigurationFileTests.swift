@@ -56,7 +56,7 @@ import Testing
     let samples: [[String]] = [
       [],
       [
-        "name=a.b-c", "data.kind=csv", "data.header=no", "data.task=regression",
+        "name=a.b-c", "data.kind=csv", "data.header=no", "data.target=values",
         "data.path=tab\tquote\" back\\slash\nline é 🙂 \u{2028} # no comment: 'x'",
         "model.hidden=[1]", "model.dropout=0.1", "optimizer.learningRate=1e-30",
         "optimizer.weightDecay=123456789.123", "optimizer.nesterov=true",

@@ -46,11 +46,14 @@ struct GradientTests {
     let folder = URL(filePath: #filePath).deletingLastPathComponent()
       .appending(path: "../../Sources/TensorCore/Operations")
     var recorded: Set<String> = []
-    for file in try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil) {
+    for file in try FileManager.default.contentsOfDirectory(
+      at: folder, includingPropertiesForKeys: nil)
+    {
       let source = try String(contentsOf: file, encoding: .utf8)
       for match in source.matches(of: /"([A-Z][A-Za-z]*)"/) { recorded.insert(String(match.1)) }
     }
-    // The conversion between types is checked by itself: finite differences need float64 throughout.
+    // The conversion between types is checked by itself: finite differences need float64
+    // throughout.
     recorded.remove("Convert")
     var covered: Set<String> = []
     for row in gradientCases {

@@ -105,7 +105,7 @@ import Training
       ("optimizer.nesterov", "1"), ("model.kind", "transformer"), ("model.activation", "ReLU"),
       ("model.hidden", "[0]"), ("model.hidden", "[a]"), ("model.hidden", "[1,,2]"),
       ("model.hidden", "[1 2]"), ("model.hidden", ""), ("name", "a/b"), ("name", ".."),
-      ("name", ""), ("data.labelColumn", "-2"),
+      ("name", ""), ("data.testCount", "-2"),
     ])
   func refusedValues(path: String, text: String) {
     let description = message { _ = try TrainingConfiguration(overrides: ["\(path)=\(text)"]) }
@@ -195,7 +195,7 @@ import Training
       ["data.kind=csv"], ["optimizer.nesterov=true", "optimizer.momentum=0"],
       ["optimizer.nesterov=true", "optimizer.dampening=0.5"], ["schedule.kind=step"],
       ["training.microBatches=65"],
-      ["data.task=regression", "training.loss=crossEntropy"],
+      ["data.target=values", "training.loss=crossEntropy"],
     ])
   func combinations(overrides: [String]) throws {
     #expect(!message { _ = try TrainingConfiguration(overrides: overrides) }.isEmpty)

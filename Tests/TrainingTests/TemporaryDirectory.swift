@@ -33,3 +33,9 @@ final class TemporaryDirectory {
     try FileManager.default.contentsOfDirectory(atPath: path(name)).sorted()
   }
 }
+
+/// Calls `body` with the path of a directory that exists for as long.
+func withTemporaryDirectory<Result>(_ body: (String) throws -> Result) throws -> Result {
+  let directory = try TemporaryDirectory()
+  return try withExtendedLifetime(directory) { try body(directory.path) }
+}

@@ -10,17 +10,20 @@ struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Times the training step of a reference workload.",
       discussion: """
-        A step zeroes the gradients, computes the loss and its gradients, and updates the weights, on random data in memory.
-        Benchmarks/ has the same workloads for PyTorch and JAX. Unset OPENBLAS_CORETYPE before comparing.
+        A step zeroes the gradients, computes the loss and its gradients, and updates the \
+        weights, on random data in memory. Benchmarks/ has the same workloads for PyTorch and \
+        JAX. Unset OPENBLAS_CORETYPE before comparing.
         """)
 
-    @Option(help: "One of \(Workload.all.map(\.name).joined(separator: ", ")).")
+    @Option(
+      help: ArgumentHelp(
+        "One of \(Workload.all.map(\.name).joined(separator: ", ")).", valueName: "name"))
     var workload: String
 
-    @Option(help: "The threads to compute with.")
+    @Option(help: ArgumentHelp("The threads to compute with.", valueName: "count"))
     var threads = 1
 
-    @Option(help: "About how long to measure.")
+    @Option(help: ArgumentHelp("About how long to measure.", valueName: "seconds"))
     var seconds = 5.0
 
     @Flag(help: "Print one JSON object, with the keys that the scripts for other frameworks use.")

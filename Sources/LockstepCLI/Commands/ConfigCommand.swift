@@ -14,7 +14,10 @@ struct ConfigCommand: ParsableCommand {
     @Argument(help: "A YAML file. Without one, the defaults.")
     var config: String?
 
-    @Option(name: .customLong("set"), help: "Overrides a value, as in training.epochs=5.")
+    @Option(
+      name: .customLong("set"),
+      help: ArgumentHelp(
+        "Overrides a value, as in training.epochs=5. Repeatable.", valueName: "key=value"))
     var overrides: [String] = []
 
     @Flag(help: "Explain all keys instead.")
@@ -47,7 +50,10 @@ struct ConfigCommand: ParsableCommand {
     @Argument(help: "A YAML file.")
     var config: String
 
-    @Option(name: .customLong("set"), help: "Overrides a value, as in training.epochs=5.")
+    @Option(
+      name: .customLong("set"),
+      help: ArgumentHelp(
+        "Overrides a value, as in training.epochs=5. Repeatable.", valueName: "key=value"))
     var overrides: [String] = []
 
     func run() {

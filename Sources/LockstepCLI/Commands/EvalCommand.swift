@@ -12,10 +12,15 @@ struct EvalCommand: ParsableCommand {
 
   @Option(
     name: .customLong("set"),
-    help: "Overrides a value of the configuration, as in data.path=FOLDER. Repeatable.")
+    help: ArgumentHelp(
+      "Overrides a value of the configuration, as in data.path=FOLDER. Repeatable.",
+      valueName: "key=value"))
   var overrides: [String] = []
 
-  @Option(help: "Weights in a safetensors file, of PyTorch for example, in place of the checkpoint's.")
+  @Option(
+    help: ArgumentHelp(
+      "Weights in a safetensors file, of PyTorch for example, in place of the checkpoint's.",
+      valueName: "file"))
   var weights: String?
 
   @Flag(help: "Print one JSON object.")

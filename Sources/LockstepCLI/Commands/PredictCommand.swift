@@ -6,8 +6,8 @@ struct PredictCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "predict", abstract: "Prints what a trained model says about samples.",
     discussion: """
-      Prints a line for each sample: the file, the sample's number, and the class with its probability, or the predicted
-      values, separated by tabs.
+      Prints a line for each sample: the file, the sample's number, and the class with its \
+      probability, or the predicted values, separated by tabs.
       """)
 
   @Argument(help: "A run's directory, whose newest checkpoint is taken, or a checkpoint.")

@@ -7,29 +7,39 @@ struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train", abstract: "Trains the model that a configuration describes.",
     discussion: """
-      Prints one line per epoch, and on a terminal a progress bar. Everything is kept in a run directory. A run that was
-      interrupted goes on when the same command is given again.
+      Prints one line per epoch, and on a terminal a progress bar. Everything is kept in a run \
+      directory. A run that was interrupted goes on when the same command is given again.
 
-      Exit codes: 0 finished, 75 stopped by a signal with a checkpoint saved, 78 wrong configuration, 80 non-finite
-      loss; README lists all.
+      Exit codes: 0 finished, 75 stopped by a signal with a checkpoint saved, 78 wrong \
+      configuration, 80 non-finite loss; README lists all.
       """)
 
   @Argument(help: "A YAML file. Without one, the defaults: a small network on the embedded digits.")
   var config: String?
 
-  @Option(name: .customLong("set"), help: "Overrides a value, as in training.epochs=5. Repeatable.")
+  @Option(
+    name: .customLong("set"),
+    help: ArgumentHelp(
+      "Overrides a value, as in training.epochs=5. Repeatable.", valueName: "key=value"))
   var overrides: [String] = []
 
-  @Option(help: "The run's directory. Default: a new one under logging.directory.")
+  @Option(
+    help: ArgumentHelp(
+      "The run's directory. Default: a new one under logging.directory.", valueName: "directory"))
   var runDir: String?
 
-  @Option(help: "auto: go on if the run was interrupted. never: begin. Or a run or checkpoint to go on from.")
+  @Option(
+    help: ArgumentHelp(
+      "auto: go on if the run was interrupted. never: begin. Or a run or checkpoint to go on from.",
+      valueName: "auto|never|path"))
   var resume = "auto"
 
-  @Option(help: "Stop, with a checkpoint, when the run has done this many steps.")
+  @Option(
+    help: ArgumentHelp(
+      "Stop, with a checkpoint, when the run has done this many steps.", valueName: "steps"))
   var maxSteps: Int?
 
-  @Option(help: "How progress is shown: \(ProgressStyle.allValueStrings.joined(separator: ", ")).")
+  @Option(help: ArgumentHelp("How progress is shown.", valueName: "style"))
   var progress = ProgressStyle.auto
 
   @Flag(help: "Check everything, say what would be trained, and end.")

@@ -1,20 +1,22 @@
 internal import CKernels
 
 extension Tensor {
-  /// Computes the gradients of this tensor with respect to the leaves it was computed from, and adds them to their `grad`.
+  /// Computes the gradients of this tensor with respect to the leaves it was computed from, and
+  /// adds them to their `grad`.
   ///
   /// - Parameters:
-  ///   - gradient: The gradient of something with respect to this tensor, of its shape; needed unless this
-  ///     tensor has a single element, for which it is 1.
+  ///   - gradient: The gradient of something with respect to this tensor, of its shape; needed
+  ///     unless this tensor has a single element, for which it is 1.
   ///   - retainGraph: Whether to keep what the graph saved, so that it can be walked again.
-  ///   - createGraph: Whether to record the computation of the gradients, so that they can be differentiated. Retains
-  ///     the graph.
-  ///   - onFinalGradient: Called for each leaf as soon as nothing more will be added to its gradient in this pass.
+  ///   - createGraph: Whether to record the computation of the gradients, so that they can be
+  ///     differentiated. Retains the graph.
+  ///   - onFinalGradient: Called for each leaf as soon as nothing more will be added to its
+  ///     gradient in this pass.
   public final func backward(
     gradient: Tensor? = nil, retainGraph: Bool = false, createGraph: Bool = false,
     onFinalGradient: ((Tensor) -> Void)? = nil
   ) {
-    precondition(
+    require(
       requiresGrad,
       "backward: this \(shape) does not require gradients; no leaf it was computed from does")
     let seed = upstream(gradient, "backward")
@@ -33,13 +35,13 @@ extension Tensor {
 
   fileprivate func upstream(_ gradient: Tensor?, _ caller: StaticString) -> Tensor {
     if let gradient {
-      precondition(
+      require(
         gradient.shape == shape && gradient.dataType == dataType,
         "\(caller): the gradient is \(gradient.dataType) \(gradient.shape), the tensor \(dataType) \(shape)"
       )
       return gradient
     }
-    precondition(
+    require(
       count == 1,
       "\(caller): a tensor of shape \(shape) needs an upstream gradient of that shape; only one element has the default 1"
     )
@@ -80,12 +82,12 @@ extension Tensor {
     switch dataType {
     case .float32: ck_accumulate_f32(f32, x.f32, count)
     case .float64: ck_accumulate_f64(f64, x.f64, count)
-    case .int32: preconditionFailure("gradients are floating-point numbers")
+    case .int32: fatalError("gradients are floating-point numbers")
     }
   }
 
-  /// Where a pullback may put a gradient of this leaf directly instead of making a tensor to be added, and whether
-  /// it must add to what is there. nil when it has to return a tensor.
+  /// Where a pullback may put a gradient of this leaf directly, and whether it must add to what is
+  /// there; nil when it has to return a tensor to be added.
   final var gradientDestination: (tensor: Tensor, adds: Bool)? {
     guard operation == nil, leafRequiresGrad,
       ck_current_thread_state().pointee.gradients_in_place != 0
@@ -95,14 +97,16 @@ extension Tensor {
   }
 }
 
-/// The gradients of `result` with respect to `inputs`, in order; nil for an input that it does not depend on.
+/// The gradients of `result` with respect to `inputs`, in order; nil for an input that it does not
+/// depend on.
 ///
-/// The `grad` of leaves stays as it is. With `createGraph` the gradients can themselves be differentiated.
+/// The `grad` of leaves stays as it is. With `createGraph` the gradients can themselves be
+/// differentiated.
 public func grad(
   of result: Tensor, withRespectTo inputs: [Tensor], gradient: Tensor? = nil,
   retainGraph: Bool = false, createGraph: Bool = false
 ) -> [Tensor?] {
-  precondition(result.requiresGrad, "grad: the result \(result.shape) does not require gradients")
+  require(result.requiresGrad, "grad: the result \(result.shape) does not require gradients")
   let seed = result.upstream(gradient, "grad")
   var found: [ObjectIdentifier: Tensor] = [:]
   func add(_ gradient: Tensor, to key: ObjectIdentifier) {
@@ -175,10 +179,11 @@ private struct BackwardPass {
     }
   }
 
-  /// All operations that `root` was computed from, users before the used, counting the uses of leaves on the way.
+  /// All operations that `root` was computed from, users before the used, counting the uses of
+  /// leaves on the way.
   ///
-  /// Operations are numbered as they are recorded and use only older ones: descending numbers are a topological order, and
-  /// always the same one.
+  /// Operations are numbered as they are recorded and use only older ones: descending numbers are a
+  /// topological order, and always the same one.
   private func operationsInOrder(from root: Operation) -> [Operation] {
     let mark = nextSequenceNumber()
     var found = [root]
@@ -188,7 +193,7 @@ private struct BackwardPass {
     while next < found.count {
       let operation = found[next]
       next += 1
-      precondition(
+      require(
         !operation.isReleased,
         """
         backward: the graph behind \(operation.name) \(operation.resultShape) was released by an earlier backward; \
@@ -229,7 +234,7 @@ private struct BackwardPass {
   private func fitted(
     _ gradient: Tensor, _ shape: Shape, _ dataType: DataType, _ source: StaticString
   ) -> Tensor {
-    precondition(
+    require(
       gradient.dataType == dataType,
       "\(source): the gradient is \(gradient.dataType), its input \(dataType)")
     return gradient.shape == shape ? gradient : gradient.summed(to: shape, source)

@@ -15,21 +15,23 @@ public struct GradientMismatch: Error, CustomStringConvertible {
   }
 }
 
-/// Compares the gradients of a function with central finite differences, and throws `GradientMismatch` where they differ.
+/// Compares the gradients of a function with central finite differences, and throws
+/// `GradientMismatch` where they differ.
 ///
-/// The inputs must be float64 for the differences to mean anything. A result of several elements is reduced to one number by
-/// fixed weights, different for each element.
+/// The inputs must be float64 for the differences to mean anything. A result of several elements is
+/// reduced to one number by fixed weights, different for each element.
 ///
 /// - Parameters:
 ///   - function: The function; it must give the same result each time.
 ///   - inputs: Where to check it. Inputs that require no gradients are held constant.
 ///   - step: The distance by which elements are moved.
-///   - tolerance: How much a gradient may differ, relative to its magnitude or 1, whichever is larger.
+///   - tolerance: How much a gradient may differ, relative to its magnitude or 1, whichever is
+///     larger.
 public func checkGradient(
   of function: ([Tensor]) -> Tensor, at inputs: [Tensor], step: Double = 1e-6,
   tolerance: Double = 1e-6
 ) throws {
-  precondition(
+  require(
     inputs.allSatisfy { $0.dataType == .float64 || !$0.requiresGrad },
     "checkGradient: inputs that require gradients must be float64")
   func weighted(_ y: Tensor) -> Tensor {

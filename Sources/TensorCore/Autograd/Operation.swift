@@ -2,14 +2,15 @@ internal import CKernels
 
 /// Computes the gradients of an operation's inputs, in order, from the gradient `dy` of its result.
 ///
-/// nil stands for "no gradient flows there". A gradient may have the shape that broadcasting gave its input; backward
-/// sums it down.
+/// nil stands for "no gradient flows there". A gradient may have the shape that broadcasting gave
+/// its input; backward sums it down.
 public typealias Pullback = (_ dy: Tensor) -> [Tensor?]
 
 /// One recorded step of a computation: a node of the graph that backward walks.
 ///
-/// It holds what leads on, not the inputs themselves: a leaf that collects a gradient, or the operation that made an input. The
-/// values that the derivative needs are held by the pullback, which backward drops as soon as it was used.
+/// It holds what leads on, not the inputs themselves: a leaf that collects a gradient, or the
+/// operation that made an input. The values that the derivative needs are held by the pullback,
+/// which backward drops as soon as it was used.
 package final class Operation {
   enum Edge {
     case none
@@ -62,7 +63,8 @@ func nextSequenceNumber() -> UInt64 {
   return state.pointee.sequence
 }
 
-/// Lets operations go one after another, where nested `deinit`s would recurse once for each link of a chain.
+/// Lets operations go one after another, where nested `deinit`s would recurse once for each link of
+/// a chain.
 final class ReleaseQueue {
   private var waiting: [Operation] = []
   private var isDraining = false
@@ -89,7 +91,8 @@ final class ReleaseQueue {
 }
 
 extension Tensor {
-  /// Records this fresh result of an operation on `inputs`, so that backward can call `pullback`, and returns it.
+  /// Records this fresh result of an operation on `inputs`, so that backward can call `pullback`,
+  /// and returns it.
   ///
   /// This is all that an operation needs to be differentiable:
   ///
@@ -101,9 +104,9 @@ extension Tensor {
   ///       }
   ///     }
   ///
-  /// A pullback written with tensor operations can itself be differentiated. It must not capture the result, which would keep
-  /// itself alive for ever; see `recorded(_:from:withResult:)`. Nothing is recorded inside `withoutGrad`, or when no input
-  /// requires a gradient.
+  /// A pullback written with tensor operations can itself be differentiated. It must not capture
+  /// the result, which would keep itself alive for ever; see `recorded(_:from:withResult:)`.
+  /// Nothing is recorded inside `withoutGrad`, or when no input requires a gradient.
   @discardableResult
   public final func recorded(
     _ name: StaticString, from inputs: Tensor..., pullback: @escaping Pullback
@@ -112,7 +115,8 @@ extension Tensor {
     return self
   }
 
-  /// Records this fresh result of an operation whose derivative is written in terms of the result `y`.
+  /// Records this fresh result of an operation whose derivative is written in terms of the result
+  /// `y`.
   @discardableResult
   public final func recorded(
     _ name: StaticString, from inputs: Tensor...,
@@ -120,8 +124,8 @@ extension Tensor {
   ) -> Tensor {
     guard let operation = record(name, inputs) else { return self }
     let value = Saved(detached(), by: name)
-    // The value is saved outside the graph; what the pullback sees is tied to the operation again, so that it can be
-    // differentiated once more.
+    // The value is saved outside the graph; what the pullback sees is tied to the operation again,
+    // so that it can be differentiated once more.
     operation.pullback = { [unowned operation] dy in
       let y = value().detached()
       if isGradientEnabled { y.operation = operation }
@@ -130,11 +134,11 @@ extension Tensor {
     return self
   }
 
-  /// Makes this fresh tensor the result of a new operation, which still wants its pullback; nil when nothing is to be
-  /// recorded.
+  /// Makes this fresh tensor the result of a new operation, which still wants its pullback; nil
+  /// when nothing is to be recorded.
   final func record(_ name: StaticString, _ inputs: [Tensor]) -> Operation? {
     guard isGradientEnabled, inputs.contains(where: \.requiresGrad) else { return nil }
-    precondition(operation == nil && !leafRequiresGrad, "\(name): the result is not a fresh tensor")
+    require(operation == nil && !leafRequiresGrad, "\(name): the result is not a fresh tensor")
     operation = Operation(name, self, inputs)
     return operation
   }
@@ -153,7 +157,7 @@ struct Saved {
   }
 
   func callAsFunction() -> Tensor {
-    precondition(
+    require(
       tensor.storage.version == version,
       """
       backward: \(operation) needs its value \(tensor.shape) of the forward pass, which an in-place operation has \

@@ -1,7 +1,7 @@
 internal import CKernels
 
-// Functions of the elements of two tensors, which broadcast to a common shape by NumPy's rules. Backward sums the gradients
-// over the broadcast axes, so the pullbacks here need not.
+// Functions of the elements of two tensors, which broadcast to a common shape by NumPy's rules.
+// Backward sums the gradients over the broadcast axes, so the pullbacks here need not.
 
 infix operator .== : ComparisonPrecedence
 infix operator .< : ComparisonPrecedence
@@ -9,9 +9,11 @@ infix operator .<= : ComparisonPrecedence
 infix operator .> : ComparisonPrecedence
 infix operator .>= : ComparisonPrecedence
 
-typealias BinaryKernel<T, Result> = @Sendable (
-  UnsafeMutablePointer<Result>?, UnsafePointer<T>?, UnsafePointer<T>?, Int, Int, Int, Int, Int, Int
-) -> Void
+typealias BinaryKernel<T, Result> =
+  @Sendable (
+    UnsafeMutablePointer<Result>?, UnsafePointer<T>?, UnsafePointer<T>?, Int, Int, Int, Int, Int,
+    Int
+  ) -> Void
 
 /// The kernels of one function for each element type; comparisons give integers.
 private struct BinaryKernels<Result32, Result64>: Sendable {
@@ -45,12 +47,12 @@ private let lessOrEqual = BinaryKernels(
 private func combined<Result32, Result64>(
   _ kernels: BinaryKernels<Result32, Result64>, _ a: Tensor, _ b: Tensor
 ) -> Tensor {
-  precondition(
+  require(
     a.dataType == b.dataType,
     "\(kernels.name): \(a.dataType) \(a.shape) and \(b.dataType) \(b.shape); convert one with converted(to:)"
   )
   guard let shape = Shape.broadcast(a.shape, b.shape) else {
-    preconditionFailure("\(kernels.name): the shapes \(a.shape) and \(b.shape) do not broadcast")
+    fatalError("\(kernels.name): the shapes \(a.shape) and \(b.shape) do not broadcast")
   }
   let resultType: DataType = Result32.self == Int32.self ? .int32 : a.dataType
   let y = Tensor(uninitialized: shape, resultType)
@@ -95,12 +97,16 @@ extension Tensor {
   /// A scalar of this tensor's type.
   final func scalar(_ value: Double) -> Tensor { .full([], value, dataType) }
 
-  /// The sum, element by element. Its gradients are `dy` and `dy`.
+  /// The sum, element by element.
+  ///
+  /// Its gradients are `dy` and `dy`.
   public static func + (a: Tensor, b: Tensor) -> Tensor {
     combined(addition, a, b).recorded("Add", from: a, b) { dy in [dy, dy] }
   }
 
-  /// The difference, element by element. Its gradients are `dy` and `-dy`.
+  /// The difference, element by element.
+  ///
+  /// Its gradients are `dy` and `-dy`.
   public static func - (a: Tensor, b: Tensor) -> Tensor {
     let needsB = b.requiresGrad
     return combined(subtraction, a, b).recorded("Subtract", from: a, b) { dy in
@@ -108,7 +114,9 @@ extension Tensor {
     }
   }
 
-  /// The product, element by element. Its gradients are `dy * b` and `dy * a`.
+  /// The product, element by element.
+  ///
+  /// Its gradients are `dy * b` and `dy * a`.
   public static func * (a: Tensor, b: Tensor) -> Tensor {
     let x = b.requiresGrad ? Saved(a, by: "Multiply") : nil
     let w = a.requiresGrad ? Saved(b, by: "Multiply") : nil
@@ -117,7 +125,9 @@ extension Tensor {
     }
   }
 
-  /// The quotient, element by element. Its gradients are `dy / b` and `-dy * a / b^2`.
+  /// The quotient, element by element.
+  ///
+  /// Its gradients are `dy / b` and `-dy * a / b^2`.
   public static func / (a: Tensor, b: Tensor) -> Tensor {
     let x = b.requiresGrad ? Saved(a, by: "Divide") : nil
     let w = Saved(b, by: "Divide")
@@ -128,26 +138,27 @@ extension Tensor {
     }
   }
 
-  /// x + c
+  /// The elements of x + c.
   public static func + (x: Tensor, c: Double) -> Tensor { x + x.scalar(c) }
-  /// c + x
+  /// The elements of c + x.
   public static func + (c: Double, x: Tensor) -> Tensor { x.scalar(c) + x }
-  /// x - c
+  /// The elements of x - c.
   public static func - (x: Tensor, c: Double) -> Tensor { x - x.scalar(c) }
-  /// c - x
+  /// The elements of c - x.
   public static func - (c: Double, x: Tensor) -> Tensor { x.scalar(c) - x }
-  /// x * c
+  /// The elements of x * c.
   public static func * (x: Tensor, c: Double) -> Tensor { x * x.scalar(c) }
-  /// c * x
+  /// The elements of c * x.
   public static func * (c: Double, x: Tensor) -> Tensor { x.scalar(c) * x }
-  /// x / c
+  /// The elements of x / c.
   public static func / (x: Tensor, c: Double) -> Tensor { x / x.scalar(c) }
-  /// c / x
+  /// The elements of c / x.
   public static func / (c: Double, x: Tensor) -> Tensor { x.scalar(c) / x }
 
   /// Each element to the power of the other tensor's.
   ///
-  /// The gradients are `dy * b * a^(b - 1)` (0 where b = 0) and `dy * a^b * log(a)` (0 where a = 0 and b >= 0).
+  /// The gradients are `dy * b * a^(b - 1)` (0 where b = 0) and `dy * a^b * log(a)` (0 where a = 0
+  /// and b >= 0).
   public final func pow(_ exponent: Tensor) -> Tensor {
     let a = Saved(self, by: "Pow")
     let b = Saved(exponent, by: "Pow")
@@ -231,14 +242,14 @@ extension Tensor {
   ///
   /// The gradient goes where the element was taken from.
   public static func `where`(_ condition: Tensor, _ a: Tensor, _ b: Tensor) -> Tensor {
-    precondition(
+    require(
       condition.dataType == .int32 && a.dataType == b.dataType,
       "where: the condition must be int32 and the choices of one type, not \(condition.dataType), \(a.dataType), \(b.dataType)"
     )
     guard let choices = Shape.broadcast(a.shape, b.shape),
       let shape = Shape.broadcast(condition.shape, choices)
     else {
-      preconditionFailure(
+      fatalError(
         "where: the shapes \(condition.shape), \(a.shape) and \(b.shape) do not broadcast")
     }
     let (c, x, y) = withoutGrad {

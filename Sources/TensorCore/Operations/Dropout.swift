@@ -3,12 +3,12 @@ internal import CKernels
 extension Tensor {
   /// Zeroes elements at random with probability `p` and scales the rest by 1 / (1 - p).
   ///
-  /// Row r of `[rows, ...]` uses the random numbers of `(seed, firstSample + r, stream)`. The gradient is the same function of
-  /// `dy`.
+  /// Row r of `[rows, ...]` uses the random numbers of `(seed, firstSample + r, stream)`. The
+  /// gradient is the same function of `dy`.
   package final func dropout(_ p: Double, seed: UInt64, stream: UInt32, firstSample: UInt64)
     -> Tensor
   {
-    precondition(p >= 0 && p < 1, "dropout: the probability \(p) is not in 0..<1")
+    require(p >= 0 && p < 1, "dropout: the probability \(p) is not in 0..<1")
     let x = dense()
     let y = Tensor(uninitialized: shape, dataType)
     let rows = shape.first ?? 1

@@ -41,11 +41,11 @@ extension Tensor {
   }
 
   final func notForIntegers(_ name: StaticString) -> Never {
-    preconditionFailure(
+    fatalError(
       "\(name): a floating-point tensor is needed, this \(shape) is int32; convert it first")
   }
 
-  /// -x
+  /// The negative of each element.
   ///
   /// The gradient is `-dy`.
   public static prefix func - (x: Tensor) -> Tensor {
@@ -64,13 +64,19 @@ extension Tensor {
     }
   }
 
-  /// -1, 0 or 1 by the sign of each element. Not differentiable.
+  /// The sign of each element: -1, 0 or 1.
+  ///
+  /// Not differentiable.
   public final func sign() -> Tensor { mapped("sign", ck_sign_f32, ck_sign_f64) }
 
-  /// The largest whole number not above each element. Not differentiable.
+  /// The largest whole number not above each element.
+  ///
+  /// Not differentiable.
   public final func floor() -> Tensor { mapped("floor", ck_floor_f32, ck_floor_f64) }
 
-  /// The nearest whole number, halves to even. Not differentiable.
+  /// The nearest whole number, halves to even.
+  ///
+  /// Not differentiable.
   public final func rounded() -> Tensor { mapped("rounded", ck_round_f32, ck_round_f64) }
 
   /// The square of each element.
@@ -87,12 +93,14 @@ extension Tensor {
   ///
   /// The gradient is `dy / (2 sqrt(x))`.
   public final func sqrt() -> Tensor {
-    mapped("sqrt", ck_sqrt_f32, ck_sqrt_f64).recorded("Sqrt", from: self, withResult: { dy, y in
-      [dy / (2 * y)]
-    })
+    mapped("sqrt", ck_sqrt_f32, ck_sqrt_f64).recorded(
+      "Sqrt", from: self,
+      withResult: { dy, y in
+        [dy / (2 * y)]
+      })
   }
 
-  /// 1 / x
+  /// The reciprocal of each element, 1 / x.
   ///
   /// The gradient is `-dy / x^2`.
   public final func reciprocal() -> Tensor {
@@ -100,13 +108,15 @@ extension Tensor {
       "Reciprocal", from: self, withResult: { dy, y in [-dy * y * y] })
   }
 
-  /// e to the power of each element.
+  /// The exponential of each element.
   ///
   /// The gradient is `dy * exp(x)`.
   public final func exp() -> Tensor {
-    mapped("exp", ck_exp_f32, ck_exp_f64).recorded("Exp", from: self, withResult: { dy, y in
-      [dy * y]
-    })
+    mapped("exp", ck_exp_f32, ck_exp_f64).recorded(
+      "Exp", from: self,
+      withResult: { dy, y in
+        [dy * y]
+      })
   }
 
   /// The natural logarithm of each element.
@@ -141,13 +151,15 @@ extension Tensor {
   ///
   /// The gradient is `dy * (1 - tanh(x)^2)`.
   public final func tanh() -> Tensor {
-    mapped("tanh", ck_tanh_f32, ck_tanh_f64).recorded("Tanh", from: self, withResult: { dy, y in
-      isGradientEnabled
-        ? [dy * (1 - y * y)] : [dy.mapped(y, ck_tanh_backward_f32, ck_tanh_backward_f64)]
-    })
+    mapped("tanh", ck_tanh_f32, ck_tanh_f64).recorded(
+      "Tanh", from: self,
+      withResult: { dy, y in
+        isGradientEnabled
+          ? [dy * (1 - y * y)] : [dy.mapped(y, ck_tanh_backward_f32, ck_tanh_backward_f64)]
+      })
   }
 
-  /// 1 / (1 + e^-x) for each element.
+  /// The logistic function of each element, 1 / (1 + e^-x).
   ///
   /// The gradient is `dy * y * (1 - y)`.
   public final func sigmoid() -> Tensor {
@@ -164,10 +176,12 @@ extension Tensor {
   ///
   /// The gradient is `dy` where x > 0, else 0.
   public final func relu() -> Tensor {
-    mapped("relu", ck_relu_f32, ck_relu_f64).recorded("Relu", from: self, withResult: { dy, y in
-      isGradientEnabled
-        ? [dy * y.sign()] : [dy.mapped(y, ck_relu_backward_f32, ck_relu_backward_f64)]
-    })
+    mapped("relu", ck_relu_f32, ck_relu_f64).recorded(
+      "Relu", from: self,
+      withResult: { dy, y in
+        isGradientEnabled
+          ? [dy * y.sign()] : [dy.mapped(y, ck_relu_backward_f32, ck_relu_backward_f64)]
+      })
   }
 
   /// Each element, kept between `low` and `high`.
@@ -207,7 +221,9 @@ extension Tensor {
     }
   }
 
-  /// The elements as another type. Integers are truncated towards zero.
+  /// The elements as another type.
+  ///
+  /// Integers are truncated towards zero.
   ///
   /// The gradient is `dy`, converted back; none flows through integers.
   public final func converted(to target: DataType) -> Tensor {
@@ -221,7 +237,7 @@ extension Tensor {
     case (.int32, .float64): ck_convert_i32_f64(y.f64, x.i32, count)
     case (.float32, .int32): ck_convert_f32_i32(y.i32, x.f32, count)
     case (.float64, .int32): ck_convert_f64_i32(y.i32, x.f64, count)
-    default: preconditionFailure("unreachable: the types differ")
+    default: fatalError("unreachable: the types differ")
     }
     guard target.isFloatingPoint else { return y }
     let source = dataType

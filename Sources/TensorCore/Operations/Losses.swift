@@ -15,7 +15,7 @@ extension Tensor {
   ///
   /// The gradient is `dy * (softmax(x) - oneHot(label))`.
   public final func crossEntropy(_ labels: Tensor) -> Tensor {
-    precondition(
+    require(
       shape.count >= 1 && labels.shape == Shape(shape.dropLast()) && labels.dataType == .int32,
       "crossEntropy: logits \(shape) need int32 labels \(Shape(shape.dropLast())), not \(labels.dataType) \(labels.shape)"
     )
@@ -24,7 +24,7 @@ extension Tensor {
     let labels = labels.dense()
     for index in 0..<labels.count {
       let label = labels.i32[index]
-      precondition(
+      require(
         label >= 0 && label < classes,
         "crossEntropy: label \(label) of sample \(index) is out of range for \(classes) classes")
     }
@@ -58,7 +58,8 @@ extension Tensor {
     }
   }
 
-  /// The binary cross-entropy of each probability and its target in 0...1; logarithms are kept above -100, as in PyTorch.
+  /// The binary cross-entropy of each probability and its target in 0...1; logarithms are kept
+  /// above -100, as in PyTorch.
   ///
   /// The gradient is `dy * (p - t) / max(p (1 - p), 1e-12)`. The target gets none.
   public final func binaryCrossEntropy(_ target: Tensor) -> Tensor {
@@ -89,7 +90,7 @@ extension Tensor {
     _ f64Backward: @escaping LossBackwardKernel<Double>,
     composed: @escaping (Tensor, Tensor, Tensor) -> Tensor
   ) -> Tensor {
-    precondition(
+    require(
       shape == target.shape && dataType == target.dataType,
       "\(name): an input \(dataType) \(shape) and a target \(target.dataType) \(target.shape)")
     let (x, t) = (dense(), target.dense())
@@ -115,14 +116,15 @@ extension Tensor {
     }
   }
 
-  /// The elements and the step between them, 0 when all are the same one: what `mean()` sends back needs no copies.
+  /// The elements and the step between them, 0 when all are the same one: what `mean()` sends back
+  /// needs no copies.
   private func flatWithStep() -> (Tensor, Int) {
     strides.allSatisfy { $0 == 0 } && shape.count > 0 ? (self, 0) : (dense(), 1)
   }
 
   /// Rows of zeros with a one at each of these int32 indices: `[...]` becomes `[..., classes]`.
   public final func oneHot(_ classes: Int, _ dataType: DataType = .float32) -> Tensor {
-    precondition(self.dataType == .int32, "oneHot: int32 indices are needed, not \(self.dataType)")
+    require(self.dataType == .int32, "oneHot: int32 indices are needed, not \(self.dataType)")
     return (unsqueezed(axis: -1) .== Tensor.arange(classes, .int32)).converted(to: dataType)
   }
 }

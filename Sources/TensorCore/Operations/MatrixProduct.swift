@@ -3,19 +3,22 @@ internal import CKernels
 extension Tensor {
   /// The matrix product.
   ///
-  /// As in NumPy and PyTorch: two vectors give their dot product; a vector counts as a row on the left and a column on the
-  /// right; leading axes are batches and broadcast. `[..., m, k]` times `[..., k, n]` is `[..., m, n]`.
+  /// As in NumPy and PyTorch: two vectors give their dot product; a vector counts as a row on the
+  /// left and a column on the right; leading axes are batches and broadcast. `[..., m, k]` times
+  /// `[..., k, n]` is `[..., m, n]`.
   ///
   /// The gradients are `dy bᵀ` and `aᵀ dy`.
   public final func matmul(_ other: Tensor) -> Tensor {
-    precondition(
+    require(
       dataType == other.dataType && dataType.isFloatingPoint,
       "matmul: \(dataType) \(shape) × \(other.dataType) \(other.shape); both must be of one floating-point type"
     )
-    precondition(
+    require(
       shape.count > 0 && other.shape.count > 0,
       "matmul: \(shape) × \(other.shape); scalars are multiplied with *")
-    if shape.count == 1 { return unsqueezed(axis: 0).matmul(other).squeezed(axis: other.shape.count == 1 ? 0 : -2) }
+    if shape.count == 1 {
+      return unsqueezed(axis: 0).matmul(other).squeezed(axis: other.shape.count == 1 ? 0 : -2)
+    }
     if other.shape.count == 1 { return matmul(other.unsqueezed(axis: 1)).squeezed(axis: -1) }
     checkInnerSizes(self, other)
     if shape.count == 2, other.shape.count == 2 { return product(other) }
@@ -37,17 +40,19 @@ extension Tensor {
     }
   }
 
-  /// x Wᵀ + b over the last axis: `[..., inputs]` becomes `[..., outputs]`, for a weight `[outputs, inputs]`.
+  /// x Wᵀ + b over the last axis: `[..., inputs]` becomes `[..., outputs]`, for a weight `[outputs,
+  /// inputs]`.
   ///
   /// The gradients are `dy W`, `dyᵀ x` and the sum of `dy` over the rows.
   public final func linear(weight: Tensor, bias: Tensor? = nil) -> Tensor {
-    precondition(
+    require(
       weight.shape.count == 2 && shape.last == weight.shape[1],
-      "linear: an input of shape \(shape) for a weight of shape \(weight.shape) ([outputs, inputs])")
-    precondition(
+      "linear: an input of shape \(shape) for a weight of shape \(weight.shape) ([outputs, inputs])"
+    )
+    require(
       bias == nil || bias!.shape == [weight.shape[0]],
       "linear: a bias of shape \(bias!.shape) for a weight of shape \(weight.shape)")
-    precondition(
+    require(
       dataType == weight.dataType && dataType == (bias?.dataType ?? dataType),
       "linear: the input is \(dataType), the weight \(weight.dataType)")
     guard shape.count == 2 else {
@@ -58,7 +63,10 @@ extension Tensor {
     }
     let y = Tensor(uninitialized: [shape[0], weight.shape[0]], dataType)
     BLAS.multiply(
-      into: y, self, weight.view([weight.shape[1], weight.shape[0]], [weight.strides[1], weight.strides[0]], weight.offset, false), adds: false)
+      into: y, self,
+      weight.view(
+        [weight.shape[1], weight.shape[0]], [weight.strides[1], weight.strides[0]], weight.offset,
+        false), adds: false)
     if let bias { y.addRow(bias) }
     let x = weight.requiresGrad ? Saved(self, by: "Linear") : nil
     let w = requiresGrad ? Saved(weight, by: "Linear") : nil
@@ -99,7 +107,7 @@ extension Tensor {
     guard
       let batch = Shape.broadcast(Shape(shape.dropLast(2)), Shape(other.shape.dropLast(2)))
     else {
-      preconditionFailure("matmul: the batches of \(shape) × \(other.shape) do not broadcast")
+      fatalError("matmul: the batches of \(shape) × \(other.shape) do not broadcast")
     }
     func batched(_ x: Tensor, _ rows: Int, _ columns: Int) -> Tensor {
       var target = batch
@@ -155,7 +163,7 @@ private func gradientSum(_ dy: Tensor, for destination: Destination) -> Tensor {
 private func checkInnerSizes(_ a: Tensor, _ b: Tensor) {
   let (k, l) = (a.shape[a.shape.count - 1], b.shape[b.shape.count - 2])
   let hint = b.shape.last == k ? "; did you mean the second one transposed()?" : ""
-  precondition(k == l, "matmul: \(a.shape) × \(b.shape): \(k) columns meet \(l) rows\(hint)")
+  require(k == l, "matmul: \(a.shape) × \(b.shape): \(k) columns meet \(l) rows\(hint)")
 }
 
 extension Shape {
@@ -167,7 +175,8 @@ extension Shape {
 }
 
 extension StridedLoop {
-  /// Calls `body` with the offsets of each element in both operands and its index in row-major order.
+  /// Calls `body` with the offsets of each element in both operands and its index in row-major
+  /// order.
   fileprivate func forEachElement(_ body: (Int, Int, Int) -> Void) {
     forEachBlock { rows, cols, offsets in
       for row in 0..<rows {

@@ -71,7 +71,7 @@ extension Tensor {
 
   /// This tensor summed down to a shape that broadcasts to its own: the transpose of broadcasting.
   final func summed(to target: Shape, _ source: StaticString) -> Tensor {
-    precondition(
+    require(
       Shape.broadcast(target, shape) == shape,
       "\(source): a gradient of shape \(shape) for an input of shape \(target)")
     let added = shape.count - target.count
@@ -89,7 +89,7 @@ extension Tensor {
   ) -> Tensor {
     let mask = shape.mask(of: axes, operation: name)
     for axis in 0..<shape.count where mask[axis] {
-      precondition(shape[axis] > 0, "\(name): nothing to choose from along axis \(axis) of \(shape)")
+      require(shape[axis] > 0, "\(name): nothing to choose from along axis \(axis) of \(shape)")
     }
     let y = reduced(mask, f32, f64, i32)
     let saved = Saved(self, by: recordedName)
@@ -105,12 +105,13 @@ extension Tensor {
     _ f64: ReductionKernel<Double, Int32>, _ i32: ReductionKernel<Int32, Int32>
   ) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: name)
-    precondition(shape[axis] > 0, "\(name): nothing to choose from along axis \(axis) of \(shape)")
+    require(shape[axis] > 0, "\(name): nothing to choose from along axis \(axis) of \(shape)")
     let y = reduced(shape.mask(of: [axis], operation: name), f32, f64, i32)
     return keepingAxes ? y : withoutGrad { y.squeezed(axis: axis) }
   }
 
-  /// Records a reduction whose result `y` still has the reduced axes, and removes them unless they are kept.
+  /// Records a reduction whose result `y` still has the reduced axes, and removes them unless they
+  /// are kept.
   private func finish(
     _ name: StaticString, _ y: Tensor, _ mask: InlineArray<8, Bool>, _ keepingAxes: Bool,
     _ pullback: @escaping (_ dy: Tensor, _ y: Tensor, _ shape: Shape) -> Tensor
@@ -137,14 +138,17 @@ extension Tensor {
     let y = Tensor(uninitialized: result, resultType)
     let (x, outer, reduce, inner) = grouped(mask)
     switch dataType {
-    case .float32: f32Kernel(y.bytes.assumingMemoryBound(to: Result32.self), x.f32, outer, reduce, inner)
-    case .float64: f64Kernel(y.bytes.assumingMemoryBound(to: Result64.self), x.f64, outer, reduce, inner)
+    case .float32:
+      f32Kernel(y.bytes.assumingMemoryBound(to: Result32.self), x.f32, outer, reduce, inner)
+    case .float64:
+      f64Kernel(y.bytes.assumingMemoryBound(to: Result64.self), x.f64, outer, reduce, inner)
     case .int32: i32Kernel(y.i32, x.i32, outer, reduce, inner)
     }
     return y
   }
 
-  /// This tensor as a dense [outer, reduce, inner]; the axes are moved only when the reduced ones are not neighbours.
+  /// This tensor as a dense [outer, reduce, inner]; the axes are moved only when the reduced ones
+  /// are not neighbours.
   private func grouped(
     _ mask: InlineArray<8, Bool>
   ) -> (x: Tensor, outer: Int, reduce: Int, inner: Int) {

@@ -1,10 +1,11 @@
 internal import CKernels
 
-// Views: the same elements under another shape. None of these copies, except `contiguous` and reshaping a tensor that no view
-// can express.
+// Views: the same elements under another shape. None of these copies, except `contiguous` and
+// reshaping a tensor that no view can express.
 
 extension Tensor {
-  /// The same elements in row-major order under another shape; one size may be -1 and is worked out.
+  /// The same elements in row-major order under another shape; one size may be -1 and is worked
+  /// out.
   ///
   /// Shares memory where the layout allows, else copies. The gradient is reshaped back.
   public final func reshaped(to newShape: Shape) -> Tensor {
@@ -12,11 +13,11 @@ extension Tensor {
     if let wild = newShape.firstIndex(of: -1) {
       target[wild] = 1
       let rest = target.elementCount
-      precondition(
+      require(
         rest > 0 && count % rest == 0, "reshaped: \(shape) does not fit into \(newShape)")
       target[wild] = count / rest
     }
-    precondition(
+    require(
       target.elementCount == count, "reshaped: \(shape) has not as many elements as \(newShape)")
     let source = isContiguous ? self : dense()
     let (from, to) = (shape, target)
@@ -28,12 +29,12 @@ extension Tensor {
   ///
   /// The gradient is permuted back.
   public final func permuted(_ axes: [Int]) -> Tensor {
-    precondition(
+    require(
       axes.count == shape.count, "permuted: \(axes) does not name every axis of \(shape) once")
     let order = axes.map { shape.normalized(axis: $0, operation: "permuted") }
     var inverse = [Int](repeating: -1, count: order.count)
     for (index, axis) in order.enumerated() { inverse[axis] = index }
-    precondition(
+    require(
       !inverse.contains(-1), "permuted: \(axes) does not name every axis of \(shape) once")
     return view(Shape(order.map { shape[$0] }), Shape(order.map { strides[$0] }), offset)
       .recorded("Permute", from: self) { dy in [dy.permuted(inverse)] }
@@ -58,7 +59,7 @@ extension Tensor {
   /// The gradient is `dy` in the place of the slice and 0 around it.
   public final func sliced(_ range: Range<Int>, axis: Int = 0, step: Int = 1) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: "sliced")
-    precondition(
+    require(
       range.lowerBound >= 0 && range.upperBound <= shape[axis] && step > 0,
       "sliced: \(range) by \(step) is not within axis \(axis) of \(shape)")
     var (newShape, newStrides) = (shape, strides)
@@ -82,7 +83,7 @@ extension Tensor {
   public final func selected(_ index: Int, axis: Int = 0) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: "selected")
     let position = index < 0 ? index + shape[axis] : index
-    precondition(
+    require(
       position >= 0 && position < shape[axis],
       "selected: index \(index) is out of range for axis \(axis) of \(shape)")
     return sliced(position..<position + 1, axis: axis).squeezed(axis: axis)
@@ -98,8 +99,9 @@ extension Tensor {
   /// The gradient is summed over the repetitions.
   public final func expanded(to target: Shape) -> Tensor {
     guard target != shape else { return self }
-    precondition(
-      Shape.broadcast(shape, target) == target, "expanded: \(shape) does not broadcast to \(target)")
+    require(
+      Shape.broadcast(shape, target) == target, "expanded: \(shape) does not broadcast to \(target)"
+    )
     return view(target, broadcastStrides(to: target), offset).recorded("Expand", from: self) { dy in
       [dy]
     }
@@ -108,7 +110,7 @@ extension Tensor {
   /// Without an axis of size one.
   public final func squeezed(axis: Int) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: "squeezed")
-    precondition(shape[axis] == 1, "squeezed: axis \(axis) of \(shape) is not of size 1")
+    require(shape[axis] == 1, "squeezed: axis \(axis) of \(shape) is not of size 1")
     return view(shape.removing(axis), strides.removing(axis), offset)
       .recorded("Squeeze", from: self) { dy in [dy.unsqueezed(axis: axis)] }
   }
@@ -116,7 +118,7 @@ extension Tensor {
   /// With a new axis of size one before `axis`; -1 adds it at the end.
   public final func unsqueezed(axis: Int) -> Tensor {
     let place = axis < 0 ? axis + shape.count + 1 : axis
-    precondition(
+    require(
       place >= 0 && place <= shape.count, "unsqueezed: axis \(axis) is out of range for \(shape)")
     return view(shape.inserting(1, at: place), strides.inserting(1, at: place), offset)
       .recorded("Unsqueeze", from: self) { dy in [dy.squeezed(axis: place)] }
@@ -131,7 +133,8 @@ extension Tensor {
     return target == shape ? self : reshaped(to: target)
   }
 
-  /// The same elements without gaps in row-major order: this tensor if it is so already, else a copy.
+  /// The same elements without gaps in row-major order: this tensor if it is so already, else a
+  /// copy.
   public final func contiguous() -> Tensor {
     isContiguous ? self : dense().recorded("Contiguous", from: self) { dy in [dy] }
   }

@@ -40,9 +40,9 @@ extension Tensor {
 
   /// Applies a function of rows along any axis by moving that axis to the end and back.
   private func alongRows(_ axis: Int, _ name: StaticString, _ body: (Tensor) -> Tensor) -> Tensor {
-    precondition(dataType.isFloatingPoint, "\(name): floating-point types only, not \(dataType)")
+    require(dataType.isFloatingPoint, "\(name): floating-point types only, not \(dataType)")
     let axis = shape.normalized(axis: axis, operation: name)
-    precondition(shape[axis] > 0, "\(name): axis \(axis) of \(shape) is empty")
+    require(shape[axis] > 0, "\(name): axis \(axis) of \(shape) is empty")
     if axis == shape.count - 1 { return body(self) }
     return body(transposed(axis, -1)).transposed(axis, -1)
   }
