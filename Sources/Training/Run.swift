@@ -37,15 +37,12 @@ public final class Run {
   public init(
     _ configuration: TrainingConfiguration, directory path: String?, resume: Resume
   ) throws {
-    let root = configuration.logging.directory
-    if let path {
-      directory = RunDirectory(path: path)
-    } else if resume == .automatic, let interrupted = try Run.interrupted(configuration) {
-      directory = interrupted
-    } else {
-      directory = try RunDirectory.create(in: root, name: configuration.name)
+    var given: Checkpoint?
+    if case .path(let path) = resume {
+      given = try Run.findCheckpoint(at: path)
+      try Run.check(configuration, against: given!)
     }
-    try directory.prepare()
+    directory = try Run.directory(of: configuration, path: path, resume: resume)
     lock = try directory.lock()
     store = directory.checkpoints(keep: configuration.checkpoint.keep)
     try store.prepare()
@@ -58,12 +55,11 @@ public final class Run {
       guard try store.steps().isEmpty else { throw RunExists(path: directory.path) }
       checkpoint = nil
       rejected = []
-    case .path(let path):
-      let found = try Run.findCheckpoint(at: path)
-      guard try store.steps().allSatisfy({ $0 <= found.step }) else {
+    case .path:
+      guard try store.steps().allSatisfy({ $0 <= given!.step }) else {
         throw RunExists(path: directory.path)
       }
-      checkpoint = found
+      checkpoint = given
       rejected = []
     }
     if let checkpoint {
@@ -73,16 +69,37 @@ public final class Run {
     try directory.write(configuration)
   }
 
+  /// The directory to write to, which can be written.
+  private static func directory(
+    of configuration: TrainingConfiguration, path: String?, resume: Resume
+  ) throws -> RunDirectory {
+    let root = configuration.logging.directory
+    do {
+      let directory: RunDirectory
+      if let path {
+        directory = RunDirectory(path: path)
+      } else if resume == .automatic, let interrupted = try Run.interrupted(configuration) {
+        directory = interrupted
+      } else {
+        directory = try RunDirectory.create(in: root, name: configuration.name)
+      }
+      try directory.prepare()
+      return directory
+    } catch let error as FileSystemError {
+      throw RunDirectoryUnusable(path: path ?? root, cause: error)
+    }
+  }
+
   /// Opens a checkpoint, given its own directory or that of its run.
   public static func findCheckpoint(at path: String) throws -> Checkpoint {
-    let run = RunDirectory(path: path)
-    if try !run.checkpoints(keep: 0).steps().isEmpty {
-      return try run.checkpoints(keep: 0).newestUsable()!.checkpoint
+    let fileSystem = FileSystem()
+    if fileSystem.exists(path.appendingPath(Checkpoint.manifestName)) {
+      return try Checkpoint(path: path)
     }
-    guard FileManager.default.fileExists(atPath: path.appendingPath(Checkpoint.manifestName)) else {
-      throw CheckpointError.missing(path: path)
-    }
-    return try Checkpoint(path: path)
+    guard fileSystem.isDirectory(path),
+      let newest = try RunDirectory(path: path).checkpoints(keep: 0).newestUsable()
+    else { throw CheckpointError.missing(path: path) }
+    return newest.checkpoint
   }
 
   /// The newest run of the same name and configuration, if it was interrupted.
@@ -130,6 +147,22 @@ public final class Run {
     try directory.setStatus(status)
     lock.release()
   }
+}
+
+/// A directory in which a run cannot be kept.
+public struct RunDirectoryUnusable: ExitStatusProviding, CustomStringConvertible {
+  /// The directory that was asked for.
+  public let path: String
+  /// What could not be done.
+  public let cause: FileSystemError
+
+  /// What happened and what to do.
+  public var description: String {
+    "no run can be kept in '\(path)': \(cause); name another place with --run-dir or logging.directory"
+  }
+
+  /// The cause's: 73 where it cannot be created, 74 where it cannot be written.
+  public var exitStatus: ExitStatus { cause.exitStatus }
 }
 
 /// A directory that holds checkpoints, where a new run was to begin.

@@ -161,17 +161,23 @@ public final class RunLock {
       guard host == ProcessInfo.processInfo.hostName else { return false }
       guard let process = pid_t(exactly: process), process > 0 else { return true }
       if kill(process, 0) != 0 && errno == ESRCH { return true }
-      guard let ticks = Holder.startTicks(of: Int(process)) else { return false }
-      return ticks != start
+      guard let fields = Holder.statFields(of: Int(process)) else { return false }
+      // A zombie is gone too: nobody may ever collect it, in a container without an init.
+      return fields[0] == "Z" || Int(fields[19]) != start
     }
 
-    /// The twenty-second field of `/proc/<pid>/stat`; the second, in parentheses, may hold spaces.
     private static func startTicks(of process: Int) -> Int? {
+      statFields(of: process).flatMap { Int($0[19]) }
+    }
+
+    /// The fields of `/proc/<pid>/stat` from the third, the state, to the 22nd, the start, and on;
+    /// the second, in parentheses, may hold spaces.
+    private static func statFields(of process: Int) -> [Substring]? {
       guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
         let parenthesis = text.lastIndex(of: ")")
       else { return nil }
       let fields = text[text.index(after: parenthesis)...].split(separator: " ")
-      return fields.count > 19 ? Int(fields[19]) : nil
+      return fields.count > 19 ? fields : nil
     }
 
     var text: String {
@@ -225,6 +231,8 @@ public final class RunLock {
     guard let other = Holder(parsing: try fileSystem.readFile(path)) else {
       throw RunDirectoryError.unreadableLock(path: directory)
     }
+    // The processes of a killed job may outlive its launcher by a moment.
+    for _ in 0..<20 where !other.isGone { usleep(100_000) }
     guard other.isGone else {
       throw RunDirectoryError.inUse(path: directory, host: other.host, process: other.process)
     }

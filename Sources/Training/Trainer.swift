@@ -77,15 +77,14 @@ public final class Trainer {
   /// What must be equal on all ranks.
   private func fingerprint() -> [String: String] {
     let shapes = model.namedParameters().map { "\($0.name) \($0.parameter.shape)" }
-    return [
-      "configuration": configuration.comparableText,
+    return configuration.comparableValues.merging([
       "training data": String(trainingData.fingerprint, radix: 16),
       "test data": String(testData.fingerprint, radix: 16),
       "model": shapes.joined(separator: ", "),
       "program version": Version.current,
       "instruction set": Threads.instructionSet,
       "OpenBLAS kernels": BLAS.coreName,
-    ]
+    ]) { first, _ in first }
   }
 
   /// A description for the one who watches.
@@ -259,10 +258,11 @@ private final class CheckpointWriter {
   ///
   /// When that fails, says so and lets the training go on.
   func save(_ trainer: Trainer, _ report: (TrainingEvent) throws -> Void) throws {
-    guard let store, savedStep != trainer.step else { return }
+    // The weights are the same on all ranks, and so is what they find.
     guard trainer.arena.values.allSatisfy(\.isFinite) else {
       throw NonFiniteWeights(step: trainer.step)
     }
+    guard let store, savedStep != trainer.step else { return }
     var clock = Clock()
     do {
       let checkpoint = try store.commit(step: trainer.step, files: trainer.checkpointFiles())
@@ -296,7 +296,7 @@ public struct NonFiniteLoss: AgreedError, ExitStatusProviding, CustomStringConve
   /// What happened and what helps.
   public var description: String {
     """
-    the loss became \(loss) at step \(step) (epoch \(epoch), learning rate \(learningRate)); the update was not made and \
+    the loss became \(loss.isNaN ? .nan : loss) at step \(step) (epoch \(epoch), learning rate \(learningRate)); the update was not made and \
     earlier checkpoints are untouched. Lower optimizer.learningRate, set training.gradientClipNorm, or look for \
     non-finite values in the data
     """
@@ -307,7 +307,7 @@ public struct NonFiniteLoss: AgreedError, ExitStatusProviding, CustomStringConve
 }
 
 /// Weights that are infinite or not numbers, found before they were saved.
-public struct NonFiniteWeights: ExitStatusProviding, CustomStringConvertible {
+public struct NonFiniteWeights: AgreedError, ExitStatusProviding, CustomStringConvertible {
   /// The number of steps done.
   public let step: Int
 

@@ -29,14 +29,13 @@ extension TrainingConfiguration {
       base: optimizer.learningRate, warmupSteps: schedule.warmupSteps, shape)
   }
 
-  /// The configuration without what may differ between ranks or parts of a run and leaves the
-  /// result alone.
-  var comparableText: String {
-    var copy = self
-    copy.logging = Logging()
-    copy.checkpoint = Checkpoint()
-    copy.distributed = Distributed()
-    copy.data.path = ""
-    return copy.yaml()
+  /// The values that must be the same on all ranks, by key: those that decide what is computed,
+  /// and when ranks wait for each other.
+  var comparableValues: [String: String] {
+    let own = ["name", "data.path", "checkpoint.keep", "distributed.threadsPerRank"]
+    let keys = ConfigurationKey.all().filter { key in
+      !own.contains(key.path) && !key.path.hasPrefix("logging.")
+    }
+    return Dictionary(uniqueKeysWithValues: keys.map { ($0.path, $0.value(in: self).yaml) })
   }
 }

@@ -5,6 +5,8 @@
 passed=0
 failed=0
 skipped=0
+status=
+job=
 
 # MARK: Checks
 
@@ -75,8 +77,10 @@ ranks() { # ranks COUNT ARGUMENT...
   launch mpirun --oversubscribe -np "$1" "$lockstep" "${@:2}"
 }
 
-# Starts a command and goes on; `finish` waits for it.
-begin() { # begin COMMAND...
+# Starts a command that trains and goes on; `finish` waits for it.
+begin() { # begin RUN COMMAND...
+  last=$(last_step "$1")
+  shift
   launched=("$@")
   "$@" </dev/null >"$work/out" 2>"$work/err" &
   job=$!
@@ -85,28 +89,32 @@ begin() { # begin COMMAND...
 # Waits for what `begin` started, as long as is allowed, and leaves its `status`.
 finish() { # finish SECONDS
   local deadline=$((SECONDS + $1))
-  while kill -0 "$job" 2>/dev/null; do
-    if ((SECONDS > deadline)); then
-      end_processes
-      wait "$job" 2>/dev/null
-      status="none after $1 s"
-      return
-    fi
-    sleep 0.1
-  done
-  status=0
-  wait "$job" 2>/dev/null || status=$?
+  while kill -0 "$job" && ((SECONDS <= deadline)); do sleep 0.1; done
+  if kill -0 "$job"; then
+    end_processes
+    wait "$job"
+    status="none after $1 s"
+  else
+    status=0
+    wait "$job" || status=$?
+  fi
+} 2>/dev/null # Bash would tell which of its jobs were killed.
+
+# The number of the last step that a run has logged.
+last_step() { # last_step RUN
+  sed -n 's/^{"kind":"step","step":\([0-9]*\),.*/\1/p' "$1/metrics.jsonl" 2>/dev/null | tail -n 1
 }
 
-# Waits until a run has logged a step.
-wait_for_step() { # wait_for_step RUN STEP
-  local tries
+# Waits until the run that `begin` started has come some steps further than the one before it.
+wait_for_steps() { # wait_for_steps RUN COUNT
+  local tries step
   for ((tries = 0; tries < 600; tries++)); do
-    grep -qs "^{\"kind\":\"step\",\"step\":$2," "$1/metrics.jsonl" && return
-    kill -0 "$job" 2>/dev/null || return 1
+    step=$(last_step "$1")
+    if ((${step:-0} >= ${last:-0} + $2)); then return; fi
+    kill -0 "$job" 2>/dev/null || break
     sleep 0.05
   done
-  return 1
+  check "$1 comes $2 steps further than ${last:-0}" false
 }
 
 # MARK: Processes

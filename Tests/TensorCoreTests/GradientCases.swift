@@ -39,8 +39,11 @@ struct GradientCase: Sendable, CustomTestStringConvertible {
   }
 }
 
-/// One row for every recorded operation, and for the forms in which it may be used.
-let gradientCases: [GradientCase] = [
+/// All rows: one for every recorded operation, and for the forms in which it may be used.
+let gradientCases = basicGradientCases + convolutionGradientCases + networkGradientCases
+
+/// The rows of arithmetic, shapes, reductions, products and losses.
+private let basicGradientCases: [GradientCase] = [
   // Two inputs
   .init("add", [2, 3], [2, 3]) { $0[0] + $0[1] },
   .init("add, broadcast", [2, 3], [3]) { $0[0] + $0[1] },

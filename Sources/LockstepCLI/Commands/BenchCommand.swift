@@ -9,6 +9,7 @@ struct BenchCommand: ParsableCommand {
   struct Step: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Times the training step of a reference workload.",
+      usage: "lockstep bench step --workload <name> [<options>]",
       discussion: """
         A step zeroes the gradients, computes the loss and its gradients, and updates the \
         weights, on random data in memory. Benchmarks/ has the same workloads for PyTorch and \

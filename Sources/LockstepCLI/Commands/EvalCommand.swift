@@ -5,6 +5,7 @@ import Lockstep
 struct EvalCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "eval", abstract: "Measures a trained model on its test samples.",
+    usage: "lockstep eval <run-or-checkpoint> [<options>]",
     discussion: "Under mpirun the ranks share the work; every sample counts exactly once.")
 
   @Argument(help: "A run's directory, whose newest checkpoint is taken, or a checkpoint.")

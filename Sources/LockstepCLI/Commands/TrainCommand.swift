@@ -6,6 +6,7 @@ import Lockstep
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train", abstract: "Trains the model that a configuration describes.",
+    usage: "lockstep train [<config>] [<options>]",
     discussion: """
       Prints one line per epoch, and on a terminal a progress bar. Everything is kept in a run \
       directory. A run that was interrupted goes on when the same command is given again.
@@ -61,6 +62,9 @@ struct TrainCommand: ParsableCommand {
     let threads = configuration.distributed.threadsPerRank
     Threads.count = threads > 0 ? threads : communicator.threadsPerRank()
     let trainer = try Trainer(configuration, communicator)
+    try AgreementCheck.run(
+      ["--max-steps": maxSteps.map(String.init) ?? "none", "--dry-run": String(dryRun)],
+      on: communicator)
     if dryRun {
       if communicator.isRoot {
         ProgressReporter(.lines).description(trainer.describe(), configuration)

@@ -1,0 +1,2 @@
+/// The rows of convolutions and pooling.
+let convolutionGradientCases: [GradientCase] = []

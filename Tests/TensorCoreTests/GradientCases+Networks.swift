@@ -1,0 +1,2 @@
+/// The rows of normalisation, attention, embedding and the smoother activations.
+let networkGradientCases: [GradientCase] = []
