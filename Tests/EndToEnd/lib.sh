@@ -1,6 +1,7 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # What the end-to-end tests are written with: launches, what can be said about them, and the count
-# of what held. Sourced, never run. Uses $lockstep (the command) and $work (a folder to fill).
+# of what held. Sourced, never run. The script that sources it says what
+# $lockstep (the command) and $work (a folder to fill) are.
 
 passed=0
 failed=0

@@ -143,7 +143,7 @@ build() { # build WHAT SWIFT-BUILD-OPTION...
   local what=$1 log=$root/.build/launch.log
   shift
   if [[ ! -d $root/.build/release ]]; then
-    what+=" (the first build takes about 5 minutes on 2 cores)"
+    what+=" (the first build takes about 4 minutes on 2 cores)"
   fi
   mkdir -p "$root/.build"
   echo "building $what"
