@@ -97,9 +97,76 @@
           ptrdiff_t a_col, ptrdiff_t b_row, ptrdiff_t b_col, size_t ldc, T beta),                \
          (c, a, b, m, n, k, a_row, a_col, b_row, b_col, ldc, beta))
 
+// Smooth activations, normalisation, embeddings and attention.
+#define NETWORK_KERNELS(KERNEL, T, suffix)                                                       \
+  KERNEL(void, leaky_relu_##suffix, (T * y, const T *x, size_t n, T slope), (y, x, n, slope))    \
+  KERNEL(void, leaky_relu_backward_##suffix,                                                     \
+         (T * dx, const T *dy, const T *x, size_t n, T slope), (dx, dy, x, n, slope))            \
+  KERNEL(void, elu_##suffix, (T * y, const T *x, size_t n, T alpha), (y, x, n, alpha))           \
+  KERNEL(void, elu_backward_##suffix,                                                            \
+         (T * dx, const T *dy, const T *x, size_t n, T alpha), (dx, dy, x, n, alpha))            \
+  KERNEL(void, layer_norm_##suffix,                                                              \
+         (T * y, T *mean, T *reciprocal_deviation, const T *x, const T *weight, const T *bias,   \
+          size_t rows, size_t cols, T epsilon),                                                  \
+         (y, mean, reciprocal_deviation, x, weight, bias, rows, cols, epsilon))                  \
+  KERNEL(void, layer_norm_backward_##suffix,                                                     \
+         (T * dx, const T *dy, const T *x, const T *mean, const T *reciprocal_deviation,         \
+          const T *weight, size_t rows, size_t cols),                                            \
+         (dx, dy, x, mean, reciprocal_deviation, weight, rows, cols))                            \
+  KERNEL(void, layer_norm_sums_##suffix,                                                         \
+         (T * dweight, T *dbias, const T *dy, const T *x, const T *mean,                         \
+          const T *reciprocal_deviation, size_t rows, size_t cols),                              \
+         (dweight, dbias, dy, x, mean, reciprocal_deviation, rows, cols))                        \
+  KERNEL(void, channel_moments_##suffix,                                                         \
+         (T * mean, T *variance, const T *x, size_t rows, size_t channels, size_t cols),         \
+         (mean, variance, x, rows, channels, cols))                                              \
+  KERNEL(void, channel_affine_##suffix,                                                          \
+         (T * y, const T *x, const T *center, const T *scale, const T *shift, size_t rows,       \
+          size_t channels, size_t cols),                                                         \
+         (y, x, center, scale, shift, rows, channels, cols))                                     \
+  KERNEL(void, channel_sums_##suffix,                                                            \
+         (T * sum, T *product, const T *dy, const T *x, const T *center, size_t rows,            \
+          size_t channels, size_t cols),                                                         \
+         (sum, product, dy, x, center, rows, channels, cols))                                    \
+  KERNEL(void, channel_backward_##suffix,                                                        \
+         (T * dx, const T *dy, const T *x, const T *center, const T *scale, const T *shift,      \
+          const T *slope, size_t rows, size_t channels, size_t cols),                            \
+         (dx, dy, x, center, scale, shift, slope, rows, channels, cols))                         \
+  KERNEL(void, scatter_add_rows_##suffix,                                                        \
+         (T * y, const T *x, const int32_t *indices, size_t rows, size_t cols),                  \
+         (y, x, indices, rows, cols))                                                            \
+  KERNEL(void, attention_##suffix,                                                               \
+         (T * y, T *log_sum_exp, const T *q, const T *k, const T *v, const ck_attention *shape,  \
+          T scale),                                                                              \
+         (y, log_sum_exp, q, k, v, shape, scale))                                                \
+  KERNEL(void, attention_backward_##suffix,                                                      \
+         (T * dq, T *dk, T *dv, T *delta, const T *dy, const T *q, const T *k, const T *v,       \
+          const T *y, const T *log_sum_exp, const ck_attention *shape, T scale),                 \
+         (dq, dk, dv, delta, dy, q, k, v, y, log_sum_exp, shape, scale))
+
+#define SMOOTH_KERNELS(KERNEL, name) \
+  UNARY_KERNELS(KERNEL, name)        \
+  BACKWARD_KERNELS(KERNEL, name)
+
 #define CK_KERNELS(KERNEL)                                                                       \
   FLOATING_KERNELS(KERNEL, float, f32)                                                           \
   FLOATING_KERNELS(KERNEL, double, f64)                                                          \
+  NETWORK_KERNELS(KERNEL, float, f32)                                                            \
+  NETWORK_KERNELS(KERNEL, double, f64)                                                           \
+  UNARY_KERNELS(KERNEL, erf)                                                                     \
+  SMOOTH_KERNELS(KERNEL, gelu)                                                                   \
+  SMOOTH_KERNELS(KERNEL, gelu_tanh)                                                              \
+  SMOOTH_KERNELS(KERNEL, silu)                                                                   \
+  SMOOTH_KERNELS(KERNEL, softplus)                                                               \
+  KERNEL(void, gather_rows,                                                                      \
+         (void *y, const void *x, const int32_t *indices, size_t rows, size_t bytes),            \
+         (y, x, indices, rows, bytes))                                                           \
+  KERNEL(void, adamw_f32,                                                                        \
+         (float *w, float *first_moment, float *second_moment, const float *grad, size_t n,      \
+          float learning_rate, float beta1, float beta2, float epsilon, float weight_decay,      \
+          double correction1, double correction2),                                               \
+         (w, first_moment, second_moment, grad, n, learning_rate, beta1, beta2, epsilon,         \
+          weight_decay, correction1, correction2))                                               \
   KERNEL(void, fill_i32, (int32_t * y, size_t n, int32_t value), (y, n, value))                  \
   COPY_KERNEL(KERNEL, copy_b32)                                                                  \
   COPY_KERNEL(KERNEL, copy_b64)                                                                  \

@@ -1,5 +1,6 @@
-// YAML as configuration files may use it: plain mappings, lists and scalars. Everything in YAML that lets a small
-// file grow, or a value mean something else than it shows, is refused here; what scalars mean is decided elsewhere.
+// YAML as configuration files may use it: plain mappings, lists and scalars. Everything in YAML
+// that lets a small file grow, or a value mean something else than it shows, is refused here; what
+// scalars mean is decided elsewhere.
 public import Foundation
 public import Lockstep
 import Yams
@@ -65,8 +66,8 @@ public enum ConfigurationFile {
 
   /// Refuses text with many aliases before the parser expands them.
   ///
-  /// It compares keys in full, and a few lines of aliases of aliases would keep it busy for ever. Fewer do
-  /// no harm and are refused by their anchors.
+  /// It compares keys in full, and a few lines of aliases of aliases would keep it busy for ever.
+  /// Fewer do no harm and are refused by their anchors.
   private static func refuseAliases(
     in text: String, path: String
   ) throws(ConfigurationError) {

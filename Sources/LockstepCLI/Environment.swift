@@ -5,11 +5,14 @@ import Lockstep
 enum Environment {
   /// Variables that change how a run computes.
   static let relevantVariables = [
-    "LOCKSTEP_ISA", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS",
+    "LOCKSTEP_ISA", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
     "SLURM_JOB_ID", "SLURM_RESTART_COUNT",
   ]
 
-  /// Host, processor, libraries and ranks. No secrets: of the environment only variables that matter here.
+  /// Host, processor, libraries and ranks.
+  ///
+  /// No secrets: of the environment only the variables that matter here.
   static func description(_ run: RunDescription) -> [String: JSONValue] {
     let environment = ProcessInfo.processInfo.environment
     let variables = relevantVariables.compactMap { name in

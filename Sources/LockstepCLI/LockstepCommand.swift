@@ -21,18 +21,21 @@ struct LockstepCommand: ParsableCommand {
 
   /// Help, and what is wrong with the command line, come from rank zero alone.
   static func main() {
+    openMissingStandardFiles()
     do {
       var command = try parseAsRoot()
       try command.run()
     } catch {
-      if LauncherEnvironment()?.rank ?? 0 != 0 { leaveTheWordToRankZero(exitCode(for: error)) }
+      if LauncherEnvironment()?.rank ?? 0 != 0 { leaveQuietly(exitCode(for: error).rawValue) }
       exit(withError: error)
     }
   }
 
-  /// A launcher ends all processes when the first one fails, so this one waits for the other's message.
-  private static func leaveTheWordToRankZero(_ code: ExitCode) -> Never {
-    if !code.isSuccess { sleep(1) }
-    Foundation.exit(code.rawValue)
+  /// Opens what the caller closed: the next file to be opened would take its number, and with it
+  /// what is printed.
+  private static func openMissingStandardFiles() {
+    for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) == -1 {
+      _ = open("/dev/null", O_RDWR)
+    }
   }
 }

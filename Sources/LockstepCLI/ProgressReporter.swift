@@ -16,7 +16,9 @@ enum ProgressStyle: String, ExpressibleByArgument, CaseIterable {
   case none
 }
 
-/// Shows a run to the one who watches. Lines go to standard output, the bar to standard error.
+/// Shows a run to the one who watches.
+///
+/// Lines go to standard output, the bar to standard error.
 final class ProgressReporter {
   private let style: ProgressStyle
   private var run: RunDescription?
@@ -39,21 +41,26 @@ final class ProgressReporter {
     run = description
     guard showsLines else { return }
     let ranks = description.worldSize
-    printLine(
-      "lockstep \(Version.current) · \(count(ranks, "rank")) × \(count(description.threads, "thread")) · \(Threads.instructionSet) · OpenBLAS \(BLAS.coreName)"
-    )
-    printLine(
-      "model  \(configuration.model.kind) · \(grouped(description.parameterCount)) parameters")
-    printLine(
-      "data   \(configuration.data.kind.rawValue) · \(grouped(description.trainingSamples)) training and \(grouped(description.testSamples)) test samples · global batch \(description.globalBatch)\(ranks > 1 ? " over \(ranks) ranks" : "")"
-    )
-    printLine(
-      "steps  \(grouped(description.totalSteps)) = \(count(description.epochs, "epoch")) × \(description.stepsPerEpoch) · seed \(configuration.training.seed)"
-    )
+    printItems(
+      "lockstep \(Version.current)",
+      "\(count(ranks, "rank")) × \(count(description.threads, "thread"))",
+      "\(Threads.instructionSet)", "OpenBLAS \(BLAS.coreName)")
+    printItems(
+      "model  \(configuration.model.kind)", "\(grouped(description.parameterCount)) parameters")
+    printItems(
+      "data   \(configuration.data.kind.rawValue)",
+      "\(grouped(description.trainingSamples)) training and "
+        + "\(grouped(description.testSamples)) test samples",
+      "global batch \(description.globalBatch)" + (ranks > 1 ? " over \(ranks) ranks" : ""))
+    printItems(
+      "steps  \(grouped(description.totalSteps))"
+        + " = \(count(description.epochs, "epoch")) × \(description.stepsPerEpoch)",
+      "seed \(configuration.training.seed)")
     if let directory {
       printLine("run    \(directory.directory.path)")
       if description.completedSteps > 0 {
-        printLine("goes on after step \(description.completedSteps) from \(directory.checkpoint!.path)")
+        printLine(
+          "goes on after step \(description.completedSteps) from \(directory.checkpoint!.path)")
       }
     }
     guard directory != nil, description.completedSteps < description.totalSteps else { return }
@@ -67,7 +74,12 @@ final class ProgressReporter {
   /// Moves the bar, at most ten times a second.
   func step(_ report: StepReport) {
     if style == .json {
-      printJSON("step", report.step, report.epoch, [("loss", report.loss), ("accuracy", report.accuracy), ("learningRate", report.learningRate), ("samplesPerSecond", report.samplesPerSecond)])
+      printJSON(
+        "step", report.step, report.epoch,
+        [
+          ("loss", report.loss), ("accuracy", report.accuracy),
+          ("learningRate", report.learningRate), ("samplesPerSecond", report.samplesPerSecond),
+        ])
     }
     guard style == .bar, let run, let columns = Terminal.columns else { return }
     let now = ContinuousClock.now
@@ -76,14 +88,21 @@ final class ProgressReporter {
     let done = Double(report.step) / Double(run.totalSteps)
     let here = Double(report.step - run.completedSteps)
     let left = (now - start) / .seconds(1) / here * Double(run.totalSteps - report.step)
-    let accuracy = report.accuracy == nil ? "" : String(format: "  accuracy %.4f", report.epochMetrics.accuracy)
-    let tail = String(
-      format: "] %3.0f%%  epoch %d/%d  loss %.4f%@  %@ samples/s  %@ left", 100 * done, report.epoch,
-      run.epochs, report.epochMetrics.loss, accuracy, grouped(Int(report.samplesPerSecond)),
-      duration(left))
+    // What matters most comes first; where the terminal is narrow, the last ones go.
+    var parts = [
+      String(format: "] %3.0f%%", 100 * done), "epoch \(report.epoch)/\(run.epochs)",
+      String(format: "loss %.4f", report.epochMetrics.loss),
+    ]
+    if report.accuracy != nil {
+      parts.append(String(format: "accuracy %.4f", report.epochMetrics.accuracy))
+    }
+    parts += ["\(duration(left)) left", "\(grouped(Int(report.samplesPerSecond))) samples/s"]
+    var tail: String { parts.joined(separator: "  ") }
+    while parts.count > 1 && tail.count + 12 > columns { parts.removeLast() }
     let width = max(4, min(30, columns - tail.count - 2))
     let filled = Int(done * Double(width))
-    let bar = "[" + String(repeating: "█", count: filled) + String(repeating: "·", count: width - filled)
+    let bar =
+      "[" + String(repeating: "█", count: filled) + String(repeating: "·", count: width - filled)
     writeToTerminal("\r\u{1B}[2K" + String((bar + tail).prefix(columns - 1)))
     barIsShown = true
   }
@@ -94,7 +113,13 @@ final class ProgressReporter {
     if style == .json {
       printJSON(
         "epoch", report.step, report.epoch,
-        [("loss", report.metrics.loss), ("accuracy", report.hasAccuracy ? report.metrics.accuracy : nil), ("testLoss", report.test?.loss), ("testAccuracy", report.hasAccuracy ? report.test?.accuracy : nil), ("learningRate", report.learningRate), ("samplesPerSecond", report.samplesPerSecond)])
+        [
+          ("loss", report.metrics.loss),
+          ("accuracy", report.hasAccuracy ? report.metrics.accuracy : nil),
+          ("testLoss", report.test?.loss),
+          ("testAccuracy", report.hasAccuracy ? report.test?.accuracy : nil),
+          ("learningRate", report.learningRate), ("samplesPerSecond", report.samplesPerSecond),
+        ])
     }
     guard showsLines else { return }
     clear()
@@ -162,8 +187,12 @@ final class ProgressReporter {
       ).text)
   }
 
+  private func printItems(_ items: String...) {
+    printLine(items.joined(separator: " · "))
+  }
+
   private func row(_ cells: String?...) -> String {
-    zip(cells, [5, 7, 9, 9, 10, 14, 12, 10, 8]).compactMap { cell, width in
+    zip(cells, [5, 7, 8, 9, 10, 14, 10, 9, 8]).compactMap { cell, width in
       cell.map { String(repeating: " ", count: max(0, width - $0.count)) + $0 }
     }.joined()
   }

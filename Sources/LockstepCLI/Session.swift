@@ -1,19 +1,22 @@
-// What every command does around its work: join the other ranks, and leave with the right message and exit code.
+// What every command does around its work: join the other ranks, and leave with the right message
+// and exit code.
 import ArgumentParser
 import Foundation
 import Lockstep
 
 /// Runs a command's work on this rank, and ends the process.
 ///
-/// Errors that all ranks share are printed by rank zero, and all leave together; one that only this rank has is printed with its
-/// name, and ends the whole job.
+/// Errors that all ranks share are printed by rank zero, and all leave together; one that only this
+/// rank has is printed with its name, and ends the whole job.
 func withSession(_ body: (any Communicator) throws -> ExitStatus) -> Never {
   let communicator: any Communicator
   do {
     communicator = try MPICommunicator.start()
   } catch {
-    if LauncherEnvironment()?.rank ?? 0 == 0 { printError("\(error)") }
-    exit(ExitStatus.ranksDisagree.rawValue)
+    let code = ExitStatus.ranksDisagree.rawValue
+    if LauncherEnvironment()?.rank ?? 0 != 0 { leaveQuietly(code) }
+    printError("\(error)")
+    exit(code)
   }
   Threads.flushDenormals()
   do {
@@ -26,6 +29,14 @@ func withSession(_ body: (any Communicator) throws -> ExitStatus) -> Never {
     printError("rank \(communicator.rank): \(error)")
     communicator.abort(exitCode: ExitStatus.code(of: error))
   }
+}
+
+/// Ends this process, which is not rank zero, and leaves it to rank zero to say why.
+///
+/// A launcher ends all processes as soon as one fails, so this one gives rank zero time to speak.
+func leaveQuietly(_ code: Int32) -> Never {
+  if code != 0 { sleep(1) }
+  exit(code)
 }
 
 /// Ends this process when all ranks end theirs.
@@ -49,7 +60,7 @@ private func printNote(_ kind: String, _ message: String, color: Int) {
   FileHandle.standardError.write(Data("\(label) \(message)\n".utf8))
 }
 
-/// Prints a line to standard output at once. A closed pipe is not an error.
+/// Prints a line to standard output at once; a closed pipe is not an error.
 func printLine(_ line: String = "") {
   try? FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
 }
@@ -61,7 +72,7 @@ enum Terminal {
     isatty(STDERR_FILENO) == 1 && isCapable
   }
 
-  /// The columns of standard error's terminal; nil when it is none, or a launcher's that has no size.
+  /// The columns of standard error's terminal; nil when it is none, or a launcher's without a size.
   static var columns: Int? {
     guard isatty(STDERR_FILENO) == 1, isCapable else { return nil }
     var size = winsize()

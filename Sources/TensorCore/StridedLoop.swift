@@ -63,3 +63,20 @@ struct StridedLoop {
     }
   }
 }
+
+extension StridedLoop {
+  /// Calls `body` with the offsets of each element in both operands and its index in row-major
+  /// order.
+  func forEachElement(_ body: (Int, Int, Int) -> Void) {
+    forEachBlock { rows, cols, offsets in
+      for row in 0..<rows {
+        for col in 0..<cols {
+          body(
+            offsets[0] + row * rowStride(0) + col * columnStride(0),
+            offsets[1] + row * rowStride(1) + col * columnStride(1),
+            offsets[2] + row * cols + col)
+        }
+      }
+    }
+  }
+}

@@ -23,8 +23,14 @@ public class Tensor {
   /// The operation that computed this tensor, nil for a leaf.
   final var operation: Operation?
   final var leafRequiresGrad = false
+  /// Whether this tensor was made as a view of another one.
+  final var isView = false
   /// For the leaves of a backward pass: how many of its operations have yet to contribute.
   final var pendingUses = 0
+  /// The hooks of a leaf.
+  final var hooks: [GradientHook] = []
+  /// The gradient of a leaf with hooks, until it is complete for the pass.
+  final var pendingGradient: Tensor?
   /// The memory that this leaf's gradient goes to, when someone provides it.
   package final var gradientSlot: Tensor?
 
@@ -121,9 +127,11 @@ public class Tensor {
 
   /// A tensor over the same storage with another layout, outside the graph.
   final func view(_ shape: Shape, _ strides: Shape, _ offset: Int, _ isContiguous: Bool) -> Tensor {
-    Tensor(
+    let view = Tensor(
       shape: shape, strides: strides, offset: offset, storage: storage, dataType: dataType,
       isContiguous: isContiguous)
+    view.isView = true
+    return view
   }
 
   /// A view with other strides; finds out by itself whether it is contiguous.

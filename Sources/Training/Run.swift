@@ -158,7 +158,8 @@ public struct RunDirectoryUnusable: ExitStatusProviding, CustomStringConvertible
 
   /// What happened and what to do.
   public var description: String {
-    "no run can be kept in '\(path)': \(cause); name another place with --run-dir or logging.directory"
+    "no run can be kept in '\(path)': \(cause); "
+      + "name another place with --run-dir or logging.directory"
   }
 
   /// The cause's: 73 where it cannot be created, 74 where it cannot be written.
@@ -173,8 +174,8 @@ public struct RunExists: ExitStatusProviding, CustomStringConvertible {
   /// What is there and what to do.
   public var description: String {
     """
-    '\(path)' holds checkpoints of a run that would be overwritten; name another --run-dir, or go on from its newest \
-    checkpoint with --resume auto
+    '\(path)' holds checkpoints of a run that would be overwritten; name another --run-dir, or go \
+    on from its newest checkpoint with --resume auto
     """
   }
 

@@ -8,6 +8,7 @@ failed=0
 skipped=0
 status=
 job=
+mpirun=(mpirun --oversubscribe -np)
 
 # MARK: Checks
 
@@ -73,9 +74,9 @@ launch() { # launch COMMAND...
 
 run() { launch "$lockstep" "$@"; } # run ARGUMENT...
 
-# Runs the command on several ranks, as far as this machine has room for them.
+# Runs the command on several ranks, which may be more than there are cores.
 ranks() { # ranks COUNT ARGUMENT...
-  launch mpirun --oversubscribe -np "$1" "$lockstep" "${@:2}"
+  launch "${mpirun[@]}" "$1" "$lockstep" "${@:2}"
 }
 
 # Starts a command that trains and goes on; `finish` waits for it.
@@ -109,11 +110,11 @@ last_step() { # last_step RUN
 # Waits until the run that `begin` started has come some steps further than the one before it.
 wait_for_steps() { # wait_for_steps RUN COUNT
   local tries step
-  for ((tries = 0; tries < 600; tries++)); do
+  for ((tries = 0; tries < 1500; tries++)); do
     step=$(last_step "$1")
     if ((${step:-0} >= ${last:-0} + $2)); then return; fi
     kill -0 "$job" 2>/dev/null || break
-    sleep 0.05
+    sleep 0.02
   done
   check "$1 comes $2 steps further than ${last:-0}" false
 }

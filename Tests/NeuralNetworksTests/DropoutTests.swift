@@ -116,8 +116,13 @@ import Testing
     #expect(isKept(.float32) == isKept(.float64))
   }
 
-  @Test("a probability outside 0..<1 is refused", arguments: [-0.1, 1.0, .nan])
+  @Test("a probability outside 0..<1 is refused", arguments: [-0.1, 1.0])
   func invalid(_ probability: Double) async {
     await #expect(processExitsWith: .failure) { [probability] in _ = Dropout(probability) }
+  }
+
+  @Test("a probability that is not a number is refused")
+  func notANumber() async {
+    await #expect(processExitsWith: .failure) { _ = Dropout(.nan) }
   }
 }

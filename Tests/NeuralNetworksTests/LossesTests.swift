@@ -7,11 +7,12 @@ private typealias Loss = @Sendable (GoldenCase.Inputs, Reduction) -> Tensor
 
 /// A loss with each of its reductions.
 private func reduced(
-  _ name: String, _ inputs: [String], scale: Golden.Scale = .element, _ loss: @escaping Loss
+  _ name: String, _ inputs: [String], tolerance: Double = 1, scale: Golden.Scale = .element,
+  _ loss: @escaping Loss
 ) -> [GoldenCase] {
   let reductions: [(String, Reduction)] = [("none", .none), ("sum", .sum), ("mean", .mean)]
   return reductions.map { suffix, reduction in
-    GoldenCase("\(name)_\(suffix)", inputs, scale) { loss($0, reduction) }
+    GoldenCase("\(name)_\(suffix)", inputs, tolerance: tolerance, scale) { loss($0, reduction) }
   }
 }
 
@@ -28,7 +29,8 @@ private let losses: [GoldenCase] =
     meanSquaredError($0["prediction"], $0["target"], reduction: $1)
   }
   + reduced("cross_entropy", ["logits", "labels"], scale: .largest, ofClasses)
-  + reduced("cross_entropy_large", ["logits", "labels"], ofClasses)
+  // Backward takes exp(x - log(sum(exp(x)))), and at 1000 a float32 number is that coarse.
+  + reduced("cross_entropy_large", ["logits", "labels"], tolerance: 40, ofClasses)
   + reduced("nll_of_log_softmax", ["logits", "labels"], scale: .largest) { inputs, reduction in
     let chosen = inputs["labels"].oneHot(4, inputs["logits"].dataType)
     let losses = -(inputs["logits"].logSoftmax() * chosen).sum(axes: [1])

@@ -174,6 +174,96 @@ struct AutogradTests {
     #expect(message.contains("Sin") && message.contains("overwritten"))
   }
 
+  @Test("in-place changes are seen by views and by the version check")
+  func inPlace() async {
+    var y = Tensor.arange(6).reshaped(to: [2, 3])
+    let column = y.transposed()[1]
+    y += 1
+    y[0].mul_(Tensor(Float(10)))
+    #expect(column.array(of: Float.self) == [20, 5])
+    let p = leaf([1, 2])
+    (p * p).sum().backward()
+    p.detached().sub_(p.grad!, scale: 0.5)
+    #expect(p.doubles() == [0, 0])
+
+    let x = leaf([1, 2])
+    var z = x.sin()
+    z += 1  // sin needs x, not its result
+    z.sum().backward()
+    #expect(x.grad!.doubles() == x.cos().doubles())
+
+    func expectMessage(_ result: ExitTest.Result?, _ part: String) {
+      let message = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+      #expect(message.contains(part), "\(message.prefix(300))")
+    }
+    expectMessage(
+      await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        var y = leaf([1, 2]).sin()
+        y *= y
+        y.sum().backward()
+      }, "Multiply needs its value")
+    expectMessage(
+      await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        var x = leaf([1, 2])
+        x += 1
+      }, "a leaf that requires gradients")
+    expectMessage(
+      await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        var view = (leaf([1, 2]) * 2)[0]
+        view += 1
+      }, "a view")
+  }
+
+  @Test("hooks see gradients once complete and may replace them")
+  func hooks() {
+    let x = leaf([2])
+    var seen: [Double] = []
+    let handle = x.registerHook { dy in
+      seen.append(dy.item())
+      return dy * 10
+    }
+    let y = x * 3
+    y.registerHook { dy in
+      seen.append(dy.item())
+      return nil
+    }
+    (y + y + x).backward()
+    #expect(seen == [2, 7] && x.grad!.item() == 70)
+    handle.remove()
+    (x * 1).backward()
+    #expect(x.grad!.item() == 71)
+  }
+
+  @Test("a result can keep its gradient")
+  func retainedGradient() {
+    let x = leaf([2])
+    let y = x * 3
+    y.retainsGrad = true
+    (y * y).backward()
+    #expect(y.retainsGrad && y.grad!.item() == 12 && x.grad!.item() == 36)
+  }
+
+  @Test("the graph as DOT names operations, leaves and shapes")
+  func graph() {
+    let (w, x) = (leaf([1, 2, 3], [1, 3]), leaf([1, 2, 3], [3, 1]))
+    let dot = w.matmul(x).exp().graphDescription(["w": w])
+    #expect(
+      dot == """
+        digraph {
+          rankdir=BT;
+          node [shape=box, fontname="sans-serif"];
+          op0 [label="Matmul\\n[1, 1]"];
+          leaf0 [label="w\\n[1, 3]", shape=ellipse];
+          leaf1 [label="[3, 1]", shape=ellipse];
+          op1 [label="Exp\\n[1, 1]"];
+          leaf0 -> op0;
+          leaf1 -> op0;
+          op0 -> op1;
+        }
+
+        """)
+  }
+
   @Test("a user's own operation in one function")
   func customOperation() throws {
     func cubed(_ x: Tensor) -> Tensor {

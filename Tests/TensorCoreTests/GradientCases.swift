@@ -94,6 +94,38 @@ private let basicGradientCases: [GradientCase] = [
   .init("flattened", [2, 3, 2]) { $0[0].flattened(from: 1).exp() },
   .init("contiguous", [2, 3]) { $0[0].transposed().contiguous().exp() },
   .init("copy", [2, 3]) { $0[0].copy().exp() },
+  // Joining and indexing
+  .init("concatenated", [2, 3], [1, 3]) { .concatenated([$0[0], $0[1], $0[0]]).exp() },
+  .init("concatenated along the last axis", [2, 3], [2, 1]) {
+    .concatenated([$0[0], $0[1]], axis: -1).exp()
+  },
+  .init("stacked", [2, 3], [2, 3]) { .stacked([$0[0], $0[1]], axis: 1).exp() },
+  .init("split", [5, 2]) { x in
+    let parts = x[0].split(2)
+    return parts[0].exp().sum() + parts[1].sin().sum() + parts[2].sum()
+  },
+  .init("indexSelected", [4, 3]) { $0[0].indexSelected(Tensor([2, 0, 2] as [Int32])).exp() },
+  .init("gathered", [3, 4]) {
+    $0[0].gathered(Tensor([[1, 1], [0, 3], [2, 2]] as [[Int32]]), axis: 1).exp()
+  },
+  .init("scattered", [2, 3]) {
+    $0[0].scattered(Tensor([[1, 1, 0], [3, 0, 2]] as [[Int32]]), in: [2, 4], axis: 1).exp()
+  },
+  .init("cumulativeSum", [3, 4]) { $0[0].cumulativeSum(axis: 0).exp() },
+  .init("sorted", [3, 4]) { $0[0].sorted(descending: true) * $0[0] },
+  .init("topK", [3, 4]) { $0[0].topK(2).values.exp() },
+  .init("einsum, matrix product", [2, 3], [3, 4]) { .einsum("ij,jk->ik", $0[0], $0[1]) },
+  .init("einsum, batches", [2, 2, 3, 4], [2, 2, 5, 4]) {
+    .einsum("bhqd,bhkd->bhqk", $0[0], $0[1])
+  },
+  .init("einsum, sums and transposes", [2, 3, 4], [3]) { .einsum("ijk,j->ki", $0[0], $0[1]) },
+  .init("einsum, outer product", [2], [3]) { .einsum("i,j->ji", $0[0], $0[1]) },
+  // In place
+  .init("add_", [2, 3], [3]) { x in (x[0] * 1).add_(x[1], scale: 3).exp() },
+  .init("sub_", [2, 3], [3]) { x in (x[0] * 1).sub_(x[1]).exp() },
+  .init("mul_", [2, 3], [3]) { x in x[0].sin().add_(x[0]).mul_(x[1] * 2) },
+  .init("div_", [2, 3], [3], range: 0.5...2) { x in (x[0] + 0).div_(x[1]).exp() },
+  .init("copy_", [2, 3], [3]) { x in (x[0] * 2).copy_(x[1]).exp() + x[0] },
   // Reductions
   .init("sum", [2, 3]) { $0[0].sum().exp() },
   .init("sum over an axis", [2, 3, 4]) { $0[0].sum(axes: [1]).sin() },

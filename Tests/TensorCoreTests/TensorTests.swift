@@ -100,6 +100,23 @@ struct TensorTests {
     #expect((product - wide.contiguous().matmul(b)).abs().max().item() == 0)
   }
 
+  @Test("joining, indexing and orders")
+  func indexing() {
+    let x = Tensor([[3, 1, 2], [6, 5, 4]] as [[Float]])
+    #expect(x.sorted().array(of: Float.self) == [1, 2, 3, 4, 5, 6])
+    #expect(x.argsort(axis: 0, descending: true).array(of: Int32.self) == [1, 1, 1, 0, 0, 0])
+    let top = x.topK(2)
+    #expect(top.values.array(of: Float.self) == [3, 2, 6, 5])
+    #expect(top.indices.array(of: Int32.self) == [0, 2, 0, 1])
+    #expect(x.cumulativeSum(axis: 1).array(of: Float.self) == [3, 4, 6, 6, 11, 15])
+    #expect(Tensor.stacked([x, x], axis: 2).shape == [2, 3, 2])
+    #expect(Tensor.concatenated([x, x[0..<1]]).shape == [3, 3])
+    #expect(x.split(2, axis: 1).map(\.shape) == [[2, 2], [2, 1]])
+    #expect(Tensor([2, .nan, 1]).argsort().array(of: Int32.self) == [2, 0, 1])
+    #expect(Tensor.einsum("ij->ji", x).shape == [3, 2])
+    #expect(Tensor.einsum("ij->", x).item() == 21)
+  }
+
   @Test("random tensors depend on the seed and the draw alone")
   func randomness() {
     var first = RandomSource(seed: 7)

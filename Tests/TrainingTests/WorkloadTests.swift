@@ -53,11 +53,11 @@ private struct Generator {
       parameter.assign(values)
       if index == 0 {
         #expect(
-          try values.doubles().prefix(8).elementsEqual(golden("first_weights").values))
+          try values.doubles().prefix(8).elementsEqual(golden("first_weights").tensor().doubles()))
       }
     }
     let inputs = generator.tensor([batch, sizes[0]]) { 2 * $0 - 1 }
-    #expect(try inputs.doubles().prefix(8).elementsEqual(golden("first_inputs").values))
+    #expect(try inputs.doubles().prefix(8).elementsEqual(golden("first_inputs").tensor().doubles()))
     let targets =
       isSmall
       ? generator.tensor([batch]) { ($0 * Double(sizes.last!)).rounded(.down) }

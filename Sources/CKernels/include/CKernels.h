@@ -267,6 +267,101 @@ void ck_gemm_small_f64(double *c, const double *a, const double *b, size_t m, si
                        ptrdiff_t a_row, ptrdiff_t a_col, ptrdiff_t b_row, ptrdiff_t b_col, size_t ldc,
                        double beta);
 
+// ---------------------------------------------------------------- smooth activations
+
+// y[i] = f(x[i]), and dx[i] = dy[i] * f'(s[i]) for s = x
+//   erf                                    the error function (forward only)
+//   gelu       x * P(X <= x) for a normal X
+//   gelu_tanh  x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))
+//   silu       x / (1 + e^-x)
+//   softplus   log(1 + e^x), without overflow
+#define CK_SMOOTH(T, suffix)                                                       \
+  void ck_erf_##suffix(T *y, const T *x, size_t n);                                \
+  void ck_gelu_##suffix(T *y, const T *x, size_t n);                               \
+  void ck_gelu_backward_##suffix(T *dx, const T *dy, const T *s, size_t n);        \
+  void ck_gelu_tanh_##suffix(T *y, const T *x, size_t n);                          \
+  void ck_gelu_tanh_backward_##suffix(T *dx, const T *dy, const T *s, size_t n);   \
+  void ck_silu_##suffix(T *y, const T *x, size_t n);                               \
+  void ck_silu_backward_##suffix(T *dx, const T *dy, const T *s, size_t n);        \
+  void ck_softplus_##suffix(T *y, const T *x, size_t n);                           \
+  void ck_softplus_backward_##suffix(T *dx, const T *dy, const T *s, size_t n);    \
+  /* x > 0 ? x : slope * x */                                                      \
+  void ck_leaky_relu_##suffix(T *y, const T *x, size_t n, T slope);                \
+  void ck_leaky_relu_backward_##suffix(T *dx, const T *dy, const T *x, size_t n, T slope); \
+  /* x > 0 ? x : alpha * (e^x - 1) */                                              \
+  void ck_elu_##suffix(T *y, const T *x, size_t n, T alpha);                       \
+  void ck_elu_backward_##suffix(T *dx, const T *dy, const T *x, size_t n, T alpha);
+CK_SMOOTH(float, f32)
+CK_SMOOTH(double, f64)
+#undef CK_SMOOTH
+
+// ---------------------------------------------------------------- normalisation
+
+// Of each row of x[rows, cols]: y = (x - mean) * rd * weight + bias, with the reciprocal deviation
+// rd = 1 / sqrt(variance + epsilon), the variance being biased. weight and bias [cols] may be NULL.
+//   layer_norm_backward  dx = rd * (g - mean(g) - n * mean(g * n)), g = dy * weight, n = (x - mean) * rd
+//   layer_norm_sums      dweight = sum over rows of dy * n, dbias = sum over rows of dy
+// Of each channel of x[rows, channels, cols]:
+//   channel_moments      the mean and the biased variance
+//   channel_affine       y = (x - center) * scale + shift; shift may be NULL
+//   channel_sums         sum = sum of dy, product = sum of dy * (x - center)
+//   channel_backward     dx = scale * (dy - shift - slope * (x - center))
+#define CK_NORMALIZATION(T, suffix)                                                                \
+  void ck_layer_norm_##suffix(T *y, T *mean, T *reciprocal_deviation, const T *x, const T *weight, \
+                              const T *bias, size_t rows, size_t cols, T epsilon);                 \
+  void ck_layer_norm_backward_##suffix(T *dx, const T *dy, const T *x, const T *mean,              \
+                                       const T *reciprocal_deviation, const T *weight,             \
+                                       size_t rows, size_t cols);                                  \
+  void ck_layer_norm_sums_##suffix(T *dweight, T *dbias, const T *dy, const T *x, const T *mean,   \
+                                   const T *reciprocal_deviation, size_t rows, size_t cols);       \
+  void ck_channel_moments_##suffix(T *mean, T *variance, const T *x, size_t rows, size_t channels, \
+                                   size_t cols);                                                   \
+  void ck_channel_affine_##suffix(T *y, const T *x, const T *center, const T *scale,               \
+                                  const T *shift, size_t rows, size_t channels, size_t cols);      \
+  void ck_channel_sums_##suffix(T *sum, T *product, const T *dy, const T *x, const T *center,      \
+                                size_t rows, size_t channels, size_t cols);                        \
+  void ck_channel_backward_##suffix(T *dx, const T *dy, const T *x, const T *center,               \
+                                    const T *scale, const T *shift, const T *slope, size_t rows,   \
+                                    size_t channels, size_t cols);
+CK_NORMALIZATION(float, f32)
+CK_NORMALIZATION(double, f64)
+#undef CK_NORMALIZATION
+
+// ---------------------------------------------------------------- rows by index
+
+// y[r, :] = x[indices[r], :], rows of `bytes` bytes; the caller checks the indices.
+void ck_gather_rows(void *y, const void *x, const int32_t *indices, size_t rows, size_t bytes);
+// y[indices[r], :] += x[r, :], in the order of r.
+void ck_scatter_add_rows_f32(float *y, const float *x, const int32_t *indices, size_t rows, size_t cols);
+void ck_scatter_add_rows_f64(double *y, const double *x, const int32_t *indices, size_t rows, size_t cols);
+
+// ---------------------------------------------------------------- attention
+
+// How far apart batches, heads and rows are; the elements of a row are neighbours.
+typedef struct {
+  ptrdiff_t batch, head, row;
+} ck_head_strides;
+
+// q, dq, y and dy are [batches, heads, queries, width], k, v, dk and dv [batches, heads, keys, width] in any
+// layout; dy lies as y. If causal, query i looks at the keys 0...i only. keys > 0.
+typedef struct {
+  size_t batches, heads, queries, keys, width;
+  ck_head_strides q, k, v, y, dq, dk, dv;
+  bool causal;
+} ck_attention;
+
+// y = softmax(scale * q k^T) v in tiles, the softmax being corrected from tile to tile; log_sum_exp and delta
+// are [batches, heads, queries]. The backward pass computes the scores again; delta is scratch.
+#define CK_ATTENTION(T, suffix)                                                                  \
+  void ck_attention_##suffix(T *y, T *log_sum_exp, const T *q, const T *k, const T *v,           \
+                             const ck_attention *shape, T scale);                                \
+  void ck_attention_backward_##suffix(T *dq, T *dk, T *dv, T *delta, const T *dy, const T *q,    \
+                                      const T *k, const T *v, const T *y, const T *log_sum_exp,  \
+                                      const ck_attention *shape, T scale);
+CK_ATTENTION(float, f32)
+CK_ATTENTION(double, f64)
+#undef CK_ATTENTION
+
 // ---------------------------------------------------------------- optimizers
 
 // One pass of stochastic gradient descent, PyTorch's rule:
@@ -277,6 +372,14 @@ void ck_gemm_small_f64(double *c, const double *a, const double *b, size_t m, si
 void ck_sgd_f32(float *w, float *velocity, const float *grad, size_t n, float learning_rate,
                 float momentum, float dampening, float weight_decay, bool nesterov, bool first,
                 float scale);
+
+// One step of AdamW, PyTorch's rule, where correction_i = 1 - beta_i^step:
+//   w -= learning_rate * weight_decay * w
+//   m += (1 - beta1) * (grad - m);  v = beta2 * v + (1 - beta2) * grad^2
+//   w -= learning_rate / correction1 * m / (sqrt(v) / sqrt(correction2) + epsilon)
+void ck_adamw_f32(float *w, float *first_moment, float *second_moment, const float *grad, size_t n,
+                  float learning_rate, float beta1, float beta2, float epsilon, float weight_decay,
+                  double correction1, double correction2);
 
 #ifdef __cplusplus
 }

@@ -9,6 +9,7 @@
 #include "rows.h"
 #include "random.h"
 #include "products.h"
+#include "networks.h"
 #include "optimizers.h"
 
 const struct ck_kernels KERNEL_TABLE = {

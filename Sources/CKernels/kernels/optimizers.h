@@ -43,3 +43,40 @@ static void sgd_f32(float *w, float *velocity, const float *grad, size_t n, floa
                                       : (first ? sgd_momentum_first : sgd_momentum);
   for_range(body, &job, n, GRAIN_MEMORY);
 }
+
+struct adamw_job {
+  float *w, *m, *v;
+  const float *grad;
+  float fresh1, beta2, fresh2, epsilon, keep, rate, scale;
+};
+
+static void adamw_range(const void *context, size_t begin, size_t end) {
+  const struct adamw_job job = *(const struct adamw_job *)context;
+  FOR_VECTORS(F32_LANES, begin, end, {
+    const vf g = GET(vf, job.grad);
+    vf m = GET(vf, job.m);
+    m += job.fresh1 * (g - m);
+    const vf v = job.beta2 * GET(vf, job.v) + job.fresh2 * g * g;
+    PUT(job.m, m);
+    PUT(job.v, v);
+    const vf w = GET(vf, job.w) * job.keep;
+    PUT(job.w, w - job.rate * m / (__builtin_elementwise_sqrt(v) * job.scale + job.epsilon));
+  });
+}
+
+static void adamw_f32(float *w, float *first_moment, float *second_moment, const float *grad,
+                      size_t n, float learning_rate, float beta1, float beta2, float epsilon,
+                      float weight_decay, double correction1, double correction2) {
+  const struct adamw_job job = {.w = w,
+                                .m = first_moment,
+                                .v = second_moment,
+                                .grad = grad,
+                                .fresh1 = (float)(1 - (double)beta1),
+                                .beta2 = beta2,
+                                .fresh2 = (float)(1 - (double)beta2),
+                                .epsilon = epsilon,
+                                .keep = (float)(1 - (double)learning_rate * weight_decay),
+                                .rate = (float)(learning_rate / correction1),
+                                .scale = (float)(1 / sqrt(correction2))};
+  for_range(adamw_range, &job, n, GRAIN_MEMORY);
+}

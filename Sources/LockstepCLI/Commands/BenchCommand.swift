@@ -31,9 +31,10 @@ struct BenchCommand: ParsableCommand {
     var json = false
 
     func validate() throws {
-      guard Workload.all.contains(where: { $0.name == workload }) else {
+      let names = Workload.all.map(\.name)
+      guard names.contains(workload) else {
         throw ValidationError(
-          "there is no workload '\(workload)'; known: \(Workload.all.map(\.name).joined(separator: ", "))")
+          "there is no workload '\(workload)'; known: \(names.joined(separator: ", "))")
       }
       guard threads >= 1, threads <= 256 else { throw ValidationError("--threads must be 1...256") }
       guard seconds > 0 else { throw ValidationError("--seconds must be positive") }

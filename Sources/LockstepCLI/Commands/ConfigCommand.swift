@@ -65,8 +65,9 @@ struct ConfigCommand: ParsableCommand {
         if communicator.isRoot {
           let description = trainer.describe()
           printLine(
-            "\(config) is right: \(grouped(description.parameterCount)) parameters, \(grouped(description.trainingSamples)) training samples, \(grouped(description.totalSteps)) steps"
-          )
+            "\(config) is right: \(grouped(description.parameterCount)) parameters, "
+              + "\(grouped(description.trainingSamples)) training samples, "
+              + "\(grouped(description.totalSteps)) steps")
         }
         return .success
       }

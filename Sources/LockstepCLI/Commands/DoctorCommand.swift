@@ -4,7 +4,8 @@ import Lockstep
 
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "doctor", abstract: "Checks whether this machine, or this job, is fit for training.",
+    commandName: "doctor",
+    abstract: "Checks whether this machine, or this job, is fit for training.",
     discussion: """
       Start it the way training will be started, for example: mpirun -np 4 lockstep doctor
 
@@ -39,7 +40,9 @@ struct DoctorCommand: ParsableCommand {
   }
 }
 
-/// What was found, in the order of the report. Every rank makes one; rank zero's is shown.
+/// What was found, in the order of the report.
+///
+/// Every rank makes one; rank zero's is shown.
 private struct DoctorReport {
   enum Level: String {
     case ok = "[ok]  "
@@ -65,7 +68,9 @@ private struct DoctorReport {
 
   mutating func checkProgram() {
     add(.ok, "program", "lockstep \(Version.current), kernels for \(Threads.instructionSet)")
-    add(.ok, "processor", "\(Environment.processor), \(count(Affinity.current.cores.count, "core")) for this process")
+    add(
+      .ok, "processor",
+      "\(Environment.processor), \(count(Affinity.current.cores.count, "core")) for this process")
     if let wanted = ProcessInfo.processInfo.environment["LOCKSTEP_ISA"] {
       add(.warning, "kernels", "LOCKSTEP_ISA=\(wanted) is set; unset it for the fastest kernels")
     }
@@ -78,16 +83,22 @@ private struct DoctorReport {
       guard let value = environment[name] else { continue }
       add(
         .warning, "OpenBLAS",
-        "\(name)=\(value) overrides what OpenBLAS would choose and can halve its speed; unset \(name)")
+        "\(name)=\(value) overrides what OpenBLAS would choose and can halve its speed; "
+          + "unset \(name)")
     }
-    if Threads.instructionSet == "avx512", ["Haswell", "Zen", "Sandybridge"].contains(BLAS.coreName) {
+    if Threads.instructionSet == "avx512",
+      ["Haswell", "Zen", "Sandybridge"].contains(BLAS.coreName)
+    {
       add(.warning, "OpenBLAS", "uses \(BLAS.coreName) kernels although this processor has AVX-512")
     }
   }
 
   mutating func checkRanks(_ communicator: any Communicator, threads: Int) {
-    let all = communicator.allGather(
-      "\(ProcessInfo.processInfo.hostName)\t\(Affinity.current.cores.count)\t\(threads)\t\(Threads.instructionSet)\t\(BLAS.coreName)")
+    let own = [
+      ProcessInfo.processInfo.hostName, String(Affinity.current.cores.count), String(threads),
+      Threads.instructionSet, BLAS.coreName,
+    ]
+    let all = communicator.allGather(own.joined(separator: "\t"))
     let rows = all.map { $0.split(separator: "\t").map(String.init) }
     let hosts = Set(rows.map { $0[0] }).count
     let ranks = communicator.worldSize
@@ -97,12 +108,15 @@ private struct DoctorReport {
       add(.ok, "ranks", "\(ranks) on \(count(hosts, "host")), \(MPICommunicator.libraryVersion)")
     }
     add(.ok, "threads", "\(threads) per rank")
-    if ranks > 1, communicator.localSize > ProcessInfo.processInfo.activeProcessorCount {
+    let cores = ProcessInfo.processInfo.activeProcessorCount
+    if ranks > 1, communicator.localSize > cores {
       add(
         .warning, "threads",
-        "\(communicator.localSize) ranks share \(count(ProcessInfo.processInfo.activeProcessorCount, "core")): they will wait for each other; start fewer")
+        "\(communicator.localSize) ranks share \(count(cores, "core")): they will wait for each "
+          + "other; start fewer")
     }
-    for (index, name) in [(3, "kernels"), (4, "OpenBLAS core")] where Set(rows.map { $0[index] }).count > 1 {
+    for (index, name) in [(3, "kernels"), (4, "OpenBLAS core")]
+    where Set(rows.map { $0[index] }).count > 1 {
       let values = rows.enumerated().map { "rank \($0.offset): \($0.element[index])" }
       add(.fail, name, "differ between ranks (\(values.joined(separator: ", "))), so results would")
     }
@@ -130,7 +144,9 @@ private struct DoctorReport {
     if let fastest = all.max(), slowest < 0.7 * fastest, let rank = all.firstIndex(of: slowest) {
       add(
         .warning, "speed",
-        String(format: "rank %d reaches %.0f %% of the fastest; every step waits for it", rank, 100 * slowest / fastest))
+        String(
+          format: "rank %d reaches %.0f %% of the fastest; every step waits for it", rank,
+          100 * slowest / fastest))
     }
   }
 

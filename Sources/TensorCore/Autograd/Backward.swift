@@ -21,7 +21,7 @@ extension Tensor {
       "backward: this \(shape) does not require gradients; no leaf it was computed from does")
     let seed = upstream(gradient, "backward")
     guard let operation else {
-      accumulate(seed, keepsGraph: createGraph)
+      accumulate(Tensor.applying(hooks, to: seed), keepsGraph: createGraph)
       onFinalGradient?(self)
       return
     }
@@ -89,7 +89,7 @@ extension Tensor {
   /// Where a pullback may put a gradient of this leaf directly, and whether it must add to what is
   /// there; nil when it has to return a tensor to be added.
   final var gradientDestination: (tensor: Tensor, adds: Bool)? {
-    guard operation == nil, leafRequiresGrad,
+    guard operation == nil, leafRequiresGrad, hooks.isEmpty,
       ck_current_thread_state().pointee.gradients_in_place != 0
     else { return nil }
     if let grad { return grad.isContiguous && grad.operation == nil ? (grad, true) : nil }
@@ -152,8 +152,10 @@ private struct BackwardPass {
     withGradientMode(createsGraph) {
       for operation in operations {
         var gradients: [Tensor?] = []
-        if let dy = operation.gradient {
+        if var dy = operation.gradient {
           operation.gradient = nil
+          if !operation.hooks.isEmpty { dy = Tensor.applying(operation.hooks, to: dy) }
+          operation.retainingTensor?.accumulate(dy, keepsGraph: createsGraph)
           onOperation(operation, dy)
           gradients = operation.pullback!(dy)
           assert(
@@ -167,16 +169,31 @@ private struct BackwardPass {
           case .operation(let input):
             if let gradient { add(gradient, to: input, operation.name) }
           case .leaf(let leaf):
-            if let gradient {
-              onLeaf(leaf, fitted(gradient, leaf.shape, leaf.dataType, operation.name))
-            }
             leaf.pendingUses -= 1
-            if leaf.pendingUses == 0 { onFinal(leaf) }
+            if let gradient {
+              collect(fitted(gradient, leaf.shape, leaf.dataType, operation.name), leaf, onLeaf)
+            }
+            if leaf.pendingUses == 0 {
+              finish(leaf, onLeaf)
+              onFinal(leaf)
+            }
           }
         }
         if !retainsGraph { operation.release() }
       }
     }
+  }
+
+  /// Hands over a part of a leaf's gradient, unless hooks want to see the whole first.
+  private func collect(_ gradient: Tensor, _ leaf: Tensor, _ onLeaf: (Tensor, Tensor) -> Void) {
+    if leaf.hooks.isEmpty { return onLeaf(leaf, gradient) }
+    leaf.pendingGradient = leaf.pendingGradient.map { $0 + gradient } ?? gradient
+  }
+
+  private func finish(_ leaf: Tensor, _ onLeaf: (Tensor, Tensor) -> Void) {
+    guard let gradient = leaf.pendingGradient else { return }
+    leaf.pendingGradient = nil
+    onLeaf(leaf, Tensor.applying(leaf.hooks, to: gradient))
   }
 
   /// All operations that `root` was computed from, users before the used, counting the uses of

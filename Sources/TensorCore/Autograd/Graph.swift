@@ -1,17 +1,68 @@
+// The graph behind a tensor, to be looked at.
+
 extension Tensor {
   /// The names of all operations that this tensor was computed by.
   package final func operationNames() -> Set<String> {
+    Set(operationsBehind().map { "\($0.name)" })
+  }
+
+  /// All operations that this tensor was computed by, the newest first.
+  private func operationsBehind() -> [Operation] {
     guard let operation else { return [] }
     var seen: Set<ObjectIdentifier> = [ObjectIdentifier(operation)]
-    var waiting = [operation]
-    var names: Set<String> = []
-    while let next = waiting.popLast() {
-      names.insert("\(next.name)")
-      for case .operation(let input) in next.edges
+    var found = [operation]
+    var next = 0
+    while next < found.count {
+      for case .operation(let input) in found[next].edges
       where seen.insert(ObjectIdentifier(input)).inserted {
-        waiting.append(input)
+        found.append(input)
+      }
+      next += 1
+    }
+    return found.sorted { $0.sequence > $1.sequence }
+  }
+
+  /// The graph behind this tensor in Graphviz's DOT language: operations as boxes, leaves as
+  /// ellipses, each with its shape; arrows go the way that values went.
+  ///
+  ///     try tensor.graphDescription(["weight": w]).write(toFile: "graph.dot", …)
+  ///     // dot -Tsvg graph.dot > graph.svg
+  ///
+  /// Leaves found in `names` are shown under their names.
+  public final func graphDescription(_ names: KeyValuePairs<String, Tensor> = [:]) -> String {
+    let leafNames = Dictionary(
+      names.map { (ObjectIdentifier($0.value), $0.key) }, uniquingKeysWith: { first, _ in first })
+    let operations = operationsBehind()
+    let numbers = Dictionary(
+      uniqueKeysWithValues: operations.reversed().enumerated().map {
+        (ObjectIdentifier($0.element), $0.offset)
+      })
+    var nodes: [String] = []
+    var arrows: [String] = []
+    var leaves: [ObjectIdentifier: Int] = [:]
+    func leafNumber(_ leaf: Tensor) -> Int {
+      let key = ObjectIdentifier(leaf)
+      if let known = leaves[key] { return known }
+      let number = leaves.count
+      leaves[key] = number
+      let name = leafNames[key].map { "\($0)\\n" } ?? ""
+      nodes.append("  leaf\(number) [label=\"\(name)\(leaf.shape)\", shape=ellipse];")
+      return number
+    }
+    for operation in operations.reversed() {
+      let number = numbers[ObjectIdentifier(operation)]!
+      nodes.append("  op\(number) [label=\"\(operation.name)\\n\(operation.resultShape)\"];")
+      for edge in operation.edges {
+        switch edge {
+        case .none: break
+        case .leaf(let leaf): arrows.append("  leaf\(leafNumber(leaf)) -> op\(number);")
+        case .operation(let input):
+          arrows.append("  op\(numbers[ObjectIdentifier(input)]!) -> op\(number);")
+        }
       }
     }
-    return names
+    if operations.isEmpty { _ = leafNumber(self) }
+    let head = ["digraph {", "  rankdir=BT;", "  node [shape=box, fontname=\"sans-serif\"];"]
+    return (head + nodes + arrows + ["}"]).joined(separator: "\n") + "\n"
   }
 }

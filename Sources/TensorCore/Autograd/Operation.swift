@@ -26,6 +26,11 @@ package final class Operation {
   /// Creation order on this thread: an operation's inputs have smaller numbers.
   let sequence: UInt64
 
+  /// Called with the gradient of the result, which they may replace.
+  var hooks: [GradientHook] = []
+  /// The result, if it wants to keep its gradient.
+  weak var retainingTensor: Tensor?
+
   // The state of a backward pass.
   var gradient: Tensor?
   var ownsGradient = false

@@ -119,7 +119,7 @@ extension Tensor {
     let (full, keptShape) = (shape, y.shape)
     var target = Shape()
     for axis in 0..<shape.count where keepingAxes || !mask[axis] { target.append(y.shape[axis]) }
-    return y.view(target, target.denseStrides, 0, true)
+    return Tensor(shape: target, storage: y.storage, dataType: dataType)
       .recorded(
         name, from: self,
         withResult: { dy, y in

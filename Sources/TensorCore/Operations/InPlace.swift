@@ -1,0 +1,128 @@
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
+internal import CKernels
+
+// Operations that overwrite their first operand, as PyTorch's with a trailing underscore.
+//
+// The elements are written where they are, so all views see them, and the storage's version tells
+// backward that values saved before no longer hold. In the graph, the tensor becomes the result of
+// the new operation.
+
+extension Tensor {
+  /// Adds `scale * other` to this tensor's elements in place; `other` may broadcast.
+  ///
+  /// The gradients are `dy` and `scale * dy`.
+  @discardableResult
+  public final func add_(_ other: Tensor, scale: Double = 1) -> Tensor {
+    overwrite("Add", with: other) {
+      scale == 1 ? self + other : self + scale * other
+    } pullback: {
+      dy in
+      [dy, scale == 1 ? dy : scale * dy]
+    }
+  }
+
+  /// Subtracts `scale * other` from this tensor's elements in place; `other` may broadcast.
+  @discardableResult
+  public final func sub_(_ other: Tensor, scale: Double = 1) -> Tensor {
+    add_(other, scale: -scale)
+  }
+
+  /// Multiplies this tensor's elements in place; `other` may broadcast.
+  ///
+  /// The gradients are `dy * other` and `dy * x`, for which the old elements
+  /// are copied.
+  @discardableResult
+  public final func mul_(_ other: Tensor) -> Tensor {
+    let x = other.requiresGrad ? Saved(copy(), by: "Multiply") : nil
+    let w = requiresGrad ? Saved(other, by: "Multiply") : nil
+    return overwrite("Multiply", with: other) {
+      self * other
+    } pullback: { dy in
+      [w.map { dy * $0() }, x.map { dy * $0() }]
+    }
+  }
+
+  /// Divides this tensor's elements in place; `other` may broadcast.
+  ///
+  /// The gradients are `dy / other` and `-dy * x / other^2`, for which the old elements
+  /// are copied.
+  @discardableResult
+  public final func div_(_ other: Tensor) -> Tensor {
+    let x = other.requiresGrad ? Saved(copy(), by: "Divide") : nil
+    let w = Saved(other, by: "Divide")
+    return overwrite("Divide", with: other) {
+      self / other
+    } pullback: { dy in
+      let w = w()
+      return [dy / w, x.map { -dy * $0() / (w * w) }]
+    }
+  }
+
+  /// Overwrites the elements with those of `other`, which may broadcast.
+  ///
+  /// The old elements get no gradient, the new ones `dy`.
+  @discardableResult
+  public final func copy_(_ other: Tensor) -> Tensor {
+    overwrite("Copy", with: other) {
+      other.expanded(to: self.shape)
+    } pullback: { dy in
+      [nil, dy]
+    }
+  }
+
+  /// Overwrites every element with `value`.
+  @discardableResult
+  public final func fill_(_ value: Double) -> Tensor { copy_(scalar(value)) }
+
+  /// Overwrites every element with 0.
+  @discardableResult
+  public final func zero_() -> Tensor { fill_(0) }
+
+  /// Adds in place.
+  public static func += (x: inout Tensor, other: Tensor) { x.add_(other) }
+  /// Subtracts in place.
+  public static func -= (x: inout Tensor, other: Tensor) { x.sub_(other) }
+  /// Multiplies in place.
+  public static func *= (x: inout Tensor, other: Tensor) { x.mul_(other) }
+  /// Divides in place.
+  public static func /= (x: inout Tensor, other: Tensor) { x.div_(other) }
+  /// Adds a number in place.
+  public static func += (x: inout Tensor, c: Double) { x.add_(x.scalar(c)) }
+  /// Subtracts a number in place.
+  public static func -= (x: inout Tensor, c: Double) { x.sub_(x.scalar(c)) }
+  /// Multiplies by a number in place.
+  public static func *= (x: inout Tensor, c: Double) { x.mul_(x.scalar(c)) }
+  /// Divides by a number in place.
+  public static func /= (x: inout Tensor, c: Double) { x.div_(x.scalar(c)) }
+
+  private func overwrite(
+    _ name: StaticString, with other: Tensor, value: () -> Tensor, pullback: @escaping Pullback
+  ) -> Tensor {
+    let isRecorded = isGradientEnabled && (requiresGrad || other.requiresGrad)
+    require(
+      !(isGradientEnabled && leafRequiresGrad),
+      """
+      \(name): a leaf that requires gradients \(shape) cannot be changed in place; do it inside \
+      withoutGrad, or on detached()
+      """)
+    require(
+      !isRecorded || !isView,
+      """
+      \(name): a view \(shape) cannot be changed in place where gradients are recorded, because the \
+      tensor behind it would not know; change that one, or work on a copy()
+      """)
+    let y = withoutGrad(value)
+    require(
+      y.shape == shape,
+      "\(name): \(other.shape) does not broadcast to \(shape), which is changed in place")
+    storage.version += 1
+    copyElements(from: y, to: self)
+    if isRecorded {
+      let operation = Operation(name, self, [self, other])
+      operation.pullback = pullback
+      self.operation = operation
+    }
+    return self
+  }
+}

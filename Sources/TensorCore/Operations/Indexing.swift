@@ -1,0 +1,158 @@
+// Elements chosen by int32 indices, and orders of elements.
+
+extension Tensor {
+  /// The parts at `indices`, int32 `[n]`, along an axis; an index may occur several times.
+  ///
+  /// The gradient of a part is the sum of those of its occurrences.
+  public final func indexSelected(_ indices: Tensor, axis: Int = 0) -> Tensor {
+    let axis = shape.normalized(axis: axis, operation: "indexSelected")
+    require(
+      indices.shape.count == 1 && indices.dataType == .int32,
+      "indexSelected: int32 indices [n] are needed, not \(indices.dataType) \(indices.shape)")
+    var target = shape
+    target[axis] = indices.count
+    let wide = withoutGrad {
+      var ones = Shape(repeating: 1, count: shape.count)
+      ones[axis] = indices.count
+      return indices.reshaped(to: ones).expanded(to: target)
+    }
+    return gathered(wide, axis: axis)
+  }
+
+  /// The elements whose place along `axis` is given by int32 `indices`, as PyTorch's `gather`:
+  /// y[i, j] = x[indices[i, j], j] for axis 0.
+  ///
+  /// `indices` has as many axes as this tensor and may be smaller along the others. The gradient is
+  /// added up at the places that the elements were taken from.
+  public final func gathered(_ indices: Tensor, axis: Int) -> Tensor {
+    let axis = shape.normalized(axis: axis, operation: "gathered")
+    checkIndices(indices, axis, "gathered")
+    let (x, places) = (dense(), indices.dense())
+    let y = Tensor(uninitialized: indices.shape, dataType)
+    let from = x.shape
+    forEachPlace(places, in: from, axis) { element, place in
+      switch y.dataType {
+      case .float32: y.f32[element] = x.f32[place]
+      case .float64: y.f64[element] = x.f64[place]
+      case .int32: y.i32[element] = x.i32[place]
+      }
+    }
+    return y.recorded("Gather", from: self) { dy in
+      [dy.scattered(places, in: from, axis: axis)]
+    }
+  }
+
+  /// A tensor of zeros of shape `target` with this tensor's elements added at the places that
+  /// `indices` name along `axis`: the transpose of `gathered`.
+  public final func scattered(_ indices: Tensor, in target: Shape, axis: Int) -> Tensor {
+    let axis = target.normalized(axis: axis, operation: "scattered")
+    require(
+      indices.shape == shape, "scattered: indices \(indices.shape) for elements \(shape)")
+    let y = Tensor.zeros(target, dataType)
+    y.checkIndices(indices, axis, "scattered")
+    let (x, places) = (dense(), indices.dense())
+    forEachPlace(places, in: target, axis) { element, place in
+      switch y.dataType {
+      case .float32: y.f32[place] += x.f32[element]
+      case .float64: y.f64[place] += x.f64[element]
+      case .int32: y.i32[place] &+= x.i32[element]
+      }
+    }
+    return y.recorded("Scatter", from: self) { dy in [dy.gathered(places, axis: axis)] }
+  }
+
+  private func checkIndices(_ indices: Tensor, _ axis: Int, _ name: StaticString) {
+    let fits =
+      indices.shape.count == shape.count
+      && shape.indices.allSatisfy { $0 == axis || indices.shape[$0] <= shape[$0] }
+    require(
+      fits && indices.dataType == .int32,
+      "\(name): indices \(indices.dataType) \(indices.shape) for axis \(axis) of \(shape)")
+    let dense = indices.dense()
+    for element in 0..<dense.count {
+      let index = Int(dense.i32[element])
+      require(
+        index >= 0 && index < shape[axis],
+        "\(name): index \(index) is out of range for axis \(axis) of \(shape)")
+    }
+  }
+
+  /// The sums of the elements up to and including each one along an axis.
+  ///
+  /// The gradient is the sum of `dy` from each element on.
+  public final func cumulativeSum(axis: Int) -> Tensor {
+    let axis = shape.normalized(axis: axis, operation: "cumulativeSum")
+    return summedUp(axis, fromEnd: false)
+  }
+
+  private func summedUp(_ axis: Int, fromEnd: Bool) -> Tensor {
+    let y = Tensor(uninitialized: shape, dataType)
+    copyElements(from: self, to: y)
+    let inner = shape.dropFirst(axis + 1).reduce(1, *)
+    let length = shape[axis]
+    for line in 0..<(length == 0 ? 0 : count / length) {
+      let start = line / inner * inner * length + line % inner
+      for step in 1..<Swift.max(length, 1) {
+        let place = start + (fromEnd ? length - 1 - step : step) * inner
+        let before = fromEnd ? place + inner : place - inner
+        switch dataType {
+        case .float32: y.f32[place] += y.f32[before]
+        case .float64: y.f64[place] += y.f64[before]
+        case .int32: y.i32[place] &+= y.i32[before]
+        }
+      }
+    }
+    return y.recorded("CumulativeSum", from: self) { dy in [dy.summedUp(axis, fromEnd: !fromEnd)] }
+  }
+
+  /// The int32 indices that sort the elements along an axis; equal elements keep their order, and
+  /// NaN counts as the largest.
+  public final func argsort(axis: Int = -1, descending: Bool = false) -> Tensor {
+    let axis = shape.normalized(axis: axis, operation: "argsort")
+    let rows = withoutGrad { transposed(axis, -1).contiguous() }
+    let values = rows.doubles()
+    let length = shape[axis]
+    var order: [Int32] = []
+    order.reserveCapacity(values.count)
+    for start in stride(from: 0, to: values.count, by: Swift.max(length, 1)) {
+      order += (0..<length).sorted { i, j in
+        let (a, b) = (values[start + i], values[start + j])
+        if a.isNaN || b.isNaN {
+          return a.isNaN && b.isNaN ? i < j : descending ? a.isNaN : b.isNaN
+        }
+        return a == b ? i < j : descending ? a > b : a < b
+      }.map(Int32.init)
+    }
+    return Tensor.of(order, shape: rows.shape).transposed(axis, -1)
+  }
+
+  /// The elements in ascending or descending order along an axis.
+  ///
+  /// Gradients go back to where the elements came from.
+  public final func sorted(axis: Int = -1, descending: Bool = false) -> Tensor {
+    gathered(argsort(axis: axis, descending: descending), axis: axis)
+  }
+
+  /// The `k` largest elements along an axis, largest first, and their int32 indices.
+  public final func topK(_ k: Int, axis: Int = -1) -> (values: Tensor, indices: Tensor) {
+    let axis = shape.normalized(axis: axis, operation: "topK")
+    require(k >= 0 && k <= shape[axis], "topK: \(k) of axis \(axis) of \(shape)")
+    let indices = argsort(axis: axis, descending: true).sliced(0..<k, axis: axis).contiguous()
+    return (gathered(indices, axis: axis), indices)
+  }
+}
+
+/// Calls `body` for each element of `indices` in row-major order, with its number and the number of
+/// the element of a dense tensor of shape `shape` that it points to along `axis`.
+private func forEachPlace(
+  _ indices: Tensor, in shape: Shape, _ axis: Int, _ body: (Int, Int) -> Void
+) {
+  let strides = shape.denseStrides
+  let step = strides[axis]
+  var others = strides
+  others[axis] = 0
+  let loop = StridedLoop(shape: indices.shape, others, indices.shape.denseStrides)
+  loop.forEachElement { base, element, _ in
+    body(element, base + Int(indices.i32[element]) * step)
+  }
+}
