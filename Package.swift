@@ -5,6 +5,7 @@ let package = Package(
   name: "Lockstep",
   products: [
     .executable(name: "lockstep", targets: ["LockstepCLI"]),
+    .executable(name: "lockstep-examples", targets: ["Examples"]),
     .library(name: "Lockstep", targets: ["Lockstep"]),
   ],
   dependencies: [
@@ -43,31 +44,52 @@ let package = Package(
     .executableTarget(
       name: "LockstepCLI",
       dependencies: [
-        "Lockstep",
+        "Lockstep", "Training", "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading",
+        "Collectives", "MPICollectives", "CSignals",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
+      ]),
+
+    // The systems of the teaching texts; see docs/tutorial.md.
+    .executableTarget(
+      name: "Examples",
+      dependencies: [
+        "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     // Tests mirror Sources; what they share is in TestSupport.
     .target(name: "TestSupport", dependencies: ["TensorCore"], path: "Tests/TestSupport"),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
-    .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore"]),
     .testTarget(
-      name: "NeuralNetworksTests", dependencies: ["NeuralNetworks", "TestSupport"],
+      name: "TensorCoreTests", dependencies: ["TensorCore", "TestSupport"],
       resources: [.copy("Goldens")]),
     .testTarget(
-      name: "OptimizersTests", dependencies: ["Optimizers", "TestSupport"],
+      name: "NeuralNetworksTests", dependencies: ["NeuralNetworks", "TensorCore", "TestSupport"],
+      resources: [.copy("Goldens")]),
+    .testTarget(
+      name: "OptimizersTests",
+      dependencies: ["Optimizers", "NeuralNetworks", "TensorCore", "TestSupport"],
       resources: [.copy("Goldens")]),
     .testTarget(name: "DataLoadingTests", dependencies: ["DataLoading", "CZlib"]),
     .testTarget(name: "CollectivesTests", dependencies: ["Collectives"]),
-    .testTarget(name: "MPICollectivesTests", dependencies: ["MPICollectives"]),
+    .testTarget(
+      name: "MPICollectivesTests", dependencies: ["MPICollectives", "Collectives"]),
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Training", "Collectives", "DataLoading", "NeuralNetworks", "TensorCore", "TestSupport",
+        "Training", "Collectives", "DataLoading", "Optimizers", "NeuralNetworks", "TensorCore",
+        "TestSupport",
       ],
       resources: [.copy("Goldens")]),
-    .testTarget(name: "LockstepCLITests", dependencies: ["LockstepCLI", "Lockstep"]),
+    .testTarget(
+      name: "LockstepCLITests",
+      dependencies: ["LockstepCLI", "Lockstep", "Training", "Optimizers", "NeuralNetworks", "TensorCore"]
+    ),
+    .testTarget(
+      name: "ExamplesTests",
+      dependencies: ["Examples", "NeuralNetworks", "TensorCore", "TestSupport"],
+      resources: [.copy("Goldens")]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c2x

@@ -67,13 +67,13 @@
   KERNEL(void, log_softmax_backward_##suffix,                                                    \
          (T * dx, const T *dy, const T *y, size_t rows, size_t cols), (dx, dy, y, rows, cols))   \
   KERNEL(void, cross_entropy_##suffix,                                                           \
-         (T * losses, T * log_sum_exp, const T *x, const int32_t *labels, size_t rows,           \
+         (T * losses, T * row_logs, const T *x, const int32_t *labels, size_t rows,           \
           size_t cols),                                                                          \
-         (losses, log_sum_exp, x, labels, rows, cols))                                           \
+         (losses, row_logs, x, labels, rows, cols))                                           \
   KERNEL(void, cross_entropy_backward_##suffix,                                                  \
-         (T * dx, const T *dy, ptrdiff_t dy_stride, const T *x, const T *log_sum_exp,            \
+         (T * dx, const T *dy, ptrdiff_t dy_stride, const T *x, const T *row_logs,            \
           const int32_t *labels, size_t rows, size_t cols),                                      \
-         (dx, dy, dy_stride, x, log_sum_exp, labels, rows, cols))                                \
+         (dx, dy, dy_stride, x, row_logs, labels, rows, cols))                                \
   KERNEL(void, bce_##suffix, (T * y, const T *p, const T *t, size_t n), (y, p, t, n))            \
   KERNEL(void, bce_backward_##suffix,                                                            \
          (T * dp, const T *dy, ptrdiff_t dy_stride, const T *p, const T *t, size_t n),           \
@@ -136,21 +136,49 @@
          (T * y, const T *x, const int32_t *indices, size_t rows, size_t cols),                  \
          (y, x, indices, rows, cols))                                                            \
   KERNEL(void, attention_##suffix,                                                               \
-         (T * y, T *log_sum_exp, const T *q, const T *k, const T *v, const ck_attention *shape,  \
+         (T * y, T *row_logs, const T *q, const T *k, const T *v, const ck_attention *shape,  \
           T scale),                                                                              \
-         (y, log_sum_exp, q, k, v, shape, scale))                                                \
+         (y, row_logs, q, k, v, shape, scale))                                                \
   KERNEL(void, attention_backward_##suffix,                                                      \
          (T * dq, T *dk, T *dv, T *delta, const T *dy, const T *q, const T *k, const T *v,       \
-          const T *y, const T *log_sum_exp, const ck_attention *shape, T scale),                 \
-         (dq, dk, dv, delta, dy, q, k, v, y, log_sum_exp, shape, scale))
+          const T *y, const T *row_logs, const ck_attention *shape, T scale),                 \
+         (dq, dk, dv, delta, dy, q, k, v, y, row_logs, shape, scale))
 
 #define SMOOTH_KERNELS(KERNEL, name) \
   UNARY_KERNELS(KERNEL, name)        \
   BACKWARD_KERNELS(KERNEL, name)
 
+// The kernels of windows, alike for float and double.
+#define WINDOW_KERNELS(KERNEL, T, suffix)                                                        \
+  KERNEL(void, im2col_##suffix,                                                                  \
+         (T * panel, const T *x, const ck_windows *w, size_t first_tap, size_t taps,             \
+          size_t first_place, size_t places, size_t ld),                                         \
+         (panel, x, w, first_tap, taps, first_place, places, ld))                                \
+  KERNEL(void, col2im_##suffix,                                                                  \
+         (T * x, const T *panel, const ck_windows *w, size_t first_tap, size_t taps,             \
+          size_t first_place, size_t places, size_t ld),                                         \
+         (x, panel, w, first_tap, taps, first_place, places, ld))                                \
+  KERNEL(void, max_pool_##suffix,                                                                \
+         (T * y, int32_t *places, const T *x, size_t planes, const ck_windows *w),               \
+         (y, places, x, planes, w))                                                              \
+  KERNEL(void, max_pool_backward_##suffix,                                                       \
+         (T * dx, const T *dy, const int32_t *places, size_t planes, size_t size,                \
+          size_t out_size),                                                                      \
+         (dx, dy, places, planes, size, out_size))                                               \
+  KERNEL(void, average_pool_##suffix,                                                            \
+         (T * y, const T *x, size_t planes, size_t height, size_t width, const ck_span *rows,    \
+          size_t out_height, const ck_span *cols, size_t out_width),                             \
+         (y, x, planes, height, width, rows, out_height, cols, out_width))                       \
+  KERNEL(void, average_pool_backward_##suffix,                                                   \
+         (T * dx, const T *dy, size_t planes, size_t height, size_t width, const ck_span *rows,  \
+          size_t out_height, const ck_span *cols, size_t out_width),                             \
+         (dx, dy, planes, height, width, rows, out_height, cols, out_width))
+
 #define CK_KERNELS(KERNEL)                                                                       \
   FLOATING_KERNELS(KERNEL, float, f32)                                                           \
   FLOATING_KERNELS(KERNEL, double, f64)                                                          \
+  WINDOW_KERNELS(KERNEL, float, f32)                                                             \
+  WINDOW_KERNELS(KERNEL, double, f64)                                                            \
   NETWORK_KERNELS(KERNEL, float, f32)                                                            \
   NETWORK_KERNELS(KERNEL, double, f64)                                                           \
   UNARY_KERNELS(KERNEL, erf)                                                                     \
@@ -163,8 +191,8 @@
          (y, x, indices, rows, bytes))                                                           \
   KERNEL(void, adamw_f32,                                                                        \
          (float *w, float *first_moment, float *second_moment, const float *grad, size_t n,      \
-          float learning_rate, float beta1, float beta2, float epsilon, float weight_decay,      \
-          double correction1, double correction2),                                               \
+          double learning_rate, double beta1, double beta2, double epsilon,                      \
+          double weight_decay, double correction1, double correction2),                          \
          (w, first_moment, second_moment, grad, n, learning_rate, beta1, beta2, epsilon,         \
           weight_decay, correction1, correction2))                                               \
   KERNEL(void, fill_i32, (int32_t * y, size_t n, int32_t value), (y, n, value))                  \

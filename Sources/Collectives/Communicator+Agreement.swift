@@ -102,7 +102,8 @@ public enum AgreementCheck {
     if lines.isEmpty { return nil }
     return RankDisagreement(
       description: "the ranks do not agree on \(lines.count) of \(names.count) values:\n"
-        + lines.joined(separator: "\n"))
+        + lines.joined(separator: "\n")
+        + "\nstart all ranks with the same program, command and files")
   }
 
   /// Ranks and their machines in few words: `ranks 0-2, 5 (node1, node2)`.

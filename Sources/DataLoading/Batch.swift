@@ -16,6 +16,8 @@ public final class Batch: Sendable {
   public let sampleIndices: ArraySlice<Int>
   /// The shape of the inputs, the number of samples first.
   public let inputShape: [Int]
+  /// What the inputs are made of.
+  public let inputKind: InputKind
   /// What the targets are.
   public let targetKind: TargetKind
   private let memory: BatchMemory
@@ -29,6 +31,7 @@ public final class Batch: Sendable {
     switch targetKind {
     case .classes: [count]
     case .values(let shape): [count] + shape
+    case .tokens(_, let length): [count, length]
     }
   }
 
@@ -44,6 +47,7 @@ public final class Batch: Sendable {
     self.sampleIndices = sampleIndices
     self.pool = pool
     inputShape = [positions.count] + pool.dataset.inputShape
+    inputKind = pool.dataset.inputKind
     targetKind = pool.dataset.targetKind
     memory = pool.takeMemory()
     try pool.dataset.read(sampleIndices, into: memory.buffers(count: positions.count))
@@ -51,21 +55,31 @@ public final class Batch: Sendable {
 
   deinit { pool.giveBack(memory) }
 
-  /// Calls `body` with the inputs, row-major and aligned to 64 bytes.
+  /// Calls `body` with the inputs, row-major and aligned to 64 bytes; there are none if they are
+  /// tokens.
   ///
   /// The memory stays valid and unchanged for as long as the batch is retained.
   public func withInputs<R>(_ body: (UnsafeBufferPointer<Float>) throws -> R) rethrows -> R {
     try withExtendedLifetime(self) { try body(.init(memory.buffers(count: count).inputs)) }
   }
 
-  /// Calls `body` with the labels; there are none unless the targets are classes.
+  /// Calls `body` with the inputs that are tokens, row-major; there are none if they are numbers.
+  ///
+  /// The memory stays valid and unchanged for as long as the batch is retained.
+  public func withTokens<R>(_ body: (UnsafeBufferPointer<Int32>) throws -> R) rethrows -> R {
+    try withExtendedLifetime(self) { try body(.init(memory.buffers(count: count).tokens)) }
+  }
+
+  /// Calls `body` with the labels, row-major; there are none unless the targets are classes or
+  /// tokens.
   ///
   /// The memory stays valid and unchanged for as long as the batch is retained.
   public func withLabels<R>(_ body: (UnsafeBufferPointer<Int32>) throws -> R) rethrows -> R {
     try withExtendedLifetime(self) { try body(.init(memory.buffers(count: count).labels)) }
   }
 
-  /// Calls `body` with the values to predict, row-major; there are none if the targets are classes.
+  /// Calls `body` with the values to predict, row-major; there are none unless the targets are
+  /// values.
   ///
   /// The memory stays valid and unchanged for as long as the batch is retained.
   public func withValues<R>(_ body: (UnsafeBufferPointer<Float>) throws -> R) rethrows -> R {
@@ -81,6 +95,7 @@ final class BatchMemory: @unchecked Sendable {
   private let inputs: UnsafeMutableRawBufferPointer
   private let targets: UnsafeMutableRawBufferPointer
   private let inputCount: Int
+  private let inputKind: InputKind
   private let targetKind: TargetKind
 
   init(capacity: Int, dataset: any Dataset) {
@@ -88,9 +103,10 @@ final class BatchMemory: @unchecked Sendable {
       .allocate(byteCount: max(1, elements * 4), alignment: 64)
     }
     inputCount = dataset.inputShape.reduce(1, *)
+    inputKind = dataset.inputKind
     targetKind = dataset.targetKind
     inputs = allocate(capacity * inputCount)
-    targets = allocate(capacity * max(1, targetKind.valueCount))
+    targets = allocate(capacity * max(targetKind.labelCount, targetKind.valueCount))
   }
 
   deinit {
@@ -106,11 +122,12 @@ final class BatchMemory: @unchecked Sendable {
       UnsafeMutableBufferPointer(
         start: memory.baseAddress!.assumingMemoryBound(to: T.self), count: elements)
     }
-    let isClasses = targetKind.valueCount == 0
+    let isNumbers = inputKind == .numbers
     return SampleBuffers(
-      inputs: view(inputs, count * inputCount),
-      labels: view(targets, isClasses ? count : 0),
-      values: view(targets, count * targetKind.valueCount))
+      inputs: view(inputs, isNumbers ? count * inputCount : 0),
+      labels: view(targets, count * targetKind.labelCount),
+      values: view(targets, count * targetKind.valueCount),
+      tokens: view(inputs, isNumbers ? 0 : count * inputCount))
   }
 }
 

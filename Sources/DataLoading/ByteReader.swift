@@ -22,9 +22,9 @@ package final class ByteReader {
   private let inflatedLimit: Int  // so that a small gzip file cannot fill the memory
   private let bound: Int  // no more bytes than this can come
 
-  /// Opens a file.
-  package convenience init(path: String) throws {
-    try self.init(name: path, source: FileSource(path: path))
+  /// Opens a file; one that looks like gzip is taken as it is unless `inflates`.
+  package convenience init(path: String, inflates: Bool = true) throws {
+    try self.init(name: path, source: FileSource(path: path), inflates: inflates)
   }
 
   /// Reads bytes in memory as if they were a file of this name.
@@ -34,13 +34,15 @@ package final class ByteReader {
     try self.init(name: name, source: MemorySource(bytes: bytes), inflatedLimit: inflatedLimit)
   }
 
-  private init(name: String, source: any ByteSource, inflatedLimit: Int = 1 << 30) throws {
+  private init(
+    name: String, source: any ByteSource, inflatedLimit: Int = 1 << 30, inflates: Bool = true
+  ) throws {
     self.inflatedLimit = inflatedLimit
     self.name = name
     self.source = source
     var magic: [UInt8] = [0, 0]
     _ = try magic.withUnsafeMutableBytes { try source.read(into: $0, at: 0) }
-    if magic == Inflater.magic {
+    if inflates && magic == Inflater.magic {
       inflater = try Inflater(source, name: name)
       // Deflate makes at most 1,032 bytes of one.
       bound = min(inflatedLimit, min(source.count, inflatedLimit) * 1_032)

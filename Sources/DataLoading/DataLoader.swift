@@ -26,8 +26,9 @@ public final class DataLoader: Sendable {
     startingAt step: Int = 0, prefetch: Int = 2
   ) {
     precondition(
-      sampler.count == dataset.count,
-      "DataLoader: the sampler is for \(sampler.count) samples, the dataset has \(dataset.count)")
+      sampler.population == dataset.count,
+      "DataLoader: the sampler is for \(sampler.population) samples, the dataset has \(dataset.count)"
+    )
     precondition(
       sampler.batchesPerEpoch > 0,
       "DataLoader: \(sampler.count) samples make no batch of \(sampler.globalBatch)")

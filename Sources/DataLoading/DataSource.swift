@@ -14,13 +14,21 @@ import Foundation
 ///   `test`, or with `inputs.npy` and `targets.npy`; or the path of a file of inputs, beside its
 ///   targets. Numbers are taken as they are.
 ///
+/// - `cifar10`: a folder with those of `data_batch_1.bin` to `data_batch_5.bin` that there are, and
+///   possibly `test_batch.bin`, the binary version of CIFAR-10. Bytes become 0...1.
+/// - `text`: a file in UTF-8, whose characters are the tokens; or tokens as nanoGPT stores them,
+///   16-bit little-endian numbers in a file named `.bin`, or in `train.bin` and possibly `val.bin`
+///   of a folder. Samples are blocks of `blockSize` tokens, the targets the tokens that come next:
+///   for training at random places, for testing one block after another. Where there is no
+///   `val.bin`, the last `testFraction` of the tokens are for testing.
+///
 /// Where there is no file for testing, `testCount` says how many of the last samples are kept for
 /// it. Where there is one, its last `testCount` samples are used, all of them by default. Zero
 /// means no testing.
 public struct DataSource: Sendable, Equatable {
   /// The format.
   public enum Kind: String, Sendable, CaseIterable, Codable {
-    case digits, idx, csv, npy
+    case digits, idx, csv, npy, cifar10, text
   }
 
   /// How to read the targets.
@@ -39,6 +47,9 @@ public struct DataSource: Sendable, Equatable {
     case standardize
     /// Each element of the input by itself gets mean zero and deviation one over the training set.
     case standardizeFeatures
+    /// Each channel, along the first axis of the input, gets mean zero and deviation one over the
+    /// training set.
+    case standardizeChannels
   }
 
   /// The format.
@@ -47,7 +58,11 @@ public struct DataSource: Sendable, Equatable {
   public var path: String?
   /// How many of the last samples are for testing.
   public var testCount: Int?
-  /// How many classes there are; by default one more than the largest label.
+  /// The share of a text's last tokens that are for testing; by default 0.1.
+  public var testFraction: Double?
+  /// How many tokens a sample of a text has; by default 64.
+  public var blockSize: Int?
+  /// How many classes, or tokens of token files, there are; by default one more than the largest.
   public var classes: Int?
   /// How to read the targets of csv (by default classes) and npy (by default integers are classes).
   public var target: Target?
@@ -70,17 +85,24 @@ public struct DataSource: Sendable, Equatable {
   ///
   /// Throws a `DataError` if an option is wrong, a file is missing, or one is not what it should
   /// be.
-  public func open() throws -> (
-    train: InMemoryDataset, test: InMemoryDataset, standardization: Standardization?
-  ) {
+  public func open() throws -> DataSplits {
     try check()
+    if kind == .text {
+      let path = NSString(string: path ?? "").expandingTildeInPath
+      return try openText(path, isFolder: isFolder(path))
+    }
     let (train, test) = try read()
-    guard normalize != .none else { return (train, test, nil) }
-    let standardization = Standardization(
-      of: train, perFeature: normalize == .standardizeFeatures)
-    return (
-      train.standardized(standardization), test.standardized(standardization), standardization
-    )
+    let groups: Int
+    switch normalize {
+    case .none: return DataSplits(train: train, test: test)
+    case .standardize: groups = 1
+    case .standardizeFeatures: groups = train.inputShape.reduce(1, *)
+    case .standardizeChannels: groups = train.inputShape[0]
+    }
+    let standardization = Standardization(of: train, groups: groups)
+    return DataSplits(
+      train: train.standardized(standardization), test: test.standardized(standardization),
+      standardization: standardization)
   }
 
   /// Refuses values that make no sense, and options that this kind would ignore.
@@ -89,13 +111,16 @@ public struct DataSource: Sendable, Equatable {
       throw DataError(.configuration, "data.\(option): \(why)")
     }
     let uses: [(option: String, isGiven: Bool, kinds: [Kind])] = [
-      ("path", path != nil, [.idx, .csv, .npy]),
-      ("testCount", testCount != nil, [.idx, .csv, .npy]),
-      ("classes", classes != nil, [.idx, .csv, .npy]),
+      ("path", path != nil, [.idx, .csv, .npy, .cifar10, .text]),
+      ("testCount", testCount != nil, [.idx, .csv, .npy, .cifar10]),
+      ("testFraction", testFraction != nil, [.text]),
+      ("blockSize", blockSize != nil, [.text]),
+      ("classes", classes != nil, [.idx, .csv, .npy, .text]),
       ("target", target != nil, [.csv, .npy]),
       ("labelColumn", labelColumn != nil, [.csv]),
       ("header", header != nil, [.csv]),
       ("inputShape", inputShape != nil, [.csv]),
+      ("normalize", normalize != .none, [.digits, .idx, .csv, .npy, .cifar10]),
     ]
     for use in uses where use.isGiven && !use.kinds.contains(kind) {
       let kinds = use.kinds.map(\.rawValue).joined(separator: ", ")
@@ -105,6 +130,10 @@ public struct DataSource: Sendable, Equatable {
       try refuse("path", "kind \(kind.rawValue) needs a file or folder")
     }
     if let testCount, testCount < 0 { try refuse("testCount", "\(testCount) is negative") }
+    if let testFraction, !(0..<1).contains(testFraction) {
+      try refuse("testFraction", "\(testFraction) is not in 0..<1")
+    }
+    if let blockSize, blockSize < 1 { try refuse("blockSize", "\(blockSize) is not positive") }
     if let classes, classes < 1 { try refuse("classes", "\(classes) is not positive") }
     if classes != nil, target == .values { try refuse("classes", "data.target is values") }
   }
@@ -131,6 +160,13 @@ public struct DataSource: Sendable, Equatable {
       return try split(train: train, test: test)
     case .npy:
       return try isFolder(path) ? readNumPyFolder(path) : readNumPyFile(path)
+    case .cifar10:
+      guard let train = try CIFAR10.trainingSamples(in: path) else {
+        throw missing(path, "a folder with data_batch_1.bin")
+      }
+      return try split(
+        train: train, test: CIFAR10.testSamples(in: path), classes: CIFAR10.classes)
+    case .text: preconditionFailure("DataSource: a text has tokens")
     }
   }
 
@@ -162,10 +198,11 @@ public struct DataSource: Sendable, Equatable {
 
   /// The test set is that of its own file or the end of the training file.
   private func split(
-    train: Samples, test: Samples?
+    train: Samples, test: Samples?, classes: Int? = nil
   ) throws -> (train: InMemoryDataset, test: InMemoryDataset) {
     let classes =
-      try self.classes ?? max(train.classes(declared: nil), test?.classes(declared: nil) ?? 0)
+      try classes ?? self.classes
+      ?? max(train.classes(declared: nil), test?.classes(declared: nil) ?? 0)
     let all = try dataset(train, classes: classes)
     guard let test else {
       guard let testCount else {
@@ -215,5 +252,26 @@ public struct DataSource: Sendable, Equatable {
   private func tooLarge(_ count: Int, _ what: String, _ samples: Samples) -> DataError {
     DataError(
       .configuration, "data.testCount: \(count) \(what): \(samples.name) has \(samples.count)")
+  }
+}
+
+/// What a source holds: samples to train and to test on, and what is needed to use the model on
+/// others.
+public struct DataSplits: Sendable {
+  /// The samples to train on.
+  public let train: any Dataset
+  /// The samples to test on; may be empty.
+  public let test: any Dataset
+  /// How inputs were normalized, if they were.
+  public let standardization: Standardization?
+  /// What the tokens of a text stand for; nil unless the source is one.
+  public let codec: CharacterCodec?
+
+  init(
+    train: any Dataset, test: any Dataset, standardization: Standardization? = nil,
+    codec: CharacterCodec? = nil
+  ) {
+    (self.train, self.test) = (train, test)
+    (self.standardization, self.codec) = (standardization, codec)
   }
 }

@@ -4,6 +4,9 @@
 /// `k * globalBatch ..< (k + 1) * globalBatch` of it, and a rank takes a contiguous slice of those.
 /// No sample is repeated, and none is left out unless `dropLast` asks for it: the last batch may be
 /// short, and a rank's slice of it may be empty.
+///
+/// With `draws`, an epoch is so many samples drawn at random with replacement instead, and all
+/// its batches are full.
 public struct GlobalBatchSampler: Sendable, Equatable {
   /// How many samples an epoch has.
   public let count: Int
@@ -15,6 +18,10 @@ public struct GlobalBatchSampler: Sendable, Equatable {
   public let shuffle: Bool
   /// Whether an incomplete last batch is left out.
   public let dropLast: Bool
+  /// How many samples the dataset has.
+  public let population: Int
+  /// Whether samples are drawn with replacement.
+  public let replacement: Bool
 
   /// Creates a sampler.
   public init(
@@ -28,6 +35,37 @@ public struct GlobalBatchSampler: Sendable, Equatable {
     self.seed = seed
     self.shuffle = shuffle
     self.dropLast = dropLast
+    population = count
+    replacement = false
+  }
+
+  /// Creates a sampler that draws at random with replacement.
+  ///
+  /// - Parameters:
+  ///   - draws: How many samples an epoch draws at least; they are made to fill batches.
+  ///   - population: How many samples there are to choose from.
+  ///   - globalBatch: How many samples a batch has over all ranks.
+  ///   - seed: What the draws depend on, together with the epoch.
+  public init(draws: Int, from population: Int, globalBatch: Int, seed: UInt64 = 0) {
+    precondition(
+      draws > 0 && population > 0 && globalBatch > 0,
+      "GlobalBatchSampler: \(draws) draws from \(population) samples in batches of \(globalBatch)")
+    count = (draws + globalBatch - 1) / globalBatch * globalBatch
+    self.globalBatch = globalBatch
+    self.seed = seed
+    shuffle = true
+    dropLast = false
+    self.population = population
+    replacement = true
+  }
+
+  /// Creates the sampler of a dataset: every sample once in an epoch, or draws if it asks for them.
+  public init(for dataset: any Dataset, globalBatch: Int, seed: UInt64) {
+    if let draws = dataset.drawsPerEpoch {
+      self.init(draws: draws, from: dataset.count, globalBatch: globalBatch, seed: seed)
+    } else {
+      self.init(count: dataset.count, globalBatch: globalBatch, seed: seed)
+    }
   }
 
   /// How many batches an epoch has.
@@ -37,13 +75,17 @@ public struct GlobalBatchSampler: Sendable, Equatable {
 
   /// The samples in the order in which an epoch shows them.
   public func order(epoch: Int) -> [Int] {
+    // Word i of the epoch is a hash of the key and i, and so needs no state.
+    let key = mixed(mixed(seed) ^ UInt64(epoch))
+    func random(_ i: Int, below bound: Int) -> Int {
+      let word = mixed(key &+ UInt64(i) &* 0x9E37_79B9_7F4A_7C15)
+      return Int(word.multipliedFullWidth(by: UInt64(bound)).high)
+    }
+    if replacement { return (0..<count).map { random($0, below: population) } }
     var order = Array(0..<count)
     guard shuffle, count > 1 else { return order }
-    // Fisher-Yates. Word i of the epoch is a hash of the key and i, and so needs no state.
-    let key = mixed(mixed(seed) ^ UInt64(epoch))
-    for i in stride(from: count - 1, through: 1, by: -1) {
-      let word = mixed(key &+ UInt64(i) &* 0x9E37_79B9_7F4A_7C15)
-      order.swapAt(i, Int(word.multipliedFullWidth(by: UInt64(i + 1)).high))
+    for i in stride(from: count - 1, through: 1, by: -1) {  // Fisher-Yates
+      order.swapAt(i, random(i, below: i + 1))
     }
     return order
   }

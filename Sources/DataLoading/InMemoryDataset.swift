@@ -69,6 +69,7 @@ public struct InMemoryDataset: Dataset {
       switch targetKind {
       case .classes: 1
       case .values: targetKind.valueCount
+      case .tokens: 0
       }
     precondition(
       perSample > 0 && !inputShape.isEmpty && inputShape.allSatisfy { $0 > 0 },
@@ -88,6 +89,7 @@ public struct InMemoryDataset: Dataset {
     switch targetKind {
     case .classes(let count): hash.combine([0, count])
     case .values(let shape): hash.combine([1] + shape)
+    case .tokens: break  // refused above
     }
     switch inputs {
     case .bytes(let bytes, let divisor): hash.combine(bytes); hash.combine([divisor])

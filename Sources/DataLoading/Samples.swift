@@ -41,6 +41,16 @@ struct Samples {
     }
   }
 
+  /// Images of bytes, which become 0...1, and their labels.
+  init(name: String, pixels: [UInt8], inputShape: [Int], labels: [Int32]) {
+    self.name = name
+    count = labels.count
+    self.inputShape = inputShape
+    inputs = .bytes(pixels, divisor: 255)
+    targets = .labels(labels)
+    valueShape = nil
+  }
+
   /// Samples that are floats already.
   init(
     name: String, inputs: [Float], inputShape: [Int], targets: InMemoryDataset.Targets, count: Int

@@ -1,6 +1,6 @@
 /// A rank's contiguous part of a dataset, once and in order, in batches: for evaluation.
 ///
-/// Over all ranks each sample comes exactly once. Ranks may have different numbers of batches, and
+/// Over all ranks each sample comes exactly once, or of so many spread evenly each. Ranks may have different numbers of batches, and
 /// none where there are fewer samples than ranks.
 public struct SequentialBatches {
   private let batchSize: Int
@@ -10,12 +10,16 @@ public struct SequentialBatches {
   private var step = 0
 
   /// Creates the batches of a rank, each of `batchSize` samples but the last.
-  public init(_ dataset: any Dataset, batchSize: Int, rank: Int = 0, worldSize: Int = 1) {
+  ///
+  /// Where a dataset has more than `limit` samples, only so many come, spread evenly over it.
+  public init(
+    _ dataset: any Dataset, batchSize: Int, rank: Int = 0, worldSize: Int = 1, limit: Int? = nil
+  ) {
     precondition(batchSize > 0, "SequentialBatches: batches of \(batchSize) samples")
     self.batchSize = batchSize
-    positions = GlobalBatchSampler.slice(
-      of: 0..<dataset.count, rank: rank, worldSize: worldSize)
-    order = Array(0..<dataset.count)
+    let count = min(dataset.count, limit ?? dataset.count)
+    positions = GlobalBatchSampler.slice(of: 0..<count, rank: rank, worldSize: worldSize)
+    order = (0..<count).map { $0 * dataset.count / count }
     pool = BatchPool(dataset: dataset, capacity: min(batchSize, positions.count))
   }
 

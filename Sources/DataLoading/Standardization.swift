@@ -12,15 +12,19 @@ public struct Standardization: Sendable, Equatable {
     self.deviations = deviations
   }
 
-  /// Measures a dataset that has samples: each element of the input by itself, or all together.
-  init(of dataset: InMemoryDataset, perFeature: Bool) {
+  /// Measures a dataset that has samples.
+  ///
+  /// The elements of an input are taken in `groups` equal parts, and those of a part are measured
+  /// together.
+  init(of dataset: InMemoryDataset, groups: Int) {
+    let groupSize = dataset.inputShape.reduce(1, *) / groups
     // Relative to the first sample, because the squares of large values would cancel.
     var origin: [Float] = []
     var sums: [Double] = []
     var squares: [Double] = []
     dataset.forEachInput { x in
       if origin.isEmpty {
-        origin = perFeature ? Array(x) : Array(repeating: x[0], count: x.count)
+        origin = x.indices.map { x[$0 / groupSize * groupSize] }
         sums = Array(repeating: 0, count: x.count)
         squares = sums
       }
@@ -30,12 +34,14 @@ public struct Standardization: Sendable, Equatable {
         squares[k] += d * d
       }
     }
-    var n = Double(dataset.count)
-    if !perFeature {
-      n *= Double(sums.count)
-      sums = Array(repeating: sums.reduce(0, +), count: sums.count)
-      squares = Array(repeating: squares.reduce(0, +), count: sums.count)
+    let n = Double(dataset.count) * Double(groupSize)
+    func totals(_ values: [Double]) -> [Double] {
+      stride(from: 0, to: values.count, by: groupSize).flatMap { start in
+        let group = values[start..<start + groupSize]
+        return repeatElement(group.reduce(0, +), count: groupSize)
+      }
     }
+    (sums, squares) = (totals(sums), totals(squares))
     means = zip(origin, sums).map { Float(Double($0) + $1 / n) }
     deviations = zip(sums, squares).map { sum, square in
       let deviation = Float(((square - sum * sum / n) / n).squareRoot())

@@ -26,6 +26,7 @@ final class ProgressReporter {
   private var start = ContinuousClock.now
   private var barIsShown = false
   private var lastTest: Metrics?
+  private var lengthKey = "training.epochs"
 
   init(_ style: ProgressStyle) {
     let resolved = style == .auto ? (Terminal.columns == nil ? .lines : .bar) : style
@@ -39,6 +40,7 @@ final class ProgressReporter {
     _ description: RunDescription, _ configuration: TrainingConfiguration, run directory: Run? = nil
   ) {
     run = description
+    lengthKey = configuration.training.steps > 0 ? "training.steps" : "training.epochs"
     guard showsLines else { return }
     let ranks = description.worldSize
     printItems(
@@ -50,11 +52,12 @@ final class ProgressReporter {
     printItems(
       "data   \(configuration.data.kind.rawValue)",
       "\(grouped(description.trainingSamples)) training and "
-        + "\(grouped(description.testSamples)) test samples",
+        + "\(grouped(description.testSamples)) test \(noun(description))s",
       "global batch \(description.globalBatch)" + (ranks > 1 ? " over \(ranks) ranks" : ""))
+    let epochs = "\(count(description.epochs, "epoch")) × \(description.stepsPerEpoch)"
+    let isWhole = description.epochs * description.stepsPerEpoch == description.totalSteps
     printItems(
-      "steps  \(grouped(description.totalSteps))"
-        + " = \(count(description.epochs, "epoch")) × \(description.stepsPerEpoch)",
+      "steps  \(grouped(description.totalSteps))" + (isWhole ? " = \(epochs)" : ""),
       "seed \(configuration.training.seed)")
     if let directory {
       printLine("run    \(directory.directory.path)")
@@ -68,7 +71,8 @@ final class ProgressReporter {
     printLine(
       row(
         "epoch", "step", "loss", description.hasAccuracy ? "accuracy" : nil, "test loss",
-        description.hasAccuracy ? "test accuracy" : nil, "samples/s", "rate", "seconds"))
+        description.hasAccuracy ? "test accuracy" : nil, "\(noun(description))s/s", "rate",
+        "seconds"))
   }
 
   /// Moves the bar, at most ten times a second.
@@ -96,7 +100,7 @@ final class ProgressReporter {
     if report.accuracy != nil {
       parts.append(String(format: "accuracy %.4f", report.epochMetrics.accuracy))
     }
-    parts += ["\(duration(left)) left", "\(grouped(Int(report.samplesPerSecond))) samples/s"]
+    parts += ["\(duration(left)) left", "\(grouped(Int(report.samplesPerSecond))) \(noun(run))s/s"]
     var tail: String { parts.joined(separator: "  ") }
     while parts.count > 1 && tail.count + 12 > columns { parts.removeLast() }
     let width = max(4, min(30, columns - tail.count - 2))
@@ -168,7 +172,7 @@ final class ProgressReporter {
       printLine("done in \(duration(seconds))\(accuracy ?? "")")
       printLine("run        \(path)")
       printLine("evaluate   lockstep eval \(path)")
-      printLine("continue   lockstep train … --run-dir \(path) --set training.epochs=N")
+      printLine("continue   lockstep train … --run-dir \(path) --set \(lengthKey)=N")
     case .reachedMaximumSteps, .stopped:
       printLine("stopped with a checkpoint; the same command, or --run-dir \(path), goes on")
     }
@@ -186,6 +190,9 @@ final class ProgressReporter {
         ] + members
       ).text)
   }
+
+  /// What a run's metrics count.
+  private func noun(_ run: RunDescription) -> String { run.countsTokens ? "token" : "sample" }
 
   private func printItems(_ items: String...) {
     printLine(items.joined(separator: " · "))

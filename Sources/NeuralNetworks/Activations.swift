@@ -33,3 +33,49 @@ public struct Softmax: Layer {
   /// Applies the function.
   public func callAsFunction(_ x: Tensor) -> Tensor { x.softmax(axis: axis) }
 }
+
+/// Each element times the probability that a normally distributed number is smaller.
+public struct GELU: Layer {
+  /// How the function is computed.
+  public let approximate: GELUApproximation
+  /// A GELU layer.
+  public init(approximate: GELUApproximation = .none) { self.approximate = approximate }
+  /// Applies the function.
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.gelu(approximate: approximate) }
+}
+
+/// x / (1 + e^-x).
+public struct SiLU: Layer {
+  /// A SiLU layer.
+  public init() {}
+  /// Applies the function.
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.silu() }
+}
+
+/// x where it is positive, else a small multiple of it.
+public struct LeakyReLU: Layer {
+  /// The factor of negative numbers.
+  public let slope: Double
+  /// A leaky ReLU layer.
+  public init(slope: Double = 0.01) { self.slope = slope }
+  /// Applies the function.
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.leakyRelu(slope: slope) }
+}
+
+/// x where it is positive, else alpha (e^x - 1).
+public struct ELU: Layer {
+  /// What the function tends to on the far negative side, negated.
+  public let alpha: Double
+  /// An ELU layer.
+  public init(alpha: Double = 1) { self.alpha = alpha }
+  /// Applies the function.
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.elu(alpha: alpha) }
+}
+
+/// log(1 + e^x).
+public struct Softplus: Layer {
+  /// A softplus layer.
+  public init() {}
+  /// Applies the function.
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.softplus() }
+}

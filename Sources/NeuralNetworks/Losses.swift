@@ -24,18 +24,163 @@ public enum Reduction: Sendable {
 public func meanSquaredError(
   _ prediction: Tensor, _ target: Tensor, reduction: Reduction = .mean
 ) -> Tensor {
-  require(
-    prediction.shape == target.shape,
-    "meanSquaredError: a prediction of shape \(prediction.shape) and a target of shape \(target.shape)"
-  )
+  requireSameShape(prediction, target, "meanSquaredError")
   return reduction(prediction.squaredDifference(target))
 }
 
-/// The cross-entropy of logits `[N, classes]` and int32 labels `[N]`, PyTorch's `cross_entropy`.
-public func crossEntropy(
-  _ logits: Tensor, _ labels: Tensor, reduction: Reduction = .mean
+/// The mean absolute error, |prediction - target|, like PyTorch's `l1_loss`.
+///
+/// Both have one shape.
+public func l1Loss(
+  _ prediction: Tensor, _ target: Tensor, reduction: Reduction = .mean
 ) -> Tensor {
-  reduction(logits.crossEntropy(labels))
+  requireSameShape(prediction, target, "l1Loss")
+  return reduction((prediction - target).abs())
+}
+
+/// Half the squared error up to a distance of `delta`, and from there on the line that continues it,
+/// like PyTorch's `huber_loss`.
+///
+/// Both have one shape.
+public func huberLoss(
+  _ prediction: Tensor, _ target: Tensor, delta: Double = 1, reduction: Reduction = .mean
+) -> Tensor {
+  requireSameShape(prediction, target, "huberLoss")
+  require(delta > 0, "huberLoss: delta must be positive, not \(delta)")
+  let distance = (prediction - target).abs()
+  let near = distance.clamped(-.infinity, delta)
+  return reduction(0.5 * near.squared() + delta * (distance - near))
+}
+
+/// The cross-entropy of logits `[..., classes]` and int32 labels `[...]`, like PyTorch's
+/// `cross_entropy` (which has the classes in axis 1).
+///
+/// The mean divides by the sum of the weights of the labels that count.
+///
+/// - Parameters:
+///   - labelSmoothing: How much of each label is spread evenly over all classes, 0...1.
+///   - ignoreIndex: The label of samples that do not count; PyTorch's default is -100, here there is
+///     none.
+///   - classWeights: The weight of each class, `[classes]`; 1 unless given.
+public func crossEntropy(
+  _ logits: Tensor, _ labels: Tensor, labelSmoothing: Double = 0, ignoreIndex: Int? = nil,
+  classWeights: Tensor? = nil, reduction: Reduction = .mean
+) -> Tensor {
+  require(
+    labelSmoothing >= 0 && labelSmoothing <= 1,
+    "crossEntropy: the label smoothing \(labelSmoothing) is not in 0...1")
+  if labelSmoothing == 0, ignoreIndex == nil, classWeights == nil {
+    return reduction(logits.crossEntropy(labels))
+  }
+  let counted = CountedLabels(labels, logits, ignoreIndex, classWeights, "crossEntropy")
+  var losses = logits.crossEntropy(counted.labels) * counted.weights
+  if labelSmoothing > 0 {
+    let surprises = -logits.logSoftmax()
+    let ofAll = (classWeights.map { surprises * $0 } ?? surprises).mean(axes: [-1])
+    losses = (1 - labelSmoothing) * losses + labelSmoothing * ofAll * counted.mask
+  }
+  return counted.reduced(losses, reduction)
+}
+
+/// The negative log-likelihood of log-probabilities `[..., classes]` and int32 labels `[...]`, like
+/// PyTorch's `nll_loss` (which has the classes in axis 1).
+///
+/// The mean divides by the sum of the weights of the labels that count; see `crossEntropy`.
+public func nllLoss(
+  _ logProbabilities: Tensor, _ labels: Tensor, ignoreIndex: Int? = nil,
+  classWeights: Tensor? = nil, reduction: Reduction = .mean
+) -> Tensor {
+  let counted = CountedLabels(labels, logProbabilities, ignoreIndex, classWeights, "nllLoss")
+  let chosen = logProbabilities.gathered(counted.labels.unsqueezed(axis: -1), axis: -1)
+    .squeezed(axis: -1)
+  // An ignored sample may have a logarithm that is infinite.
+  return counted.reduced(.where(counted.isCounted, -chosen * counted.weights, 0), reduction)
+}
+
+/// Labels with those that are to be ignored replaced by class 0, and what each sample weighs.
+private struct CountedLabels {
+  let labels: Tensor
+  /// 1 for the samples that count, else 0, as int32.
+  let isCounted: Tensor
+  /// The same in the type of the scores.
+  let mask: Tensor
+  /// The weight of each sample's class, 0 for those that do not count.
+  let weights: Tensor
+
+  init(
+    _ labels: Tensor, _ scores: Tensor, _ ignoreIndex: Int?, _ classWeights: Tensor?, _ name: String
+  ) {
+    require(
+      scores.shape.count >= 1 && labels.dataType == .int32
+        && labels.shape == Shape(scores.shape.dropLast()),
+      "\(name): scores \(scores.shape) need int32 labels \(Shape(scores.shape.dropLast())), not \(labels.dataType) \(labels.shape)"
+    )
+    let classes = scores.shape.last!
+    require(
+      classWeights == nil || classWeights!.shape == [classes],
+      "\(name): class weights [\(classes)] are needed, not \(classWeights!.shape)")
+    if let ignoreIndex {
+      let isIgnored = labels .== Double(ignoreIndex)
+      isCounted = isIgnored .== 0
+      self.labels = .where(isIgnored, 0, labels)
+    } else {
+      isCounted = labels .== labels
+      self.labels = labels
+    }
+    for (sample, label) in self.labels.array(of: Int32.self).enumerated() {
+      require(
+        label >= 0 && label < classes,
+        "\(name): label \(label) of sample \(sample) is out of range for \(classes) classes")
+    }
+    mask = isCounted.converted(to: scores.dataType)
+    let (all, chosen) = (mask, self.labels)
+    weights = withoutGrad {
+      guard let classWeights else { return all }
+      let places = chosen.reshaped(to: [chosen.count])
+      return classWeights.indexSelected(places).reshaped(to: chosen.shape) * all
+    }
+  }
+
+  func reduced(_ losses: Tensor, _ reduction: Reduction) -> Tensor {
+    reduction == .mean ? losses.sum() / weights.sum() : reduction(losses)
+  }
+}
+
+/// The hinge loss of scores `[..., classes]` and int32 labels `[...]`, that of a multi-class support
+/// vector machine: the sum over the other classes of max(0, score - score of the label + margin).
+///
+/// PyTorch's `multi_margin_loss` is this divided by the number of classes.
+public func hingeLoss(
+  _ scores: Tensor, _ labels: Tensor, margin: Double = 1, reduction: Reduction = .mean
+) -> Tensor {
+  let counted = CountedLabels(labels, scores, nil, nil, "hingeLoss")
+  let ofLabel = scores.gathered(counted.labels.unsqueezed(axis: -1), axis: -1)
+  let violations = (scores - ofLabel + margin).relu()
+  let isLabel = counted.labels.oneHot(scores.shape.last!, .int32)
+  return reduction(Tensor.where(isLabel, 0, violations).sum(axes: [-1]))
+}
+
+/// The pointwise terms of the Kullback-Leibler divergence from a distribution, given by its
+/// logarithms, to a target: t (log t - x), 0 where t is 0; like PyTorch's `kl_div`.
+///
+/// The target is given by probabilities, or with `logTarget` by logarithms too. The mean is over all
+/// elements; the divergence of a batch of distributions, PyTorch's `batchmean`, is the sum divided
+/// by the size of the batch.
+public func klDivergence(
+  _ logProbabilities: Tensor, _ target: Tensor, logTarget: Bool = false,
+  reduction: Reduction = .mean
+) -> Tensor {
+  requireSameShape(logProbabilities, target, "klDivergence")
+  if logTarget { return reduction(target.exp() * (target - logProbabilities)) }
+  let isZero = target .== 0
+  let logarithm = Tensor.where(isZero, 1, target).log()
+  return reduction(.where(isZero, 0, target * (logarithm - logProbabilities)))
+}
+
+private func requireSameShape(_ prediction: Tensor, _ target: Tensor, _ name: String) {
+  require(
+    prediction.shape == target.shape,
+    "\(name): a prediction of shape \(prediction.shape) and a target of shape \(target.shape)")
 }
 
 /// The binary cross-entropy of probabilities and targets in 0...1, PyTorch's

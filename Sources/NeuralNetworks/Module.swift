@@ -1,8 +1,8 @@
 public import TensorCore
 
-/// A part of a model: a plain type that holds parameters and other modules.
+/// A part of a model: a plain type that holds parameters, buffers and other modules.
 ///
-/// Parameters are found by reflection, in the order of declaration, under the names that PyTorch
+/// Parameters and buffers are found by reflection, in the order of declaration, under the names that PyTorch
 /// would give them: `hidden.0.weight` is the `weight` of the first module in the array `hidden`.
 /// Nothing needs to be registered:
 ///
@@ -12,7 +12,7 @@ public import TensorCore
 ///       func callAsFunction(_ x: Tensor) -> Tensor { output(hidden(x).relu()) }
 ///     }
 public protocol Module {
-  /// The named parts to search for parameters; by default, the stored properties.
+  /// The named parts to search for parameters and buffers; by default, the stored properties.
   var children: [(name: String, value: Any)] { get }
 }
 
@@ -48,11 +48,31 @@ extension Module {
     return namedParameterPlaces().filter { seen.insert(ObjectIdentifier($0.parameter)).inserted }
   }
 
-  /// All places where parameters stand; a shared parameter appears under each of its names.
-  func namedParameterPlaces() -> [(name: String, parameter: Parameter)] {
-    var found: [(name: String, parameter: Parameter)] = []
-    collectParameters(of: self, "", &found)
+  /// All buffers with their names, in the order of declaration.
+  ///
+  /// A buffer that stands in several places is listed once, under its first name.
+  public func namedBuffers() -> [(name: String, buffer: Buffer)] {
+    var seen: Set<ObjectIdentifier> = []
+    return namedStatePlaces().compactMap { place in
+      guard let buffer = place.tensor as? Buffer,
+        seen.insert(ObjectIdentifier(buffer)).inserted
+      else { return nil }
+      return (place.name, buffer)
+    }
+  }
+
+  /// All places where parameters and buffers stand; a shared one appears under each of its names.
+  func namedStatePlaces() -> [(name: String, tensor: Tensor)] {
+    var found: [(name: String, tensor: Tensor)] = []
+    collectState(of: self, "", &found)
     return found
+  }
+
+  /// All places where parameters stand.
+  private func namedParameterPlaces() -> [(name: String, parameter: Parameter)] {
+    namedStatePlaces().compactMap { place in
+      (place.tensor as? Parameter).map { (place.name, $0) }
+    }
   }
 
   /// All parameters, each once.
@@ -67,35 +87,36 @@ extension Module {
   }
 }
 
-private func collectParameters(
-  of value: Any, _ path: String, _ found: inout [(name: String, parameter: Parameter)]
+private func collectState(
+  of value: Any, _ path: String, _ found: inout [(name: String, tensor: Tensor)]
 ) {
   func join(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
   switch value {
   case let parameter as Parameter: found.append((path, parameter))
+  case let buffer as Buffer: found.append((path, buffer))
   case is Tensor: break
   case let module as any Module:
-    for child in module.children { collectParameters(of: child.value, join(child.name), &found) }
+    for child in module.children { collectState(of: child.value, join(child.name), &found) }
   default:
     let mirror = Mirror(reflecting: value)
     switch mirror.displayStyle {
     case .optional:
-      if let some = mirror.children.first { collectParameters(of: some.value, path, &found) }
+      if let some = mirror.children.first { collectState(of: some.value, path, &found) }
     case .collection, .tuple:
       for (index, element) in mirror.children.enumerated() {
-        collectParameters(of: element.value, join(String(index)), &found)
+        collectState(of: element.value, join(String(index)), &found)
       }
     case .dictionary, .set, .enum:
-      var hidden: [(name: String, parameter: Parameter)] = []
+      var hidden: [(name: String, tensor: Tensor)] = []
       for child in mirror.children {
         for part in Mirror(reflecting: child.value).children {
-          collectParameters(of: part.value, path, &hidden)
+          collectState(of: part.value, path, &hidden)
         }
-        collectParameters(of: child.value, path, &hidden)
+        collectState(of: child.value, path, &hidden)
       }
       require(
         hidden.isEmpty,
-        "\(path): parameters in a \(mirror.subjectType) have no order or name; use properties or arrays"
+        "\(path): parameters or buffers in a \(mirror.subjectType) have no order or name; use properties or arrays"
       )
     default: break
     }

@@ -2,7 +2,7 @@ public import TensorCore
 
 /// A state dictionary that does not fit a model.
 public struct StateDictionaryError: Error, CustomStringConvertible {
-  /// Parameters of the model that the dictionary lacks.
+  /// Parameters and buffers of the model that the dictionary lacks.
   public var missing: [String] = []
   /// Names in the dictionary that the model lacks.
   public var unexpected: [String] = []
@@ -22,35 +22,44 @@ public struct StateDictionaryError: Error, CustomStringConvertible {
 }
 
 extension Module {
-  /// The values of all parameters under PyTorch's names, in the order of declaration; they share
-  /// memory with the model.
+  /// The values of all parameters and buffers under PyTorch's names, in the order of declaration;
+  /// they share memory with the model.
   public func stateDictionary() -> [(name: String, value: Tensor)] {
-    namedParameterPlaces().map { ($0.name, $0.parameter.detached()) }
+    namedStatePlaces().map { ($0.name, $0.tensor.detached()) }
   }
 
-  /// Copies values into the parameters of the same names.
+  /// Copies values into the parameters and buffers of the same names.
   ///
   /// Throws `StateDictionaryError`, and changes nothing, unless names, shapes and types are exactly
-  /// the model's.
+  /// the model's. The `num_batches_tracked` that PyTorch's batch normalisation keeps beside its
+  /// `running_mean` is accepted and ignored: only a cumulative average would need it. It is not
+  /// written either; PyTorch loads files without it.
   public func load(stateDictionary state: [String: Tensor]) throws {
-    let places = namedParameterPlaces()
+    let places = namedStatePlaces()
     var error = StateDictionaryError()
-    for (name, parameter) in places {
+    for (name, tensor) in places {
       guard let value = state[name] else {
         error.missing.append(name)
         continue
       }
-      if value.shape != parameter.shape || value.dataType != parameter.dataType {
+      if value.shape != tensor.shape || value.dataType != tensor.dataType {
         error.mismatched.append(
-          "\(name) is \(value.dataType) \(value.shape), the model's \(parameter.dataType) \(parameter.shape)"
+          "\(name) is \(value.dataType) \(value.shape), the model's \(tensor.dataType) \(tensor.shape)"
         )
       }
     }
-    let known = Set(places.map(\.name))
+    let known = Set(places.map(\.name)).union(places.map { batchCount(beside: $0.name) })
     error.unexpected = state.keys.filter { !known.contains($0) }.sorted()
     guard error.missing.isEmpty, error.unexpected.isEmpty, error.mismatched.isEmpty else {
       throw error
     }
-    for (name, parameter) in places { parameter.assign(state[name]!) }
+    for (name, tensor) in places { tensor.assign(state[name]!) }
   }
+}
+
+/// The name of PyTorch's count of batches if `name` is that of a running mean, else `name` itself.
+private func batchCount(beside name: String) -> String {
+  let last = "running_mean"
+  guard name == last || name.hasSuffix(".\(last)") else { return name }
+  return name.dropLast(last.count) + "num_batches_tracked"
 }

@@ -41,6 +41,47 @@ public enum BLAS {
     }
   }
 
+  /// A matrix in memory as a factor of a product, whose rows (or columns, when it is transposed) are
+  /// `leading` elements apart.
+  struct Factor<T> {
+    var elements: UnsafeMutablePointer<T>
+    var leading: Int
+    var isTransposed = false
+  }
+
+  /// c = a b, or c += a b when `adds`, on the calling thread alone: a is [m, k], b [k, n], and the
+  /// rows of c [m, n] are `ldc` elements apart.
+  static func multiply(
+    into c: UnsafeMutablePointer<Float>, ldc: Int, _ a: Factor<Float>, _ b: Factor<Float>, m: Int,
+    n: Int, k: Int, adds: Bool
+  ) {
+    multiply(c, ldc, a, b, m, n, k, adds ? 1 : 0, ck_gemm_small_f32, Self.gemm)
+  }
+
+  /// The same in double precision.
+  static func multiply(
+    into c: UnsafeMutablePointer<Double>, ldc: Int, _ a: Factor<Double>, _ b: Factor<Double>,
+    m: Int, n: Int, k: Int, adds: Bool
+  ) {
+    multiply(c, ldc, a, b, m, n, k, adds ? 1 : 0, ck_gemm_small_f64, Self.gemm)
+  }
+
+  private static func multiply<T>(
+    _ c: UnsafeMutablePointer<T>, _ ldc: Int, _ a: Factor<T>, _ b: Factor<T>, _ m: Int, _ n: Int,
+    _ k: Int, _ beta: T, _ small: Small<T>, _ gemm: (Tile<T>) -> Void
+  ) {
+    guard m * n * k > smallProduct else {
+      return small(
+        c, a.elements, b.elements, m, n, k, a.isTransposed ? 1 : a.leading,
+        a.isTransposed ? a.leading : 1, b.isTransposed ? 1 : b.leading,
+        b.isTransposed ? b.leading : 1, ldc, beta)
+    }
+    gemm(
+      Tile(
+        c: c, a: a.elements, b: b.elements, m: m, n: n, k: k, ldc: ldc, aLayout: Layout(a),
+        bLayout: Layout(b), beta: beta))
+  }
+
   private typealias Small<T> = (
     UnsafeMutablePointer<T>?, UnsafePointer<T>?, UnsafePointer<T>?, Int, Int, Int, Int, Int, Int,
     Int, Int, T
@@ -51,6 +92,11 @@ public enum BLAS {
   private struct Layout {
     var isTransposed: Bool
     var leading: Int32
+
+    init(_ factor: Factor<some Any>) {
+      isTransposed = factor.isTransposed
+      leading = Int32(factor.leading)
+    }
 
     /// nil when the matrix has to be copied first.
     init?(_ matrix: Tensor) {

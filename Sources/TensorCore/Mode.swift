@@ -13,7 +13,8 @@ public enum Mode: Sendable {
 
 /// Runs `body` with layers in the given mode.
 public func withMode<Result>(_ mode: Mode, _ body: () throws -> Result) rethrows -> Result {
-  try ModeScope(mode, randomness: ModeScope.current.randomness).run(body)
+  let current = ModeScope.current
+  return try ModeScope(mode, randomness: current.randomness, source: current).run(body)
 }
 
 /// What dropout depends on besides the layer: random numbers belong to a sample of an epoch, so
@@ -56,13 +57,18 @@ final class ModeScope {
   /// How many random layers have run in this scope: each application of a layer takes the next
   /// stream.
   private var streams: UInt32 = 0
+  /// Where a scope without randomness of its own takes its streams from, so that they go on from one
+  /// scope to the next.
+  private let source: ModeScope?
 
-  init(_ mode: Mode, randomness: SampleRandomness?) {
+  init(_ mode: Mode, randomness: SampleRandomness?, source: ModeScope? = nil) {
     self.mode = mode
     self.randomness = randomness
+    self.source = source
   }
 
   func nextStream() -> UInt32 {
+    if let source { return source.nextStream() }
     defer { streams &+= 1 }
     return streams
   }

@@ -174,7 +174,7 @@ extension ConfigurationKey {
         "how many samples at the end are for testing; -1 leaves it to the data, 0 tests on none"),
       integer(
         "data.classes", \.data.classes, 0...100_000,
-        "how many classes there are; 0 is one more than the largest label"),
+        "how many classes, or tokens in .bin files, there are; 0 is one more than the largest"),
       word("data.target", \.data.target, "csv and npy: whether to learn classes or values"),
       text(
         "data.labelColumn", \.data.labelColumn,
@@ -185,11 +185,21 @@ extension ConfigurationKey {
         "csv: the shape of a sample, as [1, 28, 28]; empty is one axis"),
       word(
         "data.normalize", \.data.normalize,
-        "whether inputs get mean 0 and deviation 1, all together or each by itself"),
+        "whether inputs get mean 0 and deviation 1: all together, or each or each channel by itself"
+      ),
+      integer(
+        "data.blockSize", \.data.blockSize, 1...(1 << 20), unit: "tokens",
+        "text: how many tokens a sample has"),
+      number(
+        "data.testFraction", \.data.testFraction, 0..<1,
+        "text: the share of the last tokens that is for testing"),
 
       integer(
         "training.epochs", \.training.epochs, 1...(.max), unit: "epochs",
         "how often all samples are seen"),
+      integer(
+        "training.steps", \.training.steps, 0...(.max), unit: "steps",
+        "how many steps the run has, whatever the epochs; 0 leaves it to training.epochs"),
       integer(
         "training.globalBatch", \.training.globalBatch, 1...(.max), unit: "samples",
         "the samples of a step over all ranks"),
@@ -206,6 +216,12 @@ extension ConfigurationKey {
       integer(
         "training.evaluateEveryEpochs", \.training.evaluateEveryEpochs, 0...(.max), unit: "epochs",
         "how often the test samples are evaluated; 0 is never"),
+      integer(
+        "training.evaluateEverySteps", \.training.evaluateEverySteps, 0...(.max), unit: "steps",
+        "the same in steps, and how often a line is printed; 0 leaves it to evaluateEveryEpochs"),
+      integer(
+        "training.evaluationBatches", \.training.evaluationBatches, 0...(.max), unit: "batches",
+        "how much of the test samples, spread evenly, all evaluations but the last take; 0 is all"),
 
       word("optimizer.kind", \.optimizer.kind, "the rule that updates the parameters"),
       number(
@@ -235,7 +251,7 @@ extension ConfigurationKey {
 
       integer(
         "checkpoint.everySteps", \.checkpoint.everySteps, 0...(.max), unit: "steps",
-        "how often a checkpoint is saved; 0 is at the end of every epoch"),
+        "how often a checkpoint is saved; 0 is at the end of every epoch or evaluateEverySteps"),
       integer(
         "checkpoint.keep", \.checkpoint.keep, 0...(.max),
         "how many checkpoints are kept; 0 keeps all"),

@@ -16,7 +16,8 @@ public enum Objective: String, Sendable {
     _ loss: TrainingConfiguration.Training.Loss, for targets: TargetKind
   ) throws(ConfigurationError) {
     switch (loss, targets) {
-    case (.auto, .classes), (.crossEntropy, .classes): self = .crossEntropy
+    case (.auto, .classes), (.auto, .tokens), (.crossEntropy, .classes), (.crossEntropy, .tokens):
+      self = .crossEntropy
     case (.auto, .values), (.meanSquaredError, .values): self = .meanSquaredError
     case (.binaryCrossEntropyWithLogits, .classes(2)), (.binaryCrossEntropyWithLogits, .values):
       self = .binaryCrossEntropyWithLogits
@@ -24,6 +25,9 @@ public enum Objective: String, Sendable {
       throw ConfigurationError(
         "'training.loss' is binaryCrossEntropyWithLogits, which is for two classes; the data has \(count): use crossEntropy"
       )
+    case (.binaryCrossEntropyWithLogits, .tokens), (.meanSquaredError, .tokens):
+      throw ConfigurationError(
+        "'training.loss' is \(loss.rawValue), but the data is text: use crossEntropy")
     case (.crossEntropy, .values):
       throw ConfigurationError(
         "'training.loss' is crossEntropy, which needs classes, but the data has values: use meanSquaredError"
@@ -35,19 +39,19 @@ public enum Objective: String, Sendable {
     }
   }
 
-  /// How many numbers a model has to give for a sample.
+  /// How many numbers a model has to give for a sample, or with tokens for each position.
   public func outputs(for targets: TargetKind) -> Int {
     switch (self, targets) {
-    case (.crossEntropy, .classes(let count)): count
-    case (_, .classes): 1
+    case (.crossEntropy, .classes(let count)), (.crossEntropy, .tokens(let count, _)): count
+    case (_, .classes), (_, .tokens): 1
     case (_, .values(let shape)): shape.reduce(1, *)
     }
   }
 
-  /// Whether samples are counted as right or wrong.
+  /// Whether samples, or tokens, are counted as right or wrong.
   public var hasAccuracy: Bool { self != .meanSquaredError }
 
-  /// The mean loss of the model's outputs over samples, and how many of these were right.
+  /// The mean loss of the model's outputs over samples or tokens, and how many were right.
   func evaluate(_ outputs: Tensor, _ targets: Tensor) -> (loss: Tensor, correct: Int) {
     switch self {
     case .crossEntropy:
@@ -78,16 +82,24 @@ extension Tensor {
   fileprivate var trueCount: Int { Int(sum().item()) }
 }
 
+extension TargetKind {
+  /// How many losses are averaged in a sample's: one at each position of a text, else one.
+  var lossCount: Int { max(1, labelCount) }
+}
+
 extension Batch {
-  /// The inputs of some of this batch's samples.
+  /// The inputs of some of this batch's samples: float32 numbers or int32 tokens.
   func inputs(_ samples: Range<Int>) -> Tensor {
-    withInputs { tensor($0, inputShape, samples) }
+    switch inputKind {
+    case .numbers: withInputs { tensor($0, inputShape, samples) }
+    case .tokens: withTokens { tensor($0, inputShape, samples) }
+    }
   }
 
   /// The targets of some of this batch's samples: int32 labels or float32 values.
   func targets(_ samples: Range<Int>) -> Tensor {
     switch targetKind {
-    case .classes: withLabels { tensor($0, targetShape, samples) }
+    case .classes, .tokens: withLabels { tensor($0, targetShape, samples) }
     case .values: withValues { tensor($0, targetShape, samples) }
     }
   }

@@ -22,6 +22,10 @@ public final class Predictor {
   /// Needs none of the data that it was trained on.
   public init(_ checkpoint: Checkpoint) throws {
     let signature = try checkpoint.signature()
+    guard try checkpoint.configuration().data.kind != .text else {
+      throw ConfigurationError(
+        "the model of '\(checkpoint.path)' continues text; predictions are for samples of numbers")
+    }
     (inputShape, objective, standardization) = (
       signature.inputShape, signature.objective, signature.standardization
     )
@@ -65,6 +69,8 @@ struct ModelSignature {
   var objective: Objective
   /// How inputs were normalized.
   var standardization: Standardization?
+  /// What its tokens stand for, if it was trained on a text.
+  var codec: CharacterCodec?
 
   var json: JSONValue {
     .object([
@@ -73,14 +79,17 @@ struct ModelSignature {
       "objective": .string(objective.rawValue),
       "means": standardization.map { .array($0.means.map { .number($0) }) } ?? .null,
       "deviations": standardization.map { .array($0.deviations.map { .number($0) }) } ?? .null,
+      "characters": codec.map { .string($0.alphabet) } ?? .null,
     ])
   }
 
   init(
-    inputShape: [Int], outputs: Int, objective: Objective, standardization: Standardization?
+    inputShape: [Int], outputs: Int, objective: Objective, standardization: Standardization?,
+    codec: CharacterCodec? = nil
   ) {
     (self.inputShape, self.outputs) = (inputShape, outputs)
     (self.objective, self.standardization) = (objective, standardization)
+    self.codec = codec
   }
 
   init(json: JSONValue, path: String) throws {
@@ -97,6 +106,14 @@ struct ModelSignature {
         throw CheckpointError.damaged(path: path, reason: "means of another shape")
       }
       standardization = Standardization(means: means, deviations: deviations)
+    }
+    if let characters = json["characters"]?.stringValue {
+      let codec = CharacterCodec(characters: characters.unicodeScalars)
+      guard codec.vocabularySize == outputs else {
+        throw CheckpointError.damaged(
+          path: path, reason: "\(codec.vocabularySize) characters for \(outputs) outputs")
+      }
+      self.codec = codec
     }
   }
 }

@@ -123,9 +123,8 @@ public final class Run {
   ) throws {
     let differences = configuration.differences(from: try checkpoint.configuration()).filter {
       difference in
-      !["name", "training.epochs", "training.evaluateEveryEpochs", "data.path"].contains(
-        difference.path)
-        && !["logging.", "checkpoint.", "distributed."].contains {
+      !["name", "data.path", "training.epochs", "training.steps"].contains(difference.path)
+        && !["logging.", "checkpoint.", "distributed.", "training.evaluat"].contains {
           difference.path.hasPrefix($0)
         }
     }

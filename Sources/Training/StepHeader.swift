@@ -6,11 +6,11 @@ import Collectives
 /// One small sum over all ranks carries everything, so that all ranks learn in the same step that
 /// one has to stop or has seen a loss that is not finite.
 struct StepHeader {
-  /// The samples whose losses were added.
+  /// The samples, or with text the tokens, whose losses were added.
   var sampleCount = 0.0
-  /// The sum of the samples' losses.
+  /// The sum of their losses.
   var lossSum = 0.0
-  /// How many samples were right.
+  /// How many were right.
   var correctCount = 0.0
   /// How many ranks were asked to stop.
   var stopRequests = 0.0
@@ -29,18 +29,18 @@ struct StepHeader {
   }
 }
 
-/// Loss and accuracy over samples, exact however these were spread over steps and ranks.
+/// Loss and accuracy over samples, or with text over tokens, exact however these were spread over steps and ranks.
 public struct Metrics: Sendable, Equatable {
-  /// The number of samples.
+  /// The number of samples, or with text of tokens.
   public var sampleCount = 0.0
   /// The sum of their losses.
   public var lossSum = 0.0
   /// How many were right.
   public var correctCount = 0.0
 
-  /// The mean loss of a sample; not-a-number without samples.
+  /// The mean loss of a sample or token; not-a-number without any.
   public var loss: Double { lossSum / sampleCount }
-  /// The share of samples that were right.
+  /// The share of those that were right.
   public var accuracy: Double { correctCount / sampleCount }
 
   /// Adds the samples of another measurement.

@@ -1,4 +1,5 @@
 import Collectives
+public import DataLoading
 import NeuralNetworks
 import Optimizers
 import TensorCore
@@ -18,6 +19,9 @@ extension Checkpoint {
     try ModelSignature(
       json: json(Checkpoint.signatureFile), path: path(of: Checkpoint.signatureFile))
   }
+
+  /// What the tokens of its model stand for; nil unless it was trained on a text.
+  public func characterCodec() throws -> CharacterCodec? { try signature().codec }
 
   /// The configuration that the checkpoint was trained with.
   public func configuration() throws -> TrainingConfiguration {

@@ -15,9 +15,9 @@ public final class Trainer {
   /// The model, the same on all ranks.
   public let model: any Layer
   /// The samples to train on.
-  public let trainingData: InMemoryDataset
+  public let trainingData: any Dataset
   /// The samples to test on; may be empty.
-  public let testData: InMemoryDataset
+  public let testData: any Dataset
   /// What is minimized.
   public let objective: Objective
   let signature: ModelSignature
@@ -35,23 +35,37 @@ public final class Trainer {
   ///
   /// Throws on every rank when something fails on any: `CollectiveFailure` with the message and
   /// exit code of the lowest such rank, or `RankDisagreement`.
-  public init(_ configuration: TrainingConfiguration, _ communicator: any Communicator) throws {
+  public convenience init(
+    _ configuration: TrainingConfiguration, _ communicator: any Communicator
+  ) throws {
+    try self.init(configuration, communicator) { inputShape, outputs in
+      ModelRegistry.makeModel(
+        configuration.model, inputShape: inputShape, outputs: outputs,
+        seed: UInt64(configuration.training.seed))
+    }
+  }
+
+  /// Trains what `makeModel` makes for an input's shape and a number of outputs, in place of the
+  /// model that the configuration names.
+  package init(
+    _ configuration: TrainingConfiguration, _ communicator: any Communicator,
+    makeModel: (_ inputShape: [Int], _ outputs: Int) -> any Layer
+  ) throws {
     self.configuration = configuration
     self.communicator = communicator
     let training = configuration.training
-    let standardization: Standardization?
-    (trainingData, testData, standardization, objective) = try communicator.agreeing {
+    let data: DataSplits
+    (data, objective) = try communicator.agreeing {
       let data = try configuration.source.open()
-      let objective = try Objective(training.loss, for: data.train.targetKind)
-      return (data.train, data.test, data.standardization, objective)
+      return (data, try Objective(training.loss, for: data.train.targetKind))
     }
+    (trainingData, testData) = (data.train, data.test)
     let seed = UInt64(training.seed)
     signature = ModelSignature(
       inputShape: trainingData.inputShape,
       outputs: objective.outputs(for: trainingData.targetKind), objective: objective,
-      standardization: standardization)
-    model = ModelRegistry.makeModel(
-      configuration.model, inputShape: signature.inputShape, outputs: signature.outputs, seed: seed)
+      standardization: data.standardization, codec: data.codec)
+    model = makeModel(signature.inputShape, signature.outputs)
     arena = ParameterArena(model.namedParameters())
     let options = configuration.optimizer
     optimizer = SGD(
@@ -60,8 +74,10 @@ public final class Trainer {
         momentum: options.momentum, dampening: options.dampening,
         weightDecay: options.weightDecay, nesterov: options.nesterov))
     sampler = GlobalBatchSampler(
-      count: trainingData.count, globalBatch: training.globalBatch, seed: seed)
-    schedule = configuration.makeSchedule(totalSteps: training.epochs * sampler.batchesPerEpoch)
+      for: trainingData, globalBatch: training.globalBatch, seed: seed)
+    totalSteps =
+      training.steps > 0 ? training.steps : training.epochs * sampler.batchesPerEpoch
+    schedule = configuration.makeSchedule(totalSteps: totalSteps)
     reducer = GradientReducer(
       arena, communicator,
       bucketBytes: Int(configuration.distributed.bucketMegabytes * Double(1 << 20)))
@@ -72,7 +88,7 @@ public final class Trainer {
   /// The number of optimizer steps done.
   public var step: Int { state.step }
   /// The number of steps of the whole run.
-  public var totalSteps: Int { configuration.training.epochs * sampler.batchesPerEpoch }
+  public let totalSteps: Int
 
   /// What must be equal on all ranks.
   private func fingerprint() -> [String: String] {
@@ -89,12 +105,15 @@ public final class Trainer {
 
   /// A description for the one who watches.
   public func describe() -> RunDescription {
-    RunDescription(
+    let tokens = [trainingData, testData].map { ($0 as? TokenDataset)?.tokenCount }
+    return RunDescription(
       worldSize: communicator.worldSize, threads: Threads.count,
-      parameterCount: model.parameterCount, trainingSamples: trainingData.count,
-      testSamples: testData.count, globalBatch: configuration.training.globalBatch,
+      parameterCount: model.parameterCount, countsTokens: tokens[0] != nil,
+      trainingSamples: tokens[0] ?? trainingData.count,
+      testSamples: tokens[1] ?? testData.count, globalBatch: configuration.training.globalBatch,
       stepsPerEpoch: sampler.batchesPerEpoch, totalSteps: totalSteps,
-      epochs: configuration.training.epochs, completedSteps: step,
+      epochs: (totalSteps + sampler.batchesPerEpoch - 1) / sampler.batchesPerEpoch,
+      completedSteps: step,
       hasAccuracy: objective.hasAccuracy)
   }
 
@@ -139,7 +158,7 @@ public final class Trainer {
       let (metrics, learningRate, stops) = try trainStep(batch, isStopRequested())
       state.epochMetrics += metrics
       epochSamplesHere += metrics.sampleCount
-      let isEndOfEpoch = step % sampler.batchesPerEpoch == 0
+      let isEndOfEpoch = step % reportInterval == 0 || step == totalSteps
       try report(
         .step(
           StepReport(
@@ -217,22 +236,35 @@ public final class Trainer {
     }
     let share = Double(samples.count) / Double(batch.globalPositions.count)
     loss.backward(gradient: Tensor(Float(share)))
-    header.sampleCount += Double(samples.count)
-    header.lossSum += loss.item() * Double(samples.count)
+    let count = Double(samples.count * batch.targetKind.lossCount)
+    header.sampleCount += count
+    header.lossSum += loss.item() * count
     header.correctCount += Double(correct)
   }
 
+  /// The steps after which an epoch, or what `training.evaluateEverySteps` puts in its place, ends.
+  private var reportInterval: Int {
+    let every = configuration.training.evaluateEverySteps
+    return every > 0 ? every : sampler.batchesPerEpoch
+  }
+
   private func evaluateIfDue(epoch: Int) throws -> Metrics? {
-    let every = configuration.training.evaluateEveryEpochs
-    let isLast = epoch == configuration.training.epochs
-    guard testData.count > 0, every > 0, epoch % every == 0 || isLast else { return nil }
-    return try evaluate()
+    let training = configuration.training
+    let every = training.evaluateEverySteps > 0 ? 1 : training.evaluateEveryEpochs
+    guard testData.count > 0, every > 0, epoch % every == 0 || step == totalSteps else {
+      return nil
+    }
+    let isWhole = training.evaluationBatches == 0 || step == totalSteps
+    return try evaluate(limit: isWhole ? nil : training.evaluationBatches * training.globalBatch)
   }
 
   /// Loss and accuracy on the test samples, the work shared by all ranks.
-  public func evaluate() throws -> Metrics {
+  public func evaluate() throws -> Metrics { try evaluate(limit: nil) }
+
+  private func evaluate(limit: Int?) throws -> Metrics {
     try Training.evaluate(
-      model, on: testData, objective, batchSize: configuration.training.globalBatch, communicator)
+      model, on: testData, objective, batchSize: configuration.training.globalBatch, communicator,
+      limit: limit)
   }
 
   private func isCheckpointDue(_ isEndOfEpoch: Bool) -> Bool {

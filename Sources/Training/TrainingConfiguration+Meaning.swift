@@ -14,6 +14,10 @@ extension TrainingConfiguration {
     source.header = data.header == .auto ? nil : data.header == .yes
     source.inputShape = data.inputShape.isEmpty ? nil : data.inputShape
     source.normalize = data.normalize
+    // The defaults are not for other kinds, which refuse what they would ignore.
+    let defaults = Data()
+    source.blockSize = data.blockSize == defaults.blockSize ? nil : data.blockSize
+    source.testFraction = data.testFraction == defaults.testFraction ? nil : data.testFraction
     return source
   }
 

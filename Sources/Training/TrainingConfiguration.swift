@@ -53,6 +53,10 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
     public var inputShape: [Int] = []
     /// What is done with the inputs.
     public var normalize = DataSource.Normalization.none
+    /// The tokens of a sample of text.
+    public var blockSize = 64
+    /// The share of a text's last tokens that is kept for testing.
+    public var testFraction = 0.1
 
     /// The defaults.
     public init() {}
@@ -67,6 +71,8 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
 
     /// How often all samples are seen.
     public var epochs = 20
+    /// The steps of the run; 0 leaves it to the epochs.
+    public var steps = 0
     /// The samples of a step over all ranks.
     public var globalBatch = 64
     /// What every random choice follows from.
@@ -79,6 +85,10 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
     public var loss = Loss.auto
     /// How often the test samples are evaluated; 0 is never.
     public var evaluateEveryEpochs = 1
+    /// The steps between two evaluations; 0 leaves it to the epochs.
+    public var evaluateEverySteps = 0
+    /// The batches of test samples in each evaluation but the last; 0 is all.
+    public var evaluationBatches = 0
 
     /// The defaults.
     public init() {}
@@ -132,7 +142,8 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
 
   /// When checkpoints are saved and removed.
   public struct Checkpoint: Sendable, Equatable, Codable {
-    /// The steps between checkpoints; 0 is at the end of every epoch.
+    /// The steps between checkpoints; 0 is at the end of every epoch, or after the steps between
+    /// two evaluations.
     public var everySteps = 0
     /// How many are kept; 0 keeps all.
     public var keep = 3
@@ -209,6 +220,13 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
     if data.kind != .digits && data.path.isEmpty {
       throw ConfigurationError(
         "'data.kind' is \(data.kind.rawValue), so 'data.path' must name the file or directory")
+    }
+    let takesTokens = model.kind == "gpt"
+    if (data.kind == .text) != takesTokens {
+      throw ConfigurationError(
+        takesTokens
+          ? "'model.kind' is gpt, which is for 'data.kind' text, not \(data.kind.rawValue)"
+          : "'data.kind' is text, which is for 'model.kind' gpt, not \(model.kind)")
     }
     if optimizer.nesterov && (optimizer.momentum == 0 || optimizer.dampening != 0) {
       throw ConfigurationError(

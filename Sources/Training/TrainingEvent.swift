@@ -6,7 +6,8 @@ public enum TrainingEvent: Sendable {
   case started(RunDescription)
   /// An optimizer step was done.
   case step(StepReport)
-  /// All samples of an epoch have been seen.
+  /// All samples of an epoch have been seen, or the steps between two evaluations done where
+  /// `training.evaluateEverySteps` sets them, or the whole run.
   case epoch(EpochReport)
   /// A checkpoint was committed.
   case checkpoint(step: Int, path: String, seconds: Double)
@@ -22,9 +23,11 @@ public struct RunDescription: Sendable {
   public var threads: Int
   /// The learnable numbers of the model.
   public var parameterCount: Int
-  /// The samples to train on.
+  /// What metrics count: samples, or with text tokens.
+  public var countsTokens: Bool
+  /// The samples, or with text the tokens, to train on.
   public var trainingSamples: Int
-  /// The samples to test on.
+  /// The samples, or with text the tokens, to test on.
   public var testSamples: Int
   /// The samples of a step over all ranks.
   public var globalBatch: Int
@@ -32,7 +35,7 @@ public struct RunDescription: Sendable {
   public var stepsPerEpoch: Int
   /// The steps of the whole run.
   public var totalSteps: Int
-  /// The number of epochs.
+  /// The number of epochs; the last one is not a whole one where `training.steps` ends the run.
   public var epochs: Int
   /// The steps done before, by earlier parts of the run.
   public var completedSteps: Int
@@ -52,19 +55,19 @@ public struct StepReport: Sendable {
   public var accuracy: Double?
   /// The learning rate of the update.
   public var learningRate: Double
-  /// The global batch's samples over the seconds since the step before.
+  /// The global batch's samples, or with text its tokens, over the seconds since the step before.
   public var samplesPerSecond: Double
-  /// Loss and accuracy of the epoch so far.
+  /// Loss and accuracy of the epoch, or the steps since the last evaluation, so far.
   public var epochMetrics: Metrics
 }
 
-/// The end of an epoch.
+/// The end of an epoch, or of the steps between two evaluations.
 public struct EpochReport: Sendable {
   /// The number of steps done.
   public var step: Int
-  /// The epoch, counted from 1.
+  /// The epoch of the last step, counted from 1.
   public var epoch: Int
-  /// The mean loss over the epoch's samples, each measured when its step was taken.
+  /// The mean loss over the samples seen in it, each measured when its step was taken.
   public var metrics: Metrics
   /// The same over the test samples, when they were evaluated.
   public var test: Metrics?
@@ -72,8 +75,8 @@ public struct EpochReport: Sendable {
   public var hasAccuracy: Bool
   /// The learning rate of the last step.
   public var learningRate: Double
-  /// The epoch's samples over its seconds of training.
+  /// Its samples, or with text its tokens, over its seconds of training.
   public var samplesPerSecond: Double
-  /// The seconds of training that the epoch took in this process.
+  /// The seconds of training that it took in this process.
   public var seconds: Double
 }

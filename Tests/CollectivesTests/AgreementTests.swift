@@ -24,6 +24,7 @@ struct AgreementTests {
         the ranks do not agree on 2 of 3 values:
           data: 'd' on ranks 0-4 (n1, n2), no value on rank 5 (n2)
           seed: '1' on ranks 0-2, 4-5 (n1, n2), '2' on rank 3 (n2)
+        start all ranks with the same program, command and files
         """)
   }
 

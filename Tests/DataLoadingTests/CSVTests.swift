@@ -5,7 +5,7 @@ import Testing
 struct CSVTests {
   private func read(
     _ text: String, _ configure: (inout DataSource) -> Void = { _ in }
-  ) throws -> InMemoryDataset {
+  ) throws -> any Dataset {
     try open(.csv, ["train.csv": Array(text.utf8)]) {
       $0.testCount = 0
       configure(&$0)

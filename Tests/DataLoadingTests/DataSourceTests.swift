@@ -5,7 +5,8 @@ import Testing
 struct DataSourceTests {
   @Test("The embedded digits are 1,438 samples to train on and 359 to test on")
   func digits() throws {
-    let (train, test, _) = try DataSource(.digits).open()
+    let data = try DataSource(.digits).open()
+    let (train, test) = (data.train, data.test)
     #expect(train.count == 1_438 && test.count == 359)
     #expect(train.inputShape == [1, 8, 8] && train.targetKind == .classes(count: 10))
     let (training, testing) = (try Contents(train), try Contents(test))
@@ -21,12 +22,13 @@ struct DataSourceTests {
 
   @Test("Opening again gives the same fingerprint, other parts and options another")
   func fingerprints() throws {
-    let (train, test, _) = try DataSource(.digits).open()
+    let data = try DataSource(.digits).open()
+    let (train, test) = (data.train, data.test)
     var source = DataSource(.digits)
     #expect(try source.open().train.fingerprint == train.fingerprint)
     source.normalize = .standardize
     let standardized = try source.open().train
-    #expect(Set([train, test, standardized].map(\.fingerprint)).count == 3)
+    #expect(Set([train.fingerprint, test.fingerprint, standardized.fingerprint]).count == 3)
   }
 
   @Test(
@@ -39,6 +41,8 @@ struct DataSourceTests {
     case .idx: source.inputShape = [28]
     case .npy: source.labelColumn = "y"
     case .csv: source.classes = 0
+    case .cifar10: source.blockSize = 8
+    case .text: source.normalize = .standardize
     }
     let error = #expect(throws: DataError.self) { _ = try source.open() }
     #expect(error?.kind == .configuration && error?.message.hasPrefix("data.") == true)
@@ -69,6 +73,20 @@ struct DataSourceTests {
     let deviation = Float(14.0 / 3).squareRoot()  // of 0, 1, 5; their mean is 2
     #expect(close(train, [-2 / deviation, 0, -1 / deviation, 0, 3 / deviation, 0]))
     #expect(close(test, [0, 2]))  // a constant feature is only centred
+  }
+
+  @Test("Standardizing channels uses each one's mean and deviation over the training set")
+  func standardizedChannels() throws {
+    // The first channel has 0 and 4, the second one 1 and 9.
+    let images = idx([2, 2, 1, 3], [0, 0, 0, 1, 1, 1, 4, 4, 4, 9, 9, 9])
+    let files = ["train-images-idx3-ubyte": images, "train-labels-idx1-ubyte": idx([2], [0, 1])]
+    let (train, _) = try open(.idx, files) {
+      $0.testCount = 0
+      $0.normalize = .standardizeChannels
+    }
+    let inputs = try Contents(train).inputs
+    #expect(close(inputs[0], [-1, -1, -1, -1, -1, -1]))
+    #expect(close(inputs[1], [1, 1, 1, 1, 1, 1]))
   }
 
   @Test("Standardizing uses one mean and deviation over the training set")

@@ -54,6 +54,21 @@ struct GlobalBatchSamplerTests {
     #expect(GlobalBatchSampler(count: 0, globalBatch: 4).batchesPerEpoch == 0)
   }
 
+  @Test("Draws fill batches, come from the whole population, and never change")
+  func draws() {
+    let sampler = GlobalBatchSampler(draws: 10, from: 1_000, globalBatch: 4, seed: 1)
+    #expect(sampler.count == 12 && sampler.batchesPerEpoch == 3)
+    #expect(sampler.positions(ofBatch: 2) == 8..<12)
+    #expect(sampler.order(epoch: 0) == [693, 971, 426, 806, 359, 845, 827, 287, 147, 46, 382, 331])
+    #expect(sampler.order(epoch: 1) != sampler.order(epoch: 0))
+    let many = GlobalBatchSampler(draws: 60_000, from: 6, globalBatch: 1, seed: 9)
+    var seen = [Int](repeating: 0, count: 6)
+    for sample in many.order(epoch: 3) { seen[sample] += 1 }
+    // Chi-squared of 5 degrees of freedom exceeds 26 once in 10,000 seeds.
+    let statistic = seen.reduce(0) { $0 + Double(($1 - 10_000) * ($1 - 10_000)) / 10_000 }
+    #expect(statistic < 26)
+  }
+
   @Test("Ranks share a batch without gap or overlap", arguments: 1...7)
   func slices(worldSize: Int) {
     for positions in [0..<0, 5..<6, 3..<16, 0..<64, 100..<107] {

@@ -19,6 +19,11 @@ struct HostileFilesTests {
         npy("<i4", "(3,)", bytes([Int32(0), 1, 2], bigEndian: false)),
       ]
     ),
+    (
+      .text, ["train.bin", "val.bin"],
+      [bytes((0..<9).map(UInt16.init), bigEndian: false), [1, 0, 2, 0, 8, 0]]
+    ),
+    (.text, ["input.txt"], [Array("naïve 🙂 text\n".utf8)]),
   ]
 
   /// Opens files, and reads all samples if that works; returns whether it did.
@@ -27,7 +32,11 @@ struct HostileFilesTests {
   {
     do {
       let all = try open(kind, Dictionary(uniqueKeysWithValues: zip(names, files))) {
-        $0.testCount = 1
+        if kind == .text { $0.blockSize = 2 } else { $0.testCount = 1 }
+        if names == ["input.txt"] {
+          $0.path = $0.path.map { $0 + "/input.txt" }
+          $0.testFraction = 0.4
+        }
       }
       _ = try (Contents(all.train), Contents(all.test))
       return true
@@ -45,7 +54,8 @@ struct HostileFilesTests {
         var damaged = files
         damaged[place] = Array(file[..<count])
         let isRead = try survives(kind, names, damaged)
-        #expect(kind == .csv || !isRead, "\(names[place]) cut to \(count) bytes was read")
+        #expect(
+          [.csv, .text].contains(kind) || !isRead, "\(names[place]) cut to \(count) bytes was read")
       }
     }
   }

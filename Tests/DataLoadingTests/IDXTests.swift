@@ -129,7 +129,8 @@ struct IDXTests {
   func realFiles() throws {
     var source = DataSource(.idx, path: Self.mnist)
     source.testCount = 2_000
-    let (train, test, _) = try source.open()
+    let data = try source.open()
+    let (train, test) = (data.train, data.test)
     #expect(train.count == 8_000 && test.count == 2_000)
     #expect(train.inputShape == [1, 28, 28] && train.targetKind == .classes(count: 10))
     #expect(try Contents(train).labels.prefix(5) == [7, 2, 1, 0, 4])

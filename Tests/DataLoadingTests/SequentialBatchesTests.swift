@@ -20,4 +20,22 @@ struct SequentialBatchesTests {
     }
     #expect(seen == Array(0..<count))
   }
+
+  @Test("A limit takes samples spread evenly, each once over all ranks", arguments: 1...4)
+  func limited(worldSize: Int) throws {
+    let dataset = InMemoryDataset(
+      inputs: (0..<23).map(Float.init), inputShape: [1],
+      labels: [Int32](repeating: 0, count: 23), classes: 1)
+    func samples(limit: Int) throws -> [Int] {
+      var seen: [Int] = []
+      for rank in 0..<worldSize {
+        var batches = SequentialBatches(
+          dataset, batchSize: 3, rank: rank, worldSize: worldSize, limit: limit)
+        while let batch = try batches.next() { seen += batch.sampleIndices }
+      }
+      return seen
+    }
+    #expect(try samples(limit: 5) == [0, 4, 9, 13, 18])
+    #expect(try samples(limit: 100) == Array(0..<23))
+  }
 }

@@ -17,7 +17,7 @@ func withFolder<R>(
   return try body(folder.path)
 }
 
-typealias Datasets = (train: InMemoryDataset, test: InMemoryDataset)
+typealias Datasets = (train: any Dataset, test: any Dataset)
 
 /// Opens a folder with these files.
 func open(
@@ -27,8 +27,8 @@ func open(
   try withFolder(files) { folder in
     var source = DataSource(kind, path: folder)
     configure(&source)
-    let (train, test, _) = try source.open()
-    return (train, test)
+    let data = try source.open()
+    return (data.train, data.test)
   }
 }
 
@@ -44,6 +44,7 @@ func failure(
 /// A dataset's samples as arrays.
 struct Contents: Equatable {
   var inputs: [[Float]] = []
+  var tokens: [[Int32]] = []
   var labels: [Int32] = []
   var values: [[Float]] = []
 
@@ -56,12 +57,13 @@ struct Contents: Equatable {
 
   private mutating func append(_ batch: Batch) {
     guard batch.count > 0 else { return }
-    batch.withInputs { inputs += rows($0, batch.count) }
+    batch.withInputs { if !$0.isEmpty { inputs += rows($0, batch.count) } }
+    batch.withTokens { if !$0.isEmpty { tokens += rows($0, batch.count) } }
     batch.withLabels { labels += $0 }
     batch.withValues { if !$0.isEmpty { values += rows($0, batch.count) } }
   }
 
-  private func rows(_ all: UnsafeBufferPointer<Float>, _ count: Int) -> [[Float]] {
+  private func rows<T>(_ all: UnsafeBufferPointer<T>, _ count: Int) -> [[T]] {
     let width = all.count / count
     return (0..<count).map { Array(all[$0 * width..<($0 + 1) * width]) }
   }

@@ -125,4 +125,12 @@ import Testing
   func notANumber() async {
     await #expect(processExitsWith: .failure) { _ = Dropout(.nan) }
   }
+
+  @Test("scopes of training mode go on with new masks")
+  func scopes() {
+    func mask() -> [Float] {
+      withMode(.training) { Dropout()(.ones([4, 64])) }.array(of: Float.self)
+    }
+    #expect(mask() != mask())
+  }
 }

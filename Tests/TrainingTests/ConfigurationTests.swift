@@ -1,3 +1,4 @@
+import DataLoading
 import Foundation
 import Testing
 import Training
@@ -196,6 +197,7 @@ import Training
       ["optimizer.nesterov=true", "optimizer.dampening=0.5"], ["schedule.kind=step"],
       ["training.microBatches=65"],
       ["data.target=values", "training.loss=crossEntropy"],
+      ["data.kind=text", "data.path=input.txt"],
     ])
   func combinations(overrides: [String]) throws {
     #expect(!message { _ = try TrainingConfiguration(overrides: overrides) }.isEmpty)
@@ -213,6 +215,15 @@ import Training
     configuration.model.kind = "cnn"
     #expect(message { try configuration.validate() }.contains("allowed: mlp"))
     try configuration.validate(modelKinds: ["mlp", "cnn"])
+  }
+
+  @Test("blocks and splits of text are handed on unless they are the defaults")
+  func textOptions() throws {
+    var configuration = TrainingConfiguration()
+    #expect(configuration.source.blockSize == nil && configuration.source.testFraction == nil)
+    configuration.data.blockSize = 32
+    configuration.data.testFraction = 0
+    #expect(configuration.source.blockSize == 32 && configuration.source.testFraction == 0)
   }
 
   @Test("as YAML it lists all keys, and numbers and words are unmistakable")

@@ -182,7 +182,7 @@ struct TrainerTests {
           smallRun { $0.training.seed = communicator.rank == 1 ? 2 : 1 }, communicator)
       }
     }
-    #expect(error.map { "\($0)".contains("configuration") && "\($0)".contains("rank 1") } == true)
+    #expect(error.map { "\($0)".contains("training.seed") && "\($0)".contains("rank 1") } == true)
   }
 
   @Test("data that one rank cannot open ends all ranks with that rank's message")

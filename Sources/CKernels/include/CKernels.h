@@ -208,12 +208,14 @@ bool ck_all_finite_f64(const double *x, size_t n);
   void ck_softmax_backward_##suffix(T *dx, const T *dy, const T *y, size_t rows, size_t cols); \
   void ck_log_softmax_##suffix(T *y, const T *x, size_t rows, size_t cols);                    \
   void ck_log_softmax_backward_##suffix(T *dx, const T *dy, const T *y, size_t rows, size_t cols); \
-  /* losses[r] = log_sum_exp[r] - x[r, labels[r]]; labels are in 0..<cols (the caller checks) */ \
-  void ck_cross_entropy_##suffix(T *losses, T *log_sum_exp, const T *x, const int32_t *labels,  \
+  /* losses[r] = log sum exp x[r] - x[r, labels[r]]; labels are in 0..<cols (the caller checks). */ \
+  /* row_logs keeps for each row its maximum and log sum exp(x - maximum): added up, they would lose */ \
+  /* digits of large logits. */ \
+  void ck_cross_entropy_##suffix(T *losses, T *row_logs, const T *x, const int32_t *labels,  \
                                  size_t rows, size_t cols);                                    \
-  /* dx[r, c] = dy[r * dy_stride] * (exp(x[r, c] - log_sum_exp[r]) - (c == labels[r])), dy_stride 0 or 1 */ \
+  /* dx[r, c] = dy[r * dy_stride] * (softmax(x)[r, c] - (c == labels[r])), dy_stride 0 or 1 */ \
   void ck_cross_entropy_backward_##suffix(T *dx, const T *dy, ptrdiff_t dy_stride, const T *x,  \
-                                          const T *log_sum_exp, const int32_t *labels,         \
+                                          const T *row_logs, const int32_t *labels,         \
                                           size_t rows, size_t cols);
 CK_ROWS(float, f32)
 CK_ROWS(double, f64)
@@ -353,14 +355,57 @@ typedef struct {
 // y = softmax(scale * q k^T) v in tiles, the softmax being corrected from tile to tile; log_sum_exp and delta
 // are [batches, heads, queries]. The backward pass computes the scores again; delta is scratch.
 #define CK_ATTENTION(T, suffix)                                                                  \
-  void ck_attention_##suffix(T *y, T *log_sum_exp, const T *q, const T *k, const T *v,           \
+  void ck_attention_##suffix(T *y, T *row_logs, const T *q, const T *k, const T *v,           \
                              const ck_attention *shape, T scale);                                \
   void ck_attention_backward_##suffix(T *dq, T *dk, T *dv, T *delta, const T *dy, const T *q,    \
-                                      const T *k, const T *v, const T *y, const T *log_sum_exp,  \
+                                      const T *k, const T *v, const T *y, const T *row_logs,  \
                                       const ck_attention *shape, T scale);
 CK_ATTENTION(float, f32)
 CK_ATTENTION(double, f64)
 #undef CK_ATTENTION
+
+// ---------------------------------------------------------------- windows: convolution and pooling
+
+// How windows of kernel_height x kernel_width taps lie over planes of height x width: output place
+// (r, c) has its tap (i, j) at row r * stride_y + i * dilation_y - padding_y of the plane, and
+// likewise for columns. Everything outside the plane is padding.
+typedef struct {
+  ptrdiff_t height, width, kernel_height, kernel_width, out_height, out_width;
+  ptrdiff_t stride_y, stride_x, padding_y, padding_x, dilation_y, dilation_x;
+} ck_windows;
+
+// Part of an axis that is averaged over: elements begin..<end, whose sum is divided by `divisor`.
+typedef struct {
+  int32_t begin, end, divisor;
+} ck_span;
+
+#define CK_WINDOWS(T, suffix)                                                                  \
+  /* Part of the matrix of patches of one image x, [channels, height, width], whose rows are   \
+     (channel, i, j) and whose columns are output places: panel[t * ld + p] is what tap        \
+     first_tap + t meets at place first_place + p, 0 in the padding. On the calling thread. */ \
+  void ck_im2col_##suffix(T *panel, const T *x, const ck_windows *w, size_t first_tap,         \
+                          size_t taps, size_t first_place, size_t places, size_t ld);          \
+  /* The transpose: adds each element of the panel to the element of x that it came from. */   \
+  void ck_col2im_##suffix(T *x, const T *panel, const ck_windows *w, size_t first_tap,         \
+                          size_t taps, size_t first_place, size_t places, size_t ld);          \
+  /* The largest element of each window, and its place in the plane: the first of several, but \
+     the last NaN if there is one. No window may lie wholly in the padding. */                 \
+  void ck_max_pool_##suffix(T *y, int32_t *places, const T *x, size_t planes,                  \
+                            const ck_windows *w);                                              \
+  /* dx[p, places[p, i]] += dy[p, i] for planes of `size` and `out_size` elements */           \
+  void ck_max_pool_backward_##suffix(T *dx, const T *dy, const int32_t *places, size_t planes, \
+                                     size_t size, size_t out_size);                            \
+  /* y[p, r, c] = sum of x[p] over rows[r] x cols[c] / (rows[r].divisor * cols[c].divisor) */  \
+  void ck_average_pool_##suffix(T *y, const T *x, size_t planes, size_t height, size_t width,  \
+                                const ck_span *rows, size_t out_height, const ck_span *cols,   \
+                                size_t out_width);                                             \
+  /* The transpose: each dy[p, r, c], divided likewise, added to all elements of its window. */ \
+  void ck_average_pool_backward_##suffix(T *dx, const T *dy, size_t planes, size_t height,     \
+                                         size_t width, const ck_span *rows, size_t out_height, \
+                                         const ck_span *cols, size_t out_width);
+CK_WINDOWS(float, f32)
+CK_WINDOWS(double, f64)
+#undef CK_WINDOWS
 
 // ---------------------------------------------------------------- optimizers
 
@@ -378,8 +423,8 @@ void ck_sgd_f32(float *w, float *velocity, const float *grad, size_t n, float le
 //   m += (1 - beta1) * (grad - m);  v = beta2 * v + (1 - beta2) * grad^2
 //   w -= learning_rate / correction1 * m / (sqrt(v) / sqrt(correction2) + epsilon)
 void ck_adamw_f32(float *w, float *first_moment, float *second_moment, const float *grad, size_t n,
-                  float learning_rate, float beta1, float beta2, float epsilon, float weight_decay,
-                  double correction1, double correction2);
+                  double learning_rate, double beta1, double beta2, double epsilon,
+                  double weight_decay, double correction1, double correction2);
 
 #ifdef __cplusplus
 }

@@ -9,6 +9,7 @@
 #include "rows.h"
 #include "random.h"
 #include "products.h"
+#include "windows.h"
 #include "networks.h"
 #include "optimizers.h"
 

@@ -40,8 +40,8 @@ INLINE vf normal_cdf_vf(vf x) {
   return x < 0.0f ? tail : 1.0f - tail;
 }
 INLINE vd normal_cdf_vd(vd x) {
-  const vd z = x * -0.70710678118654752440;
-  return 0.5 * LANEWISE(erfc, z);
+  x *= -0.70710678118654752440;
+  return 0.5 * LANEWISE(erfc, x);
 }
 
 // e^x - 1: the error of u = e^x cancels in (u - 1) x / log u.

@@ -65,17 +65,17 @@ static void adamw_range(const void *context, size_t begin, size_t end) {
 }
 
 static void adamw_f32(float *w, float *first_moment, float *second_moment, const float *grad,
-                      size_t n, float learning_rate, float beta1, float beta2, float epsilon,
-                      float weight_decay, double correction1, double correction2) {
+                      size_t n, double learning_rate, double beta1, double beta2, double epsilon,
+                      double weight_decay, double correction1, double correction2) {
   const struct adamw_job job = {.w = w,
                                 .m = first_moment,
                                 .v = second_moment,
                                 .grad = grad,
-                                .fresh1 = (float)(1 - (double)beta1),
-                                .beta2 = beta2,
-                                .fresh2 = (float)(1 - (double)beta2),
-                                .epsilon = epsilon,
-                                .keep = (float)(1 - (double)learning_rate * weight_decay),
+                                .fresh1 = (float)(1 - beta1),
+                                .beta2 = (float)beta2,
+                                .fresh2 = (float)(1 - beta2),
+                                .epsilon = (float)epsilon,
+                                .keep = (float)(1 - learning_rate * weight_decay),
                                 .rate = (float)(learning_rate / correction1),
                                 .scale = (float)(1 / sqrt(correction2))};
   for_range(adamw_range, &job, n, GRAIN_MEMORY);

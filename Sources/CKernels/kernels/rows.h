@@ -2,7 +2,7 @@
 
 #define DEFINE_ROWS(suffix, T, V)                                                               \
   struct rows_##suffix##_job {                                                                  \
-    T *y, *log_sum_exp;                                                                         \
+    T *y, *row_logs;                                                                            \
     const T *x, *dy, *saved;                                                                    \
     const int32_t *labels;                                                                      \
     ptrdiff_t dy_stride;                                                                        \
@@ -120,14 +120,15 @@
       const T *x = job.x + r * job.cols;                                                        \
       T max;                                                                                    \
       const T log_sum = log_sum_exp_##suffix(x, job.cols, &max);             \
-      job.log_sum_exp[r] = max + log_sum;                                                       \
+      job.row_logs[2 * r] = max;                                                                \
+      job.row_logs[2 * r + 1] = log_sum;                                                        \
       job.y[r] = (max - x[job.labels[r]]) + log_sum;                                            \
     }                                                                                           \
   }                                                                                             \
-  static void cross_entropy_##suffix(T *losses, T *log_sum_exp, const T *x,                     \
+  static void cross_entropy_##suffix(T *losses, T *row_logs, const T *x,                     \
                                      const int32_t *labels, size_t rows, size_t cols) {         \
     const struct rows_##suffix##_job job = {                                                    \
-        .y = losses, .log_sum_exp = log_sum_exp, .x = x, .labels = labels, .cols = cols};       \
+        .y = losses, .row_logs = row_logs, .x = x, .labels = labels, .cols = cols};       \
     for_rows(cross_entropy_##suffix##_rows, &job, rows, cols, GRAIN_MATHEMATICS);               \
   }                                                                                             \
                                                                                                 \
@@ -137,23 +138,24 @@
     for (size_t r = begin; r < end; r++) {                                                      \
       const T *x = job.x + r * job.cols;                                                        \
       T *dx = job.y + r * job.cols;                                                             \
-      const V log_sum_exp = job.saved[r], dy = job.dy[(ptrdiff_t)r * job.dy_stride];            \
-      const T at_label = EXP_OF_ONE(x[job.labels[r]] - job.saved[r]);                           \
+      const V max = job.saved[2 * r], log_sum = job.saved[2 * r + 1];                           \
+      const V dy = job.dy[(ptrdiff_t)r * job.dy_stride];                                        \
+      const T at_label = EXP_OF_ONE((x[job.labels[r]] - job.saved[2 * r]) - job.saved[2 * r + 1]); \
       FOR_VECTORS(LANES(V, x), 0, job.cols, {                                                   \
         const V v = GET(V, x);                                                                  \
-        PUT(dx, dy * EXP(v - log_sum_exp));                                                      \
+        PUT(dx, dy * EXP((v - max) - log_sum));                                                 \
       });                                                                                       \
       dx[job.labels[r]] = dy[0] * (at_label - 1);                                               \
     }                                                                                           \
   }                                                                                             \
   static void cross_entropy_backward_##suffix(T *dx, const T *dy, ptrdiff_t dy_stride,          \
-                                              const T *x, const T *log_sum_exp,                 \
+                                              const T *x, const T *row_logs,                 \
                                               const int32_t *labels, size_t rows,               \
                                               size_t cols) {                                    \
     const struct rows_##suffix##_job job = {.y = dx,                                            \
                                             .x = x,                                             \
                                             .dy = dy,                                           \
-                                            .saved = log_sum_exp,                               \
+                                            .saved = row_logs,                                  \
                                             .labels = labels,                                   \
                                             .dy_stride = dy_stride,                             \
                                             .cols = cols};                                      \

@@ -66,7 +66,8 @@ struct EvalCommand: ParsableCommand {
       return
     }
     printLine("checkpoint  \(checkpoint.path)")
-    printLine("samples     \(grouped(Int(metrics.sampleCount)))")
+    let noun = trainer.describe().countsTokens ? "tokens " : "samples"
+    printLine("\(noun)     \(grouped(Int(metrics.sampleCount)))")
     printLine(String(format: "loss        %.4f", metrics.loss))
     if hasAccuracy {
       printLine(

@@ -29,12 +29,12 @@ extension Tensor {
         "crossEntropy: label \(label) of sample \(index) is out of range for \(classes) classes")
     }
     let losses = Tensor(uninitialized: labels.shape, dataType)
-    let logSumExp = Tensor(uninitialized: labels.shape, dataType)
+    let rowLogs = Tensor(uninitialized: [labels.count, 2], dataType)
     switch dataType {
     case .float32:
-      ck_cross_entropy_f32(losses.f32, logSumExp.f32, x.f32, labels.i32, labels.count, classes)
+      ck_cross_entropy_f32(losses.f32, rowLogs.f32, x.f32, labels.i32, labels.count, classes)
     case .float64:
-      ck_cross_entropy_f64(losses.f64, logSumExp.f64, x.f64, labels.i32, labels.count, classes)
+      ck_cross_entropy_f64(losses.f64, rowLogs.f64, x.f64, labels.i32, labels.count, classes)
     case .int32: notForIntegers("crossEntropy")
     }
     let saved = Saved(self, by: "CrossEntropy")
@@ -49,10 +49,10 @@ extension Tensor {
       let (dy, step) = dy.flatWithStep()
       if x.dataType == .float32 {
         ck_cross_entropy_backward_f32(
-          dx.f32, dy.f32, step, x.f32, logSumExp.f32, labels.i32, labels.count, classes)
+          dx.f32, dy.f32, step, x.f32, rowLogs.f32, labels.i32, labels.count, classes)
       } else {
         ck_cross_entropy_backward_f64(
-          dx.f64, dy.f64, step, x.f64, logSumExp.f64, labels.i32, labels.count, classes)
+          dx.f64, dy.f64, step, x.f64, rowLogs.f64, labels.i32, labels.count, classes)
       }
       return [dx]
     }

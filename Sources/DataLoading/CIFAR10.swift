@@ -1,0 +1,59 @@
+import Foundation
+
+/// The binary version of CIFAR-10: records of a label and 32 by 32 pixels, first all red, then all
+/// green, then all blue ones.
+enum CIFAR10 {
+  static let classes = 10
+  private static let imageShape = [3, 32, 32]
+  private static let imageBytes = 3_072
+  private static let recordBytes = 1 + imageBytes
+
+  /// Reads those of the five training files that are there, in their order; nil if none is.
+  static func trainingSamples(in folder: String) throws -> Samples? {
+    try samples(in: folder, (1...5).map { "data_batch_\($0).bin" })
+  }
+
+  /// Reads the test file; nil if it is not there.
+  static func testSamples(in folder: String) throws -> Samples? {
+    try samples(in: folder, ["test_batch.bin"])
+  }
+
+  private static func samples(in folder: String, _ names: [String]) throws -> Samples? {
+    let paths = names.map { folder + "/" + $0 }.filter {
+      FileManager.default.fileExists(atPath: $0)
+    }
+    var pixels: [UInt8] = []
+    var labels: [Int32] = []
+    for path in paths { try read(ByteReader(path: path), &pixels, &labels) }
+    return paths.first.map { first in
+      Samples(
+        name: paths.count == 1 ? first : folder, pixels: pixels, inputShape: imageShape,
+        labels: labels)
+    }
+  }
+
+  /// Appends the records of a file.
+  private static func read(
+    _ reader: ByteReader, _ pixels: inout [UInt8], _ labels: inout [Int32]
+  ) throws {
+    let bytes = try reader.remainingBytes()
+    guard !bytes.isEmpty else { throw reader.malformed("no samples") }
+    let count = bytes.count / recordBytes
+    pixels.reserveCapacity(pixels.count + count * imageBytes)
+    for record in 0..<count {
+      let start = record * recordBytes
+      guard bytes[start] < classes else {
+        throw reader.malformed(
+          "byte \(start) is \(bytes[start]), but record \(record) begins there with a label of 0...9"
+        )
+      }
+      labels.append(Int32(bytes[start]))
+      pixels += bytes[start + 1..<start + recordBytes]
+    }
+    guard count * recordBytes == bytes.count else {
+      throw reader.malformed(
+        "ends too early: record \(count), which begins at byte \(count * recordBytes), has "
+          + "\(bytes.count - count * recordBytes) of \(recordBytes) bytes")
+    }
+  }
+}

@@ -1,0 +1,120 @@
+public import TensorCore
+
+/// A two-dimensional convolution: images `[N, inputs, H, W]` become `[N, outputs, H', W']`.
+public struct Conv2d: Layer {
+  /// The weight, `[outputs, inputs / groups, kernel height, kernel width]` as in PyTorch.
+  public let weight: Parameter
+  /// The bias, `[outputs]`.
+  public let bias: Parameter?
+  /// How far apart the windows are.
+  public let stride: Size2d
+  /// The zeros around the images.
+  public let padding: Size2d
+  /// How far apart the elements of a window are.
+  public let dilation: Size2d
+  /// Into how many groups, each with its own channels, inputs and outputs are divided.
+  public let groups: Int
+
+  /// A layer with PyTorch's default initialisation: weights and biases uniform in ±1/√n, where n =
+  /// inputs / groups · kernel height · kernel width.
+  public init(
+    _ inputs: Int, _ outputs: Int, kernel: Size2d, stride: Size2d = 1, padding: Size2d = 0,
+    dilation: Size2d = 1, groups: Int = 1, bias: Bool = true
+  ) {
+    checkGroups("Conv2d", inputs, outputs, groups)
+    let shape: Shape = [outputs, inputs / groups, kernel.height, kernel.width]
+    let fanIn = shape.dropFirst().reduce(1, *)
+    weight = Parameter(Initializer.fanIn(shape, fanIn))
+    self.bias = bias ? Parameter(Initializer.fanIn([outputs], fanIn)) : nil
+    self.stride = stride
+    self.padding = padding
+    self.dilation = dilation
+    self.groups = groups
+  }
+
+  /// A layer with the given weight, `[outputs, inputs / groups, kernel height, kernel width]`, and
+  /// bias, `[outputs]`.
+  public init(
+    weight: Tensor, bias: Tensor? = nil, stride: Size2d = 1, padding: Size2d = 0,
+    dilation: Size2d = 1, groups: Int = 1
+  ) {
+    self.weight = Parameter(weight)
+    self.bias = bias.map(Parameter.init)
+    self.stride = stride
+    self.padding = padding
+    self.dilation = dilation
+    self.groups = groups
+  }
+
+  /// Applies the layer.
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    x.conv2d(
+      weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation,
+      groups: groups)
+  }
+}
+
+/// A transposed two-dimensional convolution, which enlarges where `Conv2d` reduces: images `[N,
+/// inputs, H, W]` become `[N, outputs, H', W']`.
+public struct ConvTranspose2d: Layer {
+  /// The weight, `[inputs, outputs / groups, kernel height, kernel width]` as in PyTorch.
+  public let weight: Parameter
+  /// The bias, `[outputs]`.
+  public let bias: Parameter?
+  /// How far apart the windows are in the output.
+  public let stride: Size2d
+  /// How much is cut off around the output.
+  public let padding: Size2d
+  /// Rows and columns added at the end of the output, which the stride leaves open.
+  public let outputPadding: Size2d
+  /// How far apart the elements of a window are.
+  public let dilation: Size2d
+  /// Into how many groups, each with its own channels, inputs and outputs are divided.
+  public let groups: Int
+
+  /// A layer with PyTorch's default initialisation: weights and biases uniform in ±1/√n, where n =
+  /// outputs / groups · kernel height · kernel width.
+  public init(
+    _ inputs: Int, _ outputs: Int, kernel: Size2d, stride: Size2d = 1, padding: Size2d = 0,
+    outputPadding: Size2d = 0, dilation: Size2d = 1, groups: Int = 1, bias: Bool = true
+  ) {
+    checkGroups("ConvTranspose2d", inputs, outputs, groups)
+    let shape: Shape = [inputs, outputs / groups, kernel.height, kernel.width]
+    let fanIn = shape.dropFirst().reduce(1, *)
+    weight = Parameter(Initializer.fanIn(shape, fanIn))
+    self.bias = bias ? Parameter(Initializer.fanIn([outputs], fanIn)) : nil
+    self.stride = stride
+    self.padding = padding
+    self.outputPadding = outputPadding
+    self.dilation = dilation
+    self.groups = groups
+  }
+
+  /// A layer with the given weight, `[inputs, outputs / groups, kernel height, kernel width]`, and
+  /// bias, `[outputs]`.
+  public init(
+    weight: Tensor, bias: Tensor? = nil, stride: Size2d = 1, padding: Size2d = 0,
+    outputPadding: Size2d = 0, dilation: Size2d = 1, groups: Int = 1
+  ) {
+    self.weight = Parameter(weight)
+    self.bias = bias.map(Parameter.init)
+    self.stride = stride
+    self.padding = padding
+    self.outputPadding = outputPadding
+    self.dilation = dilation
+    self.groups = groups
+  }
+
+  /// Applies the layer.
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    x.convTranspose2d(
+      weight: weight, bias: bias, stride: stride, padding: padding, outputPadding: outputPadding,
+      dilation: dilation, groups: groups)
+  }
+}
+
+private func checkGroups(_ layer: String, _ inputs: Int, _ outputs: Int, _ groups: Int) {
+  require(
+    groups > 0 && inputs % groups == 0 && outputs % groups == 0,
+    "\(layer): \(inputs) inputs and \(outputs) outputs cannot be divided into \(groups) groups")
+}

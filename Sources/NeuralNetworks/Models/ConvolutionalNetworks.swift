@@ -1,0 +1,33 @@
+import TensorCore
+
+/// The small convolutional networks.
+public enum ConvolutionalNetworks {
+  /// LeCun's LeNet-5 with rectified units and max pooling, for images of `channels` and `size` rows
+  /// and columns: two 5x5 convolutions (6 and 16 channels) and three dense layers (120, 84).
+  public static func leNet(channels: Int, size: Int, classes: Int) -> Sequential {
+    // Padding makes MNIST's 28 rows the 32 that LeNet was made for.
+    let padding = size < 32 ? 2 : 0
+    let side = ((size + 2 * padding - 4) / 2 - 4) / 2
+    require(side > 0, "leNet: images of \(size) rows are too small")
+    return Sequential(
+      Conv2d(channels, 6, kernel: 5, padding: Size2d(padding)), ReLU(), MaxPool2d(2),
+      Conv2d(6, 16, kernel: 5), ReLU(), MaxPool2d(2), Flatten(),
+      Linear(16 * side * side, 120), ReLU(), Linear(120, 84), ReLU(), Linear(84, classes))
+  }
+
+  /// Two 3x3 convolutions (32 and 64 channels), max pooling and two dense layers (128): the network
+  /// of PyTorch's MNIST example, without its dropout unless one is given.
+  public static func cnn(
+    channels: Int, size: Int, classes: Int, dropout: Double = 0
+  ) -> Sequential {
+    let side = (size - 4) / 2
+    require(side > 0, "cnn: images of \(size) rows are too small")
+    var layers: [any Layer] = [
+      Conv2d(channels, 32, kernel: 3), ReLU(), Conv2d(32, 64, kernel: 3), ReLU(), MaxPool2d(2),
+      Flatten(), Linear(64 * side * side, 128), ReLU(),
+    ]
+    if dropout > 0 { layers.append(Dropout(dropout)) }
+    layers.append(Linear(128, classes))
+    return Sequential(layers)
+  }
+}

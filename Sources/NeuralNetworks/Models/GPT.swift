@@ -1,0 +1,123 @@
+public import TensorCore
+
+/// The transformer of GPT-2 (Radford et al., 2019), its output layer tied to the token embedding.
+///
+/// Names and shapes are those of Hugging Face's GPT-2, whose files load: `wte.weight`,
+/// `h.0.attn.c_attn.weight` as `[inputs, outputs]`, and so on.
+public struct GPT: Layer {
+  /// The sizes of a transformer.
+  public struct Options: Sendable, Equatable {
+    /// The number of tokens that there are.
+    public var vocabulary: Int
+    /// The longest sequence.
+    public var context: Int
+    /// The number of blocks.
+    public var layers: Int
+    /// The attention heads of each block.
+    public var heads: Int
+    /// The width of the residual stream.
+    public var width: Int
+    /// The probability of dropping after embedding and in each branch.
+    public var dropout: Double
+
+    /// The sizes of the smallest GPT-2 unless told otherwise.
+    public init(
+      vocabulary: Int = 50257, context: Int = 1024, layers: Int = 12, heads: Int = 12,
+      width: Int = 768, dropout: Double = 0
+    ) {
+      require(width % heads == 0, "GPT: a width of \(width) does not divide into \(heads) heads")
+      self.vocabulary = vocabulary
+      self.context = context
+      self.layers = layers
+      self.heads = heads
+      self.width = width
+      self.dropout = dropout
+    }
+  }
+
+  /// The sizes.
+  public let options: Options
+  private let tokens: Embedding
+  private let positions: Embedding
+  private let blocks: [TransformerBlock]
+  private let normalization: LayerNorm
+
+  /// A transformer with GPT-2's initialisation: normal with deviation 0.02, that of projections
+  /// back into the residual stream divided by √(2 layers), biases 0.
+  public init(_ options: Options) {
+    self.options = options
+    tokens = Embedding(
+      weight: Initializer.normal([options.vocabulary, options.width], deviation: 0.02))
+    positions = Embedding(
+      weight: Initializer.normal([options.context, options.width], deviation: 0.02))
+    blocks = (0..<options.layers).map { _ in TransformerBlock(options) }
+    normalization = LayerNorm(options.width)
+  }
+
+  /// The parts under Hugging Face's names.
+  public var children: [(name: String, value: Any)] {
+    [("wte", tokens), ("wpe", positions), ("h", blocks), ("ln_f", normalization)]
+  }
+
+  /// The logits `[B, T, vocabulary]` of the tokens that follow int32 tokens `[B, T]`.
+  public func callAsFunction(_ indices: Tensor) -> Tensor {
+    require(
+      indices.shape.count == 2 && indices.shape[1] <= options.context,
+      "GPT: tokens [B, T] with T up to \(options.context) are needed, not \(indices.shape)")
+    let length = indices.shape[1]
+    var x = (tokens(indices) + positions.weight.sliced(0..<length)).dropout(options.dropout)
+    for block in blocks { x = block(x) }
+    return normalization(x).linear(weight: tokens.weight)
+  }
+}
+
+/// Attention and a two-layer network, each with a normalisation before and a short cut around it.
+private struct TransformerBlock: Layer {
+  let options: GPT.Options
+  let normalizations: (LayerNorm, LayerNorm)
+  let queriesKeysValues: Projection
+  let merge: Projection
+  let expansion: Projection
+  let contraction: Projection
+
+  init(_ options: GPT.Options) {
+    self.options = options
+    let width = options.width
+    let residual = 0.02 / (2 * Double(options.layers)).squareRoot()
+    normalizations = (LayerNorm(width), LayerNorm(width))
+    queriesKeysValues = Projection(width, 3 * width, deviation: 0.02)
+    merge = Projection(width, width, deviation: residual)
+    expansion = Projection(width, 4 * width, deviation: 0.02)
+    contraction = Projection(4 * width, width, deviation: residual)
+  }
+
+  var children: [(name: String, value: Any)] {
+    [
+      ("ln_1", normalizations.0), ("attn.c_attn", queriesKeysValues), ("attn.c_proj", merge),
+      ("ln_2", normalizations.1), ("mlp.c_fc", expansion), ("mlp.c_proj", contraction),
+    ]
+  }
+
+  func callAsFunction(_ x: Tensor) -> Tensor {
+    let attention = merge(
+      queriesKeysValues(normalizations.0(x)).selfAttention(heads: options.heads, causal: true))
+    let x = x + attention.dropout(options.dropout)
+    let network = contraction(expansion(normalizations.1(x)).gelu(approximate: .tanh))
+    return x + network.dropout(options.dropout)
+  }
+}
+
+/// A dense layer whose weight is `[inputs, outputs]`, as GPT-2 keeps them.
+private struct Projection: Layer {
+  let weight: Parameter
+  let bias: Parameter
+
+  init(_ inputs: Int, _ outputs: Int, deviation: Double) {
+    weight = Parameter(Initializer.normal([inputs, outputs], deviation: deviation))
+    bias = Parameter(.zeros([outputs]))
+  }
+
+  func callAsFunction(_ x: Tensor) -> Tensor {
+    x.matmul(weight) + bias
+  }
+}

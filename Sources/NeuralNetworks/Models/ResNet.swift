@@ -1,0 +1,107 @@
+public import TensorCore
+
+/// The residual networks of He et al. (2015).
+///
+/// Names and shapes are torchvision's.
+public struct ResNet: Layer {
+  /// How the network begins.
+  public enum Stem: Sendable {
+    /// A 3x3 convolution that keeps the size, for images of 32 rows.
+    case cifar
+    /// A 7x7 convolution and a pooling, which divide the size by 4, for images of 224 rows.
+    case imageNet
+  }
+
+  private let firstConvolution: Conv2d
+  private let firstNormalization: BatchNorm2d
+  private let stages: [Sequential]
+  private let output: Linear
+  private let stem: Stem
+
+  /// A network of 18, 34 or 50 layers.
+  public init(depth: Int, stem: Stem, channels: Int = 3, classes: Int = 1000) {
+    let plans: [Int: (blocks: [Int], isBottleneck: Bool)] = [
+      18: ([2, 2, 2, 2], false), 34: ([3, 4, 6, 3], false), 50: ([3, 4, 6, 3], true),
+    ]
+    guard let plan = plans[depth] else {
+      fatalError("ResNet: there is no depth \(depth); there are 18, 34 and 50")
+    }
+    self.stem = stem
+    firstConvolution =
+      stem == .cifar
+      ? Conv2d(channels, 64, kernel: 3, padding: 1, bias: false)
+      : Conv2d(channels, 64, kernel: 7, stride: 2, padding: 3, bias: false)
+    firstNormalization = BatchNorm2d(64)
+    var width = 64
+    stages = zip(plan.blocks, [64, 128, 256, 512]).enumerated().map { index, stage in
+      Sequential(
+        (0..<stage.0).map { block -> any Layer in
+          let block = ResidualBlock(
+            width, stage.1, stride: block == 0 && index > 0 ? 2 : 1,
+            isBottleneck: plan.isBottleneck)
+          width = block.outputs
+          return block
+        })
+    }
+    output = Linear(width, classes)
+  }
+
+  /// The parts under torchvision's names.
+  public var children: [(name: String, value: Any)] {
+    [("conv1", firstConvolution), ("bn1", firstNormalization)]
+      + stages.enumerated().map { ("layer\($0.offset + 1)", $0.element) } + [("fc", output)]
+  }
+
+  /// Applies the network to images `[N, channels, H, W]`.
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    var x = firstNormalization(firstConvolution(x)).relu()
+    if stem == .imageNet { x = MaxPool2d(3, stride: 2, padding: 1)(x) }
+    for stage in stages { x = stage(x) }
+    return output(x.mean(axes: [2, 3]))
+  }
+}
+
+/// Two 3x3 convolutions, or 1x1, 3x3 and 1x1 ones, around which the input takes a short cut.
+private struct ResidualBlock: Layer {
+  let convolutions: [Conv2d]
+  let normalizations: [BatchNorm2d]
+  let shortcut: Sequential?
+  let outputs: Int
+
+  init(_ inputs: Int, _ width: Int, stride: Int, isBottleneck: Bool) {
+    func convolution(_ inputs: Int, _ outputs: Int, _ size: Int, _ stride: Int) -> Conv2d {
+      Conv2d(
+        inputs, outputs, kernel: Size2d(size), stride: Size2d(stride), padding: Size2d(size / 2),
+        bias: false)
+    }
+    outputs = isBottleneck ? 4 * width : width
+    convolutions =
+      isBottleneck
+      ? [
+        convolution(inputs, width, 1, 1), convolution(width, width, 3, stride),
+        convolution(width, outputs, 1, 1),
+      ] : [convolution(inputs, width, 3, stride), convolution(width, width, 3, 1)]
+    normalizations = convolutions.map { BatchNorm2d($0.weight.shape[0]) }
+    shortcut =
+      stride == 1 && inputs == outputs
+      ? nil : Sequential(convolution(inputs, outputs, 1, stride), BatchNorm2d(outputs))
+  }
+
+  var children: [(name: String, value: Any)] {
+    var children: [(name: String, value: Any)] = []
+    for (index, pair) in zip(convolutions, normalizations).enumerated() {
+      children += [("conv\(index + 1)", pair.0), ("bn\(index + 1)", pair.1)]
+    }
+    if let shortcut { children.append(("downsample", shortcut)) }
+    return children
+  }
+
+  func callAsFunction(_ x: Tensor) -> Tensor {
+    var y = x
+    for (index, pair) in zip(convolutions, normalizations).enumerated() {
+      y = pair.1(pair.0(y))
+      if index < convolutions.count - 1 { y = y.relu() }
+    }
+    return (y + (shortcut.map { $0(x) } ?? x)).relu()
+  }
+}

@@ -1,0 +1,60 @@
+public import TensorCore
+
+/// The networks of Simonyan and Zisserman (2014): stacks of 3x3 convolutions between max poolings,
+/// and three dense layers.
+///
+/// Names and shapes are torchvision's.
+public struct VGG: Layer {
+  /// The convolutions with their activations, and the poolings.
+  public let features: Sequential
+  /// The dense layers.
+  public let classifier: Sequential
+
+  /// The channels of the convolutions for a depth; 0 stands for a pooling.
+  private static let plans: [Int: [Int]] = [
+    11: [64, 0, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0],
+    13: [64, 64, 0, 128, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0],
+    16: [64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0],
+    19: [
+      64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512, 512, 0, 512, 512, 512, 512, 0,
+    ],
+  ]
+
+  /// A network of 11, 13, 16 or 19 layers with weights.
+  ///
+  /// - Parameters:
+  ///   - depth: The number of layers with weights.
+  ///   - channels: The channels of an image.
+  ///   - size: The rows and columns of an image, a multiple of 32.
+  ///   - classes: The number of outputs.
+  ///   - hidden: The width of the two hidden dense layers; 4096 in the paper.
+  ///   - dropout: The probability of dropping a hidden unit; 0.5 in the paper.
+  public init(
+    depth: Int, channels: Int = 3, size: Int = 224, classes: Int = 1000, hidden: Int = 4096,
+    dropout: Double = 0.5
+  ) {
+    guard let plan = VGG.plans[depth] else {
+      fatalError("VGG: there is no depth \(depth); there are 11, 13, 16 and 19")
+    }
+    require(size > 0 && size % 32 == 0, "VGG: images of \(size) rows; a multiple of 32 is needed")
+    var layers: [any Layer] = []
+    var width = channels
+    for outputs in plan {
+      if outputs == 0 {
+        layers.append(MaxPool2d(2))
+      } else {
+        layers += [Conv2d(width, outputs, kernel: 3, padding: 1), ReLU()]
+        width = outputs
+      }
+    }
+    features = Sequential(layers)
+    classifier = Sequential(
+      Linear(512 * (size / 32) * (size / 32), hidden), ReLU(), Dropout(dropout),
+      Linear(hidden, hidden), ReLU(), Dropout(dropout), Linear(hidden, classes))
+  }
+
+  /// Applies the network to images `[N, channels, size, size]`.
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    classifier(features(x).flattened(from: 1))
+  }
+}

@@ -1,0 +1,173 @@
+internal import CKernels
+
+// Scaled dot-product attention in tiles: the scores of queries and keys are never all in memory.
+
+extension Tensor {
+  /// softmax(q kᵀ / √D) v for queries `[B, H, T, D]` and keys and values `[B, H, S, D]`: PyTorch's
+  /// `scaled_dot_product_attention`.
+  ///
+  /// If `causal`, query i looks at the keys 0...i only. The result is computed in blocks of queries
+  /// and keys with a running maximum and sum; the backward pass saves the logarithms of the sums
+  /// and computes the scores again. It is fused: its gradient cannot be differentiated.
+  public static func scaledDotProductAttention(
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, causal: Bool = false
+  ) -> Tensor {
+    require(
+      q.shape.count == 4 && k.shape.count == 4 && k.shape == v.shape
+        && [0, 1, 3].allSatisfy { q.shape[$0] == k.shape[$0] } && k.shape[2] > 0,
+      "scaledDotProductAttention: queries [B, H, T, D] and keys and values [B, H, S, D] are needed, not \(q.shape), \(k.shape) and \(v.shape)"
+    )
+    require(
+      q.dataType.isFloatingPoint && k.dataType == q.dataType && v.dataType == q.dataType,
+      "scaledDotProductAttention: \(q.dataType), \(k.dataType) and \(v.dataType); all must be of one floating-point type"
+    )
+    let (q, k, v) = (q.withDenseRows(), k.withDenseRows(), v.withDenseRows())
+    // Heads beside each other, so that merging them afterwards copies nothing.
+    let y = Tensor.heads(q.shape, q.dataType)
+    let sums = attend(y, q, k, v, causal)
+    let saved = (
+      Saved(q, by: "Attention"), Saved(k, by: "Attention"), Saved(v, by: "Attention"),
+      Saved(y.detached(), by: "Attention")
+    )
+    return y.recorded("Attention", from: q, k, v) { dy in
+      refuseSecondDerivative()
+      let (q, k, v, y) = (saved.0(), saved.1(), saved.2(), saved.3())
+      let gradients = [q, k, v].map { Tensor.heads($0.shape, $0.dataType) }
+      attendBackward(gradients, dy, q, k, v, y, sums, causal)
+      return gradients
+    }
+  }
+
+  /// The attention of positions to each other in `heads` heads, where this tensor `[B, T, 3 C]` holds
+  /// queries, keys and values side by side; the result is `[B, T, C]`.
+  ///
+  /// The same as splitting, `scaledDotProductAttention` and merging, without the copies.
+  public final func selfAttention(heads: Int, causal: Bool = false) -> Tensor {
+    require(
+      shape.count == 3 && heads > 0 && shape[2] % (3 * heads) == 0 && shape[1] > 0,
+      "selfAttention: [B, T, 3 C] with C a multiple of \(heads) heads is needed, not \(shape)")
+    require(
+      dataType.isFloatingPoint, "selfAttention: floating-point types only, not \(dataType)")
+    let whole = contiguous()
+    let parts = { (x: Tensor) in Tensor.queriesKeysValues(x, heads) }
+    let qkv = parts(whole.detached())
+    let width = shape[2] / 3
+    let result = Tensor(uninitialized: [shape[0], shape[1], width], dataType)
+    let y = result.inHeads(heads)
+    let sums = attend(y, qkv[0], qkv[1], qkv[2], causal)
+    let saved = Saved(whole, by: "SelfAttention")
+    let savedResult = Saved(result.detached(), by: "SelfAttention")
+    return result.recorded("SelfAttention", from: whole) { dy in
+      refuseSecondDerivative()
+      let x = saved()
+      let dx = Tensor(uninitialized: x.shape, x.dataType)
+      let qkv = parts(x)
+      attendBackward(
+        parts(dx), dy.dense().inHeads(heads), qkv[0], qkv[1], qkv[2],
+        savedResult().inHeads(heads), sums, causal)
+      return [dx]
+    }
+  }
+
+  /// `[B, T, C]` as `[B, H, T, C / H]`, a view outside the graph.
+  private func inHeads(_ heads: Int) -> Tensor {
+    withoutGrad {
+      reshaped(to: [shape[0], shape[1], heads, shape[2] / heads]).transposed(1, 2)
+    }
+  }
+
+  /// The three parts of `[B, T, 3 C]`, each as `[B, H, T, D]`, views outside the graph.
+  private static func queriesKeysValues(_ x: Tensor, _ heads: Int) -> [Tensor] {
+    withoutGrad {
+      x.split(x.shape[2] / 3, axis: 2).map { part in
+        let width = part.shape[2] / heads
+        return part.view(
+          [x.shape[0], heads, x.shape[1], width],
+          [part.strides[0], width, part.strides[1], 1], part.offset)
+      }
+    }
+  }
+
+  /// An uninitialized `[B, H, T, D]` that lies in memory as `[B, T, H, D]`.
+  private static func heads(_ shape: Shape, _ dataType: DataType) -> Tensor {
+    let lying = Tensor(uninitialized: [shape[0], shape[2], shape[1], shape[3]], dataType)
+    return withoutGrad { lying.transposed(1, 2) }
+  }
+
+  /// This tensor, or a copy when the elements of its rows are not neighbours.
+  private func withDenseRows() -> Tensor {
+    strides[3] == 1 || shape[3] == 1 ? self : contiguous()
+  }
+
+  fileprivate var headStrides: ck_head_strides {
+    ck_head_strides(batch: strides[0], head: strides[1], row: strides[2])
+  }
+}
+
+private func refuseSecondDerivative() {
+  require(
+    !isGradientEnabled,
+    """
+    backward: scaledDotProductAttention is fused, its gradient cannot be differentiated \
+    (createGraph); write softmax(q kᵀ / √D) v with matmul and softmax instead
+    """)
+}
+
+private func layout(
+  _ q: Tensor, _ k: Tensor, _ v: Tensor, _ y: Tensor, _ gradients: [Tensor], _ causal: Bool
+) -> ck_attention {
+  ck_attention(
+    batches: q.shape[0], heads: q.shape[1], queries: q.shape[2], keys: k.shape[2],
+    width: q.shape[3], q: q.headStrides, k: k.headStrides, v: v.headStrides, y: y.headStrides,
+    dq: gradients[0].headStrides, dk: gradients[1].headStrides, dv: gradients[2].headStrides,
+    causal: causal)
+}
+
+/// Writes the result to `y` and returns the logarithms of the sums of each query's exponentials.
+private func attend(
+  _ y: Tensor, _ q: Tensor, _ k: Tensor, _ v: Tensor, _ causal: Bool
+) -> Tensor {
+  let sums = Tensor(uninitialized: Shape(q.shape.dropLast()), q.dataType)
+  var shape = layout(q, k, v, y, [q, k, v], causal)
+  let scale = 1 / Double(q.shape[3]).squareRoot()
+  if q.dataType == .float32 {
+    ck_attention_f32(y.f32, sums.f32, q.f32, k.f32, v.f32, &shape, Float(scale))
+  } else {
+    ck_attention_f64(y.f64, sums.f64, q.f64, k.f64, v.f64, &shape, scale)
+  }
+  return sums
+}
+
+private func attendBackward(
+  _ gradients: [Tensor], _ dy: Tensor, _ q: Tensor, _ k: Tensor, _ v: Tensor, _ y: Tensor,
+  _ sums: Tensor, _ causal: Bool
+) {
+  var g = dy
+  if dy.strides != y.strides {
+    g = Tensor(shape: y.shape, strides: y.strides, like: y)
+    copyElements(from: dy, to: g)
+  }
+  let delta = Tensor(uninitialized: sums.shape, sums.dataType)
+  var shape = layout(q, k, v, y, gradients, causal)
+  let scale = 1 / Double(q.shape[3]).squareRoot()
+  let (dq, dk, dv) = (gradients[0], gradients[1], gradients[2])
+  if q.dataType == .float32 {
+    ck_attention_backward_f32(
+      dq.f32, dk.f32, dv.f32, delta.f32, g.f32, q.f32, k.f32, v.f32, y.f32, sums.f32, &shape,
+      Float(scale))
+  } else {
+    ck_attention_backward_f64(
+      dq.f64, dk.f64, dv.f64, delta.f64, g.f64, q.f64, k.f64, v.f64, y.f64, sums.f64, &shape,
+      scale)
+  }
+}
+
+extension Tensor {
+  /// An uninitialized tensor in the layout of `other`, a permutation of a dense one.
+  fileprivate convenience init(shape: Shape, strides: Shape, like other: Tensor) {
+    self.init(
+      shape: shape, strides: strides, offset: 0,
+      storage: Storage(byteCount: other.count * other.dataType.byteCount),
+      dataType: other.dataType, isContiguous: false)
+  }
+}
