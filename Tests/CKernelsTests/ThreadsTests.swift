@@ -162,7 +162,7 @@ struct ThreadsTests {
       record(600) { ck_max_f32($0, x, 600, 1000, 1) }
       record(n) { ck_softmax_f32($0, x, n / 10, 10) }
       record(n) { ck_log_softmax_f32($0, x, n / 1000, 1000) }
-      var saved = [Float](repeating: 0, count: n / 10)
+      var saved = [Float](repeating: 0, count: n / 5)
       record(n / 10) { ck_cross_entropy_f32($0, &saved, x, labels, n / 10, 10) }
       record(n) { ck_normal_f32($0, n, 1, 2, 3, 0, 1) }
       record(n) { ck_uniform_f32($0, n, 1, 2, 3, 0, 1) }
