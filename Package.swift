@@ -84,8 +84,9 @@ let package = Package(
       resources: [.copy("Goldens")]),
     .testTarget(
       name: "LockstepCLITests",
-      dependencies: ["LockstepCLI", "Lockstep", "Training", "Optimizers", "NeuralNetworks", "TensorCore"]
-    ),
+      dependencies: [
+        "LockstepCLI", "Lockstep", "Training", "Optimizers", "NeuralNetworks", "TensorCore",
+      ]),
     .testTarget(
       name: "ExamplesTests",
       dependencies: ["Examples", "NeuralNetworks", "TensorCore", "TestSupport"],

@@ -38,8 +38,8 @@ public func l1Loss(
   return reduction((prediction - target).abs())
 }
 
-/// Half the squared error up to a distance of `delta`, and from there on the line that continues it,
-/// like PyTorch's `huber_loss`.
+/// Half the squared error up to a distance of `delta`, and from there on the line that continues
+/// it, like PyTorch's `huber_loss`.
 ///
 /// Both have one shape.
 public func huberLoss(
@@ -59,8 +59,8 @@ public func huberLoss(
 ///
 /// - Parameters:
 ///   - labelSmoothing: How much of each label is spread evenly over all classes, 0...1.
-///   - ignoreIndex: The label of samples that do not count; PyTorch's default is -100, here there is
-///     none.
+///   - ignoreIndex: The label of samples that do not count; PyTorch's default is -100, here there
+///     is none.
 ///   - classWeights: The weight of each class, `[classes]`; 1 unless given.
 public func crossEntropy(
   _ logits: Tensor, _ labels: Tensor, labelSmoothing: Double = 0, ignoreIndex: Int? = nil,
@@ -146,8 +146,9 @@ private struct CountedLabels {
   }
 }
 
-/// The hinge loss of scores `[..., classes]` and int32 labels `[...]`, that of a multi-class support
-/// vector machine: the sum over the other classes of max(0, score - score of the label + margin).
+/// The hinge loss of scores `[..., classes]` and int32 labels `[...]`, that of a multi-class
+/// support vector machine: the sum over the other classes of max(0, score - score of the label +
+/// margin).
 ///
 /// PyTorch's `multi_margin_loss` is this divided by the number of classes.
 public func hingeLoss(
@@ -163,9 +164,9 @@ public func hingeLoss(
 /// The pointwise terms of the Kullback-Leibler divergence from a distribution, given by its
 /// logarithms, to a target: t (log t - x), 0 where t is 0; like PyTorch's `kl_div`.
 ///
-/// The target is given by probabilities, or with `logTarget` by logarithms too. The mean is over all
-/// elements; the divergence of a batch of distributions, PyTorch's `batchmean`, is the sum divided
-/// by the size of the batch.
+/// The target is given by probabilities, or with `logTarget` by logarithms too. The mean is over
+/// all elements; the divergence of a batch of distributions, PyTorch's `batchmean`, is the sum
+/// divided by the size of the batch.
 public func klDivergence(
   _ logProbabilities: Tensor, _ target: Tensor, logTarget: Bool = false,
   reduction: Reduction = .mean

@@ -2,9 +2,9 @@ public import TensorCore
 
 /// A part of a model: a plain type that holds parameters, buffers and other modules.
 ///
-/// Parameters and buffers are found by reflection, in the order of declaration, under the names that PyTorch
-/// would give them: `hidden.0.weight` is the `weight` of the first module in the array `hidden`.
-/// Nothing needs to be registered:
+/// Parameters and buffers are found by reflection, in the order of declaration, under the names
+/// that PyTorch would give them: `hidden.0.weight` is the `weight` of the first module in the array
+/// `hidden`. Nothing needs to be registered:
 ///
 ///     struct Classifier: Module {
 ///       let hidden = Linear(64, 32)
@@ -14,6 +14,10 @@ public import TensorCore
 public protocol Module {
   /// The named parts to search for parameters and buffers; by default, the stored properties.
   var children: [(name: String, value: Any)] { get }
+
+  /// What a name in a file of another program's weights is called here; nil for what is not needed.
+  /// By default the name itself.
+  func ownName(ofForeign name: String) -> String?
 }
 
 /// A module that maps one tensor to one tensor, so that it can stand in a `Sequential`.
@@ -23,6 +27,9 @@ public protocol Layer: Module {
 }
 
 extension Module {
+  /// The name itself.
+  public func ownName(ofForeign name: String) -> String? { name }
+
   /// The stored properties, in the order of declaration.
   public var children: [(name: String, value: Any)] {
     var children: [(name: String, value: Any)] = []

@@ -1,7 +1,7 @@
 public import TensorCore
 
-/// The weights of a recurrent cell, PyTorch's: those of input and state, with a row for each unit of
-/// each gate.
+/// The weights of a recurrent cell, PyTorch's: those of input and state, with a row for each unit
+/// of each gate.
 public struct RecurrentWeights: Module {
   /// The weight of the input, `[gates * hidden, inputs]`.
   public let input: Parameter

@@ -154,18 +154,23 @@ extension ConfigurationKey {
   private typealias Field<Value> = any WritableKeyPath<TrainingConfiguration, Value> & Sendable
 
   /// All keys, in the order in which they are written.
-  public static func all(modelKinds: [String] = ["mlp"]) -> [ConfigurationKey] {
+  public static func all(modelKinds: [String] = ModelRegistry.kinds) -> [ConfigurationKey] {
     [
       name("name", \.name, "names the run's directory"),
 
       word("model.kind", modelKinds, \.model.kind, "the architecture"),
       integers(
         "model.hidden", \.model.hidden, 1...(1 << 20), unit: "units",
-        "the widths of the hidden layers, first to last"),
-      word("model.activation", \.model.activation, "what follows each hidden layer"),
+        "mlp: the widths of the hidden layers, first to last"),
+      word("model.activation", \.model.activation, "mlp: what follows each hidden layer"),
       number(
         "model.dropout", \.model.dropout, 0..<1,
         "the probability with which a hidden unit is dropped in training"),
+      integer("model.layers", \.model.layers, 1...1024, "gpt: the number of blocks"),
+      integer("model.heads", \.model.heads, 1...1024, "gpt: the attention heads of a block"),
+      integer(
+        "model.width", \.model.width, 1...(1 << 20), unit: "units",
+        "gpt: the width of the residual stream"),
 
       word("data.kind", \.data.kind, "the embedded digits, or the format of the files"),
       text("data.path", \.data.path, "the file or directory of the data; digits need none"),

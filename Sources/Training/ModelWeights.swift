@@ -9,7 +9,15 @@ import TensorCore
 public func loadWeights(of model: some Module, from file: SafetensorsFile) throws {
   var state: [String: Tensor] = [:]
   for entry in file.entries {
-    state[entry.name] = Tensor.of(try file.floats(of: entry), shape: Shape(entry.shape))
+    guard let name = model.ownName(ofForeign: entry.name) else { continue }
+    let shape = Shape(entry.shape)
+    switch entry.dataType {
+    case .float16, .bfloat16, .float32, .float64:
+      state[name] = Tensor.of(try file.floats(of: entry), shape: shape)
+    default:  // PyTorch's counters
+      let values = try file.integers(of: entry).map { Int32(truncatingIfNeeded: $0) }
+      state[name] = Tensor.of(values, shape: shape)
+    }
   }
   do {
     try model.load(stateDictionary: state)

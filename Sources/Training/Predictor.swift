@@ -29,8 +29,8 @@ public final class Predictor {
     (inputShape, objective, standardization) = (
       signature.inputShape, signature.objective, signature.standardization
     )
-    model = ModelRegistry.makeModel(
-      try checkpoint.configuration().model, inputShape: inputShape, outputs: signature.outputs,
+    model = try ModelRegistry.makeModel(
+      checkpoint.configuration().model, inputShape: inputShape, outputs: signature.outputs,
       seed: 0)
     try loadWeights(of: model, from: checkpoint.weights())
   }

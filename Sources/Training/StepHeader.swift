@@ -29,7 +29,8 @@ struct StepHeader {
   }
 }
 
-/// Loss and accuracy over samples, or with text over tokens, exact however these were spread over steps and ranks.
+/// Loss and accuracy over samples, or with text over tokens, exact however these were spread over
+/// steps and ranks.
 public struct Metrics: Sendable, Equatable {
   /// The number of samples, or with text of tokens.
   public var sampleCount = 0.0

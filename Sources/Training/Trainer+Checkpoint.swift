@@ -66,6 +66,7 @@ extension Trainer {
     }
     communicator.broadcast(UnsafeMutableRawBufferPointer(arena.values), root: 0)
     communicator.broadcast(UnsafeMutableRawBufferPointer(optimizer.velocity), root: 0)
+    for buffer in buffers { communicator.broadcast(UnsafeMutableRawBufferPointer(buffer), root: 0) }
     arena.markValuesChanged()
     state.step = communicator.broadcast(state.step)
     state.epochMetrics.sampleCount = communicator.broadcast(state.epochMetrics.sampleCount)

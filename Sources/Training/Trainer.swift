@@ -39,7 +39,7 @@ public final class Trainer {
     _ configuration: TrainingConfiguration, _ communicator: any Communicator
   ) throws {
     try self.init(configuration, communicator) { inputShape, outputs in
-      ModelRegistry.makeModel(
+      try ModelRegistry.makeModel(
         configuration.model, inputShape: inputShape, outputs: outputs,
         seed: UInt64(configuration.training.seed))
     }
@@ -49,7 +49,7 @@ public final class Trainer {
   /// model that the configuration names.
   package init(
     _ configuration: TrainingConfiguration, _ communicator: any Communicator,
-    makeModel: (_ inputShape: [Int], _ outputs: Int) -> any Layer
+    makeModel: (_ inputShape: [Int], _ outputs: Int) throws -> any Layer
   ) throws {
     self.configuration = configuration
     self.communicator = communicator
@@ -65,7 +65,8 @@ public final class Trainer {
       inputShape: trainingData.inputShape,
       outputs: objective.outputs(for: trainingData.targetKind), objective: objective,
       standardization: data.standardization, codec: data.codec)
-    model = makeModel(signature.inputShape, signature.outputs)
+    let (inputShape, outputs) = (signature.inputShape, signature.outputs)
+    model = try communicator.agreeing { try makeModel(inputShape, outputs) }
     arena = ParameterArena(model.namedParameters())
     let options = configuration.optimizer
     optimizer = SGD(
@@ -83,6 +84,22 @@ public final class Trainer {
       bucketBytes: Int(configuration.distributed.bucketMegabytes * Double(1 << 20)))
     try AgreementCheck.run(fingerprint(), on: communicator)
     communicator.broadcast(UnsafeMutableRawBufferPointer(arena.values), root: 0)
+  }
+
+  /// The running statistics and the like of the model, as flat memory.
+  var buffers: [UnsafeMutableBufferPointer<Float>] {
+    model.namedBuffers().map { _, buffer in
+      UnsafeMutableBufferPointer(start: buffer.pointer(Float.self), count: buffer.count)
+    }
+  }
+
+  /// Replaces what the ranks have in their buffers by the mean, so that all hold the same model.
+  private func mergeBuffers() {
+    guard communicator.worldSize > 1 else { return }
+    for buffer in buffers {
+      communicator.allReduce(buffer, .sum)
+      for index in buffer.indices { buffer[index] /= Float(communicator.worldSize) }
+    }
   }
 
   /// The number of optimizer steps done.
@@ -217,6 +234,7 @@ public final class Trainer {
     }
     let learningRate = schedule(step)
     optimizer.step(learningRate: learningRate)
+    mergeBuffers()
     state.step += 1
     state.hasVelocity = optimizer.hasVelocity
     let metrics = Metrics(

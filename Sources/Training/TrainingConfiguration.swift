@@ -18,6 +18,12 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
     public var activation = Activation.relu
     /// The probability of dropping a hidden unit.
     public var dropout = 0.0
+    /// The blocks of a transformer.
+    public var layers = 4
+    /// The attention heads of each block.
+    public var heads = 4
+    /// The width of the residual stream.
+    public var width = 128
 
     /// The defaults.
     public init() {}
@@ -200,7 +206,7 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
   /// checked.
   public init(
     document: ConfigurationDocument? = nil, overrides: [String] = [],
-    modelKinds: [String] = ["mlp"]
+    modelKinds: [String] = ModelRegistry.kinds
   ) throws(ConfigurationError) {
     var overlay = ConfigurationOverlay(keys: ConfigurationKey.all(modelKinds: modelKinds))
     if let document { try overlay.apply(document) }
@@ -210,7 +216,7 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
   }
 
   /// Checks every value by itself and those that must fit together.
-  public func validate(modelKinds: [String] = ["mlp"]) throws(ConfigurationError) {
+  public func validate(modelKinds: [String] = ModelRegistry.kinds) throws(ConfigurationError) {
     for key in ConfigurationKey.all(modelKinds: modelKinds) {
       let value = key.read(self)
       guard key.accepts(value) else {
@@ -227,6 +233,11 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
         takesTokens
           ? "'model.kind' is gpt, which is for 'data.kind' text, not \(data.kind.rawValue)"
           : "'data.kind' is text, which is for 'model.kind' gpt, not \(model.kind)")
+    }
+    if takesTokens && !model.width.isMultiple(of: model.heads) {
+      throw ConfigurationError(
+        "'model.width' is \(model.width), which does not divide into \(model.heads) heads ('model.heads')"
+      )
     }
     if optimizer.nesterov && (optimizer.momentum == 0 || optimizer.dampening != 0) {
       throw ConfigurationError(

@@ -212,9 +212,9 @@ import Training
       message { try configuration.validate() }
         == "'model.dropout' is 1.0; allowed: a number of at least 0.0 and below 1.0")
     configuration.model.dropout = 0
-    configuration.model.kind = "cnn"
+    configuration.model.kind = "own"
     #expect(message { try configuration.validate() }.contains("allowed: mlp"))
-    try configuration.validate(modelKinds: ["mlp", "cnn"])
+    try configuration.validate(modelKinds: ["mlp", "own"])
   }
 
   @Test("blocks and splits of text are handed on unless they are the defaults")

@@ -126,6 +126,25 @@ struct TrainerTests {
     }
   }
 
+  @Test("running statistics are the same on all ranks and go on with the run", arguments: [1, 2])
+  func batchNormalization(_ ranks: Int) throws {
+    let configuration = smallRun {
+      $0.model.kind = "resnet18"
+      $0.training.globalBatch = 4
+    }
+    let straight = try withRanks(ranks) { try train(configuration, $0, maximumSteps: 3) }
+    #expect(straight[0].weights == straight[ranks - 1].weights)
+    try withTemporaryDirectory { directory in
+      let store = CheckpointStore(directory: directory, keep: 1)
+      try store.prepare()
+      _ = try withRanks(ranks) { try train(configuration, $0, store: store, maximumSteps: 2) }
+      let rest = try withRanks(ranks) {
+        try train(configuration, $0, store: store, maximumSteps: 3)
+      }
+      #expect(rest[0].weights == straight[0].weights)
+    }
+  }
+
   @Test("a run goes on with another number of ranks")
   func resumeElsewhere() throws {
     let configuration = smallRun { $0.training.globalBatch = 100 }

@@ -59,6 +59,14 @@ public struct GPT: Layer {
     [("wte", tokens), ("wpe", positions), ("h", blocks), ("ln_f", normalization)]
   }
 
+  /// Hugging Face's name without the prefix of its language model; nil for its causal masks and its
+  /// second copy of the token embedding.
+  public func ownName(ofForeign name: String) -> String? {
+    let name = name.hasPrefix("transformer.") ? String(name.dropFirst("transformer.".count)) : name
+    let isMask = name.hasSuffix(".attn.bias") || name.hasSuffix(".attn.masked_bias")
+    return isMask || name == "lm_head.weight" ? nil : name
+  }
+
   /// The logits `[B, T, vocabulary]` of the tokens that follow int32 tokens `[B, T]`.
   public func callAsFunction(_ indices: Tensor) -> Tensor {
     require(

@@ -1,6 +1,6 @@
 public import TensorCore
 
-/// The residual networks of He et al. (2015).
+/// The residual networks of He and others (2015).
 ///
 /// Names and shapes are torchvision's.
 public struct ResNet: Layer {

@@ -1,0 +1,76 @@
+import NeuralNetworks
+import TensorCore
+import Testing
+
+@Suite("Models")
+struct ModelsTests {
+  @Test("parameter counts are those of PyTorch's models")
+  func parameterCounts() {
+    #expect(
+      ConvolutionalNetworks.leNet(channels: 1, size: 28, classes: 10).parameterCount == 61_706)
+    #expect(
+      ConvolutionalNetworks.cnn(channels: 1, size: 28, classes: 10).parameterCount == 1_199_882)
+    #expect(ResNet(depth: 18, stem: .imageNet).parameterCount == 11_689_512)
+    #expect(ResNet(depth: 34, stem: .imageNet).parameterCount == 21_797_672)
+    #expect(ResNet(depth: 50, stem: .imageNet).parameterCount == 25_557_032)
+    #expect(ResNet(depth: 18, stem: .cifar, classes: 10).parameterCount == 11_173_962)
+    #expect(VGG(depth: 11, size: 32, classes: 10, hidden: 512).parameterCount == 9_750_922)
+    #expect(VGG(depth: 16, size: 32, classes: 10, hidden: 512).parameterCount == 15_245_130)
+    let small = GPT.Options(vocabulary: 65, context: 64, layers: 4, heads: 4, width: 128)
+    #expect(GPT(small).parameterCount == 809_856)
+  }
+
+  @Test("names are those of torchvision and Hugging Face")
+  func names() {
+    let resnet = Set(ResNet(depth: 18, stem: .cifar, classes: 10).stateDictionary().map(\.name))
+    for name in [
+      "conv1.weight", "bn1.running_mean", "layer1.0.conv2.weight", "layer2.0.downsample.0.weight",
+      "layer4.1.bn2.running_var", "fc.bias",
+    ] { #expect(resnet.contains(name), "\(name)") }
+    let vgg = Set(VGG(depth: 11, size: 32, classes: 10, hidden: 64).stateDictionary().map(\.name))
+    #expect(vgg.isSuperset(of: ["features.0.weight", "features.18.bias", "classifier.6.weight"]))
+    let gpt = GPT(GPT.Options(vocabulary: 7, context: 5, layers: 2, heads: 2, width: 8))
+    let names = Set(gpt.stateDictionary().map(\.name))
+    #expect(
+      names.isSuperset(of: [
+        "wte.weight", "wpe.weight", "h.1.ln_2.bias", "h.0.attn.c_attn.weight",
+        "h.1.mlp.c_proj.bias", "ln_f.weight",
+      ]))
+    #expect(gpt.ownName(ofForeign: "transformer.h.0.attn.c_attn.bias") == "h.0.attn.c_attn.bias")
+    #expect(gpt.ownName(ofForeign: "h.0.attn.bias") == nil)
+  }
+
+  @Test("outputs have a number for each class, and gradients reach every parameter")
+  func passes() {
+    func check(_ model: some Layer, _ x: Tensor, _ shape: Shape) {
+      let y = withRandomSource(seed: 1) { model(x) }
+      #expect(y.shape == shape)
+      y.squared().sum().backward()
+      for (name, parameter) in model.namedParameters() {
+        #expect(parameter.grad != nil, "\(name)")
+      }
+    }
+    var random = RandomSource(seed: 1)
+    let image = Tensor.normal([2, 3, 32, 32], using: &random)
+    check(ResNet(depth: 18, stem: .cifar, classes: 5), image, [2, 5])
+    check(ResNet(depth: 50, stem: .imageNet, classes: 5), image, [2, 5])
+    check(VGG(depth: 11, size: 32, classes: 5, hidden: 16), image, [2, 5])
+    check(ConvolutionalNetworks.leNet(channels: 3, size: 32, classes: 5), image, [2, 5])
+    check(
+      ConvolutionalNetworks.cnn(channels: 3, size: 32, classes: 5, dropout: 0.5), image, [2, 5])
+    let tokens = Tensor([[1, 2, 3], [4, 5, 6]] as [[Int32]])
+    let options = GPT.Options(vocabulary: 7, context: 3, layers: 2, heads: 2, width: 8)
+    check(GPT(options), tokens, [2, 3, 7])
+  }
+
+  @Test("a transformer does not see the future")
+  func causality() {
+    let model = withRandomSource(seed: 1) {
+      GPT(GPT.Options(vocabulary: 7, context: 4, layers: 2, heads: 2, width: 8))
+    }
+    let a = withoutGrad { model(Tensor([[1, 2, 3, 4]] as [[Int32]])) }
+    let b = withoutGrad { model(Tensor([[1, 2, 6, 0]] as [[Int32]])) }
+    #expect((a[0][0..<2] - b[0][0..<2]).abs().max().item() < 1e-6)
+    #expect((a[0][2] - b[0][2]).abs().max().item() > 1e-4)
+  }
+}
