@@ -15,7 +15,8 @@ struct LockstepCommand: ParsableCommand {
       """,
     version: "lockstep \(Version.current)",
     subcommands: [
-      TrainCommand.self, EvalCommand.self, PredictCommand.self, ConfigCommand.self,
+      TrainCommand.self, EvalCommand.self, PredictCommand.self, GenerateCommand.self,
+      ConfigCommand.self,
       CheckpointCommand.self, BenchCommand.self, DoctorCommand.self,
     ])
 

@@ -233,14 +233,23 @@ extension ConfigurationKey {
         "optimizer.learningRate", \.optimizer.learningRate, 0..<(.infinity),
         "the learning rate, before the schedule"),
       number(
-        "optimizer.momentum", \.optimizer.momentum, 0..<(.infinity), "the momentum; 0 is none"),
+        "optimizer.momentum", \.optimizer.momentum, 0..<(.infinity), "sgd: the momentum; 0 is none"),
       number(
         "optimizer.dampening", \.optimizer.dampening, 0..<(.infinity),
-        "how much less of the gradient enters the momentum"),
-      boolean("optimizer.nesterov", \.optimizer.nesterov, "whether the momentum is Nesterov's"),
+        "sgd: how much less of the gradient enters the momentum"),
+      boolean(
+        "optimizer.nesterov", \.optimizer.nesterov, "sgd: whether the momentum is Nesterov's"),
       number(
         "optimizer.weightDecay", \.optimizer.weightDecay, 0..<(.infinity),
-        "the factor of the parameters that is added to their gradients"),
+        "the factor of the parameters that is added to their gradients (adamw: that they shrink by)"
+      ),
+      number(
+        "optimizer.beta1", \.optimizer.beta1, 0..<1, "adamw: how much of the first moment stays"),
+      number(
+        "optimizer.beta2", \.optimizer.beta2, 0..<1, "adamw: how much of the second moment stays"),
+      number(
+        "optimizer.epsilon", \.optimizer.epsilon, 1e-30..<1,
+        "adamw: what is added to the root of the second moment"),
 
       word("schedule.kind", \.schedule.kind, "how the learning rate changes"),
       integer(

@@ -34,27 +34,30 @@ extension Checkpoint {
 }
 
 extension Trainer {
-  private static let velocityPrefix = "momentum_buffer."
-
   /// The files of a checkpoint of the present state.
   func checkpointFiles() -> [CheckpointFile] {
-    let velocities = optimizer.options.momentum == 0 ? [] : arena.entries
-    return [
+    [
       .tensors(Checkpoint.modelFile, weightTensors(of: model), metadata: ["format": "pt"]),
-      .tensors(
-        Checkpoint.optimizerFile,
-        velocities.map { entry in
-          SafetensorsTensor(
-            name: Trainer.velocityPrefix + entry.name, dataType: .float32,
-            shape: entry.parameter.shape.array
-          ) { [optimizer] write in
-            try write(UnsafeRawBufferPointer(optimizer.velocity.extracting(entry.range)))
-          }
-        }),
+      .tensors(Checkpoint.optimizerFile, optimizerTensors()),
       .text(Checkpoint.stateFile, state.json.text + "\n"),
       .text(Checkpoint.configurationFile, configuration.json.text + "\n"),
       .text(Checkpoint.signatureFile, signature.json.text + "\n"),
     ]
+  }
+
+  /// What the optimizer remembers: `momentum_buffer.1.weight` and so on.
+  private func optimizerTensors() -> [SafetensorsTensor] {
+    optimizer.stateBuffers.flatMap { name, values in
+      arena.entries.map { entry in
+        SafetensorsTensor(
+          name: "\(name).\(entry.name)", dataType: .float32, shape: entry.parameter.shape.array
+        ) { [optimizer] write in
+          try withExtendedLifetime(optimizer) {
+            try write(UnsafeRawBufferPointer(values.extracting(entry.range)))
+          }
+        }
+      }
+    }
   }
 
   /// Takes over rank zero's checkpoint on all ranks.
@@ -65,34 +68,38 @@ extension Trainer {
       if communicator.isRoot { try read(checkpoint!) }
     }
     communicator.broadcast(UnsafeMutableRawBufferPointer(arena.values), root: 0)
-    communicator.broadcast(UnsafeMutableRawBufferPointer(optimizer.velocity), root: 0)
+    for (_, values) in optimizer.stateBuffers {
+      communicator.broadcast(UnsafeMutableRawBufferPointer(values), root: 0)
+    }
     for buffer in buffers { communicator.broadcast(UnsafeMutableRawBufferPointer(buffer), root: 0) }
     arena.markValuesChanged()
     state.step = communicator.broadcast(state.step)
     state.epochMetrics.sampleCount = communicator.broadcast(state.epochMetrics.sampleCount)
     state.epochMetrics.lossSum = communicator.broadcast(state.epochMetrics.lossSum)
     state.epochMetrics.correctCount = communicator.broadcast(state.epochMetrics.correctCount)
-    optimizer.restore(hasVelocity: communicator.broadcast(optimizer.hasVelocity))
+    state.stepCounts = communicator.broadcast(optimizer.stepCounts)
+    optimizer.restore(stepCounts: state.stepCounts)
   }
 
   private func read(_ checkpoint: Checkpoint) throws {
     let statePath = try checkpoint.path(of: Checkpoint.stateFile)
     let restored = try TrainingState(json: checkpoint.json(Checkpoint.stateFile), path: statePath)
-    guard restored.hasVelocity.count == arena.entries.count, restored.step == checkpoint.step else {
+    guard restored.stepCounts.count == arena.entries.count, restored.step == checkpoint.step else {
       throw CheckpointError.damaged(path: statePath, reason: "it belongs to another model or step")
     }
     try loadWeights(of: model, from: checkpoint.weights())
-    let velocities = try checkpoint.tensors(Checkpoint.optimizerFile)
-    for entry in optimizer.options.momentum == 0 ? [] : arena.entries {
-      let name = Trainer.velocityPrefix + entry.name
-      guard let saved = velocities[name], saved.shape == entry.parameter.shape.array else {
-        throw CheckpointError.damaged(
-          path: velocities.path, reason: "'\(name)' of shape \(entry.parameter.shape) is missing")
+    let memory = try checkpoint.tensors(Checkpoint.optimizerFile)
+    for (name, values) in optimizer.stateBuffers {
+      for entry in arena.entries {
+        let name = "\(name).\(entry.name)"
+        guard let saved = memory[name], saved.shape == entry.parameter.shape.array else {
+          throw CheckpointError.damaged(
+            path: memory.path, reason: "'\(name)' of shape \(entry.parameter.shape) is missing")
+        }
+        _ = values.extracting(entry.range).update(fromContentsOf: try memory.floats(of: saved))
       }
-      _ = optimizer.velocity.extracting(entry.range)
-        .update(fromContentsOf: try velocities.floats(of: saved))
     }
     state = restored
-    optimizer.restore(hasVelocity: restored.hasVelocity)
+    optimizer.restore(stepCounts: restored.stepCounts)
   }
 }

@@ -23,7 +23,7 @@ public final class Trainer {
   let signature: ModelSignature
   let communicator: any Communicator
   let arena: ParameterArena
-  let optimizer: SGD
+  let optimizer: any Optimizer
   private let sampler: GlobalBatchSampler
   private let schedule: Schedule
   private let reducer: GradientReducer
@@ -68,12 +68,7 @@ public final class Trainer {
     let (inputShape, outputs) = (signature.inputShape, signature.outputs)
     model = try communicator.agreeing { try makeModel(inputShape, outputs) }
     arena = ParameterArena(model.namedParameters())
-    let options = configuration.optimizer
-    optimizer = SGD(
-      arena,
-      SGD.Options(
-        momentum: options.momentum, dampening: options.dampening,
-        weightDecay: options.weightDecay, nesterov: options.nesterov))
+    optimizer = configuration.makeOptimizer(arena)
     sampler = GlobalBatchSampler(
       for: trainingData, globalBatch: training.globalBatch, seed: seed)
     totalSteps =
@@ -236,7 +231,7 @@ public final class Trainer {
     optimizer.step(learningRate: learningRate)
     mergeBuffers()
     state.step += 1
-    state.hasVelocity = optimizer.hasVelocity
+    state.stepCounts = optimizer.stepCounts
     let metrics = Metrics(
       sampleCount: header.sampleCount, lossSum: header.lossSum, correctCount: header.correctCount)
     return (metrics, learningRate, header.stopRequests > 0)

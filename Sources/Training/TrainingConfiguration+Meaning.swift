@@ -1,5 +1,6 @@
 public import DataLoading
 import Optimizers
+import TensorCore
 
 // What the values of a configuration stand for in the layers below.
 
@@ -19,6 +20,27 @@ extension TrainingConfiguration {
     source.blockSize = data.blockSize == defaults.blockSize ? nil : data.blockSize
     source.testFraction = data.testFraction == defaults.testFraction ? nil : data.testFraction
     return source
+  }
+
+  /// The rule that updates the parameters in `arena`.
+  ///
+  /// AdamW's weight decay spares biases and the gains of normalisations, as is usual with it.
+  func makeOptimizer(_ arena: ParameterArena) -> any Optimizers.Optimizer {
+    switch optimizer.kind {
+    case .sgd:
+      SGD(
+        arena,
+        SGD.Options(
+          momentum: optimizer.momentum, dampening: optimizer.dampening,
+          weightDecay: optimizer.weightDecay, nesterov: optimizer.nesterov))
+    case .adamw:
+      AdamW(
+        arena,
+        AdamW.Options(
+          beta1: optimizer.beta1, beta2: optimizer.beta2, epsilon: optimizer.epsilon,
+          weightDecay: optimizer.weightDecay)
+      ) { $0.parameter.shape.count > 1 }
+    }
   }
 
   /// The learning rate as a function of the step.

@@ -104,7 +104,7 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
   public struct Optimizer: Sendable, Equatable, Codable {
     /// The rules that update parameters.
     public enum Kind: String, Sendable, Codable, CaseIterable {
-      case sgd
+      case sgd, adamw
     }
 
     /// The rule.
@@ -117,8 +117,15 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
     public var dampening = 0.0
     /// Whether the momentum is Nesterov's.
     public var nesterov = false
-    /// The factor of the parameters that is added to their gradients.
+    /// The factor of the parameters that is added to their gradients, or with AdamW the share of the
+    /// learning rate by which they shrink.
     public var weightDecay = 0.0
+    /// How much of AdamW's first moment is kept.
+    public var beta1 = 0.9
+    /// How much of AdamW's second moment is kept.
+    public var beta2 = 0.999
+    /// What is added to the root of AdamW's second moment.
+    public var epsilon = 1e-8
 
     /// The defaults.
     public init() {}

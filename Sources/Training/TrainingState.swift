@@ -1,4 +1,4 @@
-/// How far a run has come: what a checkpoint holds besides weights and velocities.
+/// How far a run has come: what a checkpoint holds besides weights and the optimizer's memory.
 ///
 /// Nothing here depends on the number of ranks, and no random generator has a state: order, dropout
 /// and initial weights are functions of the seed and the position.
@@ -7,8 +7,8 @@ struct TrainingState: Equatable {
   var step = 0
   /// Loss and accuracy of the epoch that is under way.
   var epochMetrics = Metrics()
-  /// For each parameter in the arena's order, whether its velocity has started.
-  var hasVelocity: [Bool] = []
+  /// For each parameter in the arena's order, the steps that the optimizer counts.
+  var stepCounts: [Int] = []
 
   private static let format = 1
 
@@ -19,7 +19,7 @@ struct TrainingState: Equatable {
       "epochSampleCount": .number(epochMetrics.sampleCount),
       "epochLossSum": .number(epochMetrics.lossSum),
       "epochCorrectCount": .number(epochMetrics.correctCount),
-      "hasVelocity": .array(hasVelocity.map { .boolean($0) }),
+      "stepCounts": .array(stepCounts.map { .integer($0) }),
     ])
   }
 
@@ -37,10 +37,10 @@ struct TrainingState: Equatable {
       let samples = json["epochSampleCount"]?.doubleValue,
       let loss = json["epochLossSum"]?.doubleValue,
       let correct = json["epochCorrectCount"]?.doubleValue,
-      let started = json["hasVelocity"]?.arrayValue?.compactMap(\.booleanValue)
+      let counts = json["stepCounts"]?.arrayValue?.compactMap(\.integerValue)
     else { throw CheckpointError.damaged(path: path, reason: "a value is missing") }
     self.step = step
     epochMetrics = Metrics(sampleCount: samples, lossSum: loss, correctCount: correct)
-    hasVelocity = started
+    stepCounts = counts
   }
 }

@@ -98,11 +98,14 @@ struct TrainerTests {
     #expect(largestDifference(whole.losses, inParts.losses) < 1e-5)
   }
 
-  @Test("a run stopped after any step goes on to the same bits", arguments: [1, 2])
-  func resumeAtEveryStep(_ ranks: Int) throws {
+  @Test(
+    "a run stopped after any step goes on to the same bits", arguments: [1, 2],
+    [TrainingConfiguration.Optimizer.Kind.sgd, .adamw])
+  func resumeAtEveryStep(_ ranks: Int, _ kind: TrainingConfiguration.Optimizer.Kind) throws {
     let configuration = smallRun {
       $0.training.globalBatch = 400  // four steps an epoch, the last one short
       $0.training.epochs = 3
+      $0.optimizer.kind = kind
       $0.optimizer.dampening = 0.1
     }
     let straight = try withRanks(ranks) { try train(configuration, $0) }

@@ -1,0 +1,43 @@
+import Collectives
+import DataLoading
+import Foundation
+import TensorCore
+import Testing
+import Training
+
+@Suite("TextGenerator")
+struct TextGeneratorTests {
+  @Test("a transformer learns a pattern and goes on with it")
+  func pattern() throws {
+    try withTemporaryDirectory { directory in
+      let path = directory + "/text.txt"
+      try String(repeating: "abcd", count: 500).write(
+        toFile: path, atomically: true, encoding: .utf8)
+      var configuration = TrainingConfiguration()
+      configuration.model.kind = "gpt"
+      configuration.model.layers = 1
+      configuration.model.heads = 2
+      configuration.model.width = 16
+      configuration.data.kind = .text
+      configuration.data.path = path
+      configuration.data.blockSize = 8
+      configuration.training.steps = 60
+      configuration.training.globalBatch = 8
+      configuration.optimizer.kind = .adamw
+      configuration.optimizer.learningRate = 0.01
+      let store = CheckpointStore(directory: directory + "/checkpoints", keep: 1)
+      try store.prepare()
+      let trainer = try Trainer(configuration, SingleProcess())
+      _ = try trainer.train(store: store)
+      let generator = try TextGenerator(store.checkpoint(step: 60))
+      #expect(try generator.text(after: "bcd", count: 9, temperature: 0, seed: 1) == "bcdabcdabcda")
+      #expect(
+        try generator.text(after: "", count: 20, temperature: 1, seed: 3)
+          == generator.text(after: "", count: 20, temperature: 1, seed: 3))
+      let error = #expect(throws: (any Error).self) {
+        try generator.text(after: "x", count: 1, temperature: 0, seed: 1)
+      }
+      #expect(error.map { ExitStatus.code(of: $0) } == ExitStatus.badData.rawValue)
+    }
+  }
+}
