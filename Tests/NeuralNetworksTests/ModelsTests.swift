@@ -14,6 +14,8 @@ struct ModelsTests {
     #expect(ResNet(depth: 34, stem: .imageNet).parameterCount == 21_797_672)
     #expect(ResNet(depth: 50, stem: .imageNet).parameterCount == 25_557_032)
     #expect(ResNet(depth: 18, stem: .cifar, classes: 10).parameterCount == 11_173_962)
+    #expect(VGG(depth: 16).parameterCount == 138_357_544)
+    #expect(GPT(GPT.Options()).parameterCount == 124_439_808)
     #expect(VGG(depth: 11, size: 32, classes: 10, hidden: 512).parameterCount == 9_750_922)
     #expect(VGG(depth: 16, size: 32, classes: 10, hidden: 512).parameterCount == 15_245_130)
     let small = GPT.Options(vocabulary: 65, context: 64, layers: 4, heads: 4, width: 128)
