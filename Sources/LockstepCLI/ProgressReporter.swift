@@ -171,8 +171,9 @@ final class ProgressReporter {
       }
       printLine("done in \(duration(seconds))\(accuracy ?? "")")
       printLine("run        \(path)")
-      printLine("evaluate   lockstep eval \(path)")
-      printLine("continue   lockstep train … --run-dir \(path) --set \(lengthKey)=N")
+      printLine("evaluate   \(CommandLine.arguments[0]) eval \(path)")
+      printLine(
+        "continue   \(CommandLine.arguments[0]) train … --run-dir \(path) --set \(lengthKey)=N")
     case .reachedMaximumSteps, .stopped:
       printLine("stopped with a checkpoint; the same command, or --run-dir \(path), goes on")
     }
