@@ -75,26 +75,18 @@ public final class AdamW {
   /// Updates all parameters that have a gradient.
   public func step(learningRate: Double) {
     arena.collectGradients()
-    // Neighbours that are in the same state are updated in one pass.
-    var next = 0
-    while next < arena.entries.count {
-      let first = next
-      func state(_ index: Int) -> (Bool, Int, Bool) {
-        (arena.entries[index].parameter.grad != nil, steps[index], self.decays[index])
-      }
-      let (hasGradient, count, decays) = state(first)
-      while next < arena.entries.count, state(next) == (hasGradient, count, decays) { next += 1 }
-      guard hasGradient else { continue }
-      let start = arena.entries[first].range.lowerBound
-      let end = arena.entries[next - 1].range.upperBound
-      let step = Double(count + 1)
+    struct State: Equatable { var steps: Int, decays: Bool }
+    arena.forEachRun(of: { State(steps: steps[$0], decays: decays[$0]) }) {
+      entries, elements, state in
+      let start = elements.lowerBound
+      let step = Double(state.steps + 1)
       ck_adamw_f32(
         arena.values.baseAddress! + start, firstMoment.baseAddress! + start,
-        secondMoment.baseAddress! + start, arena.gradients.baseAddress! + start, end - start,
+        secondMoment.baseAddress! + start, arena.gradients.baseAddress! + start, elements.count,
         learningRate, options.beta1, options.beta2, options.epsilon,
-        decays ? options.weightDecay : 0, 1 - pow(options.beta1, step),
+        state.decays ? options.weightDecay : 0, 1 - pow(options.beta1, step),
         1 - pow(options.beta2, step))
-      for index in first..<next { steps[index] += 1 }
+      for index in entries { steps[index] += 1 }
     }
     arena.markValuesChanged()
   }

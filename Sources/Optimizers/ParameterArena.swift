@@ -124,6 +124,25 @@ public final class ParameterArena {
     return norm
   }
 
+  /// Calls `body` for each longest run of neighbouring entries that have a gradient and are in the
+  /// same state, with the indices of the entries, their elements and the state: what an optimizer
+  /// does in one pass.
+  func forEachRun<State: Equatable>(
+    of state: (Int) -> State, _ body: (Range<Int>, Range<Int>, State) -> Void
+  ) {
+    func hasGradient(_ index: Int) -> Bool { entries[index].parameter.grad != nil }
+    var next = 0
+    while next < entries.count {
+      let first = next
+      next += 1
+      guard hasGradient(first) else { continue }
+      let common = state(first)
+      while next < entries.count, hasGradient(next), state(next) == common { next += 1 }
+      body(
+        first..<next, entries[first].range.lowerBound..<entries[next - 1].range.upperBound, common)
+    }
+  }
+
   /// Tells the autograd that the values have been written to behind its back.
   package func markValuesChanged() { valueStorage.version += 1 }
 }

@@ -61,25 +61,15 @@ public final class SGD {
   /// Updates all parameters that have a gradient.
   public func step(learningRate: Double) {
     arena.collectGradients()
-    // Neighbours that are in the same state are updated in one pass.
-    var next = 0
-    while next < arena.entries.count {
-      let first = next
-      func state(_ index: Int) -> (Bool, Bool) {
-        (arena.entries[index].parameter.grad != nil, hasVelocity[index])
-      }
-      let (hasGradient, isStarted) = state(first)
-      while next < arena.entries.count, state(next) == (hasGradient, isStarted) { next += 1 }
-      guard hasGradient else { continue }
-      let start = arena.entries[first].range.lowerBound
-      let end = arena.entries[next - 1].range.upperBound
+    arena.forEachRun(of: { hasVelocity[$0] }) { entries, elements, isStarted in
+      let start = elements.lowerBound
       ck_sgd_f32(
         arena.values.baseAddress! + start,
         options.momentum == 0 ? nil : velocity.baseAddress! + start,
-        arena.gradients.baseAddress! + start, end - start, Float(learningRate),
+        arena.gradients.baseAddress! + start, elements.count, Float(learningRate),
         Float(options.momentum), Float(options.dampening), Float(options.weightDecay),
         options.nesterov, !isStarted, 1)
-      for index in first..<next { hasVelocity[index] = true }
+      for index in entries { hasVelocity[index] = true }
     }
     arena.markValuesChanged()
   }

@@ -29,10 +29,7 @@ public final class Predictor {
     (inputShape, objective, standardization) = (
       signature.inputShape, signature.objective, signature.standardization
     )
-    model = try ModelRegistry.makeModel(
-      checkpoint.configuration().model, inputShape: inputShape, outputs: signature.outputs,
-      seed: 0)
-    try loadWeights(of: model, from: checkpoint.weights())
+    model = try checkpoint.model(signature)
   }
 
   /// Applies the model to all samples of a file.

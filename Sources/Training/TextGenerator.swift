@@ -19,10 +19,7 @@ public final class TextGenerator {
     }
     self.codec = codec
     context = signature.inputShape[0]
-    model = try ModelRegistry.makeModel(
-      checkpoint.configuration().model, inputShape: signature.inputShape,
-      outputs: signature.outputs, seed: 0)
-    try loadWeights(of: model, from: checkpoint.weights())
+    model = try checkpoint.model(signature)
   }
 
   /// Continues `prompt` by `count` characters, each drawn from what the model thinks comes next.

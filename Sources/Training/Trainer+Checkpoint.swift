@@ -20,6 +20,14 @@ extension Checkpoint {
       json: json(Checkpoint.signatureFile), path: path(of: Checkpoint.signatureFile))
   }
 
+  /// The trained model.
+  func model(_ signature: ModelSignature) throws -> any Layer {
+    let model = try ModelRegistry.makeModel(
+      configuration().model, inputShape: signature.inputShape, outputs: signature.outputs, seed: 0)
+    try loadWeights(of: model, from: weights())
+    return model
+  }
+
   /// What the tokens of its model stand for; nil unless it was trained on a text.
   public func characterCodec() throws -> CharacterCodec? { try signature().codec }
 

@@ -23,6 +23,8 @@ public final class Trainer {
   let signature: ModelSignature
   let communicator: any Communicator
   let arena: ParameterArena
+  /// The running statistics and the like of the model, as flat memory.
+  let buffers: [UnsafeMutableBufferPointer<Float>]
   let optimizer: any Optimizer
   private let sampler: GlobalBatchSampler
   private let schedule: Schedule
@@ -68,6 +70,9 @@ public final class Trainer {
     let (inputShape, outputs) = (signature.inputShape, signature.outputs)
     model = try communicator.agreeing { try makeModel(inputShape, outputs) }
     arena = ParameterArena(model.namedParameters())
+    buffers = model.namedBuffers().map { _, buffer in
+      UnsafeMutableBufferPointer(start: buffer.pointer(Float.self), count: buffer.count)
+    }
     optimizer = configuration.makeOptimizer(arena)
     sampler = GlobalBatchSampler(
       for: trainingData, globalBatch: training.globalBatch, seed: seed)
@@ -79,13 +84,6 @@ public final class Trainer {
       bucketBytes: Int(configuration.distributed.bucketMegabytes * Double(1 << 20)))
     try AgreementCheck.run(fingerprint(), on: communicator)
     communicator.broadcast(UnsafeMutableRawBufferPointer(arena.values), root: 0)
-  }
-
-  /// The running statistics and the like of the model, as flat memory.
-  var buffers: [UnsafeMutableBufferPointer<Float>] {
-    model.namedBuffers().map { _, buffer in
-      UnsafeMutableBufferPointer(start: buffer.pointer(Float.self), count: buffer.count)
-    }
   }
 
   /// Replaces what the ranks have in their buffers by the mean, so that all hold the same model.
