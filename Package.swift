@@ -21,19 +21,20 @@ let package = Package(
     .target(name: "CKernels", linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
     .target(name: "CDigits", exclude: ["README.md"]),
     .target(name: "CSignals"),
+    .target(name: "CSharedMemory"),
 
     // The layers, lowest first: a target imports only what stands above it here.
     .target(name: "TensorCore", dependencies: ["CKernels", "COpenBLAS"]),
     .target(name: "NeuralNetworks", dependencies: ["TensorCore"]),
     .target(name: "Optimizers", dependencies: ["NeuralNetworks", "TensorCore", "CKernels"]),
     .target(name: "DataLoading", dependencies: ["CDigits", "CZlib"]),
-    .target(name: "Collectives"),
-    .target(name: "MPICollectives", dependencies: ["Collectives", "COpenMPI"]),
+    .target(name: "Collectives", dependencies: ["CSharedMemory"]),
+    .target(name: "MPICollectives", dependencies: ["Collectives", "COpenMPI", "CSharedMemory"]),
     .target(
       name: "Training",
       dependencies: [
-        "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading", "Collectives", "CZlib",
-        "CSignals",
+        "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading", "Collectives", "CKernels",
+        "CSharedMemory", "CZlib", "CSignals",
       ]),
     .target(
       name: "Lockstep",
@@ -50,7 +51,7 @@ let package = Package(
         .product(name: "Yams", package: "Yams"),
       ]),
 
-    // The systems of the teaching texts; see docs/tutorial.md.
+    // The systems of the teaching texts; see tutorial.md in Sources/Lockstep/Lockstep.docc.
     .executableTarget(
       name: "Examples",
       dependencies: [

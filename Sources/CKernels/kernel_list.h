@@ -246,6 +246,9 @@
   REDUCTION_KERNELS(KERNEL, min)                                                                 \
   INDEX_REDUCTION_KERNELS(KERNEL, argmax)                                                        \
   INDEX_REDUCTION_KERNELS(KERNEL, argmin)                                                        \
+  KERNEL(uint64_t, hash, (const void *bytes, size_t count), (bytes, count))                      \
+  KERNEL(void, sum_tree_f32, (float *y, const float *const *x, size_t terms, size_t n),          \
+         (y, x, terms, n))                                                                       \
   KERNEL(void, sgd_f32,                                                                          \
          (float *w, float *velocity, const float *grad, size_t n, float learning_rate,           \
           float momentum, float dampening, float weight_decay, bool nesterov, bool first,        \

@@ -25,8 +25,11 @@ public enum CollectiveSelfTest {
     Check(description: "sums, maxima and minima of doubles are exact for exact values") {
       checkExactReductions($0, of: Double.self) { $0.allReduce($1, $2) }
     },
-    Check(description: "a started reduction holds its result when it was waited for") {
-      checkExactReductions($0, of: Float.self) { $0.startAllReduce($1, $2).wait() }
+    Check(description: "sums across machines are exact for exact values, several at a time") {
+      checkSumsAcrossNodes($0)
+    },
+    Check(description: "ranks of a machine see each other's shared memory") {
+      checkSharedMemory($0)
     },
     Check(description: "reduced values have the same bits on all ranks, and when repeated") {
       checkEqualBits($0)
@@ -59,6 +62,68 @@ public enum CollectiveSelfTest {
       })
       + (neighbours.count == communicator.localSize && neighbours[0] == communicator.nodeLeader
         ? [] : ["the ranks \(neighbours) are on one machine, \(communicator.localSize) expected"])
+  }
+
+  /// Two sums at a time, of small whole numbers, where every machine has as many ranks.
+  private static func checkSumsAcrossNodes(_ communicator: any Communicator) -> [String] {
+    let placement = communicator.findPlacement()
+    guard communicator.allReduce(placement.isEven ? 1 : 0, .min) == 1 else { return [] }
+    func value(_ node: Int, _ i: Int) -> Float {
+      Float((i * 7 + node * 13 + placement.localRank) % 101 - 50)
+    }
+    var failures: [String] = []
+    for size in sizes {
+      let buffers = (0..<2).map { part in
+        let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: size)
+        for i in 0..<size { buffer[i] = value(placement.nodeIndex, i + part) }
+        return buffer
+      }
+      defer { buffers.forEach { $0.deallocate() } }
+      var pending = buffers.map { communicator.startSumAcrossNodes($0) }
+      while !pending.isEmpty { pending.removeAll { $0.advance() } }
+      for (part, buffer) in buffers.enumerated() {
+        let wrong = buffer.indices.first { i in
+          buffer[i] != (0..<placement.nodeCount).reduce(0) { $0 + value($1, i + part) }
+        }
+        if let wrong { failures.append("element \(wrong) of \(size) is \(buffer[wrong])") }
+      }
+    }
+    return failures
+  }
+
+  private static func checkSharedMemory(_ communicator: any Communicator) -> [String] {
+    // Sizes that differ, one of them none.
+    func size(_ localRank: Int) -> Int { localRank * 5000 }
+    let memory: SharedMemory
+    do {
+      memory = try communicator.allocateShared(byteCount: size(communicator.localRank))
+    } catch {
+      return [error.description]
+    }
+    var failures: [String] = []
+    for (local, segment) in memory.segments.enumerated() {
+      if segment.count != size(local) || segment.contains(where: { $0 != 0 }) {
+        failures.append("segment \(local) has \(segment.count) bytes, or not all are zero")
+      }
+    }
+    communicator.nodeBarrier()
+    for i in memory.segments[communicator.localRank].indices {
+      memory.segments[communicator.localRank][i] = UInt8(truncatingIfNeeded: i + communicator.rank)
+    }
+    communicator.nodeBarrier()
+    for (local, segment) in memory.segments.enumerated() {
+      let rank = communicator.nodeLeader + local
+      // Ranks of a machine follow each other unless the launcher deals them out.
+      if communicator.nodeLeader + communicator.localRank == communicator.rank,
+        let wrong = segment.indices.first(where: {
+          segment[$0] != UInt8(truncatingIfNeeded: $0 + rank)
+        })
+      {
+        failures.append("byte \(wrong) of segment \(local) is \(segment[wrong])")
+      }
+    }
+    communicator.nodeBarrier()
+    return failures
   }
 
   /// Small whole numbers, so that no order of summation rounds.

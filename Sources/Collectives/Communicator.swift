@@ -10,10 +10,10 @@ public enum ReductionOperation: Sendable, CaseIterable {
   case min
 }
 
-/// A reduction that was started and not yet waited for.
-public protocol PendingReduction {
-  /// Blocks until the buffer holds the reduced values.
-  func wait()
+/// A reduction that was started; it may need to be driven to get on.
+public protocol PendingReduction: AnyObject {
+  /// Does what can be done now, and returns whether the buffer holds the reduced values.
+  func advance() -> Bool
 }
 
 /// The ranks of a run, and what they do together.
@@ -31,6 +31,8 @@ public protocol Communicator: AnyObject {
   var localSize: Int { get }
   /// The lowest rank on this machine, which tells one machine from another.
   var nodeLeader: Int { get }
+  /// Whether a thread may advance sums across machines while another one uses the communicator.
+  var canAdvanceOnAnyThread: Bool { get }
 
   /// Replaces each element by its reduction over the ranks.
   ///
@@ -42,10 +44,21 @@ public protocol Communicator: AnyObject {
   /// The result has the same bits on every rank, and again the same bits when repeated.
   func allReduce(_ buffer: UnsafeMutableBufferPointer<Double>, _ operation: ReductionOperation)
 
-  /// Starts a reduction; the buffer belongs to it until it was waited for.
-  func startAllReduce(
-    _ buffer: UnsafeMutableBufferPointer<Float>, _ operation: ReductionOperation
-  ) -> any PendingReduction
+  /// Starts to add up buffers over the machines, each rank with those of its local rank on the other
+  /// machines; the buffer belongs to the sum until that has advanced to its end.
+  ///
+  /// Ranks start their sums in the same order, but in their own time. The result has the same bits
+  /// on every machine. Of a power of two of machines in a row it is ((n0 + n1) + (n2 + n3)) + ...
+  /// Every machine needs the same number of ranks, or those without counterparts stay away.
+  func startSumAcrossNodes(_ buffer: UnsafeMutableBufferPointer<Float>) -> any PendingReduction
+
+  /// Brings a segment of memory into what the ranks of this machine share.
+  ///
+  /// The sizes may differ between ranks. Throws on all ranks of the machine when it fails on any.
+  func allocateShared(byteCount: Int) throws(SharedMemoryError) -> SharedMemory
+
+  /// Returns when every rank of this machine has come here.
+  func nodeBarrier()
 
   /// Copies the bytes of rank `root` to every rank.
   func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int)
@@ -109,9 +122,9 @@ extension Communicator {
 }
 
 /// A reduction that was already done when it was started.
-package struct FinishedReduction: PendingReduction {
+package final class FinishedReduction: PendingReduction {
   package init() {}
-  package func wait() {}
+  package func advance() -> Bool { true }
 }
 
 extension ReductionOperation {

@@ -17,6 +17,8 @@ public final class SingleProcess: Communicator {
   public let localSize = 1
   /// Zero.
   public let nodeLeader = 0
+  /// True.
+  public let canAdvanceOnAnyThread = true
 
   /// Leaves the buffer as it is.
   public func allReduce(
@@ -29,11 +31,19 @@ public final class SingleProcess: Communicator {
   ) {}
 
   /// Leaves the buffer as it is.
-  public func startAllReduce(
-    _ buffer: UnsafeMutableBufferPointer<Float>, _ operation: ReductionOperation
+  public func startSumAcrossNodes(
+    _ buffer: UnsafeMutableBufferPointer<Float>
   ) -> any PendingReduction {
     FinishedReduction()
   }
+
+  /// Allocates memory of this process.
+  public func allocateShared(byteCount: Int) throws(SharedMemoryError) -> SharedMemory {
+    .ofProcess(byteCounts: [byteCount])
+  }
+
+  /// Returns at once.
+  public func nodeBarrier() {}
 
   /// Leaves the bytes as they are.
   public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) {

@@ -8,21 +8,27 @@ import Synchronization
 
 /// Runs `body` once for each rank, each on a thread of its own, and returns the results by rank.
 ///
+/// The ranks behave as if they were spread over machines, `ranksPerNode` consecutive ones on each;
+/// without it they are on one.
+///
 /// When ranks throw, the error of the lowest of them is thrown here, and the others are stopped at
 /// their next collective. A collective that can never be complete, because a rank has returned or
 /// calls another one, stops all ranks too and throws a `CollectiveFailure`. The thread of a stopped
 /// rank ends there: what its frames own is not released.
 public func withRanks<Value: Sendable>(
-  _ count: Int, body: @escaping @Sendable (any Communicator) throws -> Value
+  _ count: Int, ranksPerNode: Int? = nil,
+  body: @escaping @Sendable (any Communicator) throws -> Value
 ) throws -> [Value] {
-  precondition(count > 0, "withRanks: \(count) ranks")
-  let meeting = MeetingPoint(count: count)
+  let ranksPerNode = ranksPerNode ?? count
+  precondition(
+    count > 0 && ranksPerNode > 0, "withRanks: \(count) ranks, \(ranksPerNode) on a machine")
+  let meeting = MeetingPoint(count: count, ranksPerNode: ranksPerNode)
   let outcomes = Outcomes<Value>(count: count)
   for rank in 0..<count {
     let thread = Thread {
       let communicator = ThreadCommunicator(rank: rank, meeting: meeting)
       outcomes.store(Result { try body(communicator) }, rank: rank)
-      meeting.leave()
+      meeting.leave(rank)
     }
     // A backward pass may recurse deeper than the half megabyte that threads have by default.
     thread.stackSize = 16 << 20
@@ -39,6 +45,7 @@ public final class ThreadCommunicator: Communicator {
   /// The number of this thread among the ranks.
   public let rank: Int
   private let meeting: MeetingPoint
+  private var startedSums = 0
 
   fileprivate init(rank: Int, meeting: MeetingPoint) {
     self.rank = rank
@@ -47,12 +54,12 @@ public final class ThreadCommunicator: Communicator {
 
   /// The number of threads.
   public var worldSize: Int { meeting.count }
-  /// The rank, as all ranks are on this machine.
-  public var localRank: Int { rank }
-  /// The number of threads, as all ranks are on this machine.
-  public var localSize: Int { meeting.count }
-  /// Zero.
-  public var nodeLeader: Int { 0 }
+  /// The number of this thread among those of its machine.
+  public var localRank: Int { rank - nodeLeader }
+  /// The number of threads of this thread's machine.
+  public var localSize: Int { min(meeting.ranksPerNode, worldSize - nodeLeader) }
+  /// The lowest thread of this thread's machine.
+  public var nodeLeader: Int { rank / meeting.ranksPerNode * meeting.ranksPerNode }
 
   /// Replaces each element by its reduction over the ranks.
   public func allReduce(
@@ -68,12 +75,30 @@ public final class ThreadCommunicator: Communicator {
     reduce(buffer, operation)
   }
 
-  /// Replaces each element by its reduction over the ranks, before it returns.
-  public func startAllReduce(
-    _ buffer: UnsafeMutableBufferPointer<Float>, _ operation: ReductionOperation
+  /// True.
+  public var canAdvanceOnAnyThread: Bool { true }
+
+  /// Starts a sum, which is made as soon as the last machine has started it.
+  public func startSumAcrossNodes(
+    _ buffer: UnsafeMutableBufferPointer<Float>
   ) -> any PendingReduction {
-    reduce(buffer, operation)
-    return FinishedReduction()
+    defer { startedSums += 1 }
+    return MeetingPoint.SumAcrossNodes(
+      meeting, localRank: localRank, number: startedSums, node: nodeLeader / meeting.ranksPerNode,
+      buffer)
+  }
+
+  /// Allocates memory of this process.
+  public func allocateShared(byteCount: Int) throws(SharedMemoryError) -> SharedMemory {
+    meeting.allocateShared(
+      byteCount: byteCount, rank: rank, node: nodeLeader..<nodeLeader + localSize)
+  }
+
+  /// Returns when every rank of this machine has come here.
+  ///
+  /// Waits for those of the other machines too: ranks do the same in the same order.
+  public func nodeBarrier() {
+    meeting.meet(Call(name: "nodeBarrier"), rank: rank)
   }
 
   /// Copies the bytes of rank `root` to every rank.
@@ -151,16 +176,21 @@ private struct Call: Equatable, CustomStringConvertible {
 /// meetings, while their owner waits for the second.
 private final class MeetingPoint: @unchecked Sendable {
   let count: Int
+  let ranksPerNode: Int
   private let condition = NSCondition()
   private var calls: [Call?]
   private var offered: [UnsafeMutableRawBufferPointer]
   private var gathered: [UnsafeMutableRawBufferPointer] = []
   private var meetings = 0
-  private var left = 0
+  private var leftRanks: Set<Int> = []
   private var failureOfCall: CollectiveFailure?
+  private var allocations: [SharedMemory?]
+  private var sums: [SumKey: SumOfNodes] = [:]
 
-  init(count: Int) {
+  init(count: Int, ranksPerNode: Int) {
     self.count = count
+    self.ranksPerNode = ranksPerNode
+    allocations = Array(repeating: nil, count: count)
     calls = Array(repeating: nil, count: count)
     offered = Array(
       repeating: UnsafeMutableRawBufferPointer(start: nil, count: 0), count: count)
@@ -186,7 +216,7 @@ private final class MeetingPoint: @unchecked Sendable {
     // A meeting that took place counts, also when a rank has failed since: others use our buffer.
     while meetings == meeting && failureOfCall == nil { condition.wait() }
     guard meetings > meeting else {
-      left += 1
+      leftRanks.insert(rank)
       condition.broadcast()
       condition.unlock()
       endThread()
@@ -197,9 +227,9 @@ private final class MeetingPoint: @unchecked Sendable {
   }
 
   /// Says that the calling rank comes no more.
-  func leave() {
+  func leave(_ rank: Int) {
     condition.withLock {
-      left += 1
+      leftRanks.insert(rank)
       failIfStuck()
       condition.broadcast()
     }
@@ -208,8 +238,108 @@ private final class MeetingPoint: @unchecked Sendable {
   /// Returns when no rank runs any more.
   func waitUntilAllLeft() {
     condition.withLock {
-      while left < count { condition.wait() }
+      while leftRanks.count < count { condition.wait() }
     }
+  }
+
+  /// Allocates the segments of the ranks of one machine, which all come here.
+  func allocateShared(byteCount: Int, rank: Int, node: Range<Int>) -> SharedMemory {
+    var size = byteCount
+    let sizes = withUnsafeMutableBytes(of: &size) { own in
+      let sizes = meet(Call(name: "allocateShared"), rank: rank, offering: own).map {
+        $0.load(as: Int.self)
+      }
+      meet(Call(name: "allocateShared"), rank: rank)
+      return sizes
+    }
+    if rank == node.lowerBound {
+      let memory = SharedMemory.ofProcess(byteCounts: Array(sizes[node]))
+      condition.withLock { allocations[rank] = memory }
+    }
+    meet(Call(name: "allocateShared"), rank: rank)
+    defer { meet(Call(name: "allocateShared"), rank: rank) }
+    return condition.withLock { allocations[node.lowerBound]! }
+  }
+
+  /// Which of the sums across machines: the local rank that makes it, and its number there.
+  struct SumKey: Hashable {
+    let localRank: Int
+    let number: Int
+  }
+
+  /// What the machines bring into a sum, and how many have yet to hear that it is made.
+  private struct SumOfNodes {
+    var buffers: [UnsafeMutableBufferPointer<Float>?]
+    var unaware: Int
+    var isMade: Bool { !buffers.contains { $0 == nil } }
+  }
+
+  /// A sum across machines that one rank has started.
+  final class SumAcrossNodes: PendingReduction {
+    private let meeting: MeetingPoint
+    private let key: SumKey
+    private let rank: Int
+    private var isDone = false
+
+    init(
+      _ meeting: MeetingPoint, localRank: Int, number: Int, node: Int,
+      _ buffer: UnsafeMutableBufferPointer<Float>
+    ) {
+      self.meeting = meeting
+      key = SumKey(localRank: localRank, number: number)
+      rank = node * meeting.ranksPerNode + localRank
+      meeting.offer(buffer, key, node: node)
+    }
+
+    func advance() -> Bool {
+      if !isDone { isDone = meeting.hearOfSum(key, rank: rank) }
+      return isDone
+    }
+  }
+
+  private func offer(_ buffer: UnsafeMutableBufferPointer<Float>, _ key: SumKey, node: Int) {
+    condition.withLock {
+      let nodes = (count + ranksPerNode - 1) / ranksPerNode
+      var sum =
+        sums[key] ?? SumOfNodes(buffers: Array(repeating: nil, count: nodes), unaware: nodes)
+      sum.buffers[node] = buffer
+      sums[key] = sum
+      if sum.isMade { addInPairs(sum.buffers.map { $0! }) }
+    }
+  }
+
+  /// Makes the sum of buffers, pairs first, in all of them.
+  private func addInPairs(_ buffers: [UnsafeMutableBufferPointer<Float>]) {
+    var distance = 1
+    while distance < buffers.count {
+      for first in stride(from: 0, to: buffers.count - distance, by: 2 * distance) {
+        for i in buffers[first].indices { buffers[first][i] += buffers[first + distance][i] }
+      }
+      distance *= 2
+    }
+    for buffer in buffers.dropFirst() { _ = buffer.update(fromContentsOf: buffers[0]) }
+  }
+
+  /// Whether a sum is made; ends the thread when it never will be.
+  private func hearOfSum(_ key: SumKey, rank: Int) -> Bool {
+    condition.lock()
+    if sums[key]!.isMade {
+      sums[key]!.unaware -= 1
+      if sums[key]!.unaware == 0 { sums[key] = nil }
+      condition.unlock()
+      return true
+    }
+    let isHopeless = sums[key]!.buffers.enumerated().contains { node, buffer in
+      buffer == nil && leftRanks.contains(node * ranksPerNode + key.localRank)
+    }
+    guard failureOfCall != nil || isHopeless else {
+      condition.unlock()
+      return false
+    }
+    leftRanks.insert(rank)
+    condition.broadcast()
+    condition.unlock()
+    endThread()
   }
 
   private func openNextMeeting() {
@@ -225,7 +355,7 @@ private final class MeetingPoint: @unchecked Sendable {
       let call = calls[rank]
     else { return }
     let message: String
-    if left > 0 {
+    if !leftRanks.isEmpty {
       message = "waits in \(call), but another rank has ended"
     } else if let other = calls.firstIndex(where: { $0 != nil && $0 != call }),
       let otherCall = calls[other]

@@ -6,7 +6,7 @@ import Foundation
 struct ExamplesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "lockstep-examples",
-    abstract: "Runs the examples of docs/tutorial.md; without a name, lists them.")
+    abstract: "Runs the examples of the tutorial; without a name, lists them.")
 
   @Argument(help: "The example.")
   var example: String?
@@ -44,6 +44,7 @@ struct ExamplesCommand: ParsableCommand {
       ("perceptron", "zeros against ones, and exclusive or", { try Perceptron.run(images()) }),
       ("five", "fives against the rest, by plain descent", { try FiveOrNot.run(images()) }),
       ("sharing", "one weight in several places, and networks built by arguments", Sharing.run),
+      ("convolution", "edges, layers, pooling, VGG16", { try Convolution.run(images()) }),
       ("island", "three gradients compared, and pictures", { try Island.run(pictures: pictures) }),
     ]
   }

@@ -16,8 +16,8 @@ struct LockstepCommand: ParsableCommand {
     version: "lockstep \(Version.current)",
     subcommands: [
       TrainCommand.self, EvalCommand.self, PredictCommand.self, GenerateCommand.self,
-      ConfigCommand.self,
-      CheckpointCommand.self, BenchCommand.self, DoctorCommand.self,
+      ConfigCommand.self, GraphCommand.self, CheckpointCommand.self, BenchCommand.self,
+      DoctorCommand.self,
     ])
 
   /// Help, and what is wrong with the command line, come from rank zero alone.

@@ -1,5 +1,6 @@
 // The ranks of a run that an MPI launcher started. The only code that knows MPI.
 import COpenMPI
+import CSharedMemory
 public import Collectives
 public import Foundation
 
@@ -10,7 +11,7 @@ public import Foundation
 /// The ranks that an MPI launcher started.
 ///
 /// There can be one in a process, and once finalised there is none any more. Calls may come from any
-/// thread, but only one at a time.
+/// thread, but collectives only from one at a time; sums across machines may advance on another.
 ///
 /// A process that exits with code 0 without `finalize()` is finalised on the way out, when all ranks
 /// do so; one that exits with another code is not, so that the launcher ends the other ranks instead
@@ -26,10 +27,19 @@ public final class MPICommunicator: Communicator {
   public let localSize: Int
   /// The lowest rank that shares memory with this one.
   public let nodeLeader: Int
+  /// Whether this build of MPI takes calls from several threads at a time.
+  public let canAdvanceOnAnyThread: Bool
 
   // Gradients travel apart from everything else, so that the two can never be taken for each other.
   private let gradients: MPI_Comm
   private let control: MPI_Comm
+  /// The ranks of this machine.
+  private let node: MPI_Comm
+  /// The ranks of this local rank on all machines.
+  private let counterparts: MPI_Comm
+  private var startedSums: Int32 = 0
+  /// Where the ranks of this machine wait for each other.
+  private var meeting: SharedMemory?
   private let floatOperations: Operations
   private let doubleOperations: Operations
   private let largestCount: Int
@@ -46,10 +56,10 @@ public final class MPICommunicator: Communicator {
     MPI_Initialized(&isInitialized)
     precondition(isInitialized == 0, "MPICommunicator: MPI is initialised once in a process")
 
-    // Serialized: one call at a time, but from any thread. Funneled would bind all calls to the
-    // thread of this initialiser; reductions that overlap with the backward pass need another one.
+    // Sums across machines may be driven by a thread of their own while this one computes, and calls
+    // MPI at the end of its step.
     var provided: Int32 = 0
-    let status = MPI_Init_thread(nil, nil, Int32(MPI_THREAD_SERIALIZED), &provided)
+    let status = MPI_Init_thread(nil, nil, Int32(MPI_THREAD_MULTIPLE), &provided)
     guard status == MPI_SUCCESS, Int(provided) >= Int(MPI_THREAD_SERIALIZED) else {
       throw LaunchError(
         description:
@@ -60,6 +70,7 @@ public final class MPICommunicator: Communicator {
     MPI_Comm_set_errhandler(world, cmpi_errors_return())
     on_exit({ status, _ in finalizeAtExit(status) }, nil)
 
+    canAdvanceOnAnyThread = Int(provided) >= Int(MPI_THREAD_MULTIPLE)
     rank = Int(number { MPI_Comm_rank(world, $0) })
     worldSize = Int(number { MPI_Comm_size(world, $0) })
     gradients = duplicate(world)
@@ -70,13 +81,18 @@ public final class MPICommunicator: Communicator {
       MPI_Comm_split_type(
         world, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), cmpi_info_null(), &node),
       "MPI_Comm_split_type")
+    self.node = node!
     localRank = Int(number { MPI_Comm_rank(node, $0) })
     localSize = Int(number { MPI_Comm_size(node, $0) })
+    MPI_Comm_set_errhandler(node, cmpi_errors_return())
     var leader = Int32(rank)
     check(
       MPI_Bcast(&leader, Int32(MemoryLayout<Int32>.size), cmpi_byte(), 0, node), "MPI_Bcast")
     nodeLeader = Int(leader)
-    MPI_Comm_free(&node)
+    var counterparts: MPI_Comm?
+    check(MPI_Comm_split(world, Int32(localRank), leader, &counterparts), "MPI_Comm_split")
+    MPI_Comm_set_errhandler(counterparts, cmpi_errors_return())
+    self.counterparts = counterparts!
 
     floatOperations = Operations(
       datatype: cmpi_float(),
@@ -95,6 +111,12 @@ public final class MPICommunicator: Communicator {
         accumulate(.min, input, output, count, of: Double.self)
       })
     self.largestCount = largestCount
+    do {
+      meeting = try allocateShared(
+        byteCount: localRank == 0 ? MemoryLayout<csm_barrier>.stride : 0)
+    } catch {
+      throw LaunchError(description: error.description)
+    }
   }
 
   /// Replaces each element by its reduction over the ranks.
@@ -111,14 +133,72 @@ public final class MPICommunicator: Communicator {
     reduce(buffer, operation, doubleOperations, on: control)
   }
 
-  /// Replaces each element by its reduction over the ranks, before it returns.
-  ///
-  /// Open MPI's own started reduction takes twice as long as the blocking one for large buffers.
-  public func startAllReduce(
-    _ buffer: UnsafeMutableBufferPointer<Float>, _ operation: ReductionOperation
+  /// Starts a sum by messages between counterparts, which travel while it is advanced.
+  public func startSumAcrossNodes(
+    _ buffer: UnsafeMutableBufferPointer<Float>
   ) -> any PendingReduction {
-    allReduce(buffer, operation)
-    return FinishedReduction()
+    defer { startedSums += 1 }
+    return SumAcrossNodes(buffer, counterparts, number: startedSums)
+  }
+
+  /// Brings in anonymous memory, which the others of this machine map too.
+  public func allocateShared(byteCount: Int) throws(SharedMemoryError) -> SharedMemory {
+    let size = max(byteCount, 1)
+    var descriptor: Int32 = -1
+    var own: UnsafeMutableRawPointer? = csm_create(size, &descriptor)
+    var failure = own == nil ? Int(errno) : 0
+    let offers = gather([failure == 0 ? 1 : 0, Int(getpid()), Int(descriptor), byteCount])
+    var segments: [UnsafeMutableRawBufferPointer] = []
+    if offers.allSatisfy({ $0[0] == 1 }) {
+      for (local, offer) in offers.enumerated() {
+        let memory =
+          local == localRank
+          ? own : csm_open(Int32(offer[1]), Int32(offer[2]), max(offer[3], 1))
+        guard let memory else {
+          failure = Int(errno)
+          break
+        }
+        segments.append(UnsafeMutableRawBufferPointer(start: memory, count: offer[3]))
+      }
+    }
+    let failures = gather([failure]).map { $0[0] }
+    if descriptor >= 0 { csm_close(descriptor) }
+    let release = { [segments] in
+      for segment in segments { csm_unmap(segment.baseAddress, max(segment.count, 1)) }
+    }
+    if let failure = failures.first(where: { $0 != 0 }) {
+      if segments.isEmpty, let own { csm_unmap(own, size) }
+      own = nil
+      release()
+      throw SharedMemoryError(
+        byteCount: byteCount, reason: String(cString: strerror(Int32(failure))))
+    }
+    return SharedMemory(segments: segments, release: release)
+  }
+
+  /// Numbers of each rank of this machine.
+  private func gather(_ numbers: [Int]) -> [[Int]] {
+    var all = [Int](repeating: 0, count: numbers.count * localSize)
+    let size = Int32(numbers.count * MemoryLayout<Int>.size)
+    check(
+      MPI_Allgather(numbers, size, cmpi_byte(), &all, size, cmpi_byte(), node), "MPI_Allgather")
+    return (0..<localSize).map { Array(all[($0 * numbers.count)..<(($0 + 1) * numbers.count)]) }
+  }
+
+  /// Returns when every rank of this machine has come here.
+  public func nodeBarrier() {
+    guard localSize > 1, let meeting else { return }
+    let barrier = meeting.segments[0].baseAddress!.assumingMemoryBound(to: csm_barrier.self)
+    let ticket = csm_arrive(barrier, UInt32(localSize))
+    while !csm_has_passed(barrier, ticket, 1000) {
+      // Others may wait for a message that leaves only when MPI is called.
+      var isThere: Int32 = 0
+      check(
+        MPI_Iprobe(
+          cmpi_any_source(), cmpi_any_tag(), counterparts, &isThere, cmpi_status_ignore()),
+        "MPI_Iprobe")
+      sched_yield()
+    }
   }
 
   /// Copies the bytes of rank `root` to every rank.
@@ -268,7 +348,7 @@ private func number(_ ask: (UnsafeMutablePointer<Int32>) -> Int32) -> Int32 {
 }
 
 /// Ends all ranks when a call to MPI failed: a run that has lost a rank cannot go on.
-private func check(_ status: Int32, _ call: @autoclosure () -> String) {
+func check(_ status: Int32, _ call: @autoclosure () -> String) {
   if status == MPI_SUCCESS { return }
   var text = [CChar](repeating: 0, count: Int(MPI_MAX_ERROR_STRING))
   var length: Int32 = 0

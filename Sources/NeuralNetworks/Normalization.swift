@@ -111,9 +111,10 @@ public struct BatchNorm2d: Layer {
 /// evaluation by running ones.
 ///
 /// Each forward pass in training moves the running statistics by `momentum` towards those of the
-/// batch, the variance being the unbiased one, as in PyTorch. The statistics are this process's;
+/// batch, the variance being the unbiased one, as in PyTorch. The statistics are this process's:
 /// other ranks have seen other samples, so the running ones are to be averaged over ranks before
-/// they are used or saved (`namedBuffers()` lists them).
+/// they are used or saved (`namedBuffers()` lists them). With `withTraining(_:statisticsSum:_:)`
+/// they are those of all ranks instead.
 public struct BatchNormalization: Layer {
   /// The factor of each channel; nil without affine part.
   public let weight: Parameter?

@@ -52,7 +52,7 @@ public final class AdamW {
   /// For each entry of the arena, how many steps it has made.
   public private(set) var steps: [Int]
   private let decays: [Bool]
-  private let storage: Storage
+  private let storage: [Storage]
 
   /// An optimizer of the parameters in `arena`, of which only those that `decays` names are subject
   /// to the weight decay.
@@ -64,30 +64,32 @@ public final class AdamW {
     self.options = options
     self.decays = arena.entries.map(decays)
     steps = Array(repeating: 0, count: arena.entries.count)
-    storage = Storage(byteCount: 2 * arena.count * MemoryLayout<Float>.stride)
-    let start = storage.pointer.assumingMemoryBound(to: Float.self)
-    firstMoment = UnsafeMutableBufferPointer(start: start, count: arena.count)
-    secondMoment = UnsafeMutableBufferPointer(start: start + arena.count, count: arena.count)
-    firstMoment.update(repeating: 0)
-    secondMoment.update(repeating: 0)
+    storage = [arena.allocateState(), arena.allocateState()]
+    func moment(_ storage: Storage) -> UnsafeMutableBufferPointer<Float> {
+      UnsafeMutableBufferPointer(
+        start: storage.pointer.assumingMemoryBound(to: Float.self), count: arena.count)
+    }
+    (firstMoment, secondMoment) = (moment(storage[0]), moment(storage[1]))
   }
 
-  /// Updates all parameters that have a gradient.
-  public func step(learningRate: Double) {
+  /// Updates all parameters that have a gradient, in parts.
+  public func step(learningRate: Double, parts body: ((Range<Int>) -> Void) -> Void) {
     arena.collectGradients()
     struct State: Equatable { var steps: Int, decays: Bool }
-    arena.forEachRun(of: { State(steps: steps[$0], decays: decays[$0]) }) {
-      entries, elements, state in
-      let start = elements.lowerBound
-      let step = Double(state.steps + 1)
-      ck_adamw_f32(
-        arena.values.baseAddress! + start, firstMoment.baseAddress! + start,
-        secondMoment.baseAddress! + start, arena.gradients.baseAddress! + start, elements.count,
-        learningRate, options.beta1, options.beta2, options.epsilon,
-        state.decays ? options.weightDecay : 0, 1 - pow(options.beta1, step),
-        1 - pow(options.beta2, step))
-      for index in entries { steps[index] += 1 }
+    let runs = arena.runs { State(steps: steps[$0], decays: decays[$0]) }
+    body { part in
+      runs.forEachElements(of: part) { elements, state in
+        let start = elements.lowerBound
+        let step = Double(state.steps + 1)
+        ck_adamw_f32(
+          arena.values.baseAddress! + start, firstMoment.baseAddress! + start,
+          secondMoment.baseAddress! + start, arena.gradients.baseAddress! + start, elements.count,
+          learningRate, options.beta1, options.beta2, options.epsilon,
+          state.decays ? options.weightDecay : 0, 1 - pow(options.beta1, step),
+          1 - pow(options.beta2, step))
+      }
     }
+    for index in runs.flatMap(\.entries) { steps[index] += 1 }
     arena.markValuesChanged()
   }
 

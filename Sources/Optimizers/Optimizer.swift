@@ -3,8 +3,11 @@ public protocol Optimizer: AnyObject {
   /// The parameters that are updated.
   var arena: ParameterArena { get }
 
-  /// Updates all parameters that have a gradient.
-  func step(learningRate: Double)
+  /// Updates all parameters that have a gradient, in parts.
+  ///
+  /// `body` calls the function that it is given with ranges of the arena's elements. It leaves out
+  /// those that other processes update in the memory that they share with this one.
+  func step(learningRate: Double, parts body: ((Range<Int>) -> Void) -> Void)
 
   /// What the method remembers of each parameter, in the arena's order, under PyTorch's names:
   /// `momentum_buffer`, or `exp_avg` and `exp_avg_sq`.
@@ -15,6 +18,13 @@ public protocol Optimizer: AnyObject {
 
   /// Takes over the step counts of a checkpoint whose values were copied into `stateBuffers`.
   func restore(stepCounts: [Int])
+}
+
+extension Optimizer {
+  /// Updates all parameters that have a gradient.
+  public func step(learningRate: Double) {
+    step(learningRate: learningRate) { update in update(0..<arena.count) }
+  }
 }
 
 extension SGD: Optimizer {

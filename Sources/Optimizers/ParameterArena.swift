@@ -2,6 +2,30 @@ import CKernels
 public import NeuralNetworks
 public import TensorCore
 
+/// Where an arena and its optimizer keep their numbers.
+package protocol ArenaMemory: AnyObject {
+  /// Memory of zeros for what every process of a machine has the same of: values, and what the
+  /// optimizer remembers.
+  func allocateCommon(byteCount: Int) -> Storage
+  /// Memory of zeros for what this process has of its own: gradients.
+  func allocateOwn(byteCount: Int) -> Storage
+  /// Whether the values of this process's parameters go into the common memory, and not another's.
+  var takesOverValues: Bool { get }
+}
+
+/// The memory of a process that shares nothing.
+private final class PrivateMemory: ArenaMemory {
+  let takesOverValues = true
+
+  func allocateCommon(byteCount: Int) -> Storage { allocateOwn(byteCount: byteCount) }
+
+  func allocateOwn(byteCount: Int) -> Storage {
+    let storage = Storage(byteCount: byteCount)
+    storage.pointer.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
+    return storage
+  }
+}
+
 /// All parameters of a model in one buffer and all their gradients in another.
 ///
 /// The parameters are moved into the arena and their `grad` is made to appear in it, so that the
@@ -23,6 +47,14 @@ public final class ParameterArena {
 
     /// Makes what lies in the gradient buffer this parameter's `grad`.
     package func showGradient() { parameter.grad = parameter.gradientSlot }
+
+    /// Brings a gradient that lies elsewhere to its place.
+    fileprivate func collectGradient() {
+      guard let gradient = parameter.grad, let slot = parameter.gradientSlot, gradient !== slot
+      else { return }
+      slot.assign(gradient)
+      showGradient()
+    }
   }
 
   /// The parameters in the order of their places.
@@ -31,6 +63,7 @@ public final class ParameterArena {
   public let count: Int
   private let valueStorage: Storage
   private let gradientStorage: Storage
+  private let memory: any ArenaMemory
 
   /// Moves the parameters of `module`, which must be float32, into a new arena.
   public convenience init(_ module: some Module) {
@@ -38,7 +71,15 @@ public final class ParameterArena {
   }
 
   /// Moves named float32 parameters into a new arena, the last one first.
-  public init(_ parameters: [(name: String, parameter: Parameter)]) {
+  public convenience init(_ parameters: [(name: String, parameter: Parameter)]) {
+    self.init(parameters, memory: PrivateMemory())
+  }
+
+  /// Moves parameters into an arena in the given memory.
+  package init(
+    _ parameters: [(name: String, parameter: Parameter)], memory: any ArenaMemory
+  ) {
+    self.memory = memory
     let alignment = 64 / MemoryLayout<Float>.stride
     var entries: [Entry] = []
     var end = 0
@@ -51,12 +92,11 @@ public final class ParameterArena {
     }
     self.entries = entries
     count = end
-    valueStorage = Storage(byteCount: end * MemoryLayout<Float>.stride)
-    gradientStorage = Storage(byteCount: end * MemoryLayout<Float>.stride)
-    values.update(repeating: 0)
-    gradients.update(repeating: 0)
+    valueStorage = memory.allocateCommon(byteCount: end * MemoryLayout<Float>.stride)
+    gradientStorage = memory.allocateOwn(byteCount: end * MemoryLayout<Float>.stride)
     for entry in entries {
-      entry.parameter.move(to: valueStorage, offset: entry.range.lowerBound)
+      entry.parameter.move(
+        to: valueStorage, offset: entry.range.lowerBound, copiesElements: memory.takesOverValues)
       entry.parameter.gradientSlot = Tensor(
         shape: entry.parameter.shape, storage: gradientStorage, offset: entry.range.lowerBound,
         dataType: .float32)
@@ -86,28 +126,43 @@ public final class ParameterArena {
   /// Brings gradients that lie elsewhere to their places: those that were assigned to `grad`, or
   /// left there by a backward with `createGraph`.
   package func collectGradients() {
-    for entry in entries {
-      guard let gradient = entry.parameter.grad, let slot = entry.parameter.gradientSlot,
-        gradient !== slot
-      else { continue }
-      slot.assign(gradient)
-      entry.showGradient()
+    for entry in entries { entry.collectGradient() }
+  }
+
+  /// Brings the gradients of some entries to their places, and writes zeros where a parameter has
+  /// none, so that the memory can be added to other ranks'.
+  package func settleGradients(of entries: Range<Int>) {
+    for entry in self.entries[entries] {
+      entry.collectGradient()
+      if entry.parameter.grad == nil { gradients.extracting(entry.range).update(repeating: 0) }
     }
   }
 
-  /// Writes zeros where a parameter has no gradient, so that the whole buffer can be added to other
-  /// ranks'.
-  public func zeroMissingGradients() {
-    collectGradients()
-    for entry in entries where entry.parameter.grad == nil {
-      gradients.extracting(entry.range).update(repeating: 0)
+  /// Writes zeros where a parameter has no gradient.
+  public func zeroMissingGradients() { settleGradients(of: entries.indices) }
+
+  /// The elements over which squares are added up before anything else; the norm of gradients does
+  /// not depend on how blocks fall on threads and processes.
+  package static let normBlock = 16384
+
+  /// The sum of the squares of the gradients in each of the given blocks.
+  package func squareSums(ofBlocks blocks: Range<Int>) -> [Double] {
+    blocks.map { block in
+      let start = block * ParameterArena.normBlock
+      return ck_sum_squares_f32(
+        gradients.baseAddress! + start, min(ParameterArena.normBlock, count - start))
     }
+  }
+
+  /// The number of blocks of `normBlock` elements, the last of which may be short.
+  package var normBlockCount: Int {
+    (count + ParameterArena.normBlock - 1) / ParameterArena.normBlock
   }
 
   /// The Euclidean norm of all gradients together.
   public func gradientNorm() -> Double {
     zeroMissingGradients()
-    return ck_sum_squares_f32(gradients.baseAddress, count).squareRoot()
+    return squareSums(ofBlocks: 0..<normBlockCount).reduce(0, +).squareRoot()
   }
 
   /// Scales all gradients so that their norm is at most `maximum`, and returns the norm before;
@@ -117,32 +172,68 @@ public final class ParameterArena {
   @discardableResult
   public func clipGradients(toNorm maximum: Double) -> Double {
     let norm = gradientNorm()
-    let factor = Float(maximum / (norm + 1e-6))
-    if factor < 1 {
-      ck_affine_f32(gradients.baseAddress, gradients.baseAddress, count, factor, 0)
-    }
+    scaleGradients(toNorm: maximum, from: norm, in: 0..<count)
     return norm
   }
 
-  /// Calls `body` for each longest run of neighbouring entries that have a gradient and are in the
-  /// same state, with the indices of the entries, their elements and the state: what an optimizer
-  /// does in one pass.
-  func forEachRun<State: Equatable>(
-    of state: (Int) -> State, _ body: (Range<Int>, Range<Int>, State) -> Void
-  ) {
-    func hasGradient(_ index: Int) -> Bool { entries[index].parameter.grad != nil }
-    var next = 0
-    while next < entries.count {
-      let first = next
-      next += 1
-      guard hasGradient(first) else { continue }
-      let common = state(first)
-      while next < entries.count, hasGradient(next), state(next) == common { next += 1 }
-      body(
-        first..<next, entries[first].range.lowerBound..<entries[next - 1].range.upperBound, common)
+  /// The clipping of `clipGradients(toNorm:)` for some elements, the norm of all being known.
+  package func scaleGradients(toNorm maximum: Double, from norm: Double, in elements: Range<Int>) {
+    let factor = Float(maximum / (norm + 1e-6))
+    guard factor < 1, !elements.isEmpty else { return }
+    let start = gradients.baseAddress! + elements.lowerBound
+    ck_affine_f32(start, start, elements.count, factor, 0)
+  }
+
+  /// Memory of zeros for what an optimizer remembers of each element.
+  func allocateState() -> Storage {
+    memory.allocateCommon(byteCount: count * MemoryLayout<Float>.stride)
+  }
+
+  /// Neighbouring entries that an optimizer updates alike.
+  struct Run<State> {
+    var entries: Range<Int>
+    var elements: Range<Int>
+    let state: State
+  }
+
+  /// The longest runs of neighbouring entries that have a gradient and are in the same state: what
+  /// an optimizer does in one pass.
+  func runs<State: Equatable>(of state: (Int) -> State) -> [Run<State>] {
+    var runs: [Run<State>] = []
+    for (index, entry) in entries.enumerated() where entry.parameter.grad != nil {
+      let state = state(index)
+      if let last = runs.last, last.entries.upperBound == index, last.state == state {
+        runs[runs.count - 1].entries = last.entries.lowerBound..<index + 1
+        runs[runs.count - 1].elements = last.elements.lowerBound..<entry.range.upperBound
+      } else {
+        runs.append(Run(entries: index..<index + 1, elements: entry.range, state: state))
+      }
     }
+    return runs
   }
 
   /// Tells the autograd that the values have been written to behind its back.
   package func markValuesChanged() { valueStorage.version += 1 }
+}
+
+extension Array {
+  /// Calls `body` for the elements that each of these runs has in `part`.
+  func forEachElements<State>(
+    of part: Range<Int>, _ body: (Range<Int>, State) -> Void
+  ) where Element == ParameterArena.Run<State> {
+    // The first run that ends behind the part's start.
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if self[middle].elements.upperBound > part.lowerBound {
+        high = middle
+      } else {
+        low = middle + 1
+      }
+    }
+    while low < count, self[low].elements.lowerBound < part.upperBound {
+      body(self[low].elements.clamped(to: part), self[low].state)
+      low += 1
+    }
+  }
 }

@@ -42,7 +42,7 @@ public final class SGD {
   public let options: Options
   /// The velocities, in the arena's order; empty without momentum.
   public let velocity: UnsafeMutableBufferPointer<Float>
-  private let storage: Storage
+  private let storage: Storage?
   /// For each entry of the arena, whether its velocity has been started.
   public private(set) var hasVelocity: [Bool]
 
@@ -50,27 +50,29 @@ public final class SGD {
   public init(_ arena: ParameterArena, _ options: Options = Options()) {
     self.arena = arena
     self.options = options
-    let count = options.momentum == 0 ? 0 : arena.count
-    storage = Storage(byteCount: count * MemoryLayout<Float>.stride)
+    storage = options.momentum == 0 ? nil : arena.allocateState()
     velocity = UnsafeMutableBufferPointer(
-      start: storage.pointer.assumingMemoryBound(to: Float.self), count: count)
-    velocity.update(repeating: 0)
+      start: storage?.pointer.assumingMemoryBound(to: Float.self),
+      count: storage == nil ? 0 : arena.count)
     hasVelocity = Array(repeating: false, count: arena.entries.count)
   }
 
-  /// Updates all parameters that have a gradient.
-  public func step(learningRate: Double) {
+  /// Updates all parameters that have a gradient, in parts.
+  public func step(learningRate: Double, parts body: ((Range<Int>) -> Void) -> Void) {
     arena.collectGradients()
-    arena.forEachRun(of: { hasVelocity[$0] }) { entries, elements, isStarted in
-      let start = elements.lowerBound
-      ck_sgd_f32(
-        arena.values.baseAddress! + start,
-        options.momentum == 0 ? nil : velocity.baseAddress! + start,
-        arena.gradients.baseAddress! + start, elements.count, Float(learningRate),
-        Float(options.momentum), Float(options.dampening), Float(options.weightDecay),
-        options.nesterov, !isStarted, 1)
-      for index in entries { hasVelocity[index] = true }
+    let runs = arena.runs { hasVelocity[$0] }
+    body { part in
+      runs.forEachElements(of: part) { elements, isStarted in
+        let start = elements.lowerBound
+        ck_sgd_f32(
+          arena.values.baseAddress! + start,
+          options.momentum == 0 ? nil : velocity.baseAddress! + start,
+          arena.gradients.baseAddress! + start, elements.count, Float(learningRate),
+          Float(options.momentum), Float(options.dampening), Float(options.weightDecay),
+          options.nesterov, !isStarted, 1)
+      }
     }
+    for index in runs.flatMap(\.entries) { hasVelocity[index] = true }
     arena.markValuesChanged()
   }
 

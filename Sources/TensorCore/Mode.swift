@@ -14,7 +14,9 @@ public enum Mode: Sendable {
 /// Runs `body` with layers in the given mode.
 public func withMode<Result>(_ mode: Mode, _ body: () throws -> Result) rethrows -> Result {
   let current = ModeScope.current
-  return try ModeScope(mode, randomness: current.randomness, source: current).run(body)
+  return try ModeScope(
+    mode, randomness: current.randomness, statisticsSum: current.statisticsSum, source: current
+  ).run(body)
 }
 
 /// What dropout depends on besides the layer: random numbers belong to a sample of an epoch, so
@@ -43,17 +45,28 @@ public struct SampleRandomness: Sendable {
   }
 }
 
+/// Adds up numbers over all processes that each hold a part of a batch.
+public typealias StatisticsSum = ([Double]) -> [Double]
+
 /// Runs `body`, one forward pass over a batch, in training mode with the given randomness.
+///
+/// - Parameters:
+///   - randomness: What dropout depends on.
+///   - statisticsSum: Makes batch normalisation take its statistics over the batches of all
+///     processes, PyTorch's `SyncBatchNorm`; all have to run the same layers then, forward and
+///     backward, also those whose batch is empty. Nil keeps to the batch of this process.
+///   - body: The forward pass.
 public func withTraining<Result>(
-  _ randomness: SampleRandomness, _ body: () throws -> Result
+  _ randomness: SampleRandomness, statisticsSum: StatisticsSum? = nil, _ body: () throws -> Result
 ) rethrows -> Result {
-  try ModeScope(.training, randomness: randomness).run(body)
+  try ModeScope(.training, randomness: randomness, statisticsSum: statisticsSum).run(body)
 }
 
 /// A scope of `withMode` or `withTraining`.
 final class ModeScope {
   let mode: Mode
   let randomness: SampleRandomness?
+  let statisticsSum: StatisticsSum?
   /// How many random layers have run in this scope: each application of a layer takes the next
   /// stream.
   private var streams: UInt32 = 0
@@ -61,9 +74,13 @@ final class ModeScope {
   /// scope to the next.
   private let source: ModeScope?
 
-  init(_ mode: Mode, randomness: SampleRandomness?, source: ModeScope? = nil) {
+  init(
+    _ mode: Mode, randomness: SampleRandomness?, statisticsSum: StatisticsSum? = nil,
+    source: ModeScope? = nil
+  ) {
     self.mode = mode
     self.randomness = randomness
+    self.statisticsSum = statisticsSum
     self.source = source
   }
 

@@ -116,11 +116,14 @@ public class Tensor {
   /// The same elements, cut off from the graph: no gradient flows through.
   public final func detached() -> Tensor { view(shape, strides, offset, isContiguous) }
 
-  /// Moves this leaf to other memory of the same layout, copying its elements there.
-  package final func move(to storage: Storage, offset: Int) {
+  /// Moves this leaf to other memory of the same layout, copying its elements there unless it is to
+  /// take over what is there.
+  package final func move(to storage: Storage, offset: Int, copiesElements: Bool = true) {
     require(isLeaf && isContiguous, "only contiguous leaves can be moved")
     let size = dataType.byteCount
-    (storage.pointer + offset * size).copyMemory(from: bytes, byteCount: count * size)
+    if copiesElements {
+      (storage.pointer + offset * size).copyMemory(from: bytes, byteCount: count * size)
+    }
     self.storage = storage
     self.offset = offset
   }

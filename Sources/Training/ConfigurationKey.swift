@@ -270,9 +270,22 @@ extension ConfigurationKey {
         "checkpoint.keep", \.checkpoint.keep, 0...(.max),
         "how many checkpoints are kept; 0 keeps all"),
 
+      integer(
+        "distributed.shards", \.distributed.shards, 0...4096, unit: "shards",
+        "fixed parts of a batch, a power of two: 1, 2, 4, ... ranks then get the same bits; 0 is none"
+      ),
       number(
         "distributed.bucketMegabytes", \.distributed.bucketMegabytes, 0..<4096, unit: "MB",
-        "how much gradient is reduced at a time; 0 reduces all at once"),
+        "how much gradient is summed at a time across machines; 0 sums all at once"),
+      word(
+        "distributed.overlap", \.distributed.overlap,
+        "how sums across machines go on behind computation"),
+      boolean(
+        "distributed.synchronizedBatchNorm", \.distributed.synchronizedBatchNorm,
+        "whether batch normalisation uses the samples of all ranks, and not of each its own"),
+      integer(
+        "distributed.auditEverySteps", \.distributed.auditEverySteps, 0...(.max), unit: "steps",
+        "the steps between two comparisons of the ranks' weights; 0 is never"),
       integer(
         "distributed.threadsPerRank", \.distributed.threadsPerRank, 0...1024, unit: "threads",
         "the threads of each rank; 0 shares the node's cores among its ranks"),

@@ -124,9 +124,10 @@ public final class Run {
     let differences = configuration.differences(from: try checkpoint.configuration()).filter {
       difference in
       !["name", "data.path", "training.epochs", "training.steps"].contains(difference.path)
-        && !["logging.", "checkpoint.", "distributed.", "training.evaluat"].contains {
-          difference.path.hasPrefix($0)
-        }
+        && (["distributed.shards", "distributed.synchronizedBatchNorm"].contains(difference.path)
+          || !["logging.", "checkpoint.", "distributed.", "training.evaluat"].contains {
+            difference.path.hasPrefix($0)
+          })
     }
     guard differences.isEmpty else {
       let lines = differences.map {

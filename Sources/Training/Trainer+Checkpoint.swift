@@ -55,11 +55,12 @@ extension Trainer {
 
   /// What the optimizer remembers: `momentum_buffer.1.weight` and so on.
   private func optimizerTensors() -> [SafetensorsTensor] {
-    optimizer.stateBuffers.flatMap { name, values in
-      arena.entries.map { entry in
+    let optimizer = parallel.optimizer
+    return optimizer.stateBuffers.flatMap { name, values in
+      parallel.arena.entries.map { entry in
         SafetensorsTensor(
           name: "\(name).\(entry.name)", dataType: .float32, shape: entry.parameter.shape.array
-        ) { [optimizer] write in
+        ) { write in
           try withExtendedLifetime(optimizer) {
             try write(UnsafeRawBufferPointer(values.extracting(entry.range)))
           }
@@ -75,30 +76,26 @@ extension Trainer {
     try communicator.agreeing {
       if communicator.isRoot { try read(checkpoint!) }
     }
-    communicator.broadcast(UnsafeMutableRawBufferPointer(arena.values), root: 0)
-    for (_, values) in optimizer.stateBuffers {
-      communicator.broadcast(UnsafeMutableRawBufferPointer(values), root: 0)
-    }
-    for buffer in buffers { communicator.broadcast(UnsafeMutableRawBufferPointer(buffer), root: 0) }
-    arena.markValuesChanged()
+    parallel.shareRootState()
     state.step = communicator.broadcast(state.step)
     state.epochMetrics.sampleCount = communicator.broadcast(state.epochMetrics.sampleCount)
     state.epochMetrics.lossSum = communicator.broadcast(state.epochMetrics.lossSum)
     state.epochMetrics.correctCount = communicator.broadcast(state.epochMetrics.correctCount)
-    state.stepCounts = communicator.broadcast(optimizer.stepCounts)
-    optimizer.restore(stepCounts: state.stepCounts)
+    state.stepCounts = parallel.optimizer.stepCounts
   }
 
   private func read(_ checkpoint: Checkpoint) throws {
     let statePath = try checkpoint.path(of: Checkpoint.stateFile)
     let restored = try TrainingState(json: checkpoint.json(Checkpoint.stateFile), path: statePath)
-    guard restored.stepCounts.count == arena.entries.count, restored.step == checkpoint.step else {
+    guard restored.stepCounts.count == parallel.arena.entries.count,
+      restored.step == checkpoint.step
+    else {
       throw CheckpointError.damaged(path: statePath, reason: "it belongs to another model or step")
     }
     try loadWeights(of: model, from: checkpoint.weights())
     let memory = try checkpoint.tensors(Checkpoint.optimizerFile)
-    for (name, values) in optimizer.stateBuffers {
-      for entry in arena.entries {
+    for (name, values) in parallel.optimizer.stateBuffers {
+      for entry in parallel.arena.entries {
         let name = "\(name).\(entry.name)"
         guard let saved = memory[name], saved.shape == entry.parameter.shape.array else {
           throw CheckpointError.damaged(
@@ -108,6 +105,6 @@ extension Trainer {
       }
     }
     state = restored
-    optimizer.restore(stepCounts: restored.stepCounts)
+    parallel.optimizer.restore(stepCounts: restored.stepCounts)
   }
 }

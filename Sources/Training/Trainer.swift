@@ -22,13 +22,10 @@ public final class Trainer {
   public let objective: Objective
   let signature: ModelSignature
   let communicator: any Communicator
-  let arena: ParameterArena
-  /// The running statistics and the like of the model, as flat memory.
-  let buffers: [UnsafeMutableBufferPointer<Float>]
-  let optimizer: any Optimizer
+  /// What takes steps on all ranks together.
+  public let parallel: DataParallel
   private let sampler: GlobalBatchSampler
   private let schedule: Schedule
-  private let reducer: GradientReducer
   var state = TrainingState()
 
   /// Opens the data and builds the model.
@@ -69,49 +66,24 @@ public final class Trainer {
       standardization: data.standardization, codec: data.codec)
     let (inputShape, outputs) = (signature.inputShape, signature.outputs)
     model = try communicator.agreeing { try makeModel(inputShape, outputs) }
-    arena = ParameterArena(model.namedParameters())
-    buffers = model.namedBuffers().map { _, buffer in
-      UnsafeMutableBufferPointer(start: buffer.pointer(Float.self), count: buffer.count)
-    }
-    optimizer = configuration.makeOptimizer(arena)
     sampler = GlobalBatchSampler(
       for: trainingData, globalBatch: training.globalBatch, seed: seed)
     totalSteps =
       training.steps > 0 ? training.steps : training.epochs * sampler.batchesPerEpoch
     schedule = configuration.makeSchedule(totalSteps: totalSteps)
-    reducer = GradientReducer(
-      arena, communicator,
-      bucketBytes: Int(configuration.distributed.bucketMegabytes * Double(1 << 20)))
-    try AgreementCheck.run(fingerprint(), on: communicator)
-    communicator.broadcast(UnsafeMutableRawBufferPointer(arena.values), root: 0)
-  }
-
-  /// Replaces what the ranks have in their buffers by the mean, so that all hold the same model.
-  private func mergeBuffers() {
-    guard communicator.worldSize > 1 else { return }
-    for buffer in buffers {
-      communicator.allReduce(buffer, .sum)
-      for index in buffer.indices { buffer[index] /= Float(communicator.worldSize) }
-    }
+    parallel = try DataParallel(
+      model, communicator, options: configuration.parallelOptions,
+      facts: configuration.comparableValues.merging([
+        "training data": String(trainingData.fingerprint, radix: 16),
+        "test data": String(testData.fingerprint, radix: 16),
+      ]) { $1 },
+      makeOptimizer: configuration.makeOptimizer)
   }
 
   /// The number of optimizer steps done.
   public var step: Int { state.step }
   /// The number of steps of the whole run.
   public let totalSteps: Int
-
-  /// What must be equal on all ranks.
-  private func fingerprint() -> [String: String] {
-    let shapes = model.namedParameters().map { "\($0.name) \($0.parameter.shape)" }
-    return configuration.comparableValues.merging([
-      "training data": String(trainingData.fingerprint, radix: 16),
-      "test data": String(testData.fingerprint, radix: 16),
-      "model": shapes.joined(separator: ", "),
-      "program version": Version.current,
-      "instruction set": Threads.instructionSet,
-      "OpenBLAS kernels": BLAS.coreName,
-    ]) { first, _ in first }
-  }
 
   /// A description for the one who watches.
   public func describe() -> RunDescription {
@@ -157,7 +129,7 @@ public final class Trainer {
     guard step < lastStep else { return step < totalSteps ? .reachedMaximumSteps : .finished }
 
     let loader = DataLoader(
-      trainingData, sampler: sampler, rank: communicator.rank,
+      trainingData, sampler: sampler, rank: parallel.placement.position,
       worldSize: communicator.worldSize, startingAt: step)
     defer { loader.cancel() }
     var epochClock = Clock()
@@ -205,52 +177,29 @@ public final class Trainer {
   private func trainStep(
     _ batch: Batch, _ isStopRequested: Bool
   ) throws -> (metrics: Metrics, learningRate: Double, stops: Bool) {
-    arena.zeroGrad()
-    var header = StepHeader(gradientRanks: [])
-    for part in 0..<configuration.training.microBatches {
-      let samples = GlobalBatchSampler.slice(
-        of: 0..<batch.count, rank: part, worldSize: configuration.training.microBatches)
-      if !samples.isEmpty { accumulateGradients(batch, samples, &header) }
-    }
-    header.stopRequests = isStopRequested ? 1 : 0
-    header.nonFiniteRanks = header.lossSum.isFinite ? 0 : 1
-    header.gradientRanks = arena.entries.map { $0.parameter.grad == nil ? 0 : 1 }
-    header.reduce(communicator)
-    guard header.nonFiniteRanks == 0 else {
-      throw NonFiniteLoss(
-        step: step + 1, epoch: batch.epoch + 1, loss: header.lossSum / header.sampleCount,
-        learningRate: schedule(step))
-    }
-    reducer.reduce(isUsed: header.gradientRanks.map { $0 > 0 })
-    if configuration.training.gradientClipNorm > 0 {
-      arena.clipGradients(toNorm: configuration.training.gradientClipNorm)
-    }
     let learningRate = schedule(step)
-    optimizer.step(learningRate: learningRate)
-    mergeBuffers()
-    state.step += 1
-    state.stepCounts = optimizer.stepCounts
-    let metrics = Metrics(
-      sampleCount: header.sampleCount, lossSum: header.lossSum, correctCount: header.correctCount)
-    return (metrics, learningRate, header.stopRequests > 0)
-  }
-
-  /// Adds the gradients of some samples, weighted by their share of the global batch.
-  private func accumulateGradients(
-    _ batch: Batch, _ samples: Range<Int>, _ header: inout StepHeader
-  ) {
-    let randomness = SampleRandomness(
-      seed: UInt64(configuration.training.seed), epoch: batch.epoch,
-      firstSample: batch.positions.lowerBound + samples.lowerBound)
-    let (loss, correct) = withTraining(randomness) {
-      objective.evaluate(model(batch.inputs(samples)), batch.targets(samples))
+    let result: DataParallel.Result
+    do {
+      result = try parallel.step(
+        samples: batch.globalPositions, epoch: batch.epoch, learningRate: learningRate,
+        wantsToStop: isStopRequested
+      ) { positions in
+        let start = batch.positions.lowerBound
+        let samples = positions.lowerBound - start..<positions.upperBound - start
+        return objective.evaluate(model(batch.inputs(samples)), batch.targets(samples))
+      }
+    } catch let error as NonFiniteStep {
+      throw NonFiniteLoss(
+        step: step + 1, epoch: batch.epoch + 1, loss: error.loss, learningRate: learningRate)
     }
-    let share = Double(samples.count) / Double(batch.globalPositions.count)
-    loss.backward(gradient: Tensor(Float(share)))
-    let count = Double(samples.count * batch.targetKind.lossCount)
-    header.sampleCount += count
-    header.lossSum += loss.item() * count
-    header.correctCount += Double(correct)
+    state.step += 1
+    state.stepCounts = parallel.optimizer.stepCounts
+    // The loss of a text is that of its tokens.
+    let count = Double(batch.targetKind.lossCount)
+    let metrics = Metrics(
+      sampleCount: result.sampleCount * count, lossSum: result.lossSum * count,
+      correctCount: result.correctCount)
+    return (metrics, learningRate, result.stops)
   }
 
   /// The steps after which an epoch, or what `training.evaluateEverySteps` puts in its place, ends.
@@ -302,7 +251,7 @@ private final class CheckpointWriter {
   /// When that fails, says so and lets the training go on.
   func save(_ trainer: Trainer, _ report: (TrainingEvent) throws -> Void) throws {
     // The weights are the same on all ranks, and so is what they find.
-    guard trainer.arena.values.allSatisfy(\.isFinite) else {
+    guard trainer.parallel.arena.values.allSatisfy(\.isFinite) else {
       throw NonFiniteWeights(step: trainer.step)
     }
     guard let store, savedStep != trainer.step else { return }
@@ -364,15 +313,4 @@ public struct NonFiniteWeights: AgreedError, ExitStatusProviding, CustomStringCo
 
   /// The exit code 80.
   public var exitStatus: ExitStatus { .nonFiniteLoss }
-}
-
-/// Seconds between calls.
-private struct Clock {
-  private var last = ContinuousClock.now
-
-  mutating func lap() -> Double {
-    let now = ContinuousClock.now
-    defer { last = now }
-    return (now - last) / .seconds(1)
-  }
 }

@@ -43,6 +43,20 @@ extension TrainingConfiguration {
     }
   }
 
+  /// How ranks work together.
+  var parallelOptions: DataParallel.Options {
+    var options = DataParallel.Options()
+    options.shards = distributed.shards
+    options.microBatches = training.microBatches
+    options.bucketBytes = Int(distributed.bucketMegabytes * Double(1 << 20))
+    options.overlap = distributed.overlap
+    options.gradientClipNorm = training.gradientClipNorm
+    options.synchronizesBatchNorm = distributed.synchronizedBatchNorm
+    options.auditEverySteps = distributed.auditEverySteps
+    options.seed = UInt64(training.seed)
+    return options
+  }
+
   /// The learning rate as a function of the step.
   func makeSchedule(totalSteps: Int) -> Optimizers.Schedule {
     let shape: Optimizers.Schedule.Shape =

@@ -167,8 +167,16 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
 
   /// How ranks work together.
   public struct Distributed: Sendable, Equatable, Codable {
-    /// The megabytes of gradient that are reduced at a time; 0 is all at once.
+    /// The fixed parts of a batch that make runs on 1, 2, 4, ... ranks equal to the bit; 0 is none.
+    public var shards = 0
+    /// The megabytes of gradient that are summed at a time across machines; 0 is all at once.
     public var bucketMegabytes = 4.0
+    /// How sums across machines get on while ranks compute.
+    public var overlap = Overlap.auto
+    /// Whether batch normalisation takes its statistics over the samples of all ranks.
+    public var synchronizedBatchNorm = false
+    /// The steps between two comparisons of the weights of all ranks; 0 is never.
+    public var auditEverySteps = 100
     /// The threads of each rank; 0 is an even share of the node's cores.
     public var threadsPerRank = 0
 
@@ -246,6 +254,7 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
         "'model.width' is \(model.width), which does not divide into \(model.heads) heads ('model.heads')"
       )
     }
+    try parallelOptions.check(worldSize: 1)
     if optimizer.nesterov && (optimizer.momentum == 0 || optimizer.dampening != 0) {
       throw ConfigurationError(
         "'optimizer.nesterov' needs 'optimizer.momentum' above 0 and 'optimizer.dampening' 0; "

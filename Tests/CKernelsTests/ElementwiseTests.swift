@@ -262,6 +262,31 @@ struct ElementwiseTests {
     }
   }
 
+  @Test("a tree adds pairs, then pairs of pairs, also onto one of its terms", arguments: 1...9)
+  func trees(_ count: Int) {
+    func tree(_ terms: [[Float]]) -> [Float] {
+      if terms.count == 1 { return terms[0] }
+      var half = 1
+      while half * 2 < terms.count { half *= 2 }
+      return zip(tree(Array(terms[..<half])), tree(Array(terms[half...]))).map { $0 + $1 }
+    }
+    for n in lengths + [40_000] {
+      var numbers = Numbers(seed: n)
+      let terms = (0..<count).map { _ in numbers.floats(n) }
+      let expected = tree(terms)
+      let memory = terms.map { term in
+        let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: max(n, 1))
+        _ = buffer.update(fromContentsOf: term)
+        return buffer
+      }
+      defer { memory.forEach { $0.deallocate() } }
+      let pointers = memory.map { UnsafePointer($0.baseAddress) }
+      #expect(guarded(n, guard: 7) { ck_sum_tree_f32($0, pointers, count, n) } == expected)
+      ck_sum_tree_f32(memory[count - 1].baseAddress, pointers, count, n)
+      #expect(memory[count - 1].prefix(n).elementsEqual(expected))
+    }
+  }
+
   @Test("fill writes every element and no other")
   func fill() {
     for n in lengths {

@@ -43,4 +43,19 @@ struct MemoryTests {
     }
     #expect(y == [6, 5, 4, 3, 2, 1])
   }
+
+  @Test("a hash follows from the bytes, and changes with each of them and with their number")
+  func hashes() {
+    for count in [0, 1, 7, 63, 64, 65, 200] {
+      var bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 * 31) }
+      let hash = ck_hash(bytes, count)
+      #expect(ck_hash(bytes, count) == hash)
+      #expect(ck_hash(bytes + [0], count + 1) != hash)
+      for i in 0..<count {
+        bytes[i] ^= 0x10
+        #expect(ck_hash(bytes, count) != hash, "byte \(i) of \(count)")
+        bytes[i] ^= 0x10
+      }
+    }
+  }
 }

@@ -15,9 +15,17 @@ struct CommunicatorTests {
     #expect(failures == Array(repeating: [], count: count))
   }
 
+  @Test(
+    "Threads on several machines keep every promise", arguments: CollectiveSelfTest.all,
+    [(2, 1), (4, 2), (3, 1), (6, 2), (5, 2)])
+  func threadsOnSeveralMachines(check: CollectiveSelfTest.Check, counts: (Int, Int)) throws {
+    let failures = try withRanks(counts.0, ranksPerNode: counts.1) { check.failures($0) }
+    #expect(failures == Array(repeating: [], count: counts.0))
+  }
+
   @Test("The checks find a communicator that forgets the last element")
   func checksFindLostElements() throws {
-    let failures = try withRanks(2) { communicator in
+    let failures = try withRanks(2, ranksPerNode: 1) { communicator in
       CollectiveSelfTest.all.map { $0.failures(Forgetful(communicator)).isEmpty }
     }
     let keptPromises = zip(CollectiveSelfTest.all, failures[1]).filter(\.1).map(\.0.description)
@@ -119,6 +127,7 @@ private final class Forgetful: Communicator {
   var localRank: Int { base.localRank }
   var localSize: Int { base.localSize }
   var nodeLeader: Int { base.nodeLeader }
+  var canAdvanceOnAnyThread: Bool { base.canAdvanceOnAnyThread }
 
   func allReduce(_ buffer: UnsafeMutableBufferPointer<Float>, _ operation: ReductionOperation) {
     base.allReduce(.init(rebasing: buffer.dropLast()), operation)
@@ -126,11 +135,18 @@ private final class Forgetful: Communicator {
   func allReduce(_ buffer: UnsafeMutableBufferPointer<Double>, _ operation: ReductionOperation) {
     base.allReduce(.init(rebasing: buffer.dropLast(buffer.count > 1 ? 1 : 0)), operation)
   }
-  func startAllReduce(
-    _ buffer: UnsafeMutableBufferPointer<Float>, _ operation: ReductionOperation
+  func startSumAcrossNodes(
+    _ buffer: UnsafeMutableBufferPointer<Float>
   ) -> any PendingReduction {
-    base.startAllReduce(.init(rebasing: buffer.dropLast()), operation)
+    base.startSumAcrossNodes(.init(rebasing: buffer.dropLast()))
   }
+  func allocateShared(byteCount: Int) throws(SharedMemoryError) -> SharedMemory {
+    let memory = try base.allocateShared(byteCount: byteCount)
+    return SharedMemory(
+      segments: memory.segments.map { .init(rebasing: $0.dropLast($0.isEmpty ? 0 : 1)) }
+    ) { withExtendedLifetime(memory) {} }
+  }
+  func nodeBarrier() { base.nodeBarrier() }
   func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) {
     base.broadcast(bytes, root: root)
     if rank != root && bytes.count > 8 { bytes[bytes.count - 1] ^= 1 }

@@ -2,7 +2,7 @@ import Examples
 import TensorCore
 import Testing
 
-// The two operations of docs/adding-an-operation.md.
+// The two operations of the article "Adding an operation".
 extension Tensor {
   fileprivate func cubed() -> Tensor {
     let x = self

@@ -2,9 +2,11 @@ import Foundation
 import Testing
 
 @Suite struct TutorialTests {
-  @Test("the code shown in docs/tutorial.md stands in the examples")
+  private let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")
+  private var catalog: URL { root.appending(path: "Sources/Lockstep/Lockstep.docc") }
+
+  @Test("the code shown in the tutorial stands in the examples")
   func code() throws {
-    let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")
     let folder = root.appending(path: "Sources/Examples")
     let sources = try FileManager.default.contentsOfDirectory(
       at: folder, includingPropertiesForKeys: nil
@@ -13,7 +15,7 @@ import Testing
       try sources.flatMap { try String(contentsOf: $0, encoding: .utf8).split(separator: "\n") }
         .map(trimmed))
     let tutorial = try String(
-      contentsOf: root.appending(path: "docs/tutorial.md"), encoding: .utf8)
+      contentsOf: catalog.appending(path: "tutorial.md"), encoding: .utf8)
     var shown = 0
     var isCode = false
     for line in tutorial.split(separator: "\n") {
@@ -27,16 +29,28 @@ import Testing
     #expect(shown > 50)
   }
 
-  @Test("its pictures are there")
-  func pictures() throws {
-    let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")
-    let tutorial = try String(
-      contentsOf: root.appending(path: "docs/tutorial.md"), encoding: .utf8)
-    let pictures = tutorial.matches(of: /!\[[^\]]*\]\(([^)]+)\)/).map { String($0.output.1) }
-    #expect(pictures.count >= 5)
-    for picture in pictures {
-      let path = root.appending(path: "docs/\(picture)").path
-      #expect(FileManager.default.fileExists(atPath: path), "\(picture)")
+  @Test("every picture is shown in an article, and what articles link to is there")
+  func links() throws {
+    let files = Set(try FileManager.default.contentsOfDirectory(atPath: catalog.path))
+    var linked: Set<String> = []
+    for article in files where article.hasSuffix(".md") {
+      let text = try String(contentsOf: catalog.appending(path: article), encoding: .utf8)
+      for link in text.matches(of: /\]\(([^)]+\.(?:md|svg))\)/).map({ String($0.output.1) }) {
+        linked.insert(link)
+        #expect(files.contains(link), "\(link) in \(article)")
+      }
+    }
+    let pictures = files.filter { $0.hasSuffix(".svg") }
+    #expect(pictures.count >= 8)
+    #expect(pictures.subtracting(linked).isEmpty)
+  }
+
+  @Test("the landing page lists every article")
+  func landingPage() throws {
+    let page = try String(contentsOf: catalog.appending(path: "Lockstep.md"), encoding: .utf8)
+    for file in try FileManager.default.contentsOfDirectory(atPath: catalog.path)
+    where file.hasSuffix(".md") && file != "Lockstep.md" {
+      #expect(page.contains("<doc:\(file.dropLast(3))>"), "\(file)")
     }
   }
 

@@ -133,6 +133,23 @@ import Testing
     }
   }
 
+  @Test("the configurations that come with Lockstep are right, and named after their files")
+  func shipped() throws {
+    let folder = URL(filePath: #filePath).deletingLastPathComponent()
+      .appending(path: "../../configs")
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+      .filter { $0.hasSuffix(".yaml") }
+    #expect(names.count >= 6)
+    for name in names {
+      let document = try ConfigurationFile.read(path: folder.appending(path: name).path)
+      let needsPath = try !String(contentsOf: folder.appending(path: name), encoding: .utf8)
+        .contains("kind: digits")
+      let configuration = try TrainingConfiguration(
+        document: document, overrides: needsPath ? ["data.path=FOLDER"] : [])
+      #expect("\(configuration.name).yaml" == name)
+    }
+  }
+
   @Test("a missing file is missing input; a directory cannot be read")
   func files() throws {
     let directory = FileManager.default.temporaryDirectory

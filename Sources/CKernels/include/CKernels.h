@@ -157,11 +157,17 @@ CK_COMPARISON(less_equal)
 void ck_where_b32(void *y, const int32_t *condition, const void *a, const void *b, size_t n);
 void ck_where_b64(void *y, const int32_t *condition, const void *a, const void *b, size_t n);
 
+// A hash of bytes, the same on all processors: tells whether two memories are equal, not a secret.
+uint64_t ck_hash(const void *bytes, size_t count);
+
 // ---------------------------------------------------------------- sums into place
 
 // y[i] += x[i]
 void ck_accumulate_f32(float *y, const float *x, size_t n);
 void ck_accumulate_f64(double *y, const double *x, size_t n);
+// y[i] = x[0][i] + x[1][i] + ... + x[terms - 1][i], added in pairs, then pairs of pairs: of a power of
+// two of terms, ((x0 + x1) + (x2 + x3)) + ... y may be one of the x; terms > 0.
+void ck_sum_tree_f32(float *y, const float *const *x, size_t terms, size_t n);
 // y[r, c] += row[c], y dense: the bias of a layer, added in place
 void ck_add_row_f32(float *y, const float *row, size_t rows, size_t cols);
 void ck_add_row_f64(double *y, const double *row, size_t rows, size_t cols);

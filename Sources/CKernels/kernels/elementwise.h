@@ -197,6 +197,37 @@ DEFINE_PAIRWISE(sum_of_two_f64, double, vd, GRAIN_MEMORY, a, b, a + b)
 static void accumulate_f32(float *y, const float *x, size_t n) { sum_of_two_f32(y, y, x, n); }
 static void accumulate_f64(double *y, const double *x, size_t n) { sum_of_two_f64(y, y, x, n); }
 
+// The pairs are those that carry in a binary counter: term k completes as many sums as it ends in ones.
+enum { MAX_LEVELS = 32 };
+struct sum_tree_job {
+  float *y;
+  const float *const *x;
+  size_t terms;
+};
+static void sum_tree_range(const void *context, size_t begin, size_t end) {
+  const struct sum_tree_job job = *(const struct sum_tree_job *)context;
+  FOR_VECTORS(F32_LANES, begin, end, {
+    vf waiting[MAX_LEVELS];
+    int levels = 0;
+    for (size_t k = 0; k < job.terms; k++) {
+      vf sum = GET(vf, job.x[k]);
+      for (size_t carry = k; carry & 1; carry >>= 1) sum = waiting[--levels] + sum;
+      waiting[levels++] = sum;
+    }
+    vf sum = waiting[--levels];
+    while (levels > 0) sum = waiting[--levels] + sum;
+    PUT(job.y, sum);
+  });
+}
+static void sum_tree_f32(float *y, const float *const *x, size_t terms, size_t n) {
+  if (terms == 2) {
+    sum_of_two_f32(y, x[0], x[1], n);
+  } else if (terms > 0) {
+    const struct sum_tree_job job = {y, x, terms};
+    for_range(sum_tree_range, &job, n, GRAIN_MEMORY);
+  }
+}
+
 // y[i] = value
 #define DEFINE_FILL(name, T, V)                                              \
   struct name##_job {                                                        \

@@ -112,3 +112,26 @@ INLINE void transpose_4x4_b64(uint64_t *y, const uint64_t *x, ptrdiff_t y_col, p
   }
 DEFINE_COPY(b32, uint32_t)
 DEFINE_COPY(b64, uint64_t)
+
+// Eight words at a time, each mixed into its own state, so that no order of lanes matters to the speed.
+static uint64_t hash(const void *bytes, size_t count) {
+  const uint64_t prime = 0x9E3779B97F4A7C15;
+  uint64_t state[8];
+  for (int j = 0; j < 8; j++) state[j] = prime * (uint64_t)(j + 1) ^ count;
+  const char *p = bytes;
+  for (size_t rest = count; rest > 0; p += 64) {
+    uint64_t words[8] = {0};
+    memcpy(words, p, rest < 64 ? rest : 64);
+    for (int j = 0; j < 8; j++) {
+      state[j] = (state[j] ^ words[j]) * prime;
+      state[j] ^= state[j] >> 29;
+    }
+    rest -= rest < 64 ? rest : 64;
+  }
+  uint64_t all = count;
+  for (int j = 0; j < 8; j++) {
+    all = (all ^ state[j]) * prime;
+    all ^= all >> 32;
+  }
+  return all;
+}

@@ -37,13 +37,21 @@ public struct VGG: Layer {
       fatalError("VGG: there is no depth \(depth); there are 11, 13, 16 and 19")
     }
     require(size > 0 && size % 32 == 0, "VGG: images of \(size) rows; a multiple of 32 is needed")
+    // He's initialisation (2015), as in torchvision: with PyTorch's default for convolutions, signals
+    // fade in so many layers, and deep networks without normalisation do not begin to learn.
+    func convolution(_ inputs: Int, _ outputs: Int) -> Conv2d {
+      let deviation = (2 / Double(outputs * 9)).squareRoot()
+      return Conv2d(
+        weight: Initializer.normal([outputs, inputs, 3, 3], deviation: deviation),
+        bias: .zeros([outputs]), padding: 1)
+    }
     var layers: [any Layer] = []
     var width = channels
     for outputs in plan {
       if outputs == 0 {
         layers.append(MaxPool2d(2))
       } else {
-        layers += [Conv2d(width, outputs, kernel: 3, padding: 1), ReLU()]
+        layers += [convolution(width, outputs), ReLU()]
         width = outputs
       }
     }

@@ -29,9 +29,9 @@ extension Tensor {
   ///     // dot -Tsvg graph.dot > graph.svg
   ///
   /// Leaves found in `names` are shown under their names.
-  public final func graphDescription(_ names: KeyValuePairs<String, Tensor> = [:]) -> String {
+  public final func graphDescription(_ names: [String: Tensor] = [:]) -> String {
     let leafNames = Dictionary(
-      names.map { (ObjectIdentifier($0.value), $0.key) }, uniquingKeysWith: { first, _ in first })
+      names.map { (ObjectIdentifier($0.value), $0.key) }, uniquingKeysWith: Swift.min)
     let operations = operationsBehind()
     let numbers = Dictionary(
       uniqueKeysWithValues: operations.reversed().enumerated().map {

@@ -110,17 +110,20 @@ extension Tensor {
   /// by `weight` and shifted by `bias`, `[C]`, together with what was found: PyTorch's `batch_norm`
   /// in training.
   ///
-  /// The gradient is that of `layerNorm`, with means over each channel.
+  /// The gradient is that of `layerNorm`, with means over each channel. Within a `withTraining` that
+  /// sums statistics over processes, the batch is that of all processes together.
   public final func batchNorm(
     weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double = 1e-5
   ) -> (result: Tensor, statistics: ChannelStatistics) {
     let layout = channelLayout(weight, bias, "batchNorm")
+    let sum = ModeScope.current.statisticsSum
+    let own = channelStatistics(layout)
+    let statistics = sum.map { own.merged(over: $0) } ?? own
     require(
-      layout.countOfChannel > 1,
+      statistics.count > 1,
       "batchNorm: training needs more than one element of each channel, not \(shape)")
-    let statistics = channelStatistics(layout)
-    let result = normalized(statistics, layout, weight, bias, epsilon, followsBatch: true)
-    return (result, statistics)
+    let batch = BatchDependence(count: statistics.count, sum: sum)
+    return (normalized(statistics, layout, weight, bias, epsilon, batch), statistics)
   }
 
   /// The channels `[N, C, ...]` normalised by a given mean and variance `[C]`, then scaled by
@@ -136,13 +139,10 @@ extension Tensor {
     let statistics = ChannelStatistics(
       mean: mean.detached().dense(), variance: variance.detached().dense(),
       count: layout.countOfChannel)
-    return normalized(statistics, layout, weight, bias, epsilon, followsBatch: false)
+    return normalized(statistics, layout, weight, bias, epsilon, nil)
   }
 
   /// The mean and variance of each channel.
-  ///
-  /// To use those of several ranks together, merge them here, and the two sums of
-  /// `channelGradients` likewise.
   private func channelStatistics(_ layout: ChannelLayout) -> ChannelStatistics {
     let x = layout.dense(self)
     let mean = Tensor(uninitialized: [layout.channels], dataType)
@@ -159,7 +159,7 @@ extension Tensor {
 
   private func normalized(
     _ statistics: ChannelStatistics, _ layout: ChannelLayout, _ weight: Tensor?, _ bias: Tensor?,
-    _ epsilon: Double, followsBatch: Bool
+    _ epsilon: Double, _ batch: BatchDependence?
   ) -> Tensor {
     let mean = Saved(statistics.mean, by: "BatchNorm")
     let scale = withoutGrad { (statistics.variance + epsilon).sqrt().reciprocal() }
@@ -185,7 +185,11 @@ extension Tensor {
       if isGradientEnabled {
         let perChannel = x.shape.channelShape
         let axes = [0] + x.shape.indices.dropFirst(2)
-        if followsBatch {
+        if let batch {
+          require(
+            batch.sum == nil,
+            "batchNorm: with statistics of several processes there is no gradient of a gradient; leave createGraph out"
+          )
           return normalizationGradients(
             dy, x, w?.reshaped(to: perChannel), hasBias: hasBias, axes, epsilon
           ).enumerated().map { $0 == 0 ? $1 : $1?.reshaped(to: [x.shape[1]]) }
@@ -198,8 +202,7 @@ extension Tensor {
           + (hasBias ? [dy.sum(axes: axes)] : [])
       }
       let (dx, dw, db) = channelGradients(
-        dy, x, layout, mean: mean(), scale: scale, factor: w.map { $0 * scale } ?? scale,
-        followsBatch: followsBatch)
+        dy, x, layout, mean: mean(), scale: scale, factor: w.map { $0 * scale } ?? scale, batch)
       return [dx] + (w == nil ? [] : [dw]) + (hasBias ? [db] : [])
     }
   }
@@ -236,6 +239,46 @@ extension Tensor {
   }
 }
 
+/// That mean and variance are those of a batch, which each of its elements had a part in.
+private struct BatchDependence {
+  /// The elements of a channel in the whole batch.
+  let count: Int
+  /// Adds up over the processes that hold parts of the batch; nil when this one holds all.
+  let sum: StatisticsSum?
+
+  /// Two `[C]` added up over all processes.
+  func overAll(_ a: Tensor, _ b: Tensor) -> (Tensor, Tensor) {
+    guard let sum else { return (a, b) }
+    let sums = sum(a.doubles() + b.doubles())
+    return (
+      .of(Array(sums[..<a.count]), shape: a.shape).converted(to: a.dataType),
+      .of(Array(sums[a.count...]), shape: a.shape).converted(to: a.dataType)
+    )
+  }
+}
+
+extension ChannelStatistics {
+  /// The statistics of all processes' elements together.
+  fileprivate func merged(over sum: StatisticsSum) -> ChannelStatistics {
+    let channels = mean.count
+    // Of no elements there is no mean.
+    let nothing = [Double](repeating: 0, count: channels)
+    let (means, variances) = count == 0 ? (nothing, nothing) : (mean.doubles(), variance.doubles())
+    let n = Double(count)
+    let sums = sum(
+      [n] + means.map { n * $0 } + zip(means, variances).map { n * ($0 * $0 + $1) })
+    let allMeans = sums[1...channels].map { $0 / sums[0] }
+    let allVariances = zip(sums[(channels + 1)...], allMeans).map {
+      max(0, $0 / sums[0] - $1 * $1)
+    }
+    func tensor(_ values: [Double]) -> Tensor {
+      .of(values, shape: mean.shape).converted(to: mean.dataType)
+    }
+    return ChannelStatistics(
+      mean: tensor(allMeans), variance: tensor(allVariances), count: Int(sums[0]))
+  }
+}
+
 /// A batch `[N, C, ...]` as the kernels see it: rows of channels of columns.
 ///
 /// A matrix `[N, C]` is transposed, so that the elements of a channel are neighbours.
@@ -265,7 +308,7 @@ private struct ChannelLayout {
 
 private func channelGradients(
   _ dy: Tensor, _ x: Tensor, _ layout: ChannelLayout, mean: Tensor, scale: Tensor, factor: Tensor,
-  followsBatch: Bool
+  _ batch: BatchDependence?
 ) -> (dx: Tensor, dw: Tensor, db: Tensor) {
   let (g, x) = (layout.dense(dy), layout.dense(x))
   let (rows, channels, columns) = (layout.rows, layout.channels, layout.columns)
@@ -278,8 +321,9 @@ private func channelGradients(
     ck_channel_sums_f64(sum.f64, product.f64, g.f64, x.f64, mean.f64, rows, channels, columns)
   }
   // The batch's own mean and variance depend on each element; given ones do not.
-  let part = followsBatch ? 1 / Double(layout.countOfChannel) : 0
-  let (shift, slope) = (sum * part, product * scale * scale * part)
+  let part = batch.map { 1 / Double($0.count) } ?? 0
+  let (allSum, allProduct) = batch?.overAll(sum, product) ?? (sum, product)
+  let (shift, slope) = (allSum * part, allProduct * scale * scale * part)
   let center = mean.dense()
   if x.dataType == .float32 {
     ck_channel_backward_f32(

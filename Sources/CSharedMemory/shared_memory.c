@@ -1,0 +1,76 @@
+#define _GNU_SOURCE
+#include "CSharedMemory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static void *map(int descriptor, size_t size) {
+  void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  return memory == MAP_FAILED ? NULL : memory;
+}
+
+// An anonymous file rather than one in /dev/shm: containers give that 64 MB, and what is in it
+// stays behind when processes are killed.
+void *csm_create(size_t size, int *descriptor) {
+  *descriptor = memfd_create("lockstep", MFD_CLOEXEC);
+  if (*descriptor < 0) return NULL;
+  void *memory = NULL;
+  if (ftruncate(*descriptor, (off_t)size) == 0) memory = map(*descriptor, size);
+  if (memory == NULL) {
+    const int error = errno;
+    close(*descriptor);
+    errno = error;
+  }
+  return memory;
+}
+
+void *csm_open(int process, int descriptor, size_t size) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/fd/%d", process, descriptor);
+  const int own = open(path, O_RDWR | O_CLOEXEC);
+  if (own < 0) return NULL;
+  void *memory = map(own, size);
+  const int error = errno;
+  close(own);
+  errno = error;
+  return memory;
+}
+
+void csm_unmap(void *memory, size_t size) { munmap(memory, size); }
+
+void csm_close(int descriptor) { close(descriptor); }
+
+static inline void pause_processor(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+uint32_t csm_arrive(struct csm_barrier *barrier, uint32_t size) {
+  // The generation cannot change before this one has arrived.
+  const uint32_t ticket = __atomic_load_n(&barrier->generation, __ATOMIC_RELAXED);
+  if (__atomic_add_fetch(&barrier->arrived, 1, __ATOMIC_ACQ_REL) == size) {
+    __atomic_store_n(&barrier->arrived, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&barrier->generation, ticket + 1, __ATOMIC_RELEASE);
+  }
+  return ticket;
+}
+
+bool csm_has_passed(const struct csm_barrier *barrier, uint32_t ticket, int spins) {
+  do {
+    if (__atomic_load_n(&barrier->generation, __ATOMIC_ACQUIRE) != ticket) return true;
+    pause_processor();
+  } while (spins-- > 0);
+  return false;
+}
+
+void csm_publish(uint64_t *counter, uint64_t value) {
+  __atomic_store_n(counter, value, __ATOMIC_RELEASE);
+}
+
+uint64_t csm_published(const uint64_t *counter) {
+  return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
+}
