@@ -6,6 +6,7 @@ let package = Package(
   products: [
     .executable(name: "lockstep", targets: ["LockstepCLI"]),
     .executable(name: "lockstep-examples", targets: ["Examples"]),
+    .executable(name: "data-parallel-example", targets: ["DataParallelExample"]),
     .library(name: "Lockstep", targets: ["Lockstep"]),
   ],
   dependencies: [
@@ -50,6 +51,9 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ]),
+
+    // What a user's own program looks like.
+    .executableTarget(name: "DataParallelExample", dependencies: ["Lockstep"]),
 
     // The systems of the teaching texts; see tutorial.md in Sources/Lockstep/Lockstep.docc.
     .executableTarget(

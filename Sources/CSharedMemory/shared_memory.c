@@ -9,7 +9,10 @@
 
 static void *map(int descriptor, size_t size) {
   void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
-  return memory == MAP_FAILED ? NULL : memory;
+  if (memory == MAP_FAILED) return NULL;
+  // Taken where the system allows it for shared memory, which few do.
+  if (size >= (size_t)2 << 20) madvise(memory, size, MADV_HUGEPAGE);
+  return memory;
 }
 
 // An anonymous file rather than one in /dev/shm: containers give that 64 MB, and what is in it

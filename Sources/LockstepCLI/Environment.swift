@@ -29,6 +29,8 @@ enum Environment {
       "openBLAS": .string("\(BLAS.configuration) (core \(BLAS.coreName))"),
       "mpi": .string(MPICommunicator.libraryVersion),
       "ranks": .integer(run.worldSize),
+      "machines": .integer(run.nodeCount),
+      "overlap": .string(run.overlap.rawValue),
       "threadsPerRank": .integer(run.threads),
       "environment": .object(variables),
     ]

@@ -54,6 +54,16 @@ final class ProgressReporter {
       "\(grouped(description.trainingSamples)) training and "
         + "\(grouped(description.testSamples)) test \(noun(description))s",
       "global batch \(description.globalBatch)" + (ranks > 1 ? " over \(ranks) ranks" : ""))
+    if ranks > 1 || description.shards > 0 {
+      let nodes = description.nodeCount
+      printItems(
+        "ranks  \(ranks) on \(count(nodes, "machine"))",
+        nodes > 1
+          ? "sums across machines: \(description.overlap.rawValue)"
+          : ranks > 1 ? "shared memory" : nil,
+        description.shards > 0
+          ? "\(description.shards) shards: any number of ranks gives the same bits" : nil)
+    }
     let epochs = "\(count(description.epochs, "epoch")) × \(description.stepsPerEpoch)"
     let isWhole = description.epochs * description.stepsPerEpoch == description.totalSteps
     printItems(
@@ -195,8 +205,8 @@ final class ProgressReporter {
   /// What a run's metrics count.
   private func noun(_ run: RunDescription) -> String { run.countsTokens ? "token" : "sample" }
 
-  private func printItems(_ items: String...) {
-    printLine(items.joined(separator: " · "))
+  private func printItems(_ items: String?...) {
+    printLine(items.compactMap { $0 }.joined(separator: " · "))
   }
 
   private func row(_ cells: String?...) -> String {

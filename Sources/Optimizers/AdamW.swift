@@ -73,17 +73,17 @@ public final class AdamW {
   }
 
   /// Updates all parameters that have a gradient, in parts.
-  public func step(learningRate: Double, parts body: ((Range<Int>) -> Void) -> Void) {
+  public func step(learningRate: Double, parts body: (ParameterUpdate) -> Void) {
     arena.collectGradients()
     struct State: Equatable { var steps: Int, decays: Bool }
     let runs = arena.runs { State(steps: steps[$0], decays: decays[$0]) }
-    body { part in
+    body { part, gradients in
       runs.forEachElements(of: part) { elements, state in
         let start = elements.lowerBound
         let step = Double(state.steps + 1)
         ck_adamw_f32(
           arena.values.baseAddress! + start, firstMoment.baseAddress! + start,
-          secondMoment.baseAddress! + start, arena.gradients.baseAddress! + start, elements.count,
+          secondMoment.baseAddress! + start, gradients + (start - part.lowerBound), elements.count,
           learningRate, options.beta1, options.beta2, options.epsilon,
           state.decays ? options.weightDecay : 0, 1 - pow(options.beta1, step),
           1 - pow(options.beta2, step))

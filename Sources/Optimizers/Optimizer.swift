@@ -1,3 +1,7 @@
+/// Updates some elements of an arena from their gradients, the first of which is pointed at.
+public typealias ParameterUpdate = (_ elements: Range<Int>, _ gradients: UnsafePointer<Float>) ->
+  Void
+
 /// A method that updates the parameters of an arena from their gradients.
 public protocol Optimizer: AnyObject {
   /// The parameters that are updated.
@@ -5,9 +9,10 @@ public protocol Optimizer: AnyObject {
 
   /// Updates all parameters that have a gradient, in parts.
   ///
-  /// `body` calls the function that it is given with ranges of the arena's elements. It leaves out
-  /// those that other processes update in the memory that they share with this one.
-  func step(learningRate: Double, parts body: ((Range<Int>) -> Void) -> Void)
+  /// `body` calls the function that it is given with ranges of the arena's elements and their
+  /// gradients. It leaves out those that other processes update in the memory that they share with
+  /// this one.
+  func step(learningRate: Double, parts body: (ParameterUpdate) -> Void)
 
   /// What the method remembers of each parameter, in the arena's order, under PyTorch's names:
   /// `momentum_buffer`, or `exp_avg` and `exp_avg_sq`.
@@ -23,7 +28,8 @@ public protocol Optimizer: AnyObject {
 extension Optimizer {
   /// Updates all parameters that have a gradient.
   public func step(learningRate: Double) {
-    step(learningRate: learningRate) { update in update(0..<arena.count) }
+    guard let gradients = arena.gradients.baseAddress else { return }
+    step(learningRate: learningRate) { update in update(0..<arena.count, gradients) }
   }
 }
 

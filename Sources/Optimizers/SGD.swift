@@ -58,16 +58,16 @@ public final class SGD {
   }
 
   /// Updates all parameters that have a gradient, in parts.
-  public func step(learningRate: Double, parts body: ((Range<Int>) -> Void) -> Void) {
+  public func step(learningRate: Double, parts body: (ParameterUpdate) -> Void) {
     arena.collectGradients()
     let runs = arena.runs { hasVelocity[$0] }
-    body { part in
+    body { part, gradients in
       runs.forEachElements(of: part) { elements, isStarted in
         let start = elements.lowerBound
         ck_sgd_f32(
           arena.values.baseAddress! + start,
           options.momentum == 0 ? nil : velocity.baseAddress! + start,
-          arena.gradients.baseAddress! + start, elements.count, Float(learningRate),
+          gradients + (start - part.lowerBound), elements.count, Float(learningRate),
           Float(options.momentum), Float(options.dampening), Float(options.weightDecay),
           options.nesterov, !isStarted, 1)
       }

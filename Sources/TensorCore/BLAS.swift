@@ -25,6 +25,9 @@ public enum BLAS {
   private static let smallProduct = 4096
   /// Products with fewer multiplications than this stay on one thread.
   private static let parallelProduct = 1 << 19
+  /// Into how many parts a product is cut for any number of threads. More of them would keep more
+  /// threads busy, and repeat more of the packing on each.
+  private static let fixedParts = 8
 
   /// c = a b, or c += a b when `adds`: a is [m, k], b [k, n] in any layout, c [m, n] dense.
   static func multiply(into c: Tensor, _ a: Tensor, _ b: Tensor, adds: Bool) {
@@ -135,16 +138,17 @@ public enum BLAS {
     }
     let whole = Tile(
       c: c, a: a, b: b, m: m, n: n, k: k, ldc: n, aLayout: aLayout, bLayout: bLayout, beta: beta)
-    let threads = Int(ck_threads())
-    guard threads > 1, m * n * k >= parallelProduct else { return gemm(whole) }
+    // BLAS rounds differently where matrices have other sizes, so the cut shows in the last bits.
+    let parts = Threads.cutsWorkAlike ? fixedParts : Threads.count
+    guard parts > 1, m * n * k >= parallelProduct else { return gemm(whole) }
     // Cutting the longer side repeats the least packing: every part reads the other operand whole.
     withoutActuallyEscaping(gemm) { gemm in
-      parallel(threads) { part in
+      parallel(parts) { part in
         if m >= n {
-          let rows = range(m, part, of: threads)
+          let rows = range(m, part, of: parts)
           if !rows.isEmpty { gemm(whole.rows(rows)) }
         } else {
-          let columns = range(n, part, of: threads)
+          let columns = range(n, part, of: parts)
           if !columns.isEmpty { gemm(whole.columns(columns)) }
         }
       }
@@ -219,10 +223,23 @@ func parallel(_ parts: Int, _ body: (Int) -> Void) {
 public enum Threads {
   /// The number of threads, the caller's included.
   ///
-  /// Results do not depend on it beyond the rounding of matrix products.
+  /// Results do not depend on it beyond the rounding of matrix products, and not even there within
+  /// `withWorkCutAlike`.
   public static var count: Int {
     get { Int(ck_threads()) }
     set { ck_set_threads(Int32(newValue)) }
+  }
+
+  static var cutsWorkAlike: Bool { ck_current_thread_state().pointee.fixed_parts != 0 }
+
+  /// Runs `body` with all work cut in the same way whatever the number of threads, so that results
+  /// have the same bits; products take a little longer.
+  public static func withWorkCutAlike<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let state = ck_current_thread_state()!
+    let previous = state.pointee.fixed_parts
+    state.pointee.fixed_parts = 1
+    defer { state.pointee.fixed_parts = previous }
+    return try body()
   }
 
   /// The instruction set that the kernels use: `avx512`, `avx2` or `plain`.

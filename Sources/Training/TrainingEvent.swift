@@ -19,8 +19,14 @@ public enum TrainingEvent: Sendable {
 public struct RunDescription: Sendable {
   /// The number of ranks.
   public var worldSize: Int
+  /// The number of machines.
+  public var nodeCount: Int
   /// The threads of each rank.
   public var threads: Int
+  /// The fixed parts of a batch that make the result independent of the number of ranks; 0 is none.
+  public var shards: Int
+  /// How sums across machines go on behind computation.
+  public var overlap: Overlap
   /// The learnable numbers of the model.
   public var parameterCount: Int
   /// What metrics count: samples, or with text tokens.

@@ -1,91 +1,178 @@
-import Collectives
+public import Collectives
 public import NeuralNetworks
 import Optimizers
-public import TensorCore
+package import TensorCore
 
 /// A reference training step on random data in memory, for measuring: the same shapes, loss and
 /// optimizer as the scripts for PyTorch and JAX in `Benchmarks/`.
 public struct Workload: Sendable {
   /// What it is called on the command line.
   public let name: String
-  /// Samples of a step and rank.
-  public let batch: Int
-  let learningRate: Double
-  let momentum: Double
+  let problem: Problem
+  package let learningRate: Double
+  package let momentum: Double
   package let makeModel: @Sendable () -> any Layer
-  let makeData: @Sendable () -> (inputs: Tensor, targets: Tensor)
-  let loss: @Sendable (Tensor, Tensor) -> Tensor
 
-  /// All workloads.
+  /// Samples of a step and rank.
+  public var batch: Int { problem.batch }
+
+  /// All workloads; the table `W` of `Benchmarks/torch_bench.py` has the same.
   public static let all = [
-    Workload(
-      name: "mlp-tiny", batch: 32, learningRate: 0.1, momentum: 0,
-      makeModel: { Sequential(Linear(2, 3), Sigmoid(), Linear(3, 1), Sigmoid()) },
-      makeData: { (normal([32, 2]), coins([32, 1])) },
-      loss: { binaryCrossEntropy($0, $1) }),
-    Workload(
-      name: "mlp-seed", batch: 1000, learningRate: 0.01, momentum: 0,
-      makeModel: { Sequential(Linear(784, 200), ReLU(), Linear(200, 1)) },
-      makeData: { (normal([1000, 784]), coins([1000, 1])) },
-      loss: { meanSquaredError($0, $1) }),
-    Workload(
-      name: "mlp", batch: 128, learningRate: 0.01, momentum: 0.9,
-      makeModel: {
-        Sequential(Linear(784, 1024), ReLU(), Linear(1024, 1024), ReLU(), Linear(1024, 10))
-      },
-      makeData: { (normal([128, 784]), labels([128], 10)) },
-      loss: { crossEntropy($0, $1) }),
+    Workload("mlp-tiny", .coins([32, 2]) { binaryCrossEntropy($0, $1) }, 0.1, momentum: 0) {
+      Sequential(Linear(2, 3), Sigmoid(), Linear(3, 1), Sigmoid())
+    },
+    Workload("mlp-seed", .coins([1000, 784]) { meanSquaredError($0, $1) }, 0.01, momentum: 0) {
+      Sequential(Linear(784, 200), ReLU(), Linear(200, 1))
+    },
+    Workload("mlp", .labels([128, 784], classes: 10), 0.01) {
+      Sequential(Linear(784, 1024), ReLU(), Linear(1024, 1024), ReLU(), Linear(1024, 10))
+    },
+    Workload("cnn", .labels([64, 1, 28, 28], classes: 10), 0.01) {
+      ConvolutionalNetworks.cnn(channels: 1, size: 28, classes: 10)
+    },
+    Workload("resnet18", .labels([32, 3, 32, 32], classes: 10), 0.01) {
+      ResNet(depth: 18, stem: .cifar, classes: 10)
+    },
+    Workload("vgg16-cifar", .labels([32, 3, 32, 32], classes: 10), 1e-3) {
+      VGG(depth: 16, size: 32, classes: 10, hidden: 512, dropout: 0)
+    },
+    Workload("vgg16-224", .labels([4, 3, 224, 224], classes: 1000), 1e-4) {
+      VGG(depth: 16, dropout: 0)
+    },
+    Workload("gpt-char", .tokens([12, 64], vocabulary: 65), 0.01) {
+      GPT(GPT.Options(vocabulary: 65, context: 64, layers: 4, heads: 4, width: 128))
+    },
+    Workload("gpt2-124m", .tokens([4, 64], vocabulary: 50257), 1e-4) { GPT(GPT.Options()) },
   ]
 
-  private static func normal(_ shape: Shape) -> Tensor {
+  init(
+    _ name: String, _ problem: Problem, _ learningRate: Double, momentum: Double = 0.9,
+    makeModel: @escaping @Sendable () -> any Layer
+  ) {
+    self.name = name
+    self.problem = problem
+    self.learningRate = learningRate
+    self.momentum = momentum
+    self.makeModel = makeModel
+  }
+
+  /// Random inputs and targets.
+  package func makeData() -> (inputs: Tensor, targets: Tensor) {
     var random = RandomSource(seed: 1)
-    return .normal(shape, using: &random)
-  }
-
-  private static func coins(_ shape: Shape) -> Tensor {
-    var random = RandomSource(seed: 2)
-    return Tensor.uniform(shape, using: &random).rounded()
-  }
-
-  private static func labels(_ shape: Shape, _ classes: Int) -> Tensor {
-    var random = RandomSource(seed: 3)
-    return Tensor.uniform(shape, in: 0..<Double(classes), using: &random).converted(to: .int32)
+    return problem.makeData(&random)
   }
 }
 
-/// A workload with its model built and its data made, ready to take steps.
+/// What a workload learns: inputs of a shape, targets to be guessed, and a loss.
+struct Problem: Sendable {
+  let batch: Int
+  let makeData: @Sendable (inout RandomSource) -> (inputs: Tensor, targets: Tensor)
+  let loss: @Sendable (Tensor, Tensor) -> Tensor
+
+  /// Normal numbers, and 0 or 1 for each sample.
+  static func coins(
+    _ shape: Shape, loss: @escaping @Sendable (Tensor, Tensor) -> Tensor
+  ) -> Problem {
+    Problem(
+      batch: shape[0],
+      makeData: { random in
+        let inputs = Tensor.normal(shape, using: &random)
+        return (inputs, integers([shape[0], 1], below: 2, &random).converted(to: .float32))
+      }, loss: loss)
+  }
+
+  /// Normal numbers, and a class for each sample.
+  static func labels(_ shape: Shape, classes: Int) -> Problem {
+    Problem(
+      batch: shape[0],
+      makeData: { random in
+        let inputs = Tensor.normal(shape, using: &random)
+        return (inputs, integers([shape[0]], below: classes, &random))
+      }, loss: { crossEntropy($0, $1) })
+  }
+
+  /// Tokens `[B, T]`, and a token for each of them, `[B * T]`.
+  static func tokens(_ shape: Shape, vocabulary: Int) -> Problem {
+    Problem(
+      batch: shape[0],
+      makeData: { random in
+        let inputs = integers(shape, below: vocabulary, &random)
+        return (inputs, integers([shape.elementCount], below: vocabulary, &random))
+      }, loss: { crossEntropy($0.reshaped(to: [$1.count, -1]), $1) })
+  }
+
+  private static func integers(
+    _ shape: Shape, below limit: Int, _ random: inout RandomSource
+  ) -> Tensor {
+    Tensor.uniform(shape, in: 0..<Double(limit), using: &random).converted(to: .int32)
+  }
+}
+
+/// A workload with its model built and its data made, ready to take steps on all ranks.
 public final class WorkloadRun {
   /// The model.
   public let model: any Layer
+  /// What takes the steps.
+  public let parallel: DataParallel
+  /// The samples of a step over all ranks.
+  public let globalBatch: Int
   private let workload: Workload
-  private let arena: ParameterArena
-  private let optimizer: SGD
   private let inputs: Tensor
   private let targets: Tensor
+  /// This rank's part of the global batch, which `inputs` and `targets` hold.
+  private let samples: Range<Int>
 
   /// Builds the model and makes the data.
-  public convenience init(_ workload: Workload) {
-    self.init(
-      workload, model: withRandomSource(seed: 0, workload.makeModel), data: workload.makeData())
+  ///
+  /// - Parameters:
+  ///   - workload: What to run.
+  ///   - communicator: The ranks.
+  ///   - isStrong: Whether the ranks share one batch of the workload, and do not compute one each.
+  ///   - options: How the ranks work together.
+  public convenience init(
+    _ workload: Workload, on communicator: any Communicator = SingleProcess(),
+    isStrong: Bool = false, options: DataParallel.Options = DataParallel.Options()
+  ) throws {
+    try self.init(
+      workload, model: withRandomSource(seed: 0, workload.makeModel), data: workload.makeData(),
+      on: communicator, isStrong: isStrong, options: options)
   }
 
   /// Trains another model on other data with the loss and optimizer of a workload.
-  package init(_ workload: Workload, model: any Layer, data: (inputs: Tensor, targets: Tensor)) {
+  package init(
+    _ workload: Workload, model: any Layer, data: (inputs: Tensor, targets: Tensor),
+    on communicator: any Communicator = SingleProcess(), isStrong: Bool = false,
+    options: DataParallel.Options = DataParallel.Options()
+  ) throws {
     self.workload = workload
     self.model = model
-    arena = ParameterArena(model.namedParameters())
-    optimizer = SGD(arena, SGD.Options(momentum: workload.momentum))
-    (inputs, targets) = data
+    parallel = try DataParallel(model, communicator, options: options) {
+      SGD($0, SGD.Options(momentum: workload.momentum))
+    }
+    let batch = data.inputs.shape[0]
+    globalBatch = isStrong ? batch : batch * communicator.worldSize
+    samples = parallel.slice(of: 0..<globalBatch)
+    let own = isStrong ? samples : 0..<batch
+    inputs = rows(of: data.inputs, own, batch: batch)
+    targets = rows(of: data.targets, own, batch: batch)
   }
 
-  /// Zeroes the gradients, computes the loss and its gradients, and updates the weights.
-  ///
-  /// Returns the loss.
-  public func step() -> Tensor {
-    arena.zeroGrad()
-    let loss = workload.loss(model(inputs), targets)
-    loss.backward()
-    optimizer.step(learningRate: workload.learningRate)
-    return loss
+  /// Zeroes the gradients, computes the loss and its gradients, and updates the weights; returns
+  /// the mean loss over all ranks.
+  @discardableResult
+  public func step() throws -> Double {
+    try parallel.step(samples: 0..<globalBatch, learningRate: workload.learningRate) { part in
+      let own = part.lowerBound - samples.lowerBound..<part.upperBound - samples.lowerBound
+      return workload.problem.loss(
+        model(rows(of: inputs, own, batch: samples.count)),
+        rows(of: targets, own, batch: samples.count))
+    }.loss
   }
+}
+
+/// The rows of some samples in a tensor that has the same number of rows for each of `batch`.
+private func rows(of tensor: Tensor, _ samples: Range<Int>, batch: Int) -> Tensor {
+  if samples == 0..<batch { return tensor }
+  let rows = tensor.shape[0] / batch
+  return tensor.sliced(samples.lowerBound * rows..<samples.upperBound * rows)
 }

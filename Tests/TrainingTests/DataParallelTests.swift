@@ -290,10 +290,11 @@ private func difference(_ a: [Float], _ b: [Float]) -> Float {
       (4, 3, 4, "the same power of two of ranks"),
     ])
   func options(_ count: Int, _ perNode: Int, _ shards: Int, _ message: String) {
-    let error = #expect(throws: ConfigurationError.self) {
+    let error = #expect(throws: CollectiveFailure.self) {
       _ = try train(.mlp, on: Ranks(count: count, perNode: perNode)) { $0.shards = shards }
     }
     #expect(error?.description.contains(message) == true, "\(error?.description ?? "none")")
+    #expect(error?.exitCode == ExitStatus.configuration.rawValue)
   }
 
   @Test("ranks with other models do not begin")

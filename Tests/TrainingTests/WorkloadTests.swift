@@ -5,90 +5,111 @@ import TestSupport
 import Testing
 import Training
 
-/// The numbers of the golden workloads; `Goldens/make_goldens.py` has the same generator.
-private struct Generator {
-  var state: UInt64 = 1
+/// A workload with fewer samples and, to be quick, some with a smaller network: what
+/// `Goldens/make_goldens_models.py` has trained in PyTorch.
+private struct GoldenWorkload: Sendable, CustomTestStringConvertible {
+  let name: String
+  let inputs: Shape
+  /// The number of classes or tokens; 1 for targets that are 0 or 1.
+  let count: Int
+  /// The smaller network; nil for the workload's own.
+  let makeModel: (@Sendable () -> any Layer)?
 
-  /// A number from 0 to below 1.
-  mutating func next() -> Double {
-    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-    return Double(state >> 40) / 0x1p24
+  init(
+    _ name: String, _ inputs: Shape, _ count: Int, makeModel: (@Sendable () -> any Layer)? = nil
+  ) {
+    self.name = name
+    self.inputs = inputs
+    self.count = count
+    self.makeModel = makeModel
   }
 
-  mutating func tensor(_ shape: Shape, _ number: (Double) -> Double) -> Tensor {
-    .of((0..<shape.elementCount).map { _ in Float(number(next())) }, shape: shape)
+  static let all = [
+    GoldenWorkload("mlp-tiny", [32, 2], 1),
+    GoldenWorkload("mlp-seed", [1000, 784], 1),
+    GoldenWorkload("mlp", [16, 784], 10) {
+      Sequential(Linear(784, 64), ReLU(), Linear(64, 64), ReLU(), Linear(64, 10))
+    },
+    GoldenWorkload("cnn", [8, 1, 28, 28], 10),
+    GoldenWorkload("resnet18", [4, 3, 16, 16], 10),
+    GoldenWorkload("vgg16-cifar", [2, 3, 32, 32], 10),
+    GoldenWorkload("vgg16-224", [2, 3, 64, 64], 100) {
+      VGG(depth: 16, size: 64, classes: 100, hidden: 64, dropout: 0)
+    },
+    GoldenWorkload("gpt-char", [4, 64], 65) {
+      GPT(GPT.Options(vocabulary: 65, context: 64, layers: 2, heads: 4, width: 128))
+    },
+    GoldenWorkload("gpt2-124m", [4, 16], 97) {
+      GPT(GPT.Options(vocabulary: 97, context: 32, layers: 2, heads: 2, width: 16))
+    },
+  ]
+
+  var testDescription: String { name }
+
+  /// The run with the numbers that PyTorch had.
+  func run() throws -> WorkloadRun {
+    let workload = try #require(Workload.all.first { $0.name == name })
+    let model = (makeModel ?? workload.makeModel)()
+    var generator = GoldenGenerator()
+    for (name, parameter) in model.namedParameters() { generator.fill(parameter, named: name) }
+    if model is GPT {
+      let tokens = generator.integers(inputs, below: count)
+      let targets = generator.integers([inputs.elementCount], below: count)
+      return try WorkloadRun(workload, model: model, data: (tokens, targets))
+    }
+    let samples = generator.uniform(inputs)
+    let targets =
+      count == 1
+      ? generator.integers([inputs[0], 1], below: 2).converted(to: .float32)
+      : generator.integers([inputs[0]], below: count)
+    return try WorkloadRun(workload, model: model, data: (samples, targets))
   }
 }
 
 @Suite struct WorkloadTests {
-  private func workload(_ name: String) throws -> Workload {
-    try #require(Workload.all.first { $0.name == name })
-  }
-
-  @Test(
-    "the first ten losses are PyTorch's",
-    arguments: [("mlp-tiny", "mlp-tiny"), ("mlp-seed", "mlp-seed"), ("mlp-small", "mlp")])
-  func losses(_ name: String, _ workloadName: String) throws {
+  @Test("the first ten losses are PyTorch's", arguments: GoldenWorkload.all)
+  fileprivate func losses(_ workload: GoldenWorkload) throws {
     let goldens = try Goldens("workloads", in: .module)
-    func golden(_ part: String) throws -> Golden { try goldens["\(name)/\(part)"] }
-    let workload = try workload(workloadName)
-    let sizes = try golden("sizes").values.map { Int($0) }
-    let batch = Int(try golden("batch").number)
-    // The workload `mlp` is compared with narrower layers and a smaller batch.
-    let isSmall = name == "mlp-small"
-    let model =
-      isSmall
-      ? Sequential(
-        Linear(sizes[0], sizes[1]), ReLU(), Linear(sizes[1], sizes[2]), ReLU(),
-        Linear(sizes[2], sizes[3])) : workload.makeModel()
-    #expect(isSmall || workload.batch == batch)
-    let expectedShapes = zip(sizes, sizes.dropFirst()).flatMap { [[$1, $0], [$1]] }
-    #expect(model.parameters.map(\.shape.array) == expectedShapes)
-
-    var generator = Generator()
-    var bound = 0.0
-    for (index, parameter) in model.parameters.enumerated() {
-      if parameter.shape.count == 2 { bound = 1 / Double(parameter.shape[1]).squareRoot() }
-      let values = generator.tensor(parameter.shape) { (2 * $0 - 1) * bound }
-      parameter.assign(values)
-      if index == 0 {
-        #expect(
-          try values.doubles().prefix(8).elementsEqual(golden("first_weights").tensor().doubles()))
-      }
-    }
-    let inputs = generator.tensor([batch, sizes[0]]) { 2 * $0 - 1 }
-    #expect(try inputs.doubles().prefix(8).elementsEqual(golden("first_inputs").tensor().doubles()))
-    let targets =
-      isSmall
-      ? generator.tensor([batch]) { ($0 * Double(sizes.last!)).rounded(.down) }
-        .converted(to: .int32)
-      : generator.tensor([batch, 1]) { (2 * $0).rounded(.down) }
-    #expect(try targets.doubles().suffix(8).elementsEqual(golden("last_targets").values))
-
-    let run = WorkloadRun(workload, model: model, data: (inputs, targets))
-    let losses = (0..<10).map { _ in run.step().item() }
-    #expect(try golden("losses").mismatch(losses, tolerance: 1e-5) == nil)
-    let norm = model.parameters.reduce(0) { sum, parameter in
+    let run = try workload.run()
+    let losses = try (0..<10).map { _ in try run.step() }
+    #expect(
+      try goldens["\(workload.name)/losses"]
+        .mismatch(losses, tolerance: 1e-5, relativeTo: .largest) == nil)
+    let norm = run.model.parameters.reduce(0) { sum, parameter in
       parameter.doubles().reduce(sum) { $0 + $1 * $1 }
     }
-    #expect(try golden("norm").mismatch([norm.squareRoot()], tolerance: 1e-6) == nil)
+    #expect(
+      try goldens["\(workload.name)/norm"].mismatch([norm.squareRoot()], tolerance: 1e-6) == nil)
   }
 
-  @Test("every golden is compared")
-  func complete() throws {
-    let names = try Goldens("workloads", in: .module).cases
-    #expect(names == ["mlp-tiny", "mlp-seed", "mlp-small"])
-  }
-
-  @Test("workloads repeat exactly and learn", arguments: ["mlp-tiny", "mlp-seed", "mlp"])
-  func repeats(_ name: String) throws {
-    let workload = try workload(name)
-    func losses() -> [Double] {
-      let run = WorkloadRun(workload)
-      return (0..<5).map { _ in run.step().item() }
+  @Test("shapes, numbers of parameters, learning rates and momenta are those of torch_bench.py")
+  func settings() throws {
+    let goldens = try Goldens("workloads", in: .module)
+    #expect(Set(Workload.all.map(\.name)) == goldens.cases)
+    #expect(Workload.all.map(\.name) == GoldenWorkload.all.map(\.name))
+    for workload in Workload.all {
+      func expect(_ part: String, _ values: [Double]) throws {
+        #expect(try goldens["\(workload.name)/\(part)"].values == values, "\(workload.name)")
+      }
+      let (inputs, targets) = workload.makeData()
+      try expect("inputs", inputs.shape.map(Double.init))
+      try expect("targets", targets.shape.map(Double.init))
+      try expect("parameters", [Double(workload.makeModel().parameterCount)])
+      try expect("learning_rate", [workload.learningRate])
+      try expect("momentum", [workload.momentum])
+      #expect(workload.batch == inputs.shape[0])
     }
-    let first = losses()
-    #expect(losses() == first)
+  }
+
+  @Test("workloads repeat exactly and learn", arguments: ["mlp-tiny", "mlp-seed", "mlp", "cnn"])
+  func repeats(_ name: String) throws {
+    let workload = try #require(Workload.all.first { $0.name == name })
+    func losses() throws -> [Double] {
+      let run = try WorkloadRun(workload)
+      return try (0..<5).map { _ in try run.step() }
+    }
+    let first = try losses()
+    #expect(try losses() == first)
     #expect(first[4] < first[0])
   }
 
@@ -96,13 +117,13 @@ private struct Generator {
   @Test("training in a steady state asks the system for no memory and keeps none")
   func steadyState() async {
     await #expect(processExitsWith: .success) {
-      for (name, steps) in [("mlp-tiny", 500), ("mlp-seed", 20), ("mlp", 200)] {
-        let run = WorkloadRun(try #require(Workload.all.first { $0.name == name }))
-        for _ in 0..<3 { _ = run.step() }
+      for (workload, steps) in zip(GoldenWorkload.all, [500, 20, 200, 5, 3, 2, 2, 5, 5]) {
+        let run = try workload.run()
+        for _ in 0..<3 { _ = try run.step() }
         let steady = MemoryStatistics.current
         for step in 0..<steps {
-          _ = run.step()
-          try #require(MemoryStatistics.current == steady, "\(name), step \(step)")
+          _ = try run.step()
+          try #require(MemoryStatistics.current == steady, "\(workload.name), step \(step)")
         }
       }
     }

@@ -39,6 +39,7 @@ void ck_parallel(void (*task)(void *context, int part), void *context, int parts
 typedef struct {
   int32_t grad_disabled;       // depth of withoutGrad scopes
   int32_t gradients_in_place;  // whether pullbacks may write straight into leaves' gradients
+  int32_t fixed_parts;         // whether work is cut the same way for any number of threads
   uint64_t sequence;           // number of the newest recorded operation
   void *release_queue;         // opaque, unmanaged
   void *mode;                  // opaque, unmanaged

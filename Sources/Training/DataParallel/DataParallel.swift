@@ -75,6 +75,9 @@ public final class DataParallel {
     public var hiddenCommunication = 0.0
     /// Adding up within the machine, and the optimizer.
     public var update = 0.0
+
+    /// No time.
+    public init() {}
   }
 
   /// The choices.
@@ -101,8 +104,8 @@ public final class DataParallel {
   /// Brings the parameters of `model`, which have the same shapes on all ranks, into shared memory,
   /// with the values of rank zero.
   ///
-  /// Throws `RankDisagreement` when the ranks differ in their model, their program or in `facts`,
-  /// `ConfigurationError` when the options do not fit the run, and `SharedMemoryError`.
+  /// Throws on all ranks: `RankDisagreement` when they differ in their model, their program or in
+  /// `facts`, `CollectiveFailure` when the options do not fit the run, and `SharedMemoryError`.
   ///
   /// - Parameters:
   ///   - model: What is trained.
@@ -116,11 +119,12 @@ public final class DataParallel {
   ) throws {
     self.communicator = communicator
     self.options = options
-    try options.check(worldSize: communicator.worldSize)
+    try communicator.agreeing { try options.check(worldSize: communicator.worldSize) }
     try AgreementCheck.run(
       DataParallel.facts(model, options).merging(facts) { $1 }, on: communicator)
-    placement = communicator.findPlacement()
-    try options.check(placement)
+    let placement = communicator.findPlacement()
+    self.placement = placement
+    try communicator.agreeing { try options.check(placement) }
     overlap = options.overlap.resolved(placement, communicator)
     buffers = model.namedBuffers().map { name, buffer in
       let start = buffer.pointer(Float.self)
@@ -190,6 +194,17 @@ public final class DataParallel {
   package func step(
     samples: Range<Int>, epoch: Int, learningRate: Double, wantsToStop: Bool,
     loss: (Range<Int>) throws -> (loss: Tensor, correct: Int)
+  ) throws -> Result {
+    func step() throws -> Result {
+      try makeStep(samples, epoch, learningRate, wantsToStop, loss)
+    }
+    // One rank may have all threads of a machine, and several ranks few each.
+    return try options.shards > 0 ? Threads.withWorkCutAlike(step) : step()
+  }
+
+  private func makeStep(
+    _ samples: Range<Int>, _ epoch: Int, _ learningRate: Double, _ wantsToStop: Bool,
+    _ loss: (Range<Int>) throws -> (loss: Tensor, correct: Int)
   ) throws -> Result {
     require(!samples.isEmpty, "DataParallel.step: a global batch without samples")
     var clock = Clock()
@@ -304,19 +319,18 @@ public final class DataParallel {
     var exposed = 0.0
     optimizer.step(learningRate: learningRate) { update in
       guard maximum > 0 else {
-        return exchange.forEachShare { share in
+        return exchange.forEachShare { share, sums in
           if placement.nodeCount > 1 { exposed += clock.lap() }
-          update(share)
+          update(share, sums)
           if placement.nodeCount > 1 { times.update += clock.lap() }
         }
       }
-      var shares: [Range<Int>] = []
-      exchange.forEachShare { shares.append($0) }
+      exchange.sumShares()
       if placement.nodeCount > 1 { exposed += clock.lap() }
-      let norm = gradientNorm(shares)
-      for share in shares {
+      let norm = gradientNorm(exchange.shares)
+      for share in exchange.shares {
         arena.scaleGradients(toNorm: maximum, from: norm, in: share)
-        update(share)
+        update(share, UnsafePointer(arena.gradients.baseAddress! + share.lowerBound))
       }
     }
     times.exposedCommunication += exposed
@@ -347,6 +361,7 @@ public final class DataParallel {
   /// Collective, after a step: all ranks call it.
   public func gatherGradients() {
     guard let exchange, let gradients = memory.gradients else { return }
+    exchange.sumShares()
     communicator.nodeBarrier()
     let own = gradients.segments[placement.localRank].baseAddress!
     for (localRank, segment) in gradients.segments.enumerated()

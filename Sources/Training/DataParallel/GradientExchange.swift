@@ -50,6 +50,10 @@ final class GradientExchange {
   /// For each bucket, how many of its gradients are not final in this step.
   private var pending: [Int] = []
   private var publishedBuckets = 0
+  /// Whether the sums of this rank's shares lie where its gradients were.
+  private var areSharesSummed = false
+  /// Where pieces of shares are summed.
+  private let piece: UnsafeMutableBufferPointer<Float>
   /// The buckets of all steps before this one.
   private var base = 0
   /// Brings a bucket's gradients to their last state before others read them.
@@ -85,9 +89,15 @@ final class GradientExchange {
       buckets: buckets,
       shares: buckets.map { GradientExchange.share(of: $0, placement) })
     driver = overlap == .thread ? Driver(engine) : nil
+    // Small enough for the nearest cache, or large enough to be worth dividing between threads.
+    piece = .allocate(
+      capacity: Threads.count == 1 ? 4096 : ParameterArena.normBlock * Threads.count)
   }
 
-  deinit { driver?.stop() }
+  deinit {
+    driver?.stop()
+    piece.deallocate()
+  }
 
   /// Buckets of whole blocks; the last megabyte, which nothing is left to hide behind, in small ones.
   static func buckets(count: Int, bytes: Int) -> [Range<Int>] {
@@ -125,6 +135,7 @@ final class GradientExchange {
   func begin() {
     if !pending.isEmpty { base += buckets.count }
     publishedBuckets = 0
+    areSharesSummed = false
     pending = entriesOfBucket.map(\.count)
     if let driver { driver.wake() } else { engine.begin() }
   }
@@ -148,32 +159,49 @@ final class GradientExchange {
     engine.publish(base + publishedBuckets)
   }
 
-  /// Calls `body` with this rank's shares, whose gradients are then the sums over all ranks.
+  /// Calls `body` with this rank's shares and the sums of their gradients over all ranks.
   ///
   /// All ranks have marked all gradients as final, and know it.
-  func forEachShare(_ body: (Range<Int>) -> Void) {
+  func forEachShare(_ body: ParameterUpdate) {
     for (index, share) in engine.shares.enumerated() {
       if engine.sumsAreLocal {
-        // While a piece is summed it enters the cache, where `body` finds it.
-        let piece = ParameterArena.normBlock * Threads.count
-        for start in stride(from: share.lowerBound, to: share.upperBound, by: piece) {
-          let part = start..<min(start + piece, share.upperBound)
-          engine.sumOnNode(part)
-          body(part)
+        // A piece goes through the cache once: summed into memory that stays there, and used.
+        for start in stride(from: share.lowerBound, to: share.upperBound, by: piece.count) {
+          let part = start..<min(start + piece.count, share.upperBound)
+          engine.sumOnNode(part, into: piece.baseAddress!)
+          body(part, piece.baseAddress!)
         }
       } else {
         while engine.finishedBuckets <= base + index {
           if driver == nil { engine.advance() }
           sched_yield()
         }
-        body(share)
+        body(share, arena.gradients.baseAddress! + share.lowerBound)
       }
     }
   }
 
+  /// Puts the sums of this rank's shares in the place of its own gradients.
+  ///
+  /// All ranks have marked all gradients as final, and know it.
+  func sumShares() {
+    if areSharesSummed { return }
+    areSharesSummed = true
+    if engine.sumsAreLocal {
+      for share in engine.shares {
+        engine.sumOnNode(share, into: arena.gradients.baseAddress! + share.lowerBound)
+      }
+    } else {
+      forEachShare { _, _ in }
+    }
+  }
+
+  /// The shares of this rank.
+  var shares: [Range<Int>] { engine.shares }
+
   /// Waits for what is under way, when its result is not wanted.
   func discard() {
-    if !engine.sumsAreLocal { forEachShare { _ in } }
+    if !engine.sumsAreLocal { forEachShare { _, _ in } }
   }
 
   /// The seconds from the first sum across machines to the end of the last one, in this step.
@@ -254,7 +282,7 @@ private final class Engine: @unchecked Sendable {
       let share = shares[nextToStart]
       if !share.isEmpty {
         started = started ?? .now
-        sumOnNode(share)
+        sumOnNode(share, into: gradients[localRank] + share.lowerBound)
         let own = UnsafeMutableBufferPointer(
           start: gradients[localRank] + share.lowerBound, count: share.count)
         underWay.append((nextToStart, communicator.startSumAcrossNodes(own)))
@@ -267,12 +295,11 @@ private final class Engine: @unchecked Sendable {
     if finished.load(ordering: .relaxed) != done { finished.store(done, ordering: .releasing) }
   }
 
-  /// Puts the sum of this machine's gradients in place of this rank's.
-  func sumOnNode(_ elements: Range<Int>) {
-    guard gradients.count > 1, !elements.isEmpty else { return }
+  /// Adds up the gradients of this machine's ranks.
+  func sumOnNode(_ elements: Range<Int>, into sums: UnsafeMutablePointer<Float>) {
+    guard !elements.isEmpty else { return }
     let terms = gradients.map { UnsafePointer($0 + elements.lowerBound) as UnsafePointer<Float>? }
-    ck_sum_tree_f32(
-      gradients[localRank] + elements.lowerBound, terms, terms.count, elements.count)
+    ck_sum_tree_f32(sums, terms, terms.count, elements.count)
   }
 
   private func isPublished(_ bucket: Int) -> Bool {

@@ -1,0 +1,64 @@
+import ArgumentParser
+import Foundation
+import Lockstep
+
+struct BenchAllReduce: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "allreduce",
+    abstract: "Times sums over all ranks, by shared memory and by MPI.",
+    usage: "mpirun -np <ranks> lockstep bench allreduce [<options>]",
+    discussion: """
+      Adds up float32 buffers that every rank has, so that each rank can read all sums: once the way \
+      that training does it, and once with MPI_Allreduce in place. On one machine the first adds up \
+      what lies in shared memory, each rank its part; across machines the parts travel besides.
+      """)
+
+  @Option(help: ArgumentHelp("About how long to measure each size.", valueName: "seconds"))
+  var seconds = 0.5
+
+  @Flag(help: "Print one JSON object for each size.")
+  var json = false
+
+  func validate() throws {
+    guard seconds > 0 else { throw ValidationError("--seconds must be positive") }
+  }
+
+  func run() {
+    withSession { communicator in
+      guard communicator.worldSize > 1 else {
+        throw ConfigurationError(
+          "bench allreduce needs several ranks; start it with mpirun -np 2 or more",
+          exitStatus: .usage)
+      }
+      Threads.count = 1
+      if communicator.isRoot && !json {
+        printLine("       bytes      lockstep           MPI   ratio")
+      }
+      for bytes in [1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 33_000_000] {
+        let benchmark = try SumBenchmark(elements: bytes / 4, communicator)
+        let own = benchmark.medianSeconds(about: seconds) { benchmark.sumShared() }
+        let mpi = benchmark.medianSeconds(about: seconds) { benchmark.sumByMessages() }
+        if communicator.isRoot { show(bytes, own, mpi, communicator) }
+      }
+      return .success
+    }
+  }
+
+  private func show(_ bytes: Int, _ own: Double, _ mpi: Double, _ communicator: any Communicator) {
+    if json {
+      func microseconds(_ seconds: Double) -> JSONValue {
+        .number((seconds * 1e9).rounded() / 1e3)
+      }
+      printLine(
+        JSONValue.object([
+          "bytes": .integer(bytes), "ranks": .integer(communicator.worldSize),
+          "lockstep_us": microseconds(own), "mpi_us": microseconds(mpi),
+          "ratio": .number((mpi / own * 100).rounded() / 100),
+        ]).text)
+    } else {
+      printLine(
+        String(
+          format: "%12d %10.1f us %10.1f us  %6.2f", bytes, own * 1e6, mpi * 1e6, mpi / own))
+    }
+  }
+}
