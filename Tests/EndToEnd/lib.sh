@@ -58,6 +58,12 @@ without() { ! "$@"; }                                     # without CONDITION...
 same_bytes() { cmp -s "$1" "$2"; }                        # same_bytes FILE FILE
 is_empty_folder() { [[ -z $(ls -A "$1") ]]; }             # is_empty_folder FOLDER
 
+# The last launch warned of nothing, except that its ranks are more than the cores, or have few of
+# many: that depends on the machine.
+warns_of_nothing_but_cores() {
+  ! grep -Ev '^warning: [^ ]+: .*(mpirun -np|start [0-9]+ or fewer)' "$work/err" | grep -q .
+}
+
 # The last launch failed with one message of ours that fits the pattern.
 failed_with() { # failed_with CODE PATTERN
   exits "$1" && says_once err '^[Ee]rror: ' && grep -Eq -e "$2" "$work/err"

@@ -283,6 +283,27 @@ private func difference(_ a: [Float], _ b: [Float]) -> Float {
     }
   }
 
+  @Test("ranks that take different steps find out in that step")
+  func differentSteps() throws {
+    let found = try withRanks(3) { communicator in
+      let model = withRandomSource(seed: 1) { Linear(1, 1) }
+      let parallel = try DataParallel(model, communicator) { SGD($0) }
+      func step(_ samples: Range<Int>, _ rate: Double) throws {
+        _ = try parallel.step(samples: samples, learningRate: rate) { samples in
+          model(.ones([samples.count, 1])).mean()
+        }
+      }
+      try step(0..<3, 0.1)
+      #expect(throws: StepsDiffer.self) { try step(0..<3, communicator.rank == 1 ? 0.2 : 0.1) }
+      #expect(throws: StepsDiffer.self) {
+        try step(communicator.rank == 2 ? 3..<6 : 0..<3, 0.1)
+      }
+      try step(3..<6, 0.1)
+      return true
+    }
+    #expect(found.count == 3)
+  }
+
   @Test(
     "options that do not fit the ranks are explained",
     arguments: [

@@ -209,8 +209,11 @@ public final class DataParallel {
     require(!samples.isEmpty, "DataParallel.step: a global batch without samples")
     var clock = Clock()
     let slices = ownSlices(of: samples)
-    var header = StepHeader(
-      lossSums: Array(repeating: 0, count: sliceCount), gradientRanks: [])
+    var header = StepHeader(slices: sliceCount, parameters: arena.entries.count)
+    header.setTask([
+      UInt64(stepsDone), UInt64(bitPattern: Int64(samples.lowerBound)), UInt64(samples.count),
+      UInt64(bitPattern: Int64(epoch)), learningRate.bitPattern,
+    ])
     var isUsed = Array(repeating: false, count: arena.entries.count)
     statistics.begin()
     exchange?.begin()
@@ -248,8 +251,9 @@ public final class DataParallel {
     let result = Result(
       sampleCount: header.sampleCount, lossSum: header.lossSum, correctCount: header.correctCount,
       stops: header.stopRequests > 0)
-    guard header.nonFiniteRanks == 0 else {
+    guard header.nonFiniteRanks == 0, header.isSameTask(on: communicator.worldSize) else {
       exchange?.discard()
+      if header.nonFiniteRanks == 0 { throw StepsDiffer(step: stepsDone + 1) }
       throw NonFiniteStep(loss: result.loss)
     }
     if !options.synchronizesBatchNorm { statistics.merge(communicator) }
@@ -459,6 +463,23 @@ extension DataParallel.Options {
       )
     }
   }
+}
+
+/// Ranks that were about to make different updates; none was made.
+public struct StepsDiffer: AgreedError, ExitStatusProviding, CustomStringConvertible {
+  /// The step, counted from 1 on the rank that says so.
+  public let step: Int
+
+  /// What happened and what helps.
+  public var description: String {
+    """
+    at step \(step) the ranks have different numbers of steps behind them, batches, epochs or learning rates; the \
+    update was not made. These must follow from what all ranks know
+    """
+  }
+
+  /// The exit code 82.
+  public var exitStatus: ExitStatus { .replicasDiverged }
 }
 
 /// A loss that is infinite or not a number on some rank; the update was not made.

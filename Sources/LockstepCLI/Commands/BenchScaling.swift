@@ -1,0 +1,269 @@
+import ArgumentParser
+import CSignals
+import Foundation
+import Lockstep
+
+struct BenchScaling: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "scaling",
+    abstract: "Times the training step of a workload on different numbers of ranks.",
+    usage: "lockstep bench scaling --workload <name> [<options>]",
+    discussion: """
+      Starts bench step with each number of ranks, one after another. Prints a line for each, with \
+      speed-up and efficiency in samples per second against the fewest ranks, and writes \
+      scaling.csv, scaling.json and the picture scaling.svg.
+
+        lockstep bench scaling --workload cnn --ranks 1,2,4
+        lockstep bench scaling --workload cnn --ranks 8,16 --launcher srun
+
+      Exit codes, besides the usual ones: when ranks fail, theirs; 78 when the launcher does; 83 \
+      when they do not end in time. What was measured until then stays written.
+      """)
+
+  enum Scaling: String, EnumerableFlag {
+    case weak, strong
+
+    static func help(for value: Scaling) -> ArgumentHelp? {
+      switch value {
+      case .weak: "Every rank computes a batch of its own."
+      case .strong: "The ranks share one batch."
+      }
+    }
+  }
+
+  @Option(help: ArgumentHelp("A workload of bench step.", valueName: "name"))
+  var workload: String
+
+  @Option(
+    help: ArgumentHelp(
+      "Numbers of ranks, as in 1,2,4. Default: powers of two up to this machine's cores.",
+      valueName: "list"))
+  var ranks: String?
+
+  @Flag var scaling = Scaling.weak
+
+  @Option(help: ArgumentHelp("The threads of each rank.", valueName: "count"))
+  var threads = 1
+
+  @Option(help: ArgumentHelp("About how long to measure each.", valueName: "seconds"))
+  var seconds = 5.0
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      What starts several ranks, before -n and their number: words between blanks. Default: \
+      mpirun, with each rank on cores of its own. One rank is started without.
+      """, valueName: "command"))
+  var launcher: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The directory of the files. Default: scaling-<workload>.", valueName: "directory"))
+  var output: String?
+
+  func validate() throws {
+    if let launcher = LauncherEnvironment() {
+      throw ValidationError(
+        "bench scaling starts its ranks itself: call it without \(launcher.launcher.rawValue)")
+    }
+    do {
+      _ = try BenchStep.parse(stepOptions)
+    } catch {
+      throw ValidationError(BenchStep.message(for: error))
+    }
+    let counts = try rankCounts()
+    guard counts.last! > 1 else { return }
+    guard let program = launcherWords.first, isProgram(program) else {
+      throw ValidationError(
+        "there is no program '\(launcherWords.first ?? "")' to start ranks with; install Open MPI, "
+          + "or name another with --launcher")
+    }
+  }
+
+  func run() {
+    csignals_install()
+    withSession { _ in
+      let directory = output ?? "scaling-\(workload)"
+      try FileSystem().preflight(directory)
+      let counts = try rankCounts()
+      let crowded = counts.filter { launcher == nil && $0 * threads > Cores.count }
+      if !crowded.isEmpty {
+        printWarning(
+          "\(count(Cores.count, "core")) for \(crowded.map(String.init).joined(separator: ", ")) "
+            + "ranks of \(count(threads, "thread")): ranks that take turns say nothing about "
+            + "scaling")
+      }
+      var report = ScalingReport(
+        title: "\(workload), \(scaling) scaling, \(count(threads, "thread")) per rank",
+        machine: machine)
+      printLine("\(report.title); times in milliseconds")
+      printLine(ScalingReport.tableHead)
+      for ranks in counts {
+        let measurement = try measure(ranks)
+        report.measurements.append(measurement)
+        printLine(report.tableRow(measurement))
+        for (name, text) in [("csv", report.csv), ("json", report.json), ("svg", report.svg)] {
+          try FileSystem().replaceFile(directory.appendingPath("scaling.\(name)"), with: text)
+        }
+      }
+      return .success
+    }
+  }
+
+  /// The numbers of ranks in ascending order.
+  private func rankCounts() throws -> [Int] {
+    guard let ranks else {
+      return [1] + (1..<13).map { 1 << $0 }.filter { $0 * threads <= Cores.count }
+    }
+    let words = ranks.split(separator: ",", omittingEmptySubsequences: false)
+    let counts = Set(words.compactMap { Int($0) })
+    guard counts.count == words.count, counts.allSatisfy((1...4096).contains) else {
+      throw ValidationError(
+        "--ranks takes different numbers of 1...4096 with commas between, not '\(ranks)'")
+    }
+    return counts.sorted()
+  }
+
+  private var launcherWords: [String] {
+    (launcher ?? "mpirun").split(separator: " ").map(String.init)
+  }
+
+  private var stepOptions: [String] {
+    ["--workload=\(workload)", "--threads=\(threads)", "--seconds=\(seconds)", "--json"]
+      + (scaling == .strong ? ["--strong"] : [])
+  }
+
+  private var machine: [JSONValue.Member] {
+    [
+      JSONValue.Member("version", .string(Version.current)),
+      JSONValue.Member("workload", .string(workload)),
+      JSONValue.Member("scaling", .string(scaling.rawValue)),
+      JSONValue.Member("processor", .string(Environment.processor)),
+      JSONValue.Member("cores", .integer(Cores.count)),
+      JSONValue.Member("isa", .string(Threads.instructionSet)),
+      JSONValue.Member("openblas_core", .string(BLAS.coreName)),
+    ]
+  }
+
+  /// Whether the system finds an executable file of that name or path.
+  private func isProgram(_ name: String) -> Bool {
+    let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
+    let paths = name.contains("/") ? [name] : folders.map { String($0).appendingPath(name) }
+    return paths.contains { FileManager.default.isExecutableFile(atPath: $0) }
+  }
+
+  private func measure(_ ranks: Int) throws -> ScalingReport.Measurement {
+    var command = ranks == 1 ? [] : launcherWords + ["-n", "\(ranks)"]
+    if ranks > 1, launcher == nil { command += placement(ranks) }
+    command += [Bundle.main.executablePath ?? CommandLine.arguments[0], "bench", "step"]
+    let child = try Child(command + stepOptions)
+    let limit = 10 * seconds + 120
+    func failure(_ reason: String, _ status: ExitStatus) -> ConfigurationError {
+      // The indentation keeps apart what is said by whom.
+      let lines = child.errors.split(separator: "\n").suffix(30).map { "\n  \($0)" }.joined()
+      return ConfigurationError(
+        "\(count(ranks, "rank")): '\(command[0])' \(reason)" + (lines.isEmpty ? "" : ":\(lines)"),
+        exitStatus: status)
+    }
+    switch child.wait(seconds: limit) {
+    case nil: throw failure("did not end within \(Int(limit)) seconds", .stalled)
+    case 0: break
+    case let code?:
+      throw failure("failed with exit code \(code)", ExitStatus(rawValue: code) ?? .configuration)
+    }
+    guard let measurement = ScalingReport.Measurement(output: child.output) else {
+      throw failure("ended without a measurement", .configuration)
+    }
+    guard measurement.ranks == ranks else {
+      throw failure("started \(count(measurement.ranks, "rank"))", .configuration)
+    }
+    return measurement
+  }
+
+  /// Open MPI's options that give each rank cores of its own, if there are enough.
+  private func placement(_ ranks: Int) -> [String] {
+    if ranks * threads > Cores.count { return ["--bind-to", "none", "--oversubscribe"] }
+    // Bound ranks get cores of the whole machine, also those that this process may not use.
+    return Cores.areAll
+      ? ["--bind-to", "core", "--map-by", "slot:PE=\(threads)"] : ["--bind-to", "none"]
+  }
+}
+
+/// The processor cores that this process may use.
+private enum Cores {
+  /// How many there are; hardware threads of one core count once, as for mpirun.
+  static let count = Set(
+    Affinity.current.cores.map { core in
+      let path = "/sys/devices/system/cpu/cpu\(core)/topology/thread_siblings_list"
+      return (try? String(contentsOfFile: path, encoding: .utf8)) ?? "\(core)"
+    }
+  ).count
+
+  /// Whether they are all of the machine's.
+  static let areAll = Affinity.current.cores.count == ProcessInfo.processInfo.processorCount
+}
+
+/// A process whose output goes to temporary files: unlike a pipe, a file does not fill, and nobody
+/// who holds it open makes us wait.
+private struct Child {
+  private let process = Process()
+  private let outputFile: FileHandle
+  private let errorFile: FileHandle
+
+  /// Starts a command, whose program is looked for on the PATH.
+  init(_ command: [String]) throws {
+    func temporaryFile() throws -> FileHandle {
+      guard let file = tmpfile() else {
+        throw FileSystemError(.create, "a temporary file", code: errno)
+      }
+      defer { fclose(file) }
+      return FileHandle(fileDescriptor: dup(fileno(file)), closeOnDealloc: true)
+    }
+    outputFile = try temporaryFile()
+    errorFile = try temporaryFile()
+    // `env` looks on the PATH; mpirun takes an absolute path as a hint for its other machines.
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = command
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = outputFile
+    process.standardError = errorFile
+    try process.run()
+  }
+
+  /// Returns the exit code, 128 more than a signal's number, or nil when the time is over.
+  ///
+  /// Neither then nor after a signal to this process, which ends it, does the child go on.
+  func wait(seconds: Double) -> Int32? {
+    let end = Date(timeIntervalSinceNow: seconds)
+    while process.isRunning {
+      if csignals_requested() != 0 {
+        stop()
+        exit(128 + csignals_requested())
+      }
+      guard Date() < end else {
+        stop()
+        return nil
+      }
+      usleep(20_000)
+    }
+    let code = process.terminationStatus
+    return process.terminationReason == .uncaughtSignal ? 128 + code : code
+  }
+
+  /// Ends the child and what it has started: mpirun needs some time for that.
+  private func stop() {
+    for signal in [SIGTERM, SIGKILL] {
+      // The child leads a process group of its own.
+      kill(-process.processIdentifier, signal)
+      for _ in 0..<500 where process.isRunning { usleep(20_000) }
+    }
+  }
+
+  var output: String { text(outputFile) }
+  var errors: String { text(errorFile) }
+
+  private func text(_ file: FileHandle) -> String {
+    try? file.seek(toOffset: 0)
+    return String(decoding: (try? file.readToEnd()) ?? Data(), as: UTF8.self)
+  }
+}
