@@ -519,81 +519,27 @@ def training():
 
 
 class Generator:
-    """The numbers of the workloads, from a linear congruential generator that any language has.
+    """Numbers from a linear congruential generator that any language has.
 
-    The state is a 64-bit unsigned integer that starts at 1. For each number
+    The state is a 64-bit unsigned integer that starts at 1 unless told otherwise. For each number
         state = (state * 6364136223846793005 + 1442695040888963407) mod 2^64
         u = (state >> 40) / 2^24, from 0 to below 1 and exact in float32.
-    One generator draws all of a workload, row by row, in this order: for each layer its weight
-    [out, in], then its bias [out], both (2 u - 1) * (1 / sqrt(in)); the inputs, 2 u - 1; the
-    targets, which are labels floor(u * classes) or the numbers floor(2 u). All is computed in
-    float64 and rounded to float32 at the end.
     """
 
-    def __init__(self):
-        self.state = 1
+    def __init__(self, start=1):
+        self.state = start
 
     def draw(self, *shape):
-        state, numbers = self.state, np.empty(math.prod(shape))
-        for index in range(numbers.size):
-            state = (state * 6364136223846793005 + 1442695040888963407) & (2**64 - 1)
-            numbers[index] = (state >> 40) / 2**24
-        self.state = state
-        return torch.from_numpy(numbers.reshape(shape))
-
-
-def workloads():
-    """The first ten losses of the benchmarks' workloads in float32 and, as a measure, in float64.
-
-    Weights and data come from `Generator`. `NAME/sizes` are the widths of the layers, `NAME/batch`
-    the samples. `mlp-tiny` has a sigmoid after each layer and the mean binary cross-entropy with
-    one target of 0 or 1 a sample; `mlp-seed` and `mlp-small` have ReLU between the layers, and the
-    mean squared error with such targets, respectively the mean cross-entropy with labels.
-    `mlp-small` is the workload `mlp` with narrower layers and a smaller batch.
-    `NAME/first_weights`, `NAME/first_inputs` and `NAME/last_targets` are up to eight numbers each
-    for checking a generator, and `NAME/norm` is the Euclidean norm of all parameters after the ten
-    steps.
-    """
-    g = Goldens()
-    every = {
-        "mlp-tiny": ([2, 3, 1], 32, F.binary_cross_entropy, 0.1, 0),
-        "mlp-seed": ([784, 200, 1], 1000, F.mse_loss, 0.01, 0),
-        "mlp-small": ([784, 64, 64, 10], 16, F.cross_entropy, 0.01, 0.9),
-    }
-    for name, (sizes, batch, loss, rate, momentum) in every.items():
-        generator = Generator()
-        modules, parameters = [], []
-        for index, (inputs, outputs) in enumerate(zip(sizes, sizes[1:])):
-            scale = 1 / math.sqrt(inputs)
-            parameters.append((2 * generator.draw(outputs, inputs) - 1) * scale)
-            parameters.append((2 * generator.draw(outputs) - 1) * scale)
-            modules.append(nn.Linear(inputs, outputs))
-            if name == "mlp-tiny":
-                modules.append(nn.Sigmoid())
-            elif index < len(sizes) - 2:
-                modules.append(nn.ReLU())
-        model = nn.Sequential(*modules)
-        x = 2 * generator.draw(batch, sizes[0]) - 1
-        if loss is F.cross_entropy:
-            y = (generator.draw(batch) * sizes[-1]).floor().long()
-        else:
-            y = (generator.draw(batch, 1) * 2).floor()
-        settings = dict(sizes=sizes, batch=batch, learning_rate=rate, momentum=momentum)
-        for key, value in settings.items():
-            g.add(f"{name}/{key}", value)
-        g.add(f"{name}/first_weights", parameters[0].flatten()[:8].float())
-        g.add(f"{name}/first_inputs", x.flatten()[:8].float())
-        g.add(f"{name}/last_targets", y.flatten()[-8:].float())
-        for suffix, dtype in [("", torch.float32), (".float64", torch.float64)]:
-            model.to(dtype)
-            for parameter, value in zip(model.parameters(), parameters):
-                parameter.data = value.float().to(dtype)
-            targets = y if loss is F.cross_entropy else y.to(dtype)
-            history = train(model, x.float().to(dtype), targets, loss, rate, momentum, 10)
-            norm = torch.cat([p.detach().flatten() for p in model.parameters()]).norm()
-            g.add(f"{name}/losses{suffix}", history)
-            g.add(f"{name}/norm{suffix}", norm)
-    return g
+        """The next numbers u, row by row, in float64."""
+        count, mask = math.prod(shape), 2**64 - 1
+        states = np.array([self.state], np.uint64)
+        # So many steps at once: as many as are known already.
+        factor, addend = 6364136223846793005, 1442695040888963407
+        while states.size <= count:
+            states = np.concatenate([states, states * np.uint64(factor) + np.uint64(addend)])
+            factor, addend = factor * factor & mask, (factor * addend + addend) & mask
+        self.state = int(states[count])
+        return torch.from_numpy((states[1:count + 1] >> np.uint64(40)) / 2**24).reshape(shape)
 
 
 def state_dictionary():
@@ -626,7 +572,6 @@ def main():
         ("OptimizersTests", "clipping"): clipping,
         ("OptimizersTests", "schedules"): schedules,
         ("TrainingTests", "training"): training,
-        ("TrainingTests", "workloads"): workloads,
         ("TrainingTests", "mlp"): state_dictionary,
     }
     for (tests, name), make in files.items():

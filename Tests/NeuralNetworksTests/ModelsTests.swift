@@ -1,6 +1,63 @@
+import Foundation
 import NeuralNetworks
 import TensorCore
+import TestSupport
 import Testing
+
+/// A model that `Goldens/make_goldens_models.py` has run in PyTorch.
+private struct GoldenModel: Sendable, CustomTestStringConvertible {
+  let name: String
+  let inputs: Shape
+  /// How large errors of a gradient may be, measured by its norm.
+  let tolerance: Double
+  let makeModel: @Sendable () -> any Layer
+
+  /// A model, the shape of its inputs, and a tolerance that fits it.
+  ///
+  /// Rounding to float32 moves gradients by 1e-6 of their norm, or 1e-5 behind batch normalisation.
+  /// In a deep network it also decides for some of a million units whether ReLU lets them pass:
+  /// PyTorch's own gradients in float32 and float64 differ by up to 0.08 then. Those of a wrong
+  /// network differ by about 1.
+  init(
+    _ name: String, _ inputs: Shape, tolerance: Double = 1e-5,
+    makeModel: @escaping @Sendable () -> any Layer
+  ) {
+    self.name = name
+    self.inputs = inputs
+    self.tolerance = tolerance
+    self.makeModel = makeModel
+  }
+
+  static let all =
+    [
+      GoldenModel("lenet", [2, 1, 28, 28]) {
+        ConvolutionalNetworks.leNet(channels: 1, size: 28, classes: 5)
+      },
+      GoldenModel("cnn", [2, 1, 28, 28]) {
+        ConvolutionalNetworks.cnn(channels: 1, size: 28, classes: 5)
+      },
+      GoldenModel("gpt", [2, 6]) {
+        GPT(GPT.Options(vocabulary: 11, context: 8, layers: 2, heads: 2, width: 8))
+      },
+    ]
+    + [11, 13, 16, 19].map { depth in
+      GoldenModel("vgg\(depth)", [2, 3, 32, 32]) {
+        VGG(depth: depth, size: 32, classes: 5, hidden: 16, dropout: 0)
+      }
+    }
+    + [(18, 0.01), (34, 0.1), (50, 0.1)].flatMap { depth, tolerance in
+      [
+        GoldenModel("resnet\(depth)-cifar", [2, 3, 32, 32], tolerance: tolerance) {
+          ResNet(depth: depth, stem: .cifar, classes: 5)
+        },
+        GoldenModel("resnet\(depth)", [4, 3, 64, 64], tolerance: tolerance) {
+          ResNet(depth: depth, stem: .imageNet, classes: 5)
+        },
+      ]
+    }
+
+  var testDescription: String { name }
+}
 
 @Suite("Models")
 struct ModelsTests {
@@ -40,6 +97,46 @@ struct ModelsTests {
       ]))
     #expect(gpt.ownName(ofForeign: "transformer.h.0.attn.c_attn.bias") == "h.0.attn.c_attn.bias")
     #expect(gpt.ownName(ofForeign: "h.0.attn.bias") == nil)
+  }
+
+  @Test("outputs and gradients are PyTorch's", arguments: GoldenModel.all)
+  fileprivate func goldens(_ golden: GoldenModel) throws {
+    let goldens = try Goldens("models", in: .module)
+    let model = golden.makeModel()
+    var generator = GoldenGenerator()
+    for (name, parameter) in model.namedParameters() { generator.fill(parameter, named: name) }
+    let inputs =
+      model is GPT
+      ? generator.integers(golden.inputs, below: 11) : generator.uniform(golden.inputs)
+    let output = model(inputs)
+    #expect(
+      try goldens["\(golden.name)/output"]
+        .mismatch(output, tolerance: 1e-5, relativeTo: .largest) == nil)
+    output.backward(gradient: generator.uniform(output.shape))
+
+    let rows = try goldens["\(golden.name)/gradients"]
+    let parameters = model.namedParameters()
+    try #require(rows.shape == [parameters.count, 2])
+    // What batch normalisation makes zero in exact numbers is a remainder of cancellation here.
+    let smallest = golden.tolerance * 0.01 * rows.values.max()!
+    var wrong: [String] = []
+    for (index, (name, parameter)) in parameters.enumerated() {
+      var (squares, sum) = (0.0, 0.0)
+      for (place, number) in try #require(parameter.grad, "\(name)").doubles().enumerated() {
+        squares += number * number
+        sum += number * (Double(place % 101) / 50 - 1)
+      }
+      let mismatch = rows.selected(index).mismatch(
+        [squares.squareRoot(), sum], tolerance: golden.tolerance, relativeTo: .largest,
+        smallest: smallest)
+      if let mismatch { wrong.append("\(name): \(mismatch)") }
+    }
+    #expect(wrong.isEmpty)
+  }
+
+  @Test("every golden is compared")
+  func complete() throws {
+    #expect(try Goldens("models", in: .module).cases == Set(GoldenModel.all.map(\.name)))
   }
 
   @Test("outputs have a number for each class, and gradients reach every parameter")

@@ -104,6 +104,35 @@ struct AutogradTests {
     #expect(grad(of: leaf([1]) * 2, withRespectTo: [x])[0] == nil)
   }
 
+  @Test("valueAndGrad differentiates a function and leaves its inputs alone")
+  func functionOfTensors() async {
+    let (x, y, unused) = (Tensor([2.0, 3.0]), leaf([5]), Tensor([[1, 2]] as [[Float]]))
+    let outside = leaf([7])
+    func check() {
+      let (value, gradients) = valueAndGrad(at: [x, y, unused]) { leaves in
+        (leaves[0] * leaves[0] * leaves[1] * outside).sum()
+      }
+      #expect(value.item() == 13 * 5 * 7)
+      #expect(gradients.map { $0.doubles() } == [[140, 210], [91], [0, 0]])
+      #expect(gradients[2].shape == [1, 2] && gradients[2].dataType == .float32)
+      #expect(!value.requiresGrad && gradients.allSatisfy { !$0.requiresGrad })
+    }
+    check()
+    withoutGrad { check() }
+    #expect(!x.requiresGrad && x.grad == nil && y.grad == nil && outside.grad == nil)
+
+    let constant = valueAndGrad(at: [x]) { _ in Tensor([4.0]) }
+    #expect(constant.value.item() == 4 && constant.gradients[0].doubles() == [0, 0])
+    struct Refusal: Error {}
+    #expect(throws: Refusal.self) { try valueAndGrad(at: [x]) { _ in throw Refusal() } }
+
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      _ = valueAndGrad(at: [Tensor([1.0, 2.0])]) { $0[0] * 2 }
+    }
+    let message = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+    #expect(message.contains("valueAndGrad") && message.contains("[2]"))
+  }
+
   @Test("gradients of gradients")
   func secondOrder() {
     let x = leaf([2])

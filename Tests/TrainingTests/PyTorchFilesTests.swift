@@ -10,9 +10,9 @@ import Training
     Sequential(Linear(64, hidden), ReLU(), Linear(hidden, 10))
   }
 
-  private func file() throws -> SafetensorsFile {
+  private func file(_ name: String = "mlp") throws -> SafetensorsFile {
     let url = Bundle.module.url(
-      forResource: "mlp", withExtension: "safetensors", subdirectory: "Goldens")
+      forResource: name, withExtension: "safetensors", subdirectory: "Goldens")
     return try SafetensorsFile(path: try #require(url).path)
   }
 
@@ -92,5 +92,44 @@ import Training
       try loadWeights(of: shallower, from: file)
     }
     #expect(unexpected.difference.unexpected == ["2.bias", "2.weight"])
+  }
+
+  @Test("a GPT-2 file of Hugging Face gives PyTorch's logits, however it was saved")
+  func gpt2() throws {
+    let goldens = try Goldens("gpt2", in: .module)
+    func check(_ file: SafetensorsFile) throws {
+      let model = GPT(GPT.Options(vocabulary: 11, context: 8, layers: 2, heads: 2, width: 8))
+      try loadWeights(of: model, from: file)
+      let logits = model(try goldens["tokens"].tensor(.int32))
+      #expect(
+        try goldens["logits"].mismatch(logits, tolerance: 1e-5, relativeTo: .largest) == nil)
+    }
+    // The bare transformer with masks of numbers, as the file of GPT-2 itself.
+    let bare = try file("gpt2")
+    #expect(bare["h.1.attn.bias"]?.shape == [1, 1, 8, 8])
+    try check(bare)
+
+    // The language model with all that versions of Hugging Face's library have added: a prefix, the
+    // output layer, which is the token embedding, masks of truth values and what they mask with.
+    func copy(_ entry: SafetensorsFile.Entry, _ name: String) throws -> SafetensorsTensor {
+      SafetensorsTensor(name: name, shape: entry.shape, floats: try bare.floats(of: entry))
+    }
+    var tensors = try bare.entries.filter { !$0.name.hasSuffix(".attn.bias") }
+      .map { try copy($0, "transformer.\($0.name)") }
+    tensors.append(try copy(try #require(bare["wte.weight"]), "lm_head.weight"))
+    for layer in 0..<2 {
+      let attention = "transformer.h.\(layer).attn"
+      tensors += [
+        SafetensorsTensor(name: "\(attention).bias", dataType: .bool, shape: [1, 1, 8, 8]) {
+          write in
+          let mask = (0..<64).map { UInt8($0 % 8 <= $0 / 8 ? 1 : 0) }
+          try mask.withUnsafeBytes { try write($0) }
+        },
+        SafetensorsTensor(name: "\(attention).masked_bias", shape: [], floats: [-10_000]),
+      ]
+    }
+    var data = Data()
+    try SafetensorsWriter(tensors).write { data.append(contentsOf: $0) }
+    try check(try SafetensorsFile(data: data, path: "memory"))
   }
 }

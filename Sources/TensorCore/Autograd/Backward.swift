@@ -131,6 +131,34 @@ public func grad(
   return inputs.map { found[key($0)] }
 }
 
+/// The value of a function, which must be a single number, and its gradients at `inputs`, in order;
+/// zeros for an input that it does not depend on.
+///
+///     let (loss, gradients) = valueAndGrad(at: [weight, bias]) { leaves in
+///       (x.linear(weight: leaves[0], bias: leaves[1]) - y).squared().mean()
+///     }
+///
+/// The function is given leaves that share the memory of `inputs`. The inputs need not require
+/// gradients, and nobody's `grad` changes. The value and the gradients have no graph; for gradients
+/// of gradients there is `grad(of:withRespectTo:createGraph:)`.
+public func valueAndGrad(
+  at inputs: [Tensor], _ function: ([Tensor]) throws -> Tensor
+) rethrows -> (value: Tensor, gradients: [Tensor]) {
+  let leaves = inputs.map { input in
+    let leaf = input.detached()
+    leaf.requiresGrad = true
+    return leaf
+  }
+  let value = try withGradientMode(true) { try function(leaves) }
+  require(
+    value.count == 1, "valueAndGrad: the value is no single number, its shape is \(value.shape)")
+  let gradients =
+    value.requiresGrad ? grad(of: value, withRespectTo: leaves) : leaves.map { _ in nil }
+  return (
+    value.detached(), zip(leaves, gradients).map { $1 ?? .zeros($0.shape, $0.dataType) }
+  )
+}
+
 /// One walk over the graph, from a result back to its leaves.
 private struct BackwardPass {
   var retainsGraph: Bool
