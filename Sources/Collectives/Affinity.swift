@@ -24,14 +24,45 @@ public struct Affinity: Equatable, Sendable {
   }
 
   /// The cores of this process; all of the machine when the system does not tell.
-  public static var current: Affinity {
+  public static var current: Affinity { Affinity(ofProcess: "self") }
+
+  /// The cores of the process that started this one; all of the machine when the system does not
+  /// tell.
+  static var parent: Affinity { Affinity(ofProcess: String(getppid())) }
+
+  private init(ofProcess process: String) {
     // The mask of `sched_getaffinity`, which the C library hides from Swift.
     let label = "Cpus_allowed_list:"
-    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
     let line = status.split(separator: "\n").first { $0.hasPrefix(label) }
     let list = line?.dropFirst(label.count).trimmingCharacters(in: .whitespaces)
-    return list.flatMap(Affinity.init(list:))
+    self =
+      list.flatMap(Affinity.init(list:))
       ?? Affinity(cores: Array(0..<ProcessInfo.processInfo.processorCount))
+  }
+
+  /// The cores in the kernel's notation, such as `0-3,8`.
+  public var list: String {
+    var runs: [ClosedRange<Int>] = []
+    for core in cores {
+      if let last = runs.last, last.upperBound == core - 1 {
+        runs[runs.count - 1] = last.lowerBound...core
+      } else {
+        runs.append(core...core)
+      }
+    }
+    return runs.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
+      .joined(separator: ",")
+  }
+
+  /// How many hardware threads a core of this machine has, each of which the kernel calls a core.
+  static var hardwareThreadsPerCore: Int {
+    let path = "/sys/devices/system/cpu/cpu\(current.cores.first ?? 0)/topology/"
+    let list = try? String(contentsOfFile: path + "thread_siblings_list", encoding: .utf8)
+    let siblings = list.flatMap {
+      Affinity(list: $0.trimmingCharacters(in: .whitespacesAndNewlines))
+    }
+    return siblings?.cores.count ?? 1
   }
 
   /// How many threads a rank should use so that the ranks of a machine do not get in each other's
@@ -44,20 +75,5 @@ public struct Affinity: Equatable, Sendable {
     let share = masks[rank].cores.reduce(0.0) { $0 + 1 / Double(ranksOfCore[$1] ?? 1) }
     // Thirds and sevenths do not add up exactly.
     return max(1, Int(share + 1e-6))
-  }
-}
-
-extension Communicator {
-  /// Returns how many threads this rank should use, from the masks of the ranks of its machine.
-  ///
-  /// Collective: all ranks call it.
-  public func threadsPerRank(_ affinity: Affinity = .current) -> Int {
-    let own = [nodeLeader] + affinity.cores
-    let all = allGather(own.map(String.init).joined(separator: " ")).map { text in
-      text.split(separator: " ").compactMap { Int($0) }
-    }
-    let neighbours = all.filter { $0.first == nodeLeader }
-    return Affinity.threads(
-      ofRank: localRank, masks: neighbours.map { Affinity(cores: Array($0.dropFirst())) })
   }
 }

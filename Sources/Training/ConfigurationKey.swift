@@ -171,6 +171,9 @@ extension ConfigurationKey {
       integer(
         "model.width", \.model.width, 1...(1 << 20), unit: "units",
         "gpt: the width of the residual stream"),
+      text(
+        "model.weights", \.model.weights,
+        "a safetensors file with the initial weights, PyTorch's names; empty draws them at random"),
 
       word("data.kind", \.data.kind, "the embedded digits, or the format of the files"),
       text("data.path", \.data.path, "the file or directory of the data; digits need none"),

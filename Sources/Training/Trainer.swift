@@ -65,7 +65,15 @@ public final class Trainer {
       outputs: objective.outputs(for: trainingData.targetKind), objective: objective,
       standardization: data.standardization, codec: data.codec)
     let (inputShape, outputs) = (signature.inputShape, signature.outputs)
-    model = try communicator.agreeing { try makeModel(inputShape, outputs) }
+    let isRoot = communicator.isRoot
+    model = try communicator.agreeing {
+      let model = try makeModel(inputShape, outputs)
+      // The other ranks get rank zero's.
+      if isRoot, !configuration.model.weights.isEmpty {
+        try loadWeights(of: model, from: SafetensorsFile(path: configuration.model.weights))
+      }
+      return model
+    }
     sampler = GlobalBatchSampler(
       for: trainingData, globalBatch: training.globalBatch, seed: seed)
     totalSteps =

@@ -24,6 +24,8 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
     public var heads = 4
     /// The width of the residual stream.
     public var width = 128
+    /// A safetensors file with the initial weights; empty draws them at random.
+    public var weights = ""
 
     /// The defaults.
     public init() {}

@@ -15,11 +15,11 @@ struct DoctorCommand: ParsableCommand {
   func run() {
     withSession { communicator in
       var report = DoctorReport()
-      let threads = communicator.threadsPerRank()
-      Threads.count = threads
+      let cores = communicator.findCorePlacement()
+      Threads.count = cores.threads
       report.checkProgram()
       report.checkBLAS()
-      report.checkRanks(communicator, threads: threads)
+      report.checkRanks(communicator, cores)
       report.checkCollectives(communicator)
       report.checkSpeed(communicator)
       if communicator.isRoot {
@@ -93,29 +93,21 @@ private struct DoctorReport {
     }
   }
 
-  mutating func checkRanks(_ communicator: any Communicator, threads: Int) {
-    let own = [
-      ProcessInfo.processInfo.hostName, String(Affinity.current.cores.count), String(threads),
-      Threads.instructionSet, BLAS.coreName,
-    ]
+  mutating func checkRanks(_ communicator: any Communicator, _ cores: CorePlacement) {
+    let own = [Threads.instructionSet, BLAS.coreName]
     let all = communicator.allGather(own.joined(separator: "\t"))
     let rows = all.map { $0.split(separator: "\t").map(String.init) }
-    let hosts = Set(rows.map { $0[0] }).count
     let ranks = communicator.worldSize
     if ranks == 1, LauncherEnvironment() == nil {
       add(.ok, "ranks", "1, without a launcher; for more: mpirun -np N lockstep …")
     } else {
-      add(.ok, "ranks", "\(ranks) on \(count(hosts, "host")), \(MPICommunicator.libraryVersion)")
-    }
-    add(.ok, "threads", "\(threads) per rank")
-    let cores = ProcessInfo.processInfo.activeProcessorCount
-    if ranks > 1, communicator.localSize > cores {
       add(
-        .warning, "threads",
-        "\(communicator.localSize) ranks share \(count(cores, "core")): they will wait for each "
-          + "other; start fewer")
+        .ok, "ranks",
+        "\(ranks) on \(count(cores.machines.count, "host")), \(MPICommunicator.libraryVersion)")
     }
-    for (index, name) in [(3, "kernels"), (4, "OpenBLAS core")]
+    add(.ok, "threads", "\(cores.threads) per rank")
+    for warning in cores.warnings() { add(.warning, "cores", warning) }
+    for (index, name) in [(0, "kernels"), (1, "OpenBLAS core")]
     where Set(rows.map { $0[index] }).count > 1 {
       let values = rows.enumerated().map { "rank \($0.offset): \($0.element[index])" }
       add(.fail, name, "differ between ranks (\(values.joined(separator: ", "))), so results would")
@@ -176,14 +168,19 @@ private struct DoctorReport {
     }
   }
 
+  /// Open MPI's messages between ranks of a machine pass through files of 4 MiB, one per rank.
   mutating func checkSharedMemory(ranks: Int) {
     guard ranks > 1 else { return }
     let attributes = try? FileManager.default.attributesOfFileSystem(forPath: "/dev/shm")
     guard let free = attributes?[.systemFreeSize] as? Int else { return }
     let megabytes = free >> 20
-    add(
-      megabytes < 128 ? .warning : .ok, "shared mem",
-      "\(grouped(megabytes)) MiB free in /dev/shm"
-        + (megabytes < 128 ? "; in a container start it with --shm-size=1g" : ""))
+    if megabytes < 4 * ranks {
+      add(
+        .warning, "shared mem",
+        "\(grouped(megabytes)) MiB free in /dev/shm, where Open MPI may need \(4 * ranks) MiB for "
+          + "messages; in a container start it with --shm-size=1g")
+    } else {
+      add(.ok, "shared mem", "\(grouped(megabytes)) MiB free in /dev/shm for Open MPI's messages")
+    }
   }
 }

@@ -59,8 +59,12 @@ struct TrainCommand: ParsableCommand {
     let configuration = try communicator.agreeing {
       try ConfigurationFile.configuration(path: config, overrides: overrides)
     }
+    let cores = communicator.findCorePlacement()
     let threads = configuration.distributed.threadsPerRank
-    Threads.count = threads > 0 ? threads : communicator.threadsPerRank()
+    Threads.count = threads > 0 ? threads : cores.threads
+    if communicator.isRoot {
+      cores.warnings(threadsPerRank: threads > 0 ? threads : nil).forEach(printWarning)
+    }
     let trainer = try Trainer(configuration, communicator)
     try AgreementCheck.run(
       ["--max-steps": maxSteps.map(String.init) ?? "none", "--dry-run": String(dryRun)],
