@@ -210,6 +210,7 @@ static void sum_tree_range(const void *context, size_t begin, size_t end) {
     vf waiting[MAX_LEVELS];
     int levels = 0;
     for (size_t k = 0; k < job.terms; k++) {
+      FETCH_AHEAD(job.x[k] + i);
       vf sum = GET(vf, job.x[k]);
       for (size_t carry = k; carry & 1; carry >>= 1) sum = waiting[--levels] + sum;
       waiting[levels++] = sum;
@@ -219,9 +220,19 @@ static void sum_tree_range(const void *context, size_t begin, size_t end) {
     PUT(job.y, sum);
   });
 }
+static void sum_of_two_ahead_range(const void *context, size_t begin, size_t end) {
+  const struct sum_tree_job job = *(const struct sum_tree_job *)context;
+  const float *a = job.x[0], *b = job.x[1];
+  FOR_VECTORS(F32_LANES, begin, end, {
+    FETCH_AHEAD(a + i);
+    FETCH_AHEAD(b + i);
+    PUT(job.y, GET(vf, a) + GET(vf, b));
+  });
+}
 static void sum_tree_f32(float *y, const float *const *x, size_t terms, size_t n) {
   if (terms == 2) {
-    sum_of_two_f32(y, x[0], x[1], n);
+    const struct sum_tree_job job = {y, x, terms};
+    for_range(sum_of_two_ahead_range, &job, n, GRAIN_MEMORY);
   } else if (terms > 0) {
     const struct sum_tree_job job = {y, x, terms};
     for_range(sum_tree_range, &job, n, GRAIN_MEMORY);

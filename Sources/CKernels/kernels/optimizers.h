@@ -12,6 +12,8 @@ INLINE void sgd_some(const struct sgd_job *pointer, size_t begin, size_t end, bo
   const struct sgd_job job = *pointer;
   const float fresh = 1 - job.dampening;
   FOR_VECTORS(F32_LANES, begin, end, {
+    FETCH_AHEAD(job.w + i);
+    if (has_momentum && !first) FETCH_AHEAD(job.velocity + i);
     const vf w = GET(vf, job.w);
     vf g = job.scale * GET(vf, job.grad) + job.weight_decay * w;
     if (has_momentum) {
@@ -53,6 +55,9 @@ struct adamw_job {
 static void adamw_range(const void *context, size_t begin, size_t end) {
   const struct adamw_job job = *(const struct adamw_job *)context;
   FOR_VECTORS(F32_LANES, begin, end, {
+    FETCH_AHEAD(job.w + i);
+    FETCH_AHEAD(job.m + i);
+    FETCH_AHEAD(job.v + i);
     const vf g = GET(vf, job.grad);
     vf m = GET(vf, job.m);
     m += job.fresh1 * (g - m);

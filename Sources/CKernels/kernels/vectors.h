@@ -107,6 +107,10 @@ INLINE void load_some(void *vector, const void *from, size_t size, size_t bytes)
     memcpy(p, &stored_, sizeof stored_);  \
   })
 
+// Asks for what a loop over long arrays will read soon. Processors do so themselves, but stop where a
+// page ends, and memory that processes share mostly comes in small pages.
+#define FETCH_AHEAD(p) __builtin_prefetch((const char *)(p) + 2048)
+
 // Does the body for i = begin, begin + lanes, ... below end. `count` is the number of lanes in use:
 // a constant but for the last time. GET and PUT are for use in the body.
 #define FOR_VECTORS(lanes, begin, end, ...)        \

@@ -173,7 +173,7 @@ final class GradientExchange {
         }
       } else {
         while engine.finishedBuckets <= base + index {
-          if driver == nil { engine.advance() }
+          if let driver { driver.hurry() } else { engine.advance() }
           sched_yield()
         }
         body(share, arena.gradients.baseAddress! + share.lowerBound)
@@ -275,9 +275,11 @@ private final class Engine: @unchecked Sendable {
   var isStepFinished: Bool { finishedBuckets >= base + buckets.count }
 
   /// Starts the sums of buckets that are final on all ranks of this machine, and moves on those that
-  /// are under way.
-  func advance() {
-    guard !sumsAreLocal, !buckets.isEmpty else { return }
+  /// are under way. Returns whether any has started or ended.
+  @discardableResult
+  func advance() -> Bool {
+    guard !sumsAreLocal, !buckets.isEmpty else { return false }
+    let before = (nextToStart, underWay.count)
     while nextToStart < buckets.count, isPublished(nextToStart) {
       let share = shares[nextToStart]
       if !share.isEmpty {
@@ -293,6 +295,7 @@ private final class Engine: @unchecked Sendable {
     if nextToStart == buckets.count, underWay.isEmpty, ended == nil { ended = .now }
     let done = base + (underWay.first?.bucket ?? nextToStart)
     if finished.load(ordering: .relaxed) != done { finished.store(done, ordering: .releasing) }
+    return (nextToStart, underWay.count) != before
   }
 
   /// Adds up the gradients of this machine's ranks.
@@ -313,7 +316,11 @@ private final class Engine: @unchecked Sendable {
 
 /// A thread that advances sums across machines, asleep most of the time.
 private final class Driver: Sendable {
+  /// Microseconds between two looks at the network. Each look costs those who compute a change of
+  /// threads, so they become rarer while nothing is done, up to what the system's buffers bridge.
+  private static let pauses = 100...1000
   private let isStopped = Atomic(false)
+  private let isWaitedFor = Atomic(false)
   private let wakeUp = DispatchSemaphore(value: 0)
 
   init(_ engine: Engine) {
@@ -322,10 +329,13 @@ private final class Driver: Sendable {
         wakeUp.wait()
         if isStopped.load(ordering: .acquiring) { return }
         engine.begin()
+        isWaitedFor.store(false, ordering: .relaxed)
+        var pause = Driver.pauses.lowerBound
         repeat {
-          engine.advance()
-          // A tenth of a millisecond is little for a network, and leaves the core to the others.
-          if !engine.isStepFinished { usleep(100) }
+          let hasMoved = engine.advance()
+          if engine.isStepFinished { break }
+          pause = hasMoved ? Driver.pauses.lowerBound : min(2 * pause, Driver.pauses.upperBound)
+          if isWaitedFor.load(ordering: .relaxed) { sched_yield() } else { usleep(UInt32(pause)) }
         } while !engine.isStepFinished && !isStopped.load(ordering: .acquiring)
       }
     }
@@ -335,6 +345,9 @@ private final class Driver: Sendable {
 
   /// Advances the sums of a step to their end.
   func wake() { wakeUp.signal() }
+
+  /// Says that there is nothing else to do than to wait for the sums.
+  func hurry() { isWaitedFor.store(true, ordering: .relaxed) }
 
   func stop() {
     isStopped.store(true, ordering: .releasing)
