@@ -25,8 +25,9 @@ public enum BLAS {
   private static let smallProduct = 4096
   /// Products with fewer multiplications than this stay on one thread.
   private static let parallelProduct = 1 << 19
-  /// Into how many parts a product is cut for any number of threads. More of them would keep more
-  /// threads busy, and repeat more of the packing on each.
+  /// Into how many parts a product is cut for any number of threads.
+  ///
+  /// More of them would keep more threads busy, and repeat more of the packing on each.
   private static let fixedParts = 8
 
   /// c = a b, or c += a b when `adds`: a is [m, k], b [k, n] in any layout, c [m, n] dense.

@@ -148,17 +148,27 @@ public final class RunLock {
     /// When the process started, in the kernel's ticks: it tells the holder from a later process of
     /// its number.
     let start: Int
+    /// The Slurm job that the process belongs to, empty without one, and how often it had been
+    /// started again.
+    let job: String
+    let restarts: Int
 
     static func current() -> Holder {
       let process = Int(getpid())
+      let environment = ProcessInfo.processInfo.environment
       return Holder(
         host: ProcessInfo.processInfo.hostName, process: process,
-        start: startTicks(of: process) ?? 0)
+        start: startTicks(of: process) ?? 0, job: environment["SLURM_JOB_ID"] ?? "",
+        restarts: Int(environment["SLURM_RESTART_COUNT"] ?? "") ?? 0)
     }
 
-    /// Whether the holder surely is no more; of another host nothing is known.
-    var isGone: Bool {
-      guard host == ProcessInfo.processInfo.hostName else { return false }
+    /// Whether the holder surely is no more.
+    ///
+    /// Of another host nothing is known, unless this is the same job after it was put back into the
+    /// queue: Slurm ends all processes of a job before it starts it again.
+    func isGone(asSeenBy own: Holder) -> Bool {
+      if !job.isEmpty, job == own.job, restarts < own.restarts { return true }
+      guard host == own.host else { return false }
       guard let process = pid_t(exactly: process), process > 0 else { return true }
       if kill(process, 0) != 0 && errno == ESRCH { return true }
       guard let fields = Holder.statFields(of: Int(process)) else { return false }
@@ -183,20 +193,25 @@ public final class RunLock {
     var text: String {
       JSONValue.object([
         "host": .string(host), "pid": .integer(process), "start": .integer(start),
+        "job": .string(job), "restarts": .integer(restarts),
       ]).text + "\n"
     }
 
-    init(host: String, process: Int, start: Int) {
+    init(host: String, process: Int, start: Int, job: String, restarts: Int) {
       self.host = host
       self.process = process
       self.start = start
+      self.job = job
+      self.restarts = restarts
     }
 
     init?(parsing bytes: [UInt8]) {
       guard let json = try? JSONValue(parsing: bytes), let host = json["host"]?.stringValue,
         let process = json["pid"]?.integerValue, let start = json["start"]?.integerValue
       else { return nil }
-      self.init(host: host, process: process, start: start)
+      self.init(
+        host: host, process: process, start: start, job: json["job"]?.stringValue ?? "",
+        restarts: json["restarts"]?.integerValue ?? 0)
     }
   }
 
@@ -232,8 +247,8 @@ public final class RunLock {
       throw RunDirectoryError.unreadableLock(path: directory)
     }
     // The processes of a killed job may outlive its launcher by a moment.
-    for _ in 0..<20 where !other.isGone { usleep(100_000) }
-    guard other.isGone else {
+    for _ in 0..<20 where !other.isGone(asSeenBy: holder) { usleep(100_000) }
+    guard other.isGone(asSeenBy: holder) else {
       throw RunDirectoryError.inUse(path: directory, host: other.host, process: other.process)
     }
     try fileSystem.remove(path)

@@ -72,7 +72,9 @@ extension TrainingConfiguration {
   /// The values that must be the same on all ranks, by key: those that decide what is computed,
   /// and when ranks wait for each other.
   var comparableValues: [String: String] {
-    let own = ["name", "model.weights", "data.path", "checkpoint.keep", "distributed.threadsPerRank"]
+    let own = [
+      "name", "model.weights", "data.path", "checkpoint.keep", "distributed.threadsPerRank",
+    ]
     let keys = ConfigurationKey.all().filter { key in
       !own.contains(key.path) && !key.path.hasPrefix("logging.")
     }

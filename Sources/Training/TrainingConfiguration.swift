@@ -169,7 +169,7 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
 
   /// How ranks work together.
   public struct Distributed: Sendable, Equatable, Codable {
-    /// The fixed parts of a batch that make runs on 1, 2, 4, ... ranks equal to the bit; 0 is none.
+    /// The fixed parts of a batch that make runs on any number of ranks equal to the bit; 0 is none.
     public var shards = 0
     /// The megabytes of gradient that are summed at a time across machines; 0 is all at once.
     public var bucketMegabytes = 4.0

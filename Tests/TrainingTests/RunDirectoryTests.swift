@@ -109,6 +109,23 @@ import Training
     #expect(try directory.names() == ["LOCK"])
   }
 
+  @Test("a job that was put back into the queue takes over its lock from another host")
+  func requeuedJob() async {
+    await #expect(processExitsWith: .success) {
+      let directory = try TemporaryDirectory()
+      let run = RunDirectory(path: directory.path)
+      let lock = #"{"host":"elsewhere.example","pid":1,"start":1,"job":"17","restarts":0}"#
+      try directory.write(lock, to: "LOCK")
+      setenv("SLURM_JOB_ID", "17", 1)
+      #expect(throws: RunDirectoryError.self) { try run.lock() }
+      setenv("SLURM_RESTART_COUNT", "1", 1)
+      try run.lock().release()
+      try directory.write(lock, to: "LOCK")
+      setenv("SLURM_JOB_ID", "18", 1)
+      #expect(throws: RunDirectoryError.self) { try run.lock() }
+    }
+  }
+
   @Test("of many that want a dead job's directory one gets it")
   func contendedLock() async throws {
     let directory = try TemporaryDirectory()

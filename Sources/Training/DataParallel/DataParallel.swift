@@ -26,8 +26,10 @@ public final class DataParallel {
   /// What can be chosen.
   public struct Options: Sendable, Equatable {
     /// The fixed parts of a global batch whose gradients are added up in a fixed order, so that the
-    /// weights get the same bits on any number of ranks; a power of two, as is then the number of
-    /// ranks, which divides it. With 0 runs on different numbers of ranks agree to rounding.
+    /// weights get the same bits on any number of ranks.
+    ///
+    /// A power of two, as is then the number of ranks, which divides it. With 0, runs on different
+    /// numbers of ranks agree to rounding.
     public var shards = 0
     /// The parts in which a rank computes its slice, or its shards, to save memory.
     public var microBatches = 1

@@ -275,7 +275,9 @@ private final class Engine: @unchecked Sendable {
   var isStepFinished: Bool { finishedBuckets >= base + buckets.count }
 
   /// Starts the sums of buckets that are final on all ranks of this machine, and moves on those that
-  /// are under way. Returns whether any has started or ended.
+  /// are under way.
+  ///
+  /// Returns whether any has started or ended.
   @discardableResult
   func advance() -> Bool {
     guard !sumsAreLocal, !buckets.isEmpty else { return false }
@@ -316,8 +318,10 @@ private final class Engine: @unchecked Sendable {
 
 /// A thread that advances sums across machines, asleep most of the time.
 private final class Driver: Sendable {
-  /// Microseconds between two looks at the network. Each look costs those who compute a change of
-  /// threads, so they become rarer while nothing is done, up to what the system's buffers bridge.
+  /// Microseconds between two looks at the network.
+  ///
+  /// Each look costs those who compute a change of threads, so they become rarer while nothing is
+  /// done, up to what the system's buffers bridge.
   private static let pauses = 100...1000
   private let isStopped = Atomic(false)
   private let isWaitedFor = Atomic(false)

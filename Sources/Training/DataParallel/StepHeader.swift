@@ -15,8 +15,10 @@ struct StepHeader {
   var stopRequests = 0.0
   /// How many ranks found a loss that is not finite.
   var nonFiniteRanks = 0.0
-  /// The sum of the losses of each slice of the batch, which is this rank's or another's. They are
-  /// added up after they have been exchanged, so that the sum does not depend on the number of ranks.
+  /// The sum of the losses of each slice of the batch, which is this rank's or another's.
+  ///
+  /// They are added up after they have been exchanged, so that their sum does not depend on the
+  /// number of ranks.
   var lossSums: [Double]
   /// For each parameter, how many ranks have a gradient.
   var gradientRanks: [Double]

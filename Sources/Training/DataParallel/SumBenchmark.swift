@@ -9,7 +9,9 @@ public final class SumBenchmark {
   private let sumsAcrossNodes: Bool
   private let plain: UnsafeMutableBufferPointer<Float>
 
-  /// A buffer of so many elements on every rank. Collective: all ranks call it.
+  /// A buffer of so many elements on every rank.
+  ///
+  /// Collective: all ranks call it.
   public init(elements: Int, _ communicator: any Communicator) throws {
     self.communicator = communicator
     memory = try communicator.allocateShared(byteCount: elements * MemoryLayout<Float>.stride)
