@@ -289,6 +289,11 @@ extension MPICommunicator {
     guard let launcher = LauncherEnvironment(environment), launcher.worldSize != 1 else {
       return SingleProcess()
     }
+    // Open MPI then ends the process from within its initialisation, where nobody can explain it.
+    if launcher.launcher == .srun, launcher.rank == 0, environment["PMIX_RANK"] == nil {
+      let note = "note: srun offers no PMIx; should MPI fail now, use srun --mpi=pmix or mpirun\n"
+      FileHandle.standardError.write(Data(note.utf8))
+    }
     let communicator = try MPICommunicator()
     try launcher.check(worldSize: communicator.worldSize, library: libraryVersion)
     return communicator
