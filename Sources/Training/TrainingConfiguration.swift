@@ -172,7 +172,7 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
     /// The fixed parts of a batch that make runs on any number of ranks equal to the bit; 0 is none.
     public var shards = 0
     /// The megabytes of gradient that are summed at a time across machines; 0 is all at once.
-    public var bucketMegabytes = 4.0
+    public var bucketMegabytes = 0.5
     /// How sums across machines get on while ranks compute.
     public var overlap = Overlap.auto
     /// Whether batch normalisation takes its statistics over the samples of all ranks.

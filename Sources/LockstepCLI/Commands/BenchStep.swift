@@ -41,7 +41,7 @@ struct BenchStep: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "How much gradient is summed at a time across machines; 0 is all.", valueName: "megabytes"))
-  var bucketMegabytes = 4.0
+  var bucketMegabytes = 0.5
 
   @Flag(help: "Print one JSON object, with the keys that the scripts for other frameworks use.")
   var json = false
@@ -124,7 +124,8 @@ struct BenchStep: ParsableCommand {
     line("kernels", "\(Threads.instructionSet), OpenBLAS \(BLAS.coreName)")
     line("median", "\(milliseconds(measurement.median)) per step")
     line("minimum", "\(milliseconds(measurement.seconds.min()!)) per step")
-    line("samples/s", grouped(Int(measurement.samplesPerSecond(run))))
+    let rate = measurement.samplesPerSecond(run)
+    line("samples/s", rate < 100 ? String(format: "%.2f", rate) : grouped(Int(rate)))
     line("steps", grouped(measurement.seconds.count))
     guard ranks > 1 else { return }
     let times = measurement.meanTimes

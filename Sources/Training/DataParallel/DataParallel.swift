@@ -34,7 +34,7 @@ public final class DataParallel {
     /// The parts in which a rank computes its slice, or its shards, to save memory.
     public var microBatches = 1
     /// The bytes of gradient that are added up at a time across machines; 0 is all at once.
-    public var bucketBytes = 4 << 20
+    public var bucketBytes = 1 << 19
     /// How sums across machines get on while ranks compute.
     public var overlap = Overlap.auto
     /// The norm to which a longer gradient is scaled down; 0 is none.

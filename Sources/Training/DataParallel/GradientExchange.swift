@@ -110,10 +110,11 @@ final class GradientExchange {
     }
     let size = min(blocks(bytes), largest)
     let small = min(size, blocks(1 << 18))
+    let tail = blocks(1 << 20)
     var bounds = [0]
     while bounds.last! < count {
       let rest = count - bounds.last!
-      let next = rest > size + blocks(1 << 20) ? size : rest > small ? small : rest
+      let next = rest > tail + small ? min(size, (rest - tail) / block * block) : min(small, rest)
       bounds.append(bounds.last! + next)
     }
     return zip(bounds, bounds.dropFirst()).map { $0..<$1 }
