@@ -5,7 +5,7 @@ public struct Placement: Sendable, Equatable {
   /// The number of this rank's machine, in the order of the machines' lowest ranks.
   public let nodeIndex: Int
   /// The number of this rank among those of its machine.
-  public package(set) var localRank: Int
+  public let localRank: Int
   /// The number of ranks on this rank's machine.
   public let localSize: Int
   /// The number of ranks on the machine that has the fewest.

@@ -313,7 +313,10 @@ private final class MeetingPoint: @unchecked Sendable {
     var distance = 1
     while distance < buffers.count {
       for first in stride(from: 0, to: buffers.count - distance, by: 2 * distance) {
-        for i in buffers[first].indices { buffers[first][i] += buffers[first + distance][i] }
+        guard let sum = buffers[first].baseAddress,
+          let term = buffers[first + distance].baseAddress
+        else { continue }
+        ReductionOperation.sum.accumulate(term, into: sum, count: buffers[first].count)
       }
       distance *= 2
     }

@@ -90,7 +90,8 @@ final class SumAcrossNodes: PendingReduction {
       if isDone == 0 { return false }
       let round = rounds[current]
       if round.adds {
-        // a + b has the bits of b + a, so it does not matter which of the two adds.
+        // a + b has the bits of b + a, so it does not matter which of the two adds. The loop stands
+        // here, and not `accumulate`, which is generic and slow outside of its own module.
         let own = UnsafeMutableBufferPointer(rebasing: buffer[round.receives])
         for i in own.indices { own[i] += incoming[i] }
       }

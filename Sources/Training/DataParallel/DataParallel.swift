@@ -98,6 +98,8 @@ public final class DataParallel {
   /// The running statistics and the like of the model.
   private let buffers: [(name: String, values: UnsafeMutableBufferPointer<Float>)]
   private let statistics: RunningStatistics
+  /// The slices into which a batch is cut over all ranks.
+  private let sliceCount: Int
   private let memory: NodeMemory
   private var exchange: GradientExchange?
   private let tree: ShardTree?
@@ -126,6 +128,7 @@ public final class DataParallel {
       DataParallel.facts(model, options).merging(facts) { $1 }, on: communicator)
     let placement = communicator.findPlacement()
     self.placement = placement
+    sliceCount = max(options.shards, communicator.worldSize)
     try communicator.agreeing { try options.check(placement) }
     overlap = options.overlap.resolved(placement, communicator)
     buffers = model.namedBuffers().map { name, buffer in
@@ -133,16 +136,14 @@ public final class DataParallel {
       return (name, UnsafeMutableBufferPointer(start: start, count: buffer.count))
     }
     statistics = RunningStatistics(
-      buffers.map(\.values), slices: max(options.shards, communicator.worldSize),
-      inOrder: options.shards > 0)
+      buffers.map(\.values), slices: sliceCount, inOrder: options.shards > 0)
     memory = NodeMemory(communicator)
     arena =
       communicator.worldSize == 1
       ? ParameterArena(model.namedParameters())
       : ParameterArena(model.namedParameters(), memory: memory)
     optimizer = makeOptimizer(arena)
-    let count = max(1, options.shards / communicator.worldSize)
-    tree = count > 1 ? ShardTree(arena) : nil
+    tree = sliceCount > communicator.worldSize ? ShardTree(arena) : nil
     if let failure = memory.failure { throw failure }
     if let gradients = memory.gradients {
       exchange = try GradientExchange(
@@ -267,9 +268,6 @@ public final class DataParallel {
     return result
   }
 
-  /// The slices into which a batch is cut over all ranks.
-  private var sliceCount: Int { max(options.shards, communicator.worldSize) }
-
   /// This rank's slice or shards of a batch, with their numbers among those of all ranks.
   private func ownSlices(of samples: Range<Int>) -> [(number: Int, samples: Range<Int>)] {
     let own = sliceCount / communicator.worldSize
@@ -372,7 +370,7 @@ public final class DataParallel {
     let own = gradients.segments[placement.localRank].baseAddress!
     for (localRank, segment) in gradients.segments.enumerated()
     where localRank != placement.localRank {
-      for share in exchange.shares(ofLocalRank: localRank, placement) {
+      for share in exchange.shares(ofLocalRank: localRank) {
         let offset = share.lowerBound * MemoryLayout<Float>.stride
         (own + offset).copyMemory(
           from: segment.baseAddress! + offset, byteCount: share.count * MemoryLayout<Float>.stride)

@@ -43,6 +43,8 @@ final class GradientExchange {
   private let overlap: Overlap
   /// The bounds of the buckets in the arena.
   let buckets: [Range<Int>]
+  /// The ranks of a machine that have shares.
+  private let sharingRanks: Int
   /// The parameters of each bucket, and the buckets of each parameter, by their numbers.
   private let entriesOfBucket: [Range<Int>]
   private let bucketsOfEntry: [Range<Int>]
@@ -70,6 +72,7 @@ final class GradientExchange {
     let buckets = GradientExchange.buckets(
       count: arena.count, bytes: placement.nodeCount == 1 ? 0 : bucketBytes)
     self.buckets = buckets
+    sharingRanks = placement.smallestLocalSize
     let ranges = arena.entries.map(\.range)
     func indices(_ items: [Range<Int>], overlapping range: Range<Int>) -> Range<Int> {
       let first = items.firstIndex { $0.upperBound > range.lowerBound } ?? items.count
@@ -87,7 +90,10 @@ final class GradientExchange {
       communicator, placement,
       counters: try communicator.allocateShared(byteCount: 64),
       buckets: buckets,
-      shares: buckets.map { GradientExchange.share(of: $0, placement) })
+      shares: buckets.map {
+        GradientExchange.share(
+          of: $0, localRank: placement.localRank, among: placement.smallestLocalSize)
+      })
     driver = overlap == .thread ? Driver(engine) : nil
     // Small enough for the nearest cache, or large enough to be worth dividing between threads.
     piece = .allocate(
@@ -122,14 +128,15 @@ final class GradientExchange {
 
   /// The whole blocks of a bucket that a rank adds up and updates; the ranks of a machine divide a
   /// bucket between them, and those that have no counterpart on another machine get none.
-  static func share(of bucket: Range<Int>, _ placement: Placement) -> Range<Int> {
+  private static func share(
+    of bucket: Range<Int>, localRank: Int, among ranks: Int
+  ) -> Range<Int> {
     let block = ParameterArena.normBlock
-    let ranks = placement.smallestLocalSize
     let blocks = (bucket.count + block - 1) / block
     func bound(_ rank: Int) -> Int {
       min(bucket.lowerBound + blocks * min(rank, ranks) / ranks * block, bucket.upperBound)
     }
-    return bound(placement.localRank)..<bound(placement.localRank + 1)
+    return bound(localRank)..<bound(localRank + 1)
   }
 
   /// Opens a step.
@@ -209,10 +216,8 @@ final class GradientExchange {
   var secondsUnderWay: Double { engine.secondsUnderWay }
 
   /// The shares of the arena's elements that the rank of the given local number sums.
-  func shares(ofLocalRank localRank: Int, _ placement: Placement) -> [Range<Int>] {
-    var other = placement
-    other.localRank = localRank
-    return buckets.map { GradientExchange.share(of: $0, other) }
+  func shares(ofLocalRank localRank: Int) -> [Range<Int>] {
+    buckets.map { GradientExchange.share(of: $0, localRank: localRank, among: sharingRanks) }
   }
 }
 

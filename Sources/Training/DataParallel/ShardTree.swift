@@ -22,8 +22,9 @@ final class ShardTree {
   func fold() {
     var carry = folded
     while carry & 1 == 1 {
-      addTop(to: 0..<arena.count)
-      spare.append(waiting.removeLast())
+      let other = waiting.removeLast()
+      add(other, to: 0..<arena.count)
+      spare.append(other)
       carry >>= 1
     }
     folded += 1
@@ -43,8 +44,6 @@ final class ShardTree {
     waiting = []
     folded = 0
   }
-
-  private func addTop(to elements: Range<Int>) { add(waiting.last!, to: elements) }
 
   private func add(_ sum: UnsafeMutableBufferPointer<Float>, to elements: Range<Int>) {
     guard !elements.isEmpty else { return }
