@@ -28,26 +28,42 @@ let package = Package(
     .target(name: "TensorCore", dependencies: ["CKernels", "COpenBLAS"]),
     .target(name: "NeuralNetworks", dependencies: ["TensorCore"]),
     .target(name: "Optimizers", dependencies: ["NeuralNetworks", "TensorCore", "CKernels"]),
-    .target(name: "DataLoading", dependencies: ["CDigits", "CZlib"]),
-    .target(name: "Collectives", dependencies: ["CSharedMemory"]),
+    .target(name: "Base"),
+    .target(name: "DataLoading", dependencies: ["Base", "CDigits", "CZlib"]),
+    .target(name: "Collectives", dependencies: ["Base", "CSharedMemory"]),
     .target(name: "MPICollectives", dependencies: ["Collectives", "COpenMPI", "CSharedMemory"]),
+    .target(
+      name: "DataParallel",
+      dependencies: [
+        "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading", "Collectives", "Base",
+        "CKernels", "CSharedMemory",
+      ]),
+    .target(
+      name: "Checkpointing", dependencies: ["NeuralNetworks", "TensorCore", "Base", "CZlib"]),
     .target(
       name: "Training",
       dependencies: [
-        "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading", "Collectives", "CKernels",
-        "CSharedMemory", "CZlib", "CSignals",
+        "Checkpointing", "DataParallel", "Optimizers", "NeuralNetworks", "TensorCore",
+        "DataLoading", "Collectives", "Base",
+      ]),
+    .target(
+      name: "Benchmarking",
+      dependencies: [
+        "Checkpointing", "DataParallel", "Optimizers", "NeuralNetworks", "TensorCore",
+        "Collectives", "Base", "CKernels",
       ]),
     .target(
       name: "Lockstep",
       dependencies: [
-        "Training", "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading", "Collectives",
-        "MPICollectives",
+        "Checkpointing", "DataParallel", "Optimizers", "NeuralNetworks", "TensorCore",
+        "DataLoading", "Collectives", "MPICollectives", "Base",
       ]),
     .executableTarget(
       name: "LockstepCLI",
       dependencies: [
-        "Lockstep", "Training", "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading",
-        "Collectives", "MPICollectives", "CSignals",
+        "Lockstep", "Benchmarking", "Training", "Checkpointing", "DataParallel", "Optimizers",
+        "NeuralNetworks", "TensorCore", "DataLoading", "Collectives", "MPICollectives", "Base",
+        "CSignals",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ]),
@@ -77,20 +93,39 @@ let package = Package(
       dependencies: ["Optimizers", "NeuralNetworks", "TensorCore", "TestSupport"],
       resources: [.copy("Goldens")]),
     .testTarget(name: "DataLoadingTests", dependencies: ["DataLoading", "CZlib"]),
-    .testTarget(name: "CollectivesTests", dependencies: ["Collectives"]),
+    .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "Base"]),
     .testTarget(
       name: "MPICollectivesTests", dependencies: ["MPICollectives", "Collectives"]),
     .testTarget(
+      name: "DataParallelTests",
+      dependencies: [
+        "DataParallel", "Collectives", "Optimizers", "NeuralNetworks", "TensorCore", "Base",
+      ]),
+    .testTarget(
+      name: "CheckpointingTests",
+      dependencies: [
+        "Checkpointing", "Collectives", "NeuralNetworks", "TensorCore", "Base", "TestSupport",
+      ],
+      resources: [.copy("Goldens")]),
+    .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Training", "Collectives", "DataLoading", "Optimizers", "NeuralNetworks", "TensorCore",
+        "Training", "Checkpointing", "DataParallel", "Collectives", "DataLoading", "Optimizers",
+        "NeuralNetworks", "TensorCore", "Base", "TestSupport",
+      ],
+      resources: [.copy("Goldens")]),
+    .testTarget(
+      name: "BenchmarkingTests",
+      dependencies: [
+        "Benchmarking", "Checkpointing", "Collectives", "NeuralNetworks", "TensorCore", "Base",
         "TestSupport",
       ],
       resources: [.copy("Goldens")]),
     .testTarget(
       name: "LockstepCLITests",
       dependencies: [
-        "LockstepCLI", "Lockstep", "Training", "Optimizers", "NeuralNetworks", "TensorCore",
+        "LockstepCLI", "Training", "Checkpointing", "DataParallel", "Optimizers", "NeuralNetworks",
+        "TensorCore", "DataLoading", "Base",
       ]),
     .testTarget(
       name: "ExamplesTests",

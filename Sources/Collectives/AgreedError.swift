@@ -1,5 +1,2 @@
-/// An error that is thrown on all ranks at the same place, so that they may leave together.
+/// An error that is thrown on all ranks at the same place, so that they can leave together.
 public protocol AgreedError: Error {}
-
-extension CollectiveFailure: AgreedError {}
-extension RankDisagreement: AgreedError {}

@@ -1,4 +1,5 @@
 // What a communicator promises, as checks that run on any of them, on a cluster too.
+import Base
 import Foundation
 
 /// Checks that the collectives of a communicator give what they promise.
@@ -251,24 +252,27 @@ public enum CollectiveSelfTest {
   }
 
   private static func checkAgreeing(_ communicator: any Communicator) -> [String] {
-    struct Complaint: Error, CustomStringConvertible { let description: String }
+    struct Complaint: ExitStatusProviding, CustomStringConvertible {
+      let description: String
+      let exitStatus = ExitStatus.badData
+    }
     var failures: [String] = []
     for lowest in 0..<communicator.worldSize {
       do {
-        try communicator.agreeing(exitCode: { _ in 65 }) {
+        try communicator.agreeing {
           if communicator.rank >= lowest { throw Complaint(description: "no \(communicator.rank)") }
         }
         failures.append("rank \(lowest) threw, this one did not")
       } catch let failure as CollectiveFailure {
-        let found = (failure.rank, failure.message, failure.exitCode, failure.worldSize)
-        if found != (lowest, "no \(lowest)", 65, communicator.worldSize) {
+        let found = (failure.rank, failure.message, failure.exitStatus, failure.worldSize)
+        if found != (lowest, "no \(lowest)", .badData, communicator.worldSize) {
           failures.append("rank \(lowest) threw, this one got \(found)")
         }
       } catch {
         failures.append("an error of another type: \(error)")
       }
     }
-    let value = try? communicator.agreeing(exitCode: { _ in 65 }) { communicator.rank }
+    let value = try? communicator.agreeing { communicator.rank }
     if value != communicator.rank { failures.append("no rank threw, but the value is lost") }
     return failures
   }

@@ -1,10 +1,14 @@
 // How ranks find out together that one of them failed, or that they are not the same program.
+public import Base
+
 #if canImport(Glibc)
   import Glibc
 #endif
 
 /// What one rank could not do, thrown on every rank.
-public struct CollectiveFailure: Error, Equatable, Sendable, CustomStringConvertible {
+public struct CollectiveFailure: AgreedError, ExitStatusProviding, Equatable, Sendable,
+  CustomStringConvertible
+{
   /// The lowest rank that failed.
   public let rank: Int
   /// The machine of that rank.
@@ -12,16 +16,16 @@ public struct CollectiveFailure: Error, Equatable, Sendable, CustomStringConvert
   /// What it reported.
   public let message: String
   /// The exit code that it asked for.
-  public let exitCode: Int32
+  public let exitStatus: ExitStatus
   /// The number of ranks in the run.
   public let worldSize: Int
 
   /// Creates the failure of a rank.
-  public init(rank: Int, host: String, message: String, exitCode: Int32, worldSize: Int) {
+  public init(rank: Int, host: String, message: String, exitStatus: ExitStatus, worldSize: Int) {
     self.rank = rank
     self.host = host
     self.message = message
-    self.exitCode = exitCode
+    self.exitStatus = exitStatus
     self.worldSize = worldSize
   }
 
@@ -36,17 +40,15 @@ extension Communicator {
   ///
   /// When it throws on any rank, every rank throws the same `CollectiveFailure`, that of the lowest
   /// failing rank. `body` must call nothing collective: a rank that failed would not take part.
-  public func agreeing<Value>(
-    exitCode: (any Error) -> Int32, _ body: () throws -> Value
-  ) throws -> Value {
+  public func agreeing<Value>(_ body: () throws -> Value) throws -> Value {
     let outcome = Result(catching: body)
     var failure: CollectiveFailure?
     if case .failure(let error) = outcome {
       failure =
         error as? CollectiveFailure
         ?? CollectiveFailure(
-          rank: rank, host: hostName(), message: "\(error)", exitCode: exitCode(error),
-          worldSize: worldSize)
+          rank: rank, host: hostName(), message: "\(error)",
+          exitStatus: ExitStatus(error), worldSize: worldSize)
     }
     let lowest = allReduce(failure == nil ? .infinity : Double(rank), .min)
     if lowest == .infinity { return try outcome.get() }
@@ -55,15 +57,21 @@ extension Communicator {
       rank: broadcast(failure?.rank ?? 0, root: root),
       host: broadcast(failure?.host ?? "", root: root),
       message: broadcast(failure?.message ?? "", root: root),
-      exitCode: broadcast(failure?.exitCode ?? 0, root: root),
+      exitStatus: ExitStatus(
+        rawValue: broadcast(failure?.exitStatus.rawValue ?? 0, root: root)) ?? .internalError,
       worldSize: worldSize)
   }
 }
 
 /// The finding that ranks which must be equal are not.
-public struct RankDisagreement: Error, Equatable, Sendable, CustomStringConvertible {
+public struct RankDisagreement: AgreedError, ExitStatusProviding, Equatable, Sendable,
+  CustomStringConvertible
+{
   /// Which ranks hold what, one line for each name that differs.
   public let description: String
+
+  /// The exit code 81.
+  public var exitStatus: ExitStatus { .ranksDisagree }
 }
 
 /// A comparison of named values over the ranks.

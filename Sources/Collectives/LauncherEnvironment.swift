@@ -1,4 +1,5 @@
 // Whether a launcher started this process, as far as the environment tells before MPI does.
+public import Base
 public import Foundation
 
 /// What the launcher of this process says about the run, read from environment variables.
@@ -104,7 +105,7 @@ public struct LauncherEnvironment: Equatable, Sendable {
 }
 
 /// A launch that did not make one run of the processes that it started.
-public struct LaunchError: Error, Equatable, Sendable, CustomStringConvertible {
+public struct LaunchError: ExitStatusProviding, Equatable, Sendable, CustomStringConvertible {
   /// What happened, why, and what to do.
   public let description: String
 
@@ -112,4 +113,7 @@ public struct LaunchError: Error, Equatable, Sendable, CustomStringConvertible {
   public init(description: String) {
     self.description = description
   }
+
+  /// The exit code 81.
+  public var exitStatus: ExitStatus { .ranksDisagree }
 }

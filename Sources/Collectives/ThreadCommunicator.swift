@@ -1,4 +1,5 @@
 // Ranks as threads of one process: what a test needs of a distributed run, without MPI.
+import Base
 import Foundation
 import Synchronization
 
@@ -368,7 +369,8 @@ private final class MeetingPoint: @unchecked Sendable {
       return
     }
     failureOfCall = CollectiveFailure(
-      rank: rank, host: hostName(), message: message, exitCode: 70, worldSize: count)
+      rank: rank, host: hostName(), message: message, exitStatus: .internalError,
+      worldSize: count)
     condition.broadcast()
   }
 

@@ -1,5 +1,7 @@
+public import Base
+
 /// What was wrong with a data set: the message names the file, the place and the remedy.
-public struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
+public struct DataError: ExitStatusProviding, Sendable, Equatable, CustomStringConvertible {
   /// Whose mistake it was.
   public enum Kind: Sendable {
     /// A file or folder does not exist or cannot be read.
@@ -23,4 +25,13 @@ public struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
 
   /// The message.
   public var description: String { message }
+
+  /// 66, 65 or 78, by kind.
+  public var exitStatus: ExitStatus {
+    switch kind {
+    case .missing: .inputMissing
+    case .malformed: .badData
+    case .configuration: .configuration
+    }
+  }
 }

@@ -2,7 +2,8 @@
 // that lets a small file grow, or a value mean something else than it shows, is refused here; what
 // scalars mean is decided elsewhere.
 public import Foundation
-public import Lockstep
+import Lockstep
+public import Training
 import Yams
 
 /// Reads configuration files.

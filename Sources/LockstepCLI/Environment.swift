@@ -1,5 +1,6 @@
 import Foundation
 import Lockstep
+import Training
 
 /// What a run is computed with, for its env.json.
 enum Environment {

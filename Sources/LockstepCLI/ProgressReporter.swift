@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Lockstep
+import Training
 
 /// How training shows its progress.
 enum ProgressStyle: String, ExpressibleByArgument, CaseIterable {
@@ -218,22 +219,6 @@ final class ProgressReporter {
   private func writeToTerminal(_ text: String) {
     try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
   }
-}
-
-/// A number with its digits in groups of three.
-func grouped(_ number: Int) -> String {
-  var text = String(number.magnitude)
-  var position = text.count - 3
-  while position > 0 {
-    text.insert(",", at: text.index(text.startIndex, offsetBy: position))
-    position -= 3
-  }
-  return number < 0 ? "-" + text : text
-}
-
-/// A count and its noun.
-func count(_ number: Int, _ noun: String) -> String {
-  "\(grouped(number)) \(noun)\(number == 1 ? "" : "s")"
 }
 
 /// Seconds as people write them.

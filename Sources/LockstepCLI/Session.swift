@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import Lockstep
+import Training
 
 /// Runs a command's work on this rank, and ends the process.
 ///
@@ -24,10 +25,10 @@ func withSession(_ body: (any Communicator) throws -> ExitStatus) -> Never {
   } catch {
     if error is any AgreedError || communicator.worldSize == 1 {
       if communicator.isRoot { printError("\(error)") }
-      leave(communicator, ExitStatus.code(of: error))
+      leave(communicator, ExitStatus(error).rawValue)
     }
     printError("rank \(communicator.rank): \(error)")
-    communicator.abort(exitCode: ExitStatus.code(of: error))
+    communicator.abort(exitCode: ExitStatus(error).rawValue)
   }
 }
 

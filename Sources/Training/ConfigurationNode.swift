@@ -1,4 +1,5 @@
 // What a configuration file says, before it is known what it means.
+public import Base
 
 /// A parsed configuration file, free of the format in which it was written.
 public indirect enum ConfigurationNode: Sendable, Equatable {

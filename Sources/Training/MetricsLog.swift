@@ -1,4 +1,5 @@
 // metrics.jsonl: one JSON object per line, appended while training and readable at any moment.
+public import Checkpointing
 import Foundation
 
 /// What a record of the metrics log is about.

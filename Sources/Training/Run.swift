@@ -1,5 +1,7 @@
 // A run on the disk, as rank zero holds it: its directory, its lock, its log and the checkpoint it
 // goes on from.
+public import Base
+public import Checkpointing
 import Foundation
 
 /// Whether a run goes on from what is there.

@@ -1,4 +1,6 @@
 // The directory of a run: its configuration, environment, metrics, checkpoints, status and lock.
+public import Base
+public import Checkpointing
 public import Foundation
 
 /// What a run's STATUS file says.

@@ -1,3 +1,4 @@
+public import Checkpointing
 import DataLoading
 import Foundation
 import NeuralNetworks

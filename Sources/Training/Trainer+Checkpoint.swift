@@ -1,5 +1,7 @@
+public import Checkpointing
 import Collectives
 public import DataLoading
+import DataParallel
 import NeuralNetworks
 import Optimizers
 import TensorCore

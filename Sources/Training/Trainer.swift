@@ -1,5 +1,8 @@
+public import Base
+public import Checkpointing
 public import Collectives
 public import DataLoading
+public import DataParallel
 import Foundation
 public import NeuralNetworks
 import Optimizers
@@ -53,6 +56,7 @@ public final class Trainer {
     self.configuration = configuration
     self.communicator = communicator
     let training = configuration.training
+    try communicator.agreeing { try configuration.check(worldSize: communicator.worldSize) }
     let data: DataSplits
     (data, objective) = try communicator.agreeing {
       let data = try configuration.source.open()
@@ -141,10 +145,10 @@ public final class Trainer {
       trainingData, sampler: sampler, rank: parallel.placement.position,
       worldSize: communicator.worldSize, startingAt: step)
     defer { loader.cancel() }
-    var epochClock = Clock()
+    var epochClock = Stopwatch()
     var epochSamplesHere = 0.0
     while step < lastStep {
-      var clock = Clock()
+      var clock = Stopwatch()
       let batch = try loader.next()
       let (metrics, learningRate, stops) = try trainStep(batch, isStopRequested())
       state.epochMetrics += metrics
@@ -264,7 +268,7 @@ private final class CheckpointWriter {
       throw NonFiniteWeights(step: trainer.step)
     }
     guard let store, savedStep != trainer.step else { return }
-    var clock = Clock()
+    var clock = Stopwatch()
     do {
       let checkpoint = try store.commit(step: trainer.step, files: trainer.checkpointFiles())
       savedStep = trainer.step

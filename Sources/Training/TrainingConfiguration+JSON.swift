@@ -1,4 +1,5 @@
 // The configuration as JSON, as checkpoints keep it: only the command knows YAML.
+import Checkpointing
 
 extension TrainingConfiguration {
   /// All values, in sections.

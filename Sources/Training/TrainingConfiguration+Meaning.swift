@@ -1,4 +1,5 @@
 public import DataLoading
+import DataParallel
 import Optimizers
 import TensorCore
 

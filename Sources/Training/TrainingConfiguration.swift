@@ -1,5 +1,8 @@
 // All that can be said about a run, with defaults; `ConfigurationKey` documents each value.
+import Base
+import Checkpointing
 public import DataLoading
+public import DataParallel
 
 /// What to train, on what, and how; the same configuration is the same run on any number of ranks.
 public struct TrainingConfiguration: Sendable, Equatable, Codable {
@@ -256,7 +259,7 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
         "'model.width' is \(model.width), which does not divide into \(model.heads) heads ('model.heads')"
       )
     }
-    try parallelOptions.check(worldSize: 1)
+    try check(worldSize: 1)
     if optimizer.nesterov && (optimizer.momentum == 0 || optimizer.dampening != 0) {
       throw ConfigurationError(
         "'optimizer.nesterov' needs 'optimizer.momentum' above 0 and 'optimizer.dampening' 0; "
@@ -273,6 +276,15 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
     if data.target == .values && training.loss == .crossEntropy {
       throw ConfigurationError(
         "'training.loss' is crossEntropy, which needs classes, but 'data.target' is values")
+    }
+  }
+
+  /// Checks what depends on the number of ranks.
+  func check(worldSize: Int) throws(ConfigurationError) {
+    do {
+      try parallelOptions.check(worldSize: worldSize)
+    } catch {
+      throw ConfigurationError("'distributed.\(error.option)' \(error.problem)")
     }
   }
 

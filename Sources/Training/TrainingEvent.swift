@@ -1,3 +1,5 @@
+public import DataParallel
+
 /// What a trainer reports while it works, on rank zero only.
 ///
 /// Metrics are those of the whole job.

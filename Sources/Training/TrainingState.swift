@@ -1,3 +1,5 @@
+import Checkpointing
+
 /// How far a run has come: what a checkpoint holds besides weights and the optimizer's memory.
 ///
 /// Nothing here depends on the number of ranks, and no random generator has a state: order, dropout

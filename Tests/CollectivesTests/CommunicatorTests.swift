@@ -1,3 +1,4 @@
+import Base
 import Collectives
 import Testing
 
@@ -64,7 +65,7 @@ struct CommunicatorTests {
   @Test("An agreement that holds returns the value of each rank")
   func agreement() throws {
     let values = try withRanks(3) { communicator in
-      try communicator.agreeing(exitCode: { _ in 70 }) { communicator.rank * 10 }
+      try communicator.agreeing { communicator.rank * 10 }
     }
     #expect(values == [0, 10, 20])
   }
@@ -74,15 +75,15 @@ struct CommunicatorTests {
     let failure = #expect(throws: CollectiveFailure.self) {
       try withRanks(3) { communicator in
         let inner = Result {
-          try communicator.agreeing(exitCode: { _ in 66 }) {
+          try communicator.agreeing {
             if communicator.rank == 2 { throw Missing() }
           }
         }
-        try communicator.agreeing(exitCode: { _ in 70 }) { try inner.get() }
+        try communicator.agreeing { try inner.get() }
       }
     }
     #expect(failure?.rank == 2)
-    #expect(failure?.exitCode == 66)
+    #expect(failure?.exitStatus == .inputMissing)
     #expect(failure?.description.hasSuffix(": no file") == true)
     #expect(failure?.description.hasPrefix("rank 2 on ") == true)
   }
@@ -90,7 +91,7 @@ struct CommunicatorTests {
   @Test("The failure of a single process is only its message")
   func failureOfSingleProcess() {
     let failure = #expect(throws: CollectiveFailure.self) {
-      try SingleProcess().agreeing(exitCode: { _ in 66 }) { throw Missing() }
+      try SingleProcess().agreeing { throw Missing() }
     }
     #expect(failure?.description == "no file")
   }
@@ -112,7 +113,8 @@ struct CommunicatorTests {
   }
 }
 
-private struct Missing: Error, CustomStringConvertible {
+private struct Missing: ExitStatusProviding, CustomStringConvertible {
+  let exitStatus = ExitStatus.inputMissing
   var description: String { "no file" }
 }
 

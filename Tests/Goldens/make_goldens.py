@@ -551,7 +551,7 @@ def state_dictionary():
     g = Goldens()
     model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
     inputs = random(2, 64)
-    file = TESTS / "TrainingTests" / "Goldens" / "mlp.safetensors"
+    file = TESTS / "CheckpointingTests" / "Goldens" / "mlp.safetensors"
     save_file(model.state_dict(), file, metadata={"format": "pt"})
     g.add("inputs", inputs)
     g.add("outputs", model(inputs))
@@ -572,7 +572,7 @@ def main():
         ("OptimizersTests", "clipping"): clipping,
         ("OptimizersTests", "schedules"): schedules,
         ("TrainingTests", "training"): training,
-        ("TrainingTests", "mlp"): state_dictionary,
+        ("CheckpointingTests", "mlp"): state_dictionary,
     }
     for (tests, name), make in files.items():
         folder = TESTS / tests / "Goldens"

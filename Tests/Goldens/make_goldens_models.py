@@ -318,7 +318,7 @@ def gpt2():
     tensors = {name: value.clone() for name, value in model.state_dict().items()}
     for layer in range(2):
         tensors[f"h.{layer}.attn.bias"] = torch.ones(8, 8).tril()[None, None]
-    file = TESTS / "TrainingTests" / "Goldens" / "gpt2.safetensors"
+    file = TESTS / "CheckpointingTests" / "Goldens" / "gpt2.safetensors"
     save_file(tensors, file, metadata={"format": "pt"})
     tokens = generator.integers(2, 6, below=11)
     g.add("tokens", tokens)
@@ -329,8 +329,8 @@ def gpt2():
 def main():
     torch.set_num_threads(1)
     models().write("NeuralNetworksTests", "Goldens", "models.json")
-    workloads().write("TrainingTests", "Goldens", "workloads.json")
-    gpt2().write("TrainingTests", "Goldens", "gpt2.json")
+    workloads().write("BenchmarkingTests", "Goldens", "workloads.json")
+    gpt2().write("CheckpointingTests", "Goldens", "gpt2.json")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@ import Foundation
 import Lockstep
 import LockstepCLI
 import Testing
+import Training
 
 @Suite struct ConfigurationFileTests {
   private func parse(_ text: String) throws -> ConfigurationDocument {

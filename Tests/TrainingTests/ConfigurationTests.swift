@@ -1,3 +1,4 @@
+import Checkpointing
 import DataLoading
 import Foundation
 import Testing

@@ -1,4 +1,7 @@
+import Base
+import Checkpointing
 import Foundation
+import TestSupport
 import Testing
 import Training
 

@@ -1,7 +1,10 @@
+import Base
+import Checkpointing
 import Collectives
 import DataLoading
 import Foundation
 import TensorCore
+import TestSupport
 import Testing
 import Training
 
@@ -37,7 +40,7 @@ struct TextGeneratorTests {
       let error = #expect(throws: (any Error).self) {
         try generator.text(after: "x", count: 1, temperature: 0, seed: 1)
       }
-      #expect(error.map { ExitStatus.code(of: $0) } == ExitStatus.badData.rawValue)
+      #expect(error.map { ExitStatus($0) } == .badData)
     }
   }
 }

@@ -1,8 +1,10 @@
+import Checkpointing
 import Collectives
 import DataLoading
 import Foundation
 import NeuralNetworks
 import TensorCore
+import TestSupport
 import Testing
 import Training
 

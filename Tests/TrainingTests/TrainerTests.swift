@@ -1,8 +1,11 @@
+import Base
+import Checkpointing
 import Collectives
 import DataLoading
 import Foundation
 import NeuralNetworks
 import TensorCore
+import TestSupport
 import Testing
 import Training
 
@@ -220,7 +223,7 @@ struct TrainerTests {
       }
     }
     #expect(error?.rank == 1)
-    #expect(error?.exitCode == ExitStatus.inputMissing.rawValue)
+    #expect(error?.exitStatus == .inputMissing)
     #expect(error?.message.contains("/nowhere") == true)
   }
 
@@ -259,6 +262,31 @@ struct TrainerTests {
       configuration.data.target = .values
       let regression = try train(configuration, SingleProcess())
       #expect(regression.losses.last! < 0.1)
+    }
+  }
+
+  @Test("training begins with the weights of a file, on all ranks")
+  func initialWeights() throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path + "/weights.safetensors"
+    var configuration = TrainingConfiguration()
+    configuration.training.seed = 2
+    let other = try Trainer(configuration, SingleProcess())
+    var data = Data()
+    try SafetensorsWriter(weightTensors(of: other.model)).write { data.append(contentsOf: $0) }
+    try data.write(to: URL(filePath: path))
+    configuration.training.seed = 1
+    let drawn = try Trainer(configuration, SingleProcess())
+    configuration.model.weights = path
+    let weights = other.model.parameters.map { $0.array(of: Float.self) }
+    #expect(drawn.model.parameters.map { $0.array(of: Float.self) } != weights)
+    let loaded = try withRanks(3, ranksPerNode: 2) { [configuration] communicator in
+      try Trainer(configuration, communicator).model.parameters.map { $0.array(of: Float.self) }
+    }
+    #expect(loaded == [weights, weights, weights])
+    configuration.model.hidden = [5]
+    #expect(throws: CollectiveFailure.self) {
+      try Trainer(configuration, SingleProcess())
     }
   }
 }

@@ -1,6 +1,8 @@
 import ArgumentParser
+import Benchmarking
 import Foundation
 import Lockstep
+import Training
 
 struct BenchAllReduce: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,7 +1,9 @@
 import ArgumentParser
+import Benchmarking
 import CSignals
 import Foundation
 import Lockstep
+import Training
 
 struct BenchScaling: ParsableCommand {
   static let configuration = CommandConfiguration(

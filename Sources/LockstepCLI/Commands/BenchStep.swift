@@ -1,6 +1,8 @@
 public import ArgumentParser
+import Benchmarking
 import Foundation
 public import Lockstep
+import Training
 
 struct BenchStep: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Lockstep
+import Training
 
 struct CheckpointCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Lockstep
+import Training
 
 struct ConfigCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

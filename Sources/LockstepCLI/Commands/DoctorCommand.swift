@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Lockstep
+import Training
 
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

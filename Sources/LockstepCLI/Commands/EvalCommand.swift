@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Lockstep
+import Training
 
 struct EvalCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

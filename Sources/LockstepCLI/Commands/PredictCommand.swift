@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Lockstep
+import Training
 
 struct PredictCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

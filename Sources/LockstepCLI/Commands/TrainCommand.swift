@@ -2,6 +2,7 @@ import ArgumentParser
 import CSignals
 import Foundation
 import Lockstep
+import Training
 
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,4 +1,5 @@
 public import Collectives
+public import DataParallel
 public import NeuralNetworks
 import Optimizers
 package import TensorCore

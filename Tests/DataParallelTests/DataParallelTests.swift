@@ -1,9 +1,10 @@
+import Base
 import Collectives
+import DataParallel
 import NeuralNetworks
 import Optimizers
 import TensorCore
 import Testing
-import Training
 
 /// A model with its data, small enough to train many times.
 private struct Case: Sendable, CustomTestStringConvertible {
@@ -315,7 +316,7 @@ private func difference(_ a: [Float], _ b: [Float]) -> Float {
       _ = try train(.mlp, on: Ranks(count: count, perNode: perNode)) { $0.shards = shards }
     }
     #expect(error?.description.contains(message) == true, "\(error?.description ?? "none")")
-    #expect(error?.exitCode == ExitStatus.configuration.rawValue)
+    #expect(error?.exitStatus == .configuration)
   }
 
   @Test("ranks with other models do not begin")

@@ -1,6 +1,3 @@
-public import Collectives
-import DataLoading
-
 /// What the process's exit code tells scripts and schedulers; the values follow `sysexits.h`.
 public enum ExitStatus: Int32, Sendable, CaseIterable {
   case success = 0
@@ -44,27 +41,8 @@ public protocol ExitStatusProviding: Error {
 }
 
 extension ExitStatus {
-  /// The exit code of a process that ends because of an error, whatever layer it comes from.
-  public static func code(of error: any Error) -> Int32 {
-    switch error {
-    case let error as any ExitStatusProviding: error.exitStatus.rawValue
-    case let error as CollectiveFailure: error.exitCode
-    case is RankDisagreement, is LaunchError: ranksDisagree.rawValue
-    case let error as DataError:
-      switch error.kind {
-      case .missing: inputMissing.rawValue
-      case .malformed: badData.rawValue
-      case .configuration: configuration.rawValue
-      }
-    default: internalError.rawValue
-    }
-  }
-}
-
-extension Communicator {
-  /// Runs `body` on every rank and lets all ranks agree on the outcome; see
-  /// `agreeing(exitCode:_:)`.
-  public func agreeing<Value>(_ body: () throws -> Value) throws -> Value {
-    try agreeing(exitCode: ExitStatus.code(of:), body)
+  /// The exit code for a process that ends because of `error`; 70 for errors that name none.
+  public init(_ error: any Error) {
+    self = (error as? any ExitStatusProviding)?.exitStatus ?? .internalError
   }
 }

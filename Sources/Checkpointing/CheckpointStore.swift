@@ -6,6 +6,7 @@
 // A directory is written under a hidden name, its files and itself are synced, and then it is
 // renamed. The list of checkpoints is what the disk shows; `latest` is for people and scripts, and
 // is never trusted.
+public import Base
 import Foundation
 
 /// A file of a checkpoint about to be written.

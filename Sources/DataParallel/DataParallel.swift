@@ -1,3 +1,4 @@
+public import Base
 public import Collectives
 import DataLoading
 public import NeuralNetworks
@@ -210,7 +211,7 @@ public final class DataParallel {
     _ loss: (Range<Int>) throws -> (loss: Tensor, correct: Int)
   ) throws -> Result {
     require(!samples.isEmpty, "DataParallel.step: a global batch without samples")
-    var clock = Clock()
+    var clock = Stopwatch()
     let slices = ownSlices(of: samples)
     var header = StepHeader(slices: sliceCount, parameters: arena.entries.count)
     header.setTask([
@@ -312,7 +313,7 @@ public final class DataParallel {
   }
 
   /// Adds up gradients and updates parameters, this rank its share.
-  private func update(learningRate: Double, _ clock: inout Clock) {
+  private func update(learningRate: Double, _ clock: inout Stopwatch) {
     let maximum = options.gradientClipNorm
     guard let exchange else {
       if maximum > 0 { arena.clipGradients(toNorm: maximum) }
@@ -436,33 +437,54 @@ public final class DataParallel {
 }
 
 extension DataParallel.Options {
-  /// Throws when these choices do not fit a number of ranks.
-  func check(worldSize: Int) throws(ConfigurationError) {
+  /// Throws when these options do not fit each other or the number of ranks.
+  package func check(worldSize: Int) throws(DataParallelOptionError) {
     guard shards > 0 else { return }
     guard shards & (shards - 1) == 0 else {
-      throw ConfigurationError("'distributed.shards' is \(shards), which is not a power of two")
+      throw DataParallelOptionError("shards", "is \(shards), which is not a power of two")
     }
     guard worldSize & (worldSize - 1) == 0, worldSize <= shards else {
-      throw ConfigurationError(
-        "'distributed.shards' is \(shards), which \(worldSize) ranks cannot share evenly; start 1, 2, 4, ... or \(shards) ranks"
+      throw DataParallelOptionError(
+        "shards",
+        "is \(shards), which \(worldSize) ranks cannot share evenly; start 1, 2, 4, ... or \(shards) ranks"
       )
     }
     guard !synchronizesBatchNorm else {
-      throw ConfigurationError(
-        "'distributed.synchronizedBatchNorm' takes statistics over the whole batch, 'distributed.shards' over each shard; choose one"
+      throw DataParallelOptionError(
+        "shards",
+        "is \(shards), which takes batch statistics over each shard; synchronized batch normalization takes them over the whole batch. Choose one"
       )
     }
   }
 
-  /// Throws when these choices do not fit how ranks are spread over machines.
-  func check(_ placement: Placement) throws(ConfigurationError) {
+  /// Throws when these options do not fit the placement of the ranks on nodes.
+  func check(_ placement: Placement) throws(DataParallelOptionError) {
     guard shards > 0 else { return }
     guard placement.isEven, placement.localSize & (placement.localSize - 1) == 0 else {
-      throw ConfigurationError(
-        "'distributed.shards' is \(shards), which needs the same power of two of ranks on every machine; this one has \(placement.localSize), another \(placement.smallestLocalSize)"
+      throw DataParallelOptionError(
+        "shards",
+        "is \(shards), which needs the same power of two of ranks on every node; this one has \(placement.localSize), another \(placement.smallestLocalSize)"
       )
     }
   }
+}
+
+/// An option of `DataParallel` that does not fit the run.
+public struct DataParallelOptionError: ExitStatusProviding, Equatable, CustomStringConvertible {
+  /// The name of the option in `DataParallel.Options`.
+  public let option: String
+  /// Its value, what is wrong with it, and the remedy.
+  public let problem: String
+
+  init(_ option: String, _ problem: String) {
+    (self.option, self.problem) = (option, problem)
+  }
+
+  /// The option and the problem.
+  public var description: String { "'\(option)' \(problem)" }
+
+  /// The exit code 78.
+  public var exitStatus: ExitStatus { .configuration }
 }
 
 /// Ranks that were about to make different updates; none was made.

@@ -1,10 +1,10 @@
+import Checkpointing
 import Collectives
 import Foundation
 import NeuralNetworks
 import TensorCore
 import TestSupport
 import Testing
-import Training
 
 @Suite("Files of PyTorch") struct PyTorchFilesTests {
   private func model(hidden: Int = 32) -> Sequential {
@@ -132,28 +132,5 @@ import Training
     var data = Data()
     try SafetensorsWriter(tensors).write { data.append(contentsOf: $0) }
     try check(try SafetensorsFile(data: data, path: "memory"))
-  }
-
-  @Test("training begins with the weights of a file, on all ranks")
-  func initialWeights() throws {
-    let directory = try TemporaryDirectory()
-    let path = directory.path + "/weights.safetensors"
-    var configuration = TrainingConfiguration()
-    configuration.training.seed = 2
-    let other = try Trainer(configuration, SingleProcess())
-    try written(other.model).write(to: URL(filePath: path))
-    configuration.training.seed = 1
-    let drawn = try Trainer(configuration, SingleProcess())
-    configuration.model.weights = path
-    let weights = other.model.parameters.map { $0.array(of: Float.self) }
-    #expect(drawn.model.parameters.map { $0.array(of: Float.self) } != weights)
-    let loaded = try withRanks(3, ranksPerNode: 2) { [configuration] communicator in
-      try Trainer(configuration, communicator).model.parameters.map { $0.array(of: Float.self) }
-    }
-    #expect(loaded == [weights, weights, weights])
-    configuration.model.hidden = [5]
-    #expect(throws: CollectiveFailure.self) {
-      try Trainer(configuration, SingleProcess())
-    }
   }
 }

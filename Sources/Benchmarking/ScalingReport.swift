@@ -1,6 +1,7 @@
 // What a sweep over numbers of ranks found: as a table, CSV, JSON and a picture.
+import Base
+package import Checkpointing
 import Foundation
-package import Lockstep
 
 /// Measurements of one workload's step on different numbers of ranks.
 ///

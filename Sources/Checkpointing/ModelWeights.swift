@@ -1,4 +1,5 @@
 // Between a model and a file of weights.
+public import Base
 public import NeuralNetworks
 import TensorCore
 

@@ -1,5 +1,6 @@
 // The safetensors format: eight bytes of header length, a JSON header, then the tensors' bytes back
 // to back.
+public import Base
 public import Foundation
 
 /// The element types that safetensors files of this library may hold, named as in the file.

@@ -1,6 +1,8 @@
+import Base
+import Checkpointing
 import Foundation
+import TestSupport
 import Testing
-import Training
 
 @Suite struct SafetensorsTests {
   private func file(_ header: String, data: Int = 0, length: UInt64? = nil) -> Data {

@@ -3,7 +3,7 @@ import NeuralNetworks
 import TensorCore
 import TestSupport
 import Testing
-import Training
+import Benchmarking
 
 /// A workload with fewer samples and, to be quick, some with a smaller network: what
 /// `Goldens/make_goldens_models.py` has trained in PyTorch.

@@ -1,7 +1,9 @@
+import Base
+import Checkpointing
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
-import Training
 
 /// Counts the calls to the disk and makes one of them, and if wanted all later ones, fail.
 private final class FaultPlan: Sendable {

@@ -1,6 +1,6 @@
 import Foundation
-import Lockstep
-import LockstepCLI
+import Checkpointing
+import Benchmarking
 import Testing
 
 @Suite struct ScalingReportTests {

@@ -1,5 +1,5 @@
+import Checkpointing
 import Testing
-import Training
 
 @Suite struct JSONValueTests {
   @Test("values read back from their text")

@@ -1,5 +1,6 @@
 // The calls by which a run reaches the disk. Every call that changes the disk first passes one
 // hook, so that a test can make any single one of them fail.
+public import Base
 import CZlib
 import Foundation
 
