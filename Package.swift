@@ -29,6 +29,7 @@ let package = Package(
     .target(name: "NeuralNetworks", dependencies: ["TensorCore"]),
     .target(name: "Optimizers", dependencies: ["NeuralNetworks", "TensorCore", "CKernels"]),
     .target(name: "Base"),
+    .target(name: "Settings", dependencies: ["Base"]),
     .target(name: "DataLoading", dependencies: ["Base", "CDigits", "CZlib"]),
     .target(name: "Collectives", dependencies: ["Base", "CSharedMemory"]),
     .target(name: "MPICollectives", dependencies: ["Collectives", "COpenMPI", "CSharedMemory"]),
@@ -81,6 +82,7 @@ let package = Package(
 
     // Tests mirror Sources; what they share is in TestSupport.
     .target(name: "TestSupport", dependencies: ["TensorCore"], path: "Tests/TestSupport"),
+    .testTarget(name: "SettingsTests", dependencies: ["Settings", "Base"]),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
     .testTarget(
       name: "TensorCoreTests", dependencies: ["TensorCore", "TestSupport"],

@@ -1,5 +1,6 @@
 // The one table of all keys. Reading, checking, writing and documenting a configuration all go by
 // it.
+import Base
 import Checkpointing
 
 /// A value of the configuration.
