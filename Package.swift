@@ -26,10 +26,11 @@ let package = Package(
 
     // The layers, lowest first: a target imports only what stands above it here.
     .target(name: "TensorCore", dependencies: ["CKernels", "COpenBLAS"]),
-    .target(name: "NeuralNetworks", dependencies: ["TensorCore"]),
-    .target(name: "Optimizers", dependencies: ["NeuralNetworks", "TensorCore", "CKernels"]),
     .target(name: "Base"),
     .target(name: "Settings", dependencies: ["Base"]),
+    .target(name: "NeuralNetworks", dependencies: ["TensorCore"]),
+    .target(
+      name: "Optimizers", dependencies: ["NeuralNetworks", "TensorCore", "Settings", "CKernels"]),
     .target(name: "DataLoading", dependencies: ["Base", "CDigits", "CZlib"]),
     .target(name: "Collectives", dependencies: ["Base", "CSharedMemory"]),
     .target(name: "MPICollectives", dependencies: ["Collectives", "COpenMPI", "CSharedMemory"]),
@@ -92,7 +93,7 @@ let package = Package(
       resources: [.copy("Goldens")]),
     .testTarget(
       name: "OptimizersTests",
-      dependencies: ["Optimizers", "NeuralNetworks", "TensorCore", "TestSupport"],
+      dependencies: ["Optimizers", "NeuralNetworks", "TensorCore", "Settings", "TestSupport"],
       resources: [.copy("Goldens")]),
     .testTarget(name: "DataLoadingTests", dependencies: ["DataLoading", "CZlib"]),
     .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "Base"]),

@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+public import Settings
 import TensorCore
 
 /// Adam with decoupled weight decay, PyTorch's `torch.optim.AdamW`.
@@ -15,29 +16,31 @@ import TensorCore
 /// A parameter whose `grad` is nil is left alone.
 public final class AdamW {
   /// The settings of the method; the learning rate is an argument of each step.
-  public struct Options: Sendable, Equatable {
+  public struct Options: SettingsGroup {
     /// How much of the first moment is kept.
-    public var beta1: Double
+    @Setting("decay rate of the first moment", in: 0..<1) public var beta1 = 0.9
     /// How much of the second moment is kept.
-    public var beta2: Double
+    @Setting("decay rate of the second moment", in: 0..<1) public var beta2 = 0.999
     /// What is added to the root of the second moment.
-    public var epsilon: Double
+    @Setting("term added to the root of the second moment", in: 1e-30..<1)
+    public var epsilon = 1e-8
     /// How much of the learning rate parameters shrink by in each step.
-    public var weightDecay: Double
+    @Setting("decoupled weight decay: parameters shrink by this times the learning rate", in: 0...)
+    public var weightDecay = 0.01
 
-    /// PyTorch's defaults unless told otherwise.
+    /// PyTorch's defaults.
+    public init() {}
+
+    /// PyTorch's defaults but for what is given.
     public init(
-      beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
-      weightDecay: Double = 0.01
+      beta1: Double? = nil, beta2: Double? = nil, epsilon: Double? = nil,
+      weightDecay: Double? = nil
     ) {
-      require(
-        (0..<1).contains(beta1) && (0..<1).contains(beta2) && epsilon > 0 && weightDecay >= 0,
-        "AdamW: betas in 0..<1, an epsilon above 0 and a weight decay of at least 0 are needed, not \(beta1), \(beta2), \(epsilon) and \(weightDecay)"
-      )
-      self.beta1 = beta1
-      self.beta2 = beta2
-      self.epsilon = epsilon
-      self.weightDecay = weightDecay
+      if let beta1 { self.beta1 = beta1 }
+      if let beta2 { self.beta2 = beta2 }
+      if let epsilon { self.epsilon = epsilon }
+      if let weightDecay { self.weightDecay = weightDecay }
+      requireValid("AdamW.Options")
     }
   }
 
@@ -98,5 +101,13 @@ public final class AdamW {
   public func restore(steps: [Int]) {
     require(steps.count == self.steps.count, "AdamW: the restored state is of another model")
     self.steps = steps
+  }
+}
+
+extension OptimizerKind {
+  /// AdamW; by name it has no weight decay, and one that is set spares biases and the gains of
+  /// normalizations, as is usual.
+  public static let adamW = OptimizerKind("adamw", AdamW.Options(weightDecay: 0)) {
+    AdamW($0, $1) { $0.parameter.shape.count > 1 }
   }
 }

@@ -1,4 +1,5 @@
 import CKernels
+public import Settings
 import TensorCore
 
 /// Stochastic gradient descent with momentum, PyTorch's `torch.optim.SGD`.
@@ -11,28 +12,39 @@ import TensorCore
 /// A parameter whose `grad` is nil is left alone.
 public final class SGD {
   /// The settings of the method; the learning rate is an argument of each step.
-  public struct Options: Sendable, Equatable {
+  public struct Options: SettingsGroup {
     /// How much of the velocity is kept.
-    public var momentum: Double
+    @Setting("momentum factor; 0 is plain gradient descent", in: 0...) public var momentum = 0.0
     /// How much of the gradient does not enter the velocity.
-    public var dampening: Double
-    /// The factor of the L2 penalty's gradient.
-    public var weightDecay: Double
+    @Setting("part of the gradient that does not enter the momentum", in: 0...)
+    public var dampening = 0.0
     /// Whether to look ahead along the velocity.
-    public var nesterov: Bool
+    @Setting("whether to use Nesterov momentum") public var nesterov = false
+    /// The factor of the L2 penalty's gradient.
+    @Setting("L2 penalty: factor of the parameters that is added to their gradients", in: 0...)
+    public var weightDecay = 0.0
 
-    /// Plain gradient descent unless told otherwise.
+    /// Plain gradient descent.
+    public init() {}
+
+    /// Plain gradient descent but for what is given.
     public init(
-      momentum: Double = 0, dampening: Double = 0, weightDecay: Double = 0, nesterov: Bool = false
+      momentum: Double? = nil, dampening: Double? = nil, weightDecay: Double? = nil,
+      nesterov: Bool? = nil
     ) {
-      require(
-        !nesterov || momentum > 0 && dampening == 0,
-        "SGD: Nesterov momentum needs a momentum and no dampening, not \(momentum) and \(dampening)"
-      )
-      self.momentum = momentum
-      self.dampening = dampening
-      self.weightDecay = weightDecay
-      self.nesterov = nesterov
+      if let momentum { self.momentum = momentum }
+      if let dampening { self.dampening = dampening }
+      if let weightDecay { self.weightDecay = weightDecay }
+      if let nesterov { self.nesterov = nesterov }
+      requireValid("SGD.Options")
+    }
+
+    /// Throws for Nesterov momentum without momentum or with dampening.
+    public func check() throws(SettingError) {
+      guard nesterov, momentum == 0 || dampening != 0 else { return }
+      throw SettingError(
+        "nesterov",
+        "needs 'momentum' above 0 and 'dampening' 0; they are \(momentum) and \(dampening)")
     }
   }
 
@@ -83,4 +95,9 @@ public final class SGD {
       hasVelocity.count == self.hasVelocity.count, "SGD: the restored state is of another model")
     self.hasVelocity = hasVelocity
   }
+}
+
+extension OptimizerKind {
+  /// SGD; by name it has momentum.
+  public static let sgd = OptimizerKind("sgd", SGD.Options(momentum: 0.9)) { SGD($0, $1) }
 }

@@ -66,6 +66,15 @@ extension SettingsGroup {
     }
     try check()
   }
+
+  /// Stops the program, naming `user`, when `validate` throws: for groups made in code.
+  public func requireValid(_ user: String) {
+    do {
+      try validate()
+    } catch {
+      fatalError("\(user): \(error)")
+    }
+  }
 }
 
 /// The settings of a group and of the groups in it.

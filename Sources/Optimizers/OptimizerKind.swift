@@ -1,0 +1,44 @@
+public import Settings
+
+/// An optimizer that a configuration can name.
+public struct OptimizerKind: NamedEntry {
+  /// All optimizers that can be named.
+  public static let all: [OptimizerKind] = [.sgd, .adamW]
+
+  /// The name.
+  public let name: String
+  /// The options, with the defaults that the name stands for.
+  public let settings: any SettingsGroup
+  private let makeOptimizer: @Sendable (ParameterArena, any SettingsGroup) -> any Optimizer
+
+  /// An optimizer of a name.
+  ///
+  /// - Parameters:
+  ///   - name: The name.
+  ///   - defaults: The options that it has unless others are set.
+  ///   - make: Makes it for the parameters in an arena.
+  public init<Options: SettingsGroup>(
+    _ name: String, _ defaults: Options,
+    make: @escaping @Sendable (ParameterArena, Options) -> any Optimizer
+  ) {
+    self.name = name
+    settings = defaults
+    makeOptimizer = { make($0, $1 as! Options) }
+  }
+
+  /// Makes the optimizer of the parameters in `arena`; `options` has the type of `settings`.
+  public func make(_ arena: ParameterArena, _ options: any SettingsGroup) -> any Optimizer {
+    makeOptimizer(arena, options)
+  }
+}
+
+/// Which optimizer is used.
+public struct OptimizerChoice: SettingsGroup {
+  /// The name of an `OptimizerKind`.
+  @Setting("optimizer", type: .word(OptimizerKind.all.names)) public var kind = "sgd"
+  /// The learning rate, before the schedule.
+  @Setting("learning rate, before the schedule", in: 0...) public var learningRate = 0.05
+
+  /// The defaults.
+  public init() {}
+}
