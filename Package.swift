@@ -28,7 +28,7 @@ let package = Package(
     .target(name: "TensorCore", dependencies: ["CKernels", "COpenBLAS"]),
     .target(name: "Base"),
     .target(name: "Settings", dependencies: ["Base"]),
-    .target(name: "NeuralNetworks", dependencies: ["TensorCore"]),
+    .target(name: "NeuralNetworks", dependencies: ["TensorCore", "Settings"]),
     .target(
       name: "Optimizers", dependencies: ["NeuralNetworks", "TensorCore", "Settings", "CKernels"]),
     .target(name: "DataLoading", dependencies: ["Base", "CDigits", "CZlib"]),
@@ -89,7 +89,8 @@ let package = Package(
       name: "TensorCoreTests", dependencies: ["TensorCore", "TestSupport"],
       resources: [.copy("Goldens")]),
     .testTarget(
-      name: "NeuralNetworksTests", dependencies: ["NeuralNetworks", "TensorCore", "TestSupport"],
+      name: "NeuralNetworksTests",
+      dependencies: ["NeuralNetworks", "TensorCore", "Settings", "TestSupport"],
       resources: [.copy("Goldens")]),
     .testTarget(
       name: "OptimizersTests",

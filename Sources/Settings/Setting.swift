@@ -75,6 +75,17 @@ public struct Setting<Value: SettingRepresentable>: @unchecked Sendable {
       unset: unset, mayChangeOnResume: mayChangeOnResume, perRank: perRank, oldNames: oldNames)
   }
 
+  /// Declares a setting that several groups have, with all that `shared` declares.
+  ///
+  /// `shared` is a computed static property, so that each property gets a value of its own:
+  ///
+  ///     extension Setting<Double> {
+  ///       static var dropout: Setting { Setting(wrappedValue: 0, "dropout probability", in: 0..<1) }
+  ///     }
+  public init(shared: Setting) {
+    self.init(shared.wrappedValue, shared.declaration)
+  }
+
   /// Declares a setting whose type says more than its Swift type: text that is a file name, or one
   /// of several words.
   ///

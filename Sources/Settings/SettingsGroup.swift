@@ -1,8 +1,7 @@
 /// A struct of settings: the options of an optimizer, a data format, the training loop.
 ///
-/// Each setting is declared once, as a property with `@Setting`. A group may have other groups as
-/// properties; their settings count as its own. Everything else about settings (documentation,
-/// reading a configuration, checks) is derived from the declarations.
+/// Each setting is declared once, as a property with `@Setting`. Everything else about settings
+/// (documentation, reading a configuration, checks) is derived from the declarations.
 public protocol SettingsGroup: Sendable, Equatable {
   /// The defaults.
   init()
@@ -61,9 +60,6 @@ extension SettingsGroup {
     where setting.declaration.accepted(setting.settingValue) == nil {
       throw SettingError(name, setting.settingValue, allowed: setting.declaration.allowed)
     }
-    for child in Mirror(reflecting: self).children {
-      try (child.value as? any SettingsGroup)?.validate()
-    }
     try check()
   }
 
@@ -77,14 +73,12 @@ extension SettingsGroup {
   }
 }
 
-/// The settings of a group and of the groups in it.
-private func properties(of group: any SettingsGroup) -> [(name: String, setting: any AnySetting)] {
-  Mirror(reflecting: group).children.flatMap { child in
-    if let setting = child.value as? any AnySetting, let label = child.label {
-      // The storage of a wrapped property is named `_momentum`.
-      return [(name: String(label.drop { $0 == "_" }), setting: setting)]
-    }
-    return (child.value as? any SettingsGroup).map(properties) ?? []
+/// The settings of a group, as reflection finds them.
+private func properties(of group: some SettingsGroup) -> [(name: String, setting: any AnySetting)] {
+  Mirror(reflecting: group).children.compactMap { child in
+    guard let setting = child.value as? any AnySetting, let label = child.label else { return nil }
+    // The storage of a wrapped property is named `_momentum`.
+    return (String(label.drop { $0 == "_" }), setting)
   }
 }
 

@@ -6,8 +6,14 @@ private enum Mode: String, CaseIterable, SettingRepresentable {
   case slow, fast
 }
 
-private struct Inner: SettingsGroup {
-  @Setting("how many", in: 1...8, unit: "layers") var depth = 2
+extension Setting<Int> {
+  fileprivate static var depth: Setting {
+    Setting(wrappedValue: 2, "how many", in: 1...8, unit: "layers")
+  }
+}
+
+private struct Other: SettingsGroup {
+  @Setting(shared: .depth) var depth: Int
 
   init() {}
 }
@@ -23,7 +29,7 @@ private struct Group: SettingsGroup {
   @Setting("how") var mode = Mode.slow
   @Setting("a name", type: .fileName) var name = "a"
   @Setting("a choice", type: .word(["one", "two"])) var choice = "one"
-  var inner = Inner()
+  @Setting(shared: .depth) var depth: Int
   var plain = 7
 
   init() {}
@@ -36,7 +42,7 @@ private struct Group: SettingsGroup {
 }
 
 @Suite struct SettingsGroupTests {
-  @Test("a group lists its settings in order, those of inner groups too, with all that is declared")
+  @Test("a group lists its settings in order, with all that is declared")
   func declarations() throws {
     let settings = Group().settings
     #expect(
@@ -79,9 +85,9 @@ private struct Group: SettingsGroup {
     ]
     let other = try group.replacing { values[$0] }
     #expect(other.factor == 2 && other.count == 3 && other.path == "x" && other.mode == .fast)
-    #expect(other.inner.depth == 5 && other.probability == 0.25)
-    #expect(group.count == nil && group.inner.depth == 2 && group.mode == .slow)
-    #expect(Group().count == nil && Group().inner.depth == 2)
+    #expect(other.depth == 5 && other.probability == 0.25)
+    #expect(group.count == nil && group.depth == 2 && group.mode == .slow)
+    #expect(Group().count == nil && Group().depth == 2)
     #expect(other.value(of: "count") == 3 && other.value(of: "unknown") == nil)
     #expect(other.settings[2].defaultValue == 3)
   }
@@ -91,8 +97,8 @@ private struct Group: SettingsGroup {
     let original = try Group().replacing { $0 == "widths" ? [1, 2] : nil }
     var copy = original
     copy.widths.append(3)
-    copy.inner.depth = 8
-    #expect(original.widths == [1, 2] && original.inner.depth == 2)
+    copy.depth = 8
+    #expect(original.widths == [1, 2] && original.depth == 2 && Other().depth == 2)
     var second = copy
     second.factor = 9
     copy.count = 4
@@ -162,11 +168,11 @@ private struct Group: SettingsGroup {
   func validation() throws {
     var group = Group()
     try group.validate()
-    group.inner.depth = 0
+    group.depth = 0
     #expect(throws: SettingError("depth", "is 0; allowed: an integer from 1 to 8")) {
       try group.validate()
     }
-    group.inner.depth = 1
+    group.depth = 1
     group.isOn = true
     let error = #expect(throws: SettingError.self) { try group.validate() }
     #expect(error?.description == "'count' is not set, which 'isOn' needs")
@@ -177,6 +183,6 @@ private struct Group: SettingsGroup {
 
   @Test("a group prints like a plain struct")
   func description() {
-    #expect("\(Inner())" == "Inner(_depth: 2)")
+    #expect("\(Other())" == "Other(_depth: 2)")
   }
 }

@@ -1,3 +1,4 @@
+import Settings
 import TensorCore
 
 /// The small convolutional networks.
@@ -29,5 +30,21 @@ public enum ConvolutionalNetworks {
     if dropout > 0 { layers.append(Dropout(dropout)) }
     layers.append(Linear(128, classes))
     return Sequential(layers)
+  }
+}
+
+extension ModelKind {
+  /// `ConvolutionalNetworks.leNet`.
+  static let leNet = ModelKind("lenet", .squareImages(atLeast: 12)) { shapes in
+    ConvolutionalNetworks.leNet(
+      channels: shapes.channels, size: shapes.rows, classes: shapes.outputs)
+  }
+
+  /// `ConvolutionalNetworks.cnn`.
+  static let cnn = ModelKind("cnn", .squareImages(atLeast: 6), DropoutOptions()) {
+    shapes, options in
+    ConvolutionalNetworks.cnn(
+      channels: shapes.channels, size: shapes.rows, classes: shapes.outputs,
+      dropout: options.dropout)
   }
 }

@@ -1,3 +1,4 @@
+import Settings
 public import TensorCore
 
 /// The transformer of GPT-2 (Radford et al., 2019), its output layer tied to the token embedding.
@@ -127,5 +128,28 @@ private struct Projection: Layer {
 
   func callAsFunction(_ x: Tensor) -> Tensor {
     x.matmul(weight) + bias
+  }
+}
+
+/// The sizes that can be chosen for a GPT by name; the others follow from the data.
+private struct TransformerOptions: SettingsGroup {
+  @Setting("number of transformer blocks", in: 1...1024) var layers = 4
+  @Setting("attention heads of each block", in: 1...1024) var heads = 4
+  @Setting("width of the residual stream", in: 1...(1 << 20), unit: "units") var width = 128
+  @Setting(shared: .dropout) var dropout: Double
+
+  func check() throws(SettingError) {
+    guard !width.isMultiple(of: heads) else { return }
+    throw SettingError("width", "is \(width), which does not divide into \(heads) heads ('heads')")
+  }
+}
+
+extension ModelKind {
+  /// `GPT`.
+  static let gpt = ModelKind("gpt", .tokens, TransformerOptions()) { shapes, options in
+    GPT(
+      GPT.Options(
+        vocabulary: shapes.outputs, context: shapes.input[0], layers: options.layers,
+        heads: options.heads, width: options.width, dropout: options.dropout))
   }
 }

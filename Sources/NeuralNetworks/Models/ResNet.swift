@@ -1,3 +1,4 @@
+import Settings
 public import TensorCore
 
 /// The residual networks of He and others (2015).
@@ -12,6 +13,11 @@ public struct ResNet: Layer {
     case imageNet
   }
 
+  /// The blocks of each stage for a depth, and whether they are bottlenecks.
+  private static let plans: [Int: (blocks: [Int], isBottleneck: Bool)] = [
+    18: ([2, 2, 2, 2], false), 34: ([3, 4, 6, 3], false), 50: ([3, 4, 6, 3], true),
+  ]
+
   private let firstConvolution: Conv2d
   private let firstNormalization: BatchNorm2d
   private let stages: [Sequential]
@@ -20,10 +26,7 @@ public struct ResNet: Layer {
 
   /// A network of 18, 34 or 50 layers.
   public init(depth: Int, stem: Stem, channels: Int = 3, classes: Int = 1000) {
-    let plans: [Int: (blocks: [Int], isBottleneck: Bool)] = [
-      18: ([2, 2, 2, 2], false), 34: ([3, 4, 6, 3], false), 50: ([3, 4, 6, 3], true),
-    ]
-    guard let plan = plans[depth] else {
+    guard let plan = ResNet.plans[depth] else {
       fatalError("ResNet: there is no depth \(depth); there are 18, 34 and 50")
     }
     self.stem = stem
@@ -103,5 +106,16 @@ private struct ResidualBlock: Layer {
       if index < convolutions.count - 1 { y = y.relu() }
     }
     return (y + (shortcut.map { $0(x) } ?? x)).relu()
+  }
+}
+
+extension ResNet {
+  /// A network by name for each depth: `resnet18` to `resnet50`.
+  static let kinds = plans.keys.sorted().map { depth in
+    ModelKind("resnet\(depth)", .squareImages(atLeast: 1)) { shapes in
+      ResNet(
+        depth: depth, stem: shapes.rows < 64 ? .cifar : .imageNet, channels: shapes.channels,
+        classes: shapes.outputs)
+    }
   }
 }

@@ -1,3 +1,4 @@
+import Settings
 public import TensorCore
 
 /// The networks of Simonyan and Zisserman (2014): stacks of 3x3 convolutions between max poolings,
@@ -64,5 +65,18 @@ public struct VGG: Layer {
   /// Applies the network to images `[N, channels, size, size]`.
   public func callAsFunction(_ x: Tensor) -> Tensor {
     classifier(features(x).flattened(from: 1))
+  }
+}
+
+extension VGG {
+  /// A network by name for each depth: `vgg11` to `vgg19`.
+  static let kinds = plans.keys.sorted().map { depth in
+    ModelKind("vgg\(depth)", .squareImages(atLeast: 32, multipleOf: 32), DropoutOptions()) {
+      shapes, options in
+      // The dense layers of the paper are for 1,000 classes of large images.
+      VGG(
+        depth: depth, channels: shapes.channels, size: shapes.rows, classes: shapes.outputs,
+        hidden: shapes.rows < 224 ? 512 : 4096, dropout: options.dropout)
+    }
   }
 }

@@ -1,0 +1,89 @@
+import NeuralNetworks
+import Settings
+import TensorCore
+import Testing
+
+@Suite struct ModelKindTests {
+  /// A shape that each kind of inputs takes.
+  private func shape(_ inputs: ModelKind.Inputs) -> [Int] {
+    switch inputs {
+    case .numbers: [2, 3]
+    case .squareImages(let smallest, _): [1, smallest, smallest]
+    case .tokens: [5]
+    }
+  }
+
+  @Test("every named model is made for its inputs and gives its outputs")
+  func all() throws {
+    #expect(
+      ModelKind.all.names == [
+        "mlp", "perceptron", "lenet", "cnn", "vgg11", "vgg13", "vgg16", "vgg19", "resnet18",
+        "resnet34", "resnet50", "gpt",
+      ])
+    for kind in ModelKind.all {
+      let shape = shape(kind.inputs)
+      let model = try kind.make(kind.settings, inputShape: shape, outputs: 3, seed: 1)
+      let x =
+        kind.inputs == .tokens
+        ? Tensor.zeros([1, 5], .int32) : .ones(Shape([1] + shape))
+      let y = withMode(.evaluation) { withoutGrad { model(x) } }
+      #expect(y.shape == (kind.inputs == .tokens ? [1, 5, 3] : [1, 3]), "\(kind.name)")
+    }
+  }
+
+  @Test("options reach the model")
+  func options() throws {
+    func names(_ kind: ModelKind, _ values: [String: SettingValue]) throws -> [String] {
+      try kind.make(
+        kind.settings.replacing { values[$0] }, inputShape: shape(kind.inputs), outputs: 3, seed: 1
+      ).namedParameters().map { "\($0.name) \($0.parameter.shape)" }
+    }
+    let mlp = try #require(ModelKind.all.named("mlp"))
+    #expect(
+      try names(mlp, ["hidden": [5]]) == [
+        "1.weight [5, 6]", "1.bias [5]", "3.weight [3, 5]", "3.bias [3]",
+      ])
+    // Dropout is a layer of its own.
+    #expect(try names(mlp, ["hidden": [5], "dropout": 0.5])[2] == "4.weight [3, 5]")
+    let gpt = try #require(ModelKind.all.named("gpt"))
+    let parameters = try names(gpt, ["layers": 2, "width": 8, "heads": 2])
+    #expect(parameters.contains("h.1.ln_1.weight [8]"))
+    #expect(!parameters.contains { $0.hasPrefix("h.2.") })
+  }
+
+  @Test("the seed decides the initial weights")
+  func seed() throws {
+    func weights(_ seed: UInt64) throws -> [Float] {
+      try ModelKind.all.named("perceptron")!.make(
+        NoSettings(), inputShape: [4], outputs: 2, seed: seed
+      )
+      .parameters[0].array()
+    }
+    #expect(try weights(1) == weights(1))
+    #expect(try weights(1) != weights(2))
+  }
+
+  @Test(
+    "samples that a model does not take are refused, naming the model and the shape",
+    arguments: [
+      ("cnn", [64]), ("cnn", [1, 4, 4]), ("lenet", [1, 28, 20]), ("vgg16", [3, 48, 48]),
+      ("resnet18", [1, 2]),
+    ])
+  func refused(name: String, shape: [Int]) throws {
+    let kind = try #require(ModelKind.all.named(name))
+    let error = #expect(throws: SettingError.self) {
+      try kind.make(kind.settings, inputShape: shape, outputs: 2, seed: 1)
+    }
+    #expect(error?.setting == "kind")
+    #expect(error?.problem.hasPrefix("is \(name), which takes square images") == true)
+    #expect(error?.problem.hasSuffix("the data has \(shape)") == true)
+  }
+
+  @Test("a width that heads cannot share is refused")
+  func heads() throws {
+    let gpt = try #require(ModelKind.all.named("gpt"))
+    let options = try gpt.settings.replacing { $0 == "heads" ? 3 : nil }
+    let error = #expect(throws: SettingError.self) { try options.validate() }
+    #expect(error?.setting == "width")
+  }
+}
