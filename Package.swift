@@ -31,7 +31,7 @@ let package = Package(
     .target(name: "NeuralNetworks", dependencies: ["TensorCore", "Settings"]),
     .target(
       name: "Optimizers", dependencies: ["NeuralNetworks", "TensorCore", "Settings", "CKernels"]),
-    .target(name: "DataLoading", dependencies: ["Base", "CDigits", "CZlib"]),
+    .target(name: "DataLoading", dependencies: ["Settings", "Base", "CDigits", "CZlib"]),
     .target(name: "Collectives", dependencies: ["Base", "CSharedMemory"]),
     .target(name: "MPICollectives", dependencies: ["Collectives", "COpenMPI", "CSharedMemory"]),
     .target(
@@ -46,7 +46,7 @@ let package = Package(
       name: "Training",
       dependencies: [
         "Checkpointing", "DataParallel", "Optimizers", "NeuralNetworks", "TensorCore",
-        "DataLoading", "Collectives", "Base",
+        "DataLoading", "Collectives", "Settings", "Base",
       ]),
     .target(
       name: "Benchmarking",
@@ -96,7 +96,8 @@ let package = Package(
       name: "OptimizersTests",
       dependencies: ["Optimizers", "NeuralNetworks", "TensorCore", "Settings", "TestSupport"],
       resources: [.copy("Goldens")]),
-    .testTarget(name: "DataLoadingTests", dependencies: ["DataLoading", "CZlib"]),
+    .testTarget(
+      name: "DataLoadingTests", dependencies: ["DataLoading", "Settings", "Base", "CZlib"]),
     .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "Base"]),
     .testTarget(
       name: "MPICollectivesTests", dependencies: ["MPICollectives", "Collectives"]),

@@ -19,7 +19,7 @@ package struct LabeledImages {
       return nil
     }
     let place = places.first(where: FileManager.default.fileExists) ?? places[0]
-    var source = DataSource(.idx, path: place)
+    var source = IDXSource(path: place)
     // Of the files for training and for testing one is enough: the examples split it themselves.
     source.testCount = 0
     return try LabeledImages(source.open().train)
@@ -27,7 +27,7 @@ package struct LabeledImages {
 
   /// The 1,797 digits of 8 x 8 pixels that are part of the program.
   package static func digits() throws -> LabeledImages {
-    let data = try DataSource(.digits).open()
+    let data = try DigitsSource().open()
     let (a, b) = (try LabeledImages(data.train), try LabeledImages(data.test))
     return LabeledImages(
       pixels: .concatenated([a.pixels, b.pixels]), labels: a.labels + b.labels)

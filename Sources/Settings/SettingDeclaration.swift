@@ -149,13 +149,24 @@ public struct SettingDeclaration: Sendable, Equatable {
       : " from \(number(minimum)) to \(number(maximum))"
   }
 
-  /// The value to keep for one that was given, `null` for `unsetValue`; nil if it is not allowed.
+  /// Whether a value is allowed.
+  public func accepts(_ value: SettingValue) -> Bool {
+    value == .null ? isOptional : type.accepts(value)
+  }
+
+  /// A value as it is kept: `null` for `unsetValue`, a number for an integer where one is needed;
+  /// nil if it is not allowed.
   public func accepted(_ value: SettingValue) -> SettingValue? {
-    if isOptional, value == .null || value == unsetValue { return .null }
-    // An integer is a number too.
-    if case (.number, .integer(let integer)) = (type, value) {
-      return accepted(.number(Double(integer)))
-    }
-    return type.accepts(value) ? value : nil
+    let value = type.converted(value)
+    if let unsetValue, value == type.converted(unsetValue) { return .null }
+    return accepts(value) ? value : nil
+  }
+}
+
+extension SettingType {
+  /// A number for an integer where one is needed, other values as they are.
+  fileprivate func converted(_ value: SettingValue) -> SettingValue {
+    if case (.number, .integer(let integer)) = (self, value) { return .number(Double(integer)) }
+    return value
   }
 }

@@ -57,7 +57,7 @@ extension SettingsGroup {
   /// Throws when a value is out of its bounds, or values do not fit together.
   public func validate() throws(SettingError) {
     for (name, setting) in properties(of: self)
-    where setting.declaration.accepted(setting.settingValue) == nil {
+    where !setting.declaration.accepts(setting.settingValue) {
       throw SettingError(name, setting.settingValue, allowed: setting.declaration.allowed)
     }
     try check()

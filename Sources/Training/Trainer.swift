@@ -59,7 +59,7 @@ public final class Trainer {
     try communicator.agreeing { try configuration.check(worldSize: communicator.worldSize) }
     let data: DataSplits
     (data, objective) = try communicator.agreeing {
-      let data = try configuration.source.open()
+      let data = try configuration.openData()
       return (data, try Objective(training.loss, for: data.train.targetKind))
     }
     (trainingData, testData) = (data.train, data.test)

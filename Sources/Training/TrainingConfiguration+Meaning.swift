@@ -1,26 +1,37 @@
-public import DataLoading
+import DataLoading
 import DataParallel
 import Optimizers
+import Settings
 import TensorCore
 
 // What the values of a configuration stand for in the layers below.
 
 extension TrainingConfiguration {
-  /// The data set, ready to be opened.
-  public var source: DataSource {
-    var source = DataSource(data.kind, path: data.path.isEmpty ? nil : data.path)
-    source.testCount = data.testCount < 0 ? nil : data.testCount
-    source.classes = data.classes == 0 ? nil : data.classes
-    source.target = data.target == .auto ? nil : data.target == .classes ? .classes : .values
-    source.labelColumn = data.labelColumn.isEmpty ? nil : data.labelColumn
-    source.header = data.header == .auto ? nil : data.header == .yes
-    source.inputShape = data.inputShape.isEmpty ? nil : data.inputShape
-    source.normalize = data.normalize
-    // The defaults are not for other kinds, which refuse what they would ignore.
-    let defaults = Data()
-    source.blockSize = data.blockSize == defaults.blockSize ? nil : data.blockSize
-    source.testFraction = data.testFraction == defaults.testFraction ? nil : data.testFraction
-    return source
+  /// Reads the data set.
+  func openData() throws -> DataSplits {
+    let format = DataFormat.all.named(data.kind.rawValue)!
+    let (defaults, names) = (Data(), format.settings.settings.map(\.name))
+    let given: [String: SettingValue?] = [
+      "path": data.path.isEmpty ? nil : .text(data.path),
+      "testCount": data.testCount < 0 ? nil : .integer(data.testCount),
+      "classes": data.classes == 0 ? nil : .integer(data.classes),
+      "target": data.target == .auto ? nil : .text(data.target.rawValue),
+      "labelColumn": data.labelColumn.isEmpty ? nil : .text(data.labelColumn),
+      "header": data.header == .auto ? nil : .text(data.header.rawValue),
+      "inputShape": data.inputShape.isEmpty ? nil : .integers(data.inputShape),
+      "normalize": data.normalize == .none ? nil : .text(data.normalize.rawValue),
+      "blockSize": data.blockSize == defaults.blockSize ? nil : .integer(data.blockSize),
+      "testFraction": data.testFraction == defaults.testFraction ? nil : .number(data.testFraction),
+    ]
+    if let unused = given.first(where: { $0.value != nil && !names.contains($0.key) }) {
+      throw ConfigurationError("'data.\(unused.key)' is not for kind \(format.name): remove it")
+    }
+    do {
+      let source = try format.source.replacing { given[$0] ?? nil }
+      return try source.open()
+    } catch let error as SettingError {
+      throw error.inSection("data")
+    }
   }
 
   /// The rule that updates the parameters in `arena`.
@@ -82,3 +93,5 @@ extension TrainingConfiguration {
     return Dictionary(uniqueKeysWithValues: keys.map { ($0.path, $0.value(in: self).yaml) })
   }
 }
+
+extension InputNormalization: Codable {}

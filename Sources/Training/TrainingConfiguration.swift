@@ -46,8 +46,13 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
       case auto, classes, values
     }
 
+    /// The formats.
+    public enum Kind: String, Sendable, Codable, CaseIterable {
+      case digits, idx, csv, npy, cifar10, text
+    }
+
     /// The embedded digits, or the format of the files.
-    public var kind = DataSource.Kind.digits
+    public var kind = Kind.digits
     /// The file or directory.
     public var path = ""
     /// The samples at the end that are kept for testing; -1 leaves it to the data.
@@ -63,7 +68,7 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
     /// The shape of a sample in a CSV file; empty is one axis.
     public var inputShape: [Int] = []
     /// What is done with the inputs.
-    public var normalize = DataSource.Normalization.none
+    public var normalize = InputNormalization.none
     /// The tokens of a sample of text.
     public var blockSize = 64
     /// The share of a text's last tokens that is kept for testing.

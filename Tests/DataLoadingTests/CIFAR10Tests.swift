@@ -1,3 +1,5 @@
+import Settings
+import Base
 import DataLoading
 import Foundation
 import Testing
@@ -20,7 +22,7 @@ struct CIFAR10Tests {
 
   @Test("Batches come in their order, with 3 channels of 32 by 32 pixels in 0...1")
   func reads() throws {
-    let (train, test) = try open(.cifar10, files)
+    let (train, test) = try open(CIFAR10Source.self, files)
     #expect(train.inputShape == [3, 32, 32] && train.targetKind == .classes(count: 10))
     let contents = try Contents(train)
     #expect(contents.labels == [3, 9, 0, 1])
@@ -33,14 +35,15 @@ struct CIFAR10Tests {
   func withoutTestFile() throws {
     var files = files
     files["test_batch.bin"] = nil
-    #expect(failure(.cifar10, files)?.message.contains("data.testCount") == true)
-    let (train, test) = try open(.cifar10, files) { $0.testCount = 1 }
+    #expect(refusal(CIFAR10Source.self, files)?.setting == "testCount")
+    let (train, test) = try open(CIFAR10Source.self, files) { $0.testCount = 1 }
     #expect(try Contents(train).labels == [3, 9, 0] && Contents(test).labels == [1])
   }
 
   @Test("A folder without batches is an error")
   func missing() {
-    #expect(failure(.cifar10, ["test_batch.bin": record(2, 5)])?.kind == .missing)
+    #expect(
+      refusal(CIFAR10Source.self, ["test_batch.bin": record(2, 5)])?.exitStatus == .inputMissing)
   }
 
   @Test(
@@ -49,7 +52,7 @@ struct CIFAR10Tests {
   func truncated(count: Int, start: Int) throws {
     var files = files
     files["data_batch_1.bin"] = Array(files["data_batch_1.bin"]![..<count])
-    let error = try #require(failure(.cifar10, files))
+    let error = try #require(failure(CIFAR10Source.self, files))
     #expect(error.kind == .malformed)
     #expect(error.message.contains("data_batch_1.bin"))
     #expect(error.message.contains("begins at byte \(start), has \(count - start) of 3073 bytes"))
@@ -57,14 +60,15 @@ struct CIFAR10Tests {
 
   @Test("An empty file is an error")
   func empty() {
-    #expect(failure(.cifar10, ["data_batch_1.bin": []])?.message.contains("no samples") == true)
+    #expect(
+      failure(CIFAR10Source.self, ["data_batch_1.bin": []])?.message.contains("no samples") == true)
   }
 
   @Test("A label above 9 is an error with file and place")
   func label() throws {
     var files = files
     files["data_batch_1.bin"]![3_073] = 10
-    let error = try #require(failure(.cifar10, files))
+    let error = try #require(failure(CIFAR10Source.self, files))
     #expect(error.message.contains("data_batch_1.bin: byte 3073 is 10, but record 1"))
   }
 }

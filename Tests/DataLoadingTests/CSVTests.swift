@@ -1,21 +1,29 @@
 import DataLoading
+import Settings
 import Testing
 
 @Suite("CSV")
 struct CSVTests {
   private func read(
-    _ text: String, _ configure: (inout DataSource) -> Void = { _ in }
+    _ text: String, _ configure: (inout CSVSource) -> Void = { _ in }
   ) throws -> any Dataset {
-    try open(.csv, ["train.csv": Array(text.utf8)]) {
+    try open(CSVSource.self, ["train.csv": Array(text.utf8)]) {
       $0.testCount = 0
       configure(&$0)
     }.train
   }
 
   private func error(
-    _ text: String, _ configure: (inout DataSource) -> Void = { _ in }
+    _ text: String, _ configure: (inout CSVSource) -> Void = { _ in }
   ) -> DataError? {
-    failure(.csv, ["train.csv": Array(text.utf8)]) {
+    failure(CSVSource.self, ["train.csv": Array(text.utf8)]) {
+      $0.testCount = 0
+      configure(&$0)
+    }
+  }
+
+  private func refusal(_ text: String, _ configure: (inout CSVSource) -> Void) -> SettingError? {
+    DataLoadingTests.refusal(CSVSource.self, ["train.csv": Array(text.utf8)]) {
       $0.testCount = 0
       configure(&$0)
     }
@@ -55,8 +63,8 @@ struct CSVTests {
     #expect(try Contents(read(text) { $0.labelColumn = "y" }).inputs == [[0, 2], [3, 5]])
     #expect(try Contents(read(text) { $0.labelColumn = "1" }).labels == [0, 3])
     for wrong in ["z", "0", "4", "-1"] {
-      let error = error(text) { $0.labelColumn = wrong }
-      #expect(error?.kind == .configuration && error?.message.contains("x, y, kind") == true)
+      let error = refusal(text) { $0.labelColumn = wrong }
+      #expect(error?.setting == "labelColumn" && error?.problem.contains("x, y, kind") == true)
     }
   }
 
@@ -69,15 +77,15 @@ struct CSVTests {
 
   @Test("The header is what the option says")
   func header() throws {
-    #expect(try read("1,2\n3,4\n") { $0.header = true }.count == 1)
-    #expect(error("a,b\n3,4\n") { $0.header = false }?.message.contains("row 1, column 1") == true)
+    #expect(try read("1,2\n3,4\n") { $0.header = .yes }.count == 1)
+    #expect(error("a,b\n3,4\n") { $0.header = .no }?.message.contains("row 1, column 1") == true)
   }
 
   @Test("Inputs take a shape that holds them")
   func inputShape() throws {
     #expect(try read("1,2,3,4,0\n") { $0.inputShape = [1, 2, 2] }.inputShape == [1, 2, 2])
     for shape in [[3], [], [-2, -2], [Int.max, Int.max], [4, 0]] {
-      #expect(error("1,2,3,4,0\n") { $0.inputShape = shape }?.kind == .configuration)
+      #expect(refusal("1,2,3,4,0\n") { $0.inputShape = shape }?.setting == "inputShape")
     }
   }
 
@@ -136,16 +144,16 @@ struct CSVTests {
   @Test("A file, a compressed one, and a folder with a test file are read")
   func places() throws {
     let (train, test) = (Array("1,0\n2,1\n".utf8), Array("3,4\n".utf8))
-    let all = try open(.csv, ["train.csv.gz": gzip(train), "test.csv": test])
+    let all = try open(CSVSource.self, ["train.csv.gz": gzip(train), "test.csv": test])
     #expect(all.train.count == 2 && all.test.count == 1)
     #expect(all.train.targetKind == .classes(count: 5))
     try withFolder(["x.csv": train]) { folder in
-      var source = DataSource(.csv, path: folder + "/x.csv")
+      var source = CSVSource(path: folder + "/x.csv")
       source.testCount = 1
       try #expect(Contents(source.open().test).inputs == [[2]])
     }
     let wider = Array("3,4,1\n".utf8)
-    let error = failure(.csv, ["train.csv": train, "test.csv": wider])
+    let error = failure(CSVSource.self, ["train.csv": train, "test.csv": wider])
     #expect(error?.message.contains("test.csv") == true)
   }
 }

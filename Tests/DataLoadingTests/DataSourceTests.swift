@@ -1,11 +1,13 @@
+import Base
 import DataLoading
+import Settings
 import Testing
 
 @Suite("DataSource")
 struct DataSourceTests {
   @Test("The embedded digits are 1,438 samples to train on and 359 to test on")
   func digits() throws {
-    let data = try DataSource(.digits).open()
+    let data = try DigitsSource().open()
     let (train, test) = (data.train, data.test)
     #expect(train.count == 1_438 && test.count == 359)
     #expect(train.inputShape == [1, 8, 8] && train.targetKind == .classes(count: 10))
@@ -22,41 +24,49 @@ struct DataSourceTests {
 
   @Test("Opening again gives the same fingerprint, other parts and options another")
   func fingerprints() throws {
-    let data = try DataSource(.digits).open()
+    let data = try DigitsSource().open()
     let (train, test) = (data.train, data.test)
-    var source = DataSource(.digits)
+    var source = DigitsSource()
     #expect(try source.open().train.fingerprint == train.fingerprint)
     source.normalize = .standardize
     let standardized = try source.open().train
     #expect(Set([train.fingerprint, test.fingerprint, standardized.fingerprint]).count == 3)
   }
 
-  @Test(
-    "Options that a kind would ignore are refused, with their name",
-    arguments: DataSource.Kind.allCases)
-  func unusedOptions(kind: DataSource.Kind) throws {
-    var source = DataSource(kind, path: kind == .digits ? nil : "/nowhere")
-    switch kind {
-    case .digits: source.testCount = 5
-    case .idx: source.inputShape = [28]
-    case .npy: source.labelColumn = "y"
-    case .csv: source.classes = 0
-    case .cifar10: source.blockSize = 8
-    case .text: source.normalize = .standardize
-    }
-    let error = #expect(throws: DataError.self) { _ = try source.open() }
-    #expect(error?.kind == .configuration && error?.message.hasPrefix("data.") == true)
-    if kind != .digits {
-      let error = #expect(throws: DataError.self) { _ = try DataSource(kind).open() }
-      #expect(error?.message.contains("data.path") == true)
-    }
+  @Test("Each format has the options that it uses, and no others")
+  func options() {
+    let options = Dictionary(
+      uniqueKeysWithValues: DataFormat.all.map { ($0.name, $0.settings.settings.map(\.name)) })
+    #expect(
+      options == [
+        "digits": ["normalize"],
+        "idx": ["path", "testCount", "classes", "normalize"],
+        "csv": [
+          "path", "testCount", "classes", "target", "labelColumn", "header", "inputShape",
+          "normalize",
+        ],
+        "npy": ["path", "testCount", "classes", "target", "normalize"],
+        "cifar10": ["path", "testCount", "normalize"],
+        "text": ["path", "classes", "blockSize", "testFraction"],
+      ])
+  }
+
+  @Test("A format of files needs a path, where something is", arguments: DataFormat.all.names)
+  func path(name: String) throws {
+    guard name != "digits" else { return }
+    let source = try #require(DataFormat.all.named(name)).source
+    let missing = #expect(throws: SettingError.self) { try source.open() }
+    #expect(missing?.setting == "path" && missing?.exitStatus == .configuration)
+    let wrong = try source.replacing { $0 == "path" ? "/nowhere/inputs.npy" : nil }
+    let nowhere = #expect(throws: SettingError.self) { try wrong.open() }
+    #expect(nowhere?.description.hasPrefix("'path' is '/nowhere") == true)
+    #expect(nowhere?.exitStatus == .inputMissing)
   }
 
   /// Training rows (100, 5), (101, 5), (104, 5), and one for testing.
-  private func normalized(_ how: DataSource.Normalization) throws -> (train: [Float], test: [Float])
-  {
+  private func normalized(_ how: InputNormalization) throws -> (train: [Float], test: [Float]) {
     let text = "1000000,5,0\n1000001,5,0\n1000005,5,0\n1000002,7,0\n"
-    let (train, test) = try open(.csv, ["train.csv": Array(text.utf8)]) {
+    let (train, test) = try open(CSVSource.self, ["train.csv": Array(text.utf8)]) {
       $0.testCount = 1
       $0.normalize = how
     }
@@ -80,7 +90,7 @@ struct DataSourceTests {
     // The first channel has 0 and 4, the second one 1 and 9.
     let images = idx([2, 2, 1, 3], [0, 0, 0, 1, 1, 1, 4, 4, 4, 9, 9, 9])
     let files = ["train-images-idx3-ubyte": images, "train-labels-idx1-ubyte": idx([2], [0, 1])]
-    let (train, _) = try open(.idx, files) {
+    let (train, _) = try open(IDXSource.self, files) {
       $0.testCount = 0
       $0.normalize = .standardizeChannels
     }

@@ -1,68 +1,72 @@
 import DataLoading
 import Foundation
+import Settings
 import Testing
 
 /// Damages good files in every way that is cheap to try: a reader throws or reads, it never traps.
 @Suite("Hostile files")
 struct HostileFilesTests {
-  private static let good: [(kind: DataSource.Kind, names: [String], files: [[UInt8]])] = [
-    (.idx, ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"], [smallImages, smallLabels]),
+  private static let good: [(format: String, names: [String], files: [[UInt8]])] = [
+    ("idx", ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"], [smallImages, smallLabels]),
     (
-      .idx, ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"],
+      "idx", ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"],
       [gzip(smallImages), gzip(smallLabels)]
     ),
-    (.csv, ["train.csv"], [Array("a,\"b\",c\r\n1,2.5,0\n\"-3\",4e1,1\n0,0.25,2\n".utf8)]),
+    ("csv", ["train.csv"], [Array("a,\"b\",c\r\n1,2.5,0\n\"-3\",4e1,1\n0,0.25,2\n".utf8)]),
     (
-      .npy, ["inputs.npy", "targets.npy"],
+      "npy", ["inputs.npy", "targets.npy"],
       [
         npy("<f4", "(3, 2)", bytes([UInt32](repeating: 0x3F80_0000, count: 6), bigEndian: false)),
         npy("<i4", "(3,)", bytes([Int32(0), 1, 2], bigEndian: false)),
       ]
     ),
     (
-      .text, ["train.bin", "val.bin"],
+      "text", ["train.bin", "val.bin"],
       [bytes((0..<9).map(UInt16.init), bigEndian: false), [1, 0, 2, 0, 8, 0]]
     ),
-    (.text, ["input.txt"], [Array("naïve 🙂 text\n".utf8)]),
+    ("text", ["input.txt"], [Array("naïve 🙂 text\n".utf8)]),
   ]
 
   /// Opens files, and reads all samples if that works; returns whether it did.
-  private func survives(_ kind: DataSource.Kind, _ names: [String], _ files: [[UInt8]]) throws
-    -> Bool
-  {
-    do {
-      let all = try open(kind, Dictionary(uniqueKeysWithValues: zip(names, files))) {
-        if kind == .text { $0.blockSize = 2 } else { $0.testCount = 1 }
-        if names == ["input.txt"] {
-          $0.path = $0.path.map { $0 + "/input.txt" }
-          $0.testFraction = 0.4
-        }
+  private func survives(_ format: String, _ names: [String], _ files: [[UInt8]]) throws -> Bool {
+    try withFolder(Dictionary(uniqueKeysWithValues: zip(names, files))) { folder in
+      var options: [String: SettingValue] = ["path": .text(folder), "blockSize": 2, "testCount": 1]
+      if names == ["input.txt"] {
+        options["path"] = .text(folder + "/input.txt")
+        options["testFraction"] = 0.4
       }
-      _ = try (Contents(all.train), Contents(all.test))
-      return true
-    } catch is DataError {
-      return false
+      let source = try #require(DataFormat.all.named(format)).source.replacing { options[$0] }
+      do {
+        let all = try source.open()
+        _ = try (Contents(all.train), Contents(all.test))
+        return true
+      } catch is DataError {
+        return false
+      } catch is SettingError {
+        return false  // The files have become too short for an option.
+      }
     }
   }
 
   @Test("A file cut off at any byte is an error", arguments: good.indices)
   func truncated(index: Int) throws {
-    let (kind, names, files) = Self.good[index]
-    #expect(try survives(kind, names, files))
+    let (format, names, files) = Self.good[index]
+    #expect(try survives(format, names, files))
     for (place, file) in files.enumerated() {
       for count in file.indices {
         var damaged = files
         damaged[place] = Array(file[..<count])
-        let isRead = try survives(kind, names, damaged)
+        let isRead = try survives(format, names, damaged)
         #expect(
-          [.csv, .text].contains(kind) || !isRead, "\(names[place]) cut to \(count) bytes was read")
+          ["csv", "text"].contains(format) || !isRead,
+          "\(names[place]) cut to \(count) bytes was read")
       }
     }
   }
 
   @Test("Flipped bits and changed, removed and inserted bytes never trap", arguments: good.indices)
   func fuzzed(index: Int) throws {
-    let (kind, names, files) = Self.good[index]
+    let (format, names, files) = Self.good[index]
     var generator = SystemRandomNumberGenerator()
     let seed =
       ProcessInfo.processInfo.environment["FUZZ_SEED"].flatMap(UInt64.init) ?? generator.next()
@@ -82,7 +86,7 @@ struct HostileFilesTests {
         default: damaged[place][at] = telling.randomElement(using: &random) ?? 0
         }
       }
-      _ = try survives(kind, names, damaged)
+      _ = try survives(format, names, damaged)
     }
   }
 

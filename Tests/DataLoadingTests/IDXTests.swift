@@ -1,3 +1,5 @@
+import Settings
+import Base
 import DataLoading
 import Foundation
 import Testing
@@ -10,7 +12,9 @@ struct IDXTests {
 
   @Test("Pixels become 0...1, with a channel; the last samples are for testing")
   func pair() throws {
-    let (train, test) = try open(.idx, files(smallImages, smallLabels)) { $0.testCount = 1 }
+    let (train, test) = try open(IDXSource.self, files(smallImages, smallLabels)) {
+      $0.testCount = 1
+    }
     #expect(train.inputShape == [1, 2, 3])
     #expect(train.targetKind == .classes(count: 3) && test.targetKind == .classes(count: 3))
     #expect(try Contents(train).labels == [0, 1, 2] && Contents(test).labels == [1])
@@ -28,24 +32,23 @@ struct IDXTests {
         files[compressed ? name + ".gz" : name] = compressed ? gzip(bytes) : bytes
       }
     }
-    let all = try open(.idx, files)
+    let all = try open(IDXSource.self, files)
     #expect(try Contents(all.train).labels == [0, 1, 2, 1])
     #expect(try Contents(all.test) == Contents(all.train))
-    let some = try open(.idx, files) { $0.testCount = 2 }
+    let some = try open(IDXSource.self, files) { $0.testCount = 2 }
     #expect(try Contents(some.train).labels == [0, 1, 2, 1])
     #expect(try Contents(some.test).labels == [2, 1])
   }
 
   @Test("One pair without testCount is an error that names the option")
   func needsTestCount() throws {
-    let error = failure(.idx, files(smallImages, smallLabels))
-    #expect(error?.kind == .configuration)
-    #expect(error?.message.contains("data.testCount") == true)
+    let error = refusal(IDXSource.self, files(smallImages, smallLabels))
+    #expect(error?.setting == "testCount" && error?.exitStatus == .configuration)
     for count in [4, 5, -1] {
-      let error = failure(.idx, files(smallImages, smallLabels)) { $0.testCount = count }
-      #expect(error?.kind == .configuration)
+      let error = refusal(IDXSource.self, files(smallImages, smallLabels)) { $0.testCount = count }
+      #expect(error?.setting == "testCount" && error?.exitStatus == .configuration)
     }
-    let all = try open(.idx, files(smallImages, smallLabels)) { $0.testCount = 0 }
+    let all = try open(IDXSource.self, files(smallImages, smallLabels)) { $0.testCount = 0 }
     #expect(all.train.count == 4 && all.test.count == 0)
   }
 
@@ -100,10 +103,10 @@ struct IDXTests {
       (smallImages, idx([4], [UInt8](repeating: 0, count: 16), type: 0x0D), "whole numbers"),
     ]
     for (images, labels, message) in cases {
-      let error = failure(.idx, files(images, labels)) { $0.testCount = 1 }
+      let error = failure(IDXSource.self, files(images, labels)) { $0.testCount = 1 }
       #expect(error?.kind == .malformed && error?.message.contains(message) == true)
     }
-    let error = failure(.idx, files(smallImages, smallLabels)) {
+    let error = failure(IDXSource.self, files(smallImages, smallLabels)) {
       $0.testCount = 1
       $0.classes = 2
     }
@@ -112,11 +115,13 @@ struct IDXTests {
 
   @Test("A missing file is named")
   func missing() {
-    let error = failure(.idx, ["train-images-idx3-ubyte": smallImages])
+    let error = failure(IDXSource.self, ["train-images-idx3-ubyte": smallImages])
     #expect(error?.kind == .missing)
     #expect(error?.message.contains("train-labels-idx1-ubyte") == true)
-    #expect(failure(.idx, [:])?.message.contains("t10k-images-idx3-ubyte") == true)
-    #expect(failure(.idx, [:]) { $0.path = "/nowhere" }?.kind == .missing)
+    let empty = refusal(IDXSource.self, [:])
+    #expect(empty?.problem.contains("t10k-images-idx3-ubyte") == true)
+    let nowhere = refusal(IDXSource.self, [:]) { $0.path = "/nowhere" }
+    #expect(nowhere?.exitStatus == .inputMissing && empty?.exitStatus == .inputMissing)
   }
 
   private static let mnist = URL(fileURLWithPath: #filePath)
@@ -127,7 +132,7 @@ struct IDXTests {
     .enabled(
       if: FileManager.default.fileExists(atPath: mnist), "the data is not beside the package"))
   func realFiles() throws {
-    var source = DataSource(.idx, path: Self.mnist)
+    var source = IDXSource(path: Self.mnist)
     source.testCount = 2_000
     let data = try source.open()
     let (train, test) = (data.train, data.test)

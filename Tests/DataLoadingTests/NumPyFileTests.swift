@@ -111,21 +111,25 @@ struct NumPyFileTests {
     let integers = npy("<i8", "(3,)", bytes([Int64(0), 2, 1], bigEndian: false))
     let floats = npy(
       "<f4", "(3,)", bytes([0, 0x3F80_0000, 0x4000_0000] as [UInt32], bigEndian: false))
-    let labelled = try open(.npy, ["inputs.npy": inputs, "targets.npy": integers]) {
+    let labelled = try open(NumPySource.self, ["inputs.npy": inputs, "targets.npy": integers]) {
       $0.testCount = 1
     }
     #expect(labelled.train.targetKind == .classes(count: 3) && labelled.train.inputShape == [2])
     #expect(try Contents(labelled.test).labels == [1])
     #expect(try Contents(labelled.test).inputs == [[5, 6]])
-    let valued = try open(.npy, ["inputs.npy": inputs, "targets.npy": floats]) { $0.testCount = 0 }
+    let valued = try open(NumPySource.self, ["inputs.npy": inputs, "targets.npy": floats]) {
+      $0.testCount = 0
+    }
     #expect(valued.train.targetKind == .values(shape: [1]))
     #expect(try Contents(valued.train).values == [[0], [1], [2]])
-    let forced = try open(.npy, ["inputs.npy": inputs, "targets.npy": integers]) {
+    let forced = try open(NumPySource.self, ["inputs.npy": inputs, "targets.npy": integers]) {
       $0.testCount = 0
       $0.target = .values
     }
     #expect(try Contents(forced.train).values == [[0], [2], [1]])
-    let error = failure(.npy, ["inputs.npy": inputs, "targets.npy": floats]) { $0.classes = 3 }
+    let error = failure(NumPySource.self, ["inputs.npy": inputs, "targets.npy": floats]) {
+      $0.classes = 3
+    }
     #expect(error?.message.contains("whole numbers") == true)
   }
 
@@ -134,22 +138,24 @@ struct NumPyFileTests {
     let inputs = npy("|u1", "(2, 2, 2, 1)", Array(0..<8))
     let targets = npy("|u1", "(2,)", [0, 1])
     let both = try open(
-      .npy,
+      NumPySource.self,
       [
         "train-inputs.npy": inputs, "train-targets.npy": targets, "test-inputs.npy": inputs,
         "test-targets.npy": targets,
       ])
     #expect(both.train.count == 2 && both.test.count == 2 && both.test.inputShape == [2, 2, 1])
     try withFolder(["my-inputs-1.npy": inputs, "my-targets-1.npy": targets]) { folder in
-      var source = DataSource(.npy, path: folder + "/my-inputs-1.npy")
+      var source = NumPySource(path: folder + "/my-inputs-1.npy")
       source.testCount = 1
       try #expect(source.open().train.count == 1)
     }
-    let missing = failure(.npy, ["inputs.npy": inputs])
+    let missing = failure(NumPySource.self, ["inputs.npy": inputs])
     #expect(missing?.kind == .missing && missing?.message.contains("targets.npy") == true)
-    let few = failure(.npy, ["inputs.npy": inputs, "targets.npy": npy("|u1", "(1,)", [0])])
+    let few = failure(
+      NumPySource.self, ["inputs.npy": inputs, "targets.npy": npy("|u1", "(1,)", [0])])
     #expect(few?.message.contains("1 targets") == true)
-    let scalar = failure(.npy, ["inputs.npy": npy("|u1", "()", [0]), "targets.npy": targets])
+    let scalar = failure(
+      NumPySource.self, ["inputs.npy": npy("|u1", "()", [0]), "targets.npy": targets])
     #expect(scalar?.message.contains("first axis") == true)
   }
 }

@@ -3,6 +3,7 @@
 import CZlib
 import DataLoading
 import Foundation
+import Settings
 import Testing
 
 /// Calls `body` with a new folder that holds these files.
@@ -20,25 +21,34 @@ func withFolder<R>(
 typealias Datasets = (train: any Dataset, test: any Dataset)
 
 /// Opens a folder with these files.
-func open(
-  _ kind: DataSource.Kind, _ files: [String: [UInt8]],
-  _ configure: (inout DataSource) -> Void = { _ in }
+func open<Source: DataSource>(
+  _ type: Source.Type, _ files: [String: [UInt8]],
+  _ configure: (inout Source) -> Void = { _ in }
 ) throws -> Datasets {
   try withFolder(files) { folder in
-    var source = DataSource(kind, path: folder)
+    var source = try Source().replacing { $0 == "path" ? .text(folder) : nil }
     configure(&source)
     let data = try source.open()
     return (data.train, data.test)
   }
 }
 
-/// The error of opening a folder with these files; none is a failure of the test.
-func failure(
-  _ kind: DataSource.Kind, _ files: [String: [UInt8]],
-  _ configure: (inout DataSource) -> Void = { _ in },
+/// The error in these files; none is a failure of the test.
+func failure<Source: DataSource>(
+  _ type: Source.Type, _ files: [String: [UInt8]],
+  _ configure: (inout Source) -> Void = { _ in },
   location: SourceLocation = #_sourceLocation
 ) -> DataError? {
-  #expect(throws: DataError.self, sourceLocation: location) { try open(kind, files, configure) }
+  #expect(throws: DataError.self, sourceLocation: location) { try open(type, files, configure) }
+}
+
+/// The error in the options of a folder with these files; none is a failure of the test.
+func refusal<Source: DataSource>(
+  _ type: Source.Type, _ files: [String: [UInt8]],
+  _ configure: (inout Source) -> Void = { _ in },
+  location: SourceLocation = #_sourceLocation
+) -> SettingError? {
+  #expect(throws: SettingError.self, sourceLocation: location) { try open(type, files, configure) }
 }
 
 /// A dataset's samples as arrays.

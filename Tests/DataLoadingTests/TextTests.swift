@@ -1,14 +1,16 @@
+import Base
 import DataLoading
 import Foundation
+import Settings
 import Testing
 
 @Suite("Text")
 struct TextTests {
   private func opened(
-    _ text: [UInt8], _ configure: (inout DataSource) -> Void = { _ in }
+    _ text: [UInt8], _ configure: (inout TextSource) -> Void = { _ in }
   ) throws -> (train: TokenDataset, test: TokenDataset, codec: CharacterCodec?) {
     try withFolder(["input.txt": text]) { folder in
-      var source = DataSource(.text, path: folder + "/input.txt")
+      var source = TextSource(path: folder + "/input.txt")
       configure(&source)
       let data = try source.open()
       return (
@@ -19,13 +21,23 @@ struct TextTests {
   }
 
   private func message(
-    _ text: [UInt8], _ configure: (inout DataSource) -> Void = { _ in },
+    _ text: [UInt8], _ configure: (inout TextSource) -> Void = { _ in },
     location: SourceLocation = #_sourceLocation
   ) -> String {
     let error = #expect(throws: DataError.self, sourceLocation: location) {
       _ = try opened(text, configure)
     }
     return error?.message ?? ""
+  }
+
+  private func refusal(
+    _ text: [UInt8], _ configure: (inout TextSource) -> Void = { _ in },
+    location: SourceLocation = #_sourceLocation
+  ) -> String {
+    let error = #expect(throws: SettingError.self, sourceLocation: location) {
+      _ = try opened(text, configure)
+    }
+    return error?.description ?? ""
   }
 
   private func tokens(_ values: [UInt16]) -> [UInt8] { bytes(values, bigEndian: false) }
@@ -131,27 +143,29 @@ struct TextTests {
 
   @Test("Texts and splits shorter than a block are errors")
   func tooShort() {
-    #expect(message([]).contains("data.blockSize: 64 is too long for the 0 training tokens"))
+    #expect(refusal([]).contains("'blockSize' is 64, too long for the 0 training tokens"))
     let text = [UInt8](repeating: 65, count: 100)
-    #expect(message(text).contains("64 is too long for the 10 validation tokens"))
-    #expect(message(text) { $0.blockSize = 10 }.contains("validation"))
-    #expect(message(text) { $0.blockSize = 90 }.contains("for the 90 training tokens"))
-    #expect(message(text) { $0.blockSize = 0 }.contains("data.blockSize"))
-    #expect(message(text) { $0.testFraction = 1 }.contains("data.testFraction"))
-    #expect(message(text) { $0.classes = 300 }.contains("data.classes"))
+    #expect(refusal(text).contains("is 64, too long for the 10 test tokens"))
+    #expect(refusal(text) { $0.blockSize = 10 }.contains("test"))
+    #expect(refusal(text) { $0.blockSize = 90 }.contains("for the 90 training tokens"))
+    #expect(refusal(text) { $0.blockSize = 0 }.contains("'blockSize'"))
+    #expect(refusal(text) { $0.testFraction = 1 }.contains("'testFraction'"))
+    #expect(refusal(text) { $0.classes = 300 }.contains("'classes'"))
   }
 
   @Test("Token files are 16-bit numbers, split in two files or by share")
   func tokenFiles() throws {
     // The first token's bytes are those that gzip files begin with.
     let train = tokens([0x8B1F, 2, 1, 0, 3, 4]), validation = tokens([50_256, 7, 9])
-    let data = try open(.text, ["train.bin": train, "val.bin": validation]) { $0.blockSize = 2 }
+    let data = try open(TextSource.self, ["train.bin": train, "val.bin": validation]) {
+      $0.blockSize = 2
+    }
     #expect(data.train.inputKind == .tokens(count: 50_257) && data.train.count == 4)
     #expect(try Contents(data.train).tokens[0] == [0x8B1F, 2])
     #expect(try Contents(data.test).tokens == [[50_256, 7]])
     #expect(try Contents(data.test).labels == [7, 9])
 
-    let alone = try open(.text, ["train.bin": tokens(Array(0..<20))]) {
+    let alone = try open(TextSource.self, ["train.bin": tokens(Array(0..<20))]) {
       $0.blockSize = 1
       $0.testFraction = 0.25
       $0.classes = 32
@@ -163,13 +177,17 @@ struct TextTests {
   @Test("Token files that are cut off, missing or beyond the declared count are errors")
   func badTokenFiles() throws {
     let good = tokens(Array(0..<200))
-    #expect(failure(.text, [:])?.kind == .missing)
-    let cut = failure(.text, ["train.bin": Array(good.dropLast())])
+    #expect(failure(TextSource.self, [:])?.kind == .missing)
+    let cut = failure(TextSource.self, ["train.bin": Array(good.dropLast())])
     #expect(cut?.message.contains("train.bin: ends in the middle of a token at byte 399") == true)
-    let beyond = failure(.text, ["train.bin": good, "val.bin": good]) { $0.classes = 150 }
+    let beyond = failure(TextSource.self, ["train.bin": good, "val.bin": good]) { $0.classes = 150 }
     #expect(beyond?.message.contains("token 150 at byte 300") == true)
-    let share = failure(.text, ["train.bin": good, "val.bin": good]) { $0.testFraction = 0.2 }
-    #expect(share?.message.contains("data.testFraction") == true)
+    for fraction in [0.1, 0.2] {
+      let refusal = DataLoadingTests.refusal(
+        TextSource.self, ["train.bin": good, "val.bin": good]
+      ) { $0.testFraction = fraction }
+      #expect(refusal?.setting == "testFraction")
+    }
   }
 
   private static let shakespeare = URL(filePath: #filePath)
@@ -181,7 +199,7 @@ struct TextTests {
       if: FileManager.default.fileExists(atPath: shakespeare), "the data is not beside the package")
   )
   func tinyShakespeare() throws {
-    let data = try DataSource(.text, path: Self.shakespeare).open()
+    let data = try TextSource(path: Self.shakespeare).open()
     let (train, test) = (
       try #require(data.train as? TokenDataset), try #require(data.test as? TokenDataset)
     )

@@ -25,6 +25,7 @@ private struct Group: SettingsGroup {
   @Setting("on or off") var isOn = false
   @Setting("a place", unset: "", perRank: true) var path: String? = nil
   @Setting("a shape", in: 1...100, unset: []) var shape: [Int]? = nil
+  @Setting("a limit", in: 0..., unset: 0) var limit: Double? = nil
   @Setting("widths", in: 1...) var widths = [3, 4]
   @Setting("how") var mode = Mode.slow
   @Setting("a name", type: .fileName) var name = "a"
@@ -47,31 +48,33 @@ private struct Group: SettingsGroup {
     let settings = Group().settings
     #expect(
       settings.map(\.name) == [
-        "factor", "probability", "count", "isOn", "path", "shape", "widths", "mode", "name",
+        "factor", "probability", "count", "isOn", "path", "shape", "limit", "widths", "mode",
+        "name",
         "choice", "depth",
       ])
     #expect(
       settings.map(\.defaultValue) == [
-        0.5, 0.0, .null, false, .null, .null, [3, 4], "slow", "a", "one", 2,
+        0.5, 0.0, .null, false, .null, .null, .null, [3, 4], "slow", "a", "one", 2,
       ])
     #expect(settings.map(\.help)[0] == "a factor")
     #expect(settings.filter(\.mayChangeOnResume).map(\.name) == ["factor"])
     #expect(settings.filter(\.isPerRank).map(\.name) == ["path"])
-    #expect(settings.filter(\.isOptional).map(\.name) == ["count", "path", "shape"])
+    #expect(settings.filter(\.isOptional).map(\.name) == ["count", "path", "shape", "limit"])
     #expect(settings[2].oldNames == ["number"])
     #expect(settings.compactMap(\.unit) == ["layers"])
     #expect(
       settings.map(\.allowed) == [
         "a number of at least 0.0", "a number of at least 0.0 and below 1.0",
         "an integer of at least 1, or null", "true, false", "any text, or null",
-        "a list like [128, 64], each from 1 to 100, or null",
+        "a list like [128, 64], each from 1 to 100, or null", "a number of at least 0.0, or null",
         "a list like [128, 64], each of at least 1", "slow, fast",
         "letters, digits, '.', '_' and '-', not beginning with '.'", "one, two",
         "an integer from 1 to 8",
       ])
     #expect(
       settings.map(\.type.name) == [
-        "number", "number", "integer", "boolean", "text", "list of integers", "list of integers",
+        "number", "number", "integer", "boolean", "text", "list of integers", "number",
+        "list of integers",
         "word", "text", "word", "integer",
       ])
   }
@@ -135,6 +138,8 @@ private struct Group: SettingsGroup {
     let values: [String: SettingValue] = ["count": 0, "path": "", "shape": []]
     let group = try Group().replacing { values[$0] }
     #expect(group.count == nil && group.path == nil && group.shape == nil)
+    #expect(try group.replacing { $0 == "limit" ? 0.0 : nil }.limit == nil)
+    #expect(try group.replacing { $0 == "limit" ? 0 : nil }.limit == nil)
     let null = try group.replacing { ["count", "path", "shape"].contains($0) ? .null : nil }
     #expect(null == group)
   }
@@ -157,6 +162,13 @@ private struct Group: SettingsGroup {
     #expect(error?.setting == name)
     #expect(error?.problem.contains(message) == true, "\(error?.problem ?? "")")
     #expect(error?.exitStatus == .configuration)
+  }
+
+  @Test("in code, where there is nil, what older files wrote is out of bounds")
+  func unsetInCode() {
+    var group = Group()
+    group.count = 0
+    #expect(throws: SettingError.self) { try group.validate() }
   }
 
   @Test("an integer is a number too")

@@ -218,15 +218,6 @@ import Training
     try configuration.validate(modelKinds: ["mlp", "own"])
   }
 
-  @Test("blocks and splits of text are handed on unless they are the defaults")
-  func textOptions() throws {
-    var configuration = TrainingConfiguration()
-    #expect(configuration.source.blockSize == nil && configuration.source.testFraction == nil)
-    configuration.data.blockSize = 32
-    configuration.data.testFraction = 0
-    #expect(configuration.source.blockSize == 32 && configuration.source.testFraction == 0)
-  }
-
   @Test("as YAML it lists all keys, and numbers and words are unmistakable")
   func yaml() throws {
     let configuration = try TrainingConfiguration(overrides: [

@@ -1,4 +1,5 @@
 import Foundation
+public import Settings
 
 /// The binary version of CIFAR-10: records of a label and 32 by 32 pixels, first all red, then all
 /// green, then all blue ones.
@@ -56,4 +57,48 @@ enum CIFAR10 {
           + "\(bytes.count - count * recordBytes) of \(recordBytes) bytes")
     }
   }
+}
+
+/// The binary version of CIFAR-10: a folder with those of `data_batch_1.bin` to `data_batch_5.bin`
+/// that there are, and possibly `test_batch.bin`.
+///
+/// Bytes become 0...1. Without the test file, `testCount` samples at the end are for testing.
+public struct CIFAR10Source: DataSource {
+  /// The folder; a leading `~` is the home folder.
+  @Setting(
+    "folder of the binary version of CIFAR-10", unset: "", mayChangeOnResume: true, perRank: true)
+  public var path: String? = nil
+  /// The number of test samples.
+  @Setting(shared: .testCount) public var testCount: Int?
+  /// What is done with the inputs.
+  @Setting(shared: .normalize) public var normalize: InputNormalization
+
+  private static let expected = "a folder with data_batch_1.bin"
+
+  /// A source without a path.
+  public init() {}
+
+  /// A folder.
+  public init(path: String) { self.path = path }
+
+  /// Throws when there is no path.
+  public func check() throws(SettingError) {
+    try requirePath(path, CIFAR10Source.expected)
+  }
+
+  /// Reads the folder.
+  public func read() throws -> DataSplits {
+    let path = expanded(path)
+    guard let train = try CIFAR10.trainingSamples(in: path) else {
+      throw missingPath(path, CIFAR10Source.expected)
+    }
+    return try DataSplits(
+      train: train, test: CIFAR10.testSamples(in: path), testCount: testCount,
+      classes: CIFAR10.classes, normalize: normalize)
+  }
+}
+
+extension DataFormat {
+  /// CIFAR-10.
+  static let cifar10 = DataFormat("cifar10", CIFAR10Source())
 }

@@ -71,15 +71,15 @@ struct Samples {
       let place = labels.firstIndex { $0 >= declared } ?? 0
       throw DataError(
         .malformed,
-        "\(name): label \(labels[place]) of sample \(place) (counted from zero) is not one of "
-          + "data.classes: \(declared), which are 0...\(declared - 1)")
+        "\(name): label \(labels[place]) of sample \(place) (counted from 0) is out of range: "
+          + "'classes' is \(declared), so labels are 0...\(declared - 1)")
     }
     // A label like 2147483647 is hardly ever meant, and would make a model of that width.
     guard declared != nil || needed <= 100_000 else {
       throw DataError(
         .malformed,
-        "\(name): label \(needed - 1) is suspiciously large: set data.classes if it is meant, "
-          + "or data.target to values")
+        "\(name): label \(needed - 1) is suspiciously large: set 'classes' if it is meant, or "
+          + "'target' to values")
     }
     return needed
   }

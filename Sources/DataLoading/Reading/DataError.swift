@@ -1,18 +1,16 @@
 public import Base
 
-/// What was wrong with a data set: the message names the file, the place and the remedy.
+/// A file of data that is missing or damaged: the message names the file, the place and the remedy.
 public struct DataError: ExitStatusProviding, Sendable, Equatable, CustomStringConvertible {
-  /// Whose mistake it was.
+  /// What is wrong with the file.
   public enum Kind: Sendable {
     /// A file or folder does not exist or cannot be read.
     case missing
     /// A file's contents are not what its format asks for.
     case malformed
-    /// An option's value makes no sense, by itself or for this data.
-    case configuration
   }
 
-  /// Whose mistake it was.
+  /// What is wrong with the file.
   public let kind: Kind
   /// One sentence for the user.
   public let message: String
@@ -26,12 +24,11 @@ public struct DataError: ExitStatusProviding, Sendable, Equatable, CustomStringC
   /// The message.
   public var description: String { message }
 
-  /// 66, 65 or 78, by kind.
+  /// 66 or 65, by kind.
   public var exitStatus: ExitStatus {
     switch kind {
     case .missing: .inputMissing
     case .malformed: .badData
-    case .configuration: .configuration
     }
   }
 }

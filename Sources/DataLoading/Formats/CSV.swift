@@ -1,4 +1,5 @@
 import Foundation
+import Settings
 
 /// Comma-separated numbers, one sample a line: the inputs' columns and one of the target.
 ///
@@ -7,8 +8,7 @@ import Foundation
 /// a header, unless the options say what it is.
 enum CSV {
   /// Reads all samples; the inputs are divided by `divisor`.
-  static func read(_ reader: ByteReader, options: DataSource, divisor: Float = 1) throws -> Samples
-  {
+  static func read(_ reader: ByteReader, options: CSVSource, divisor: Float = 1) throws -> Samples {
     let bytes = try reader.remainingBytes()
     return try bytes.withUnsafeBufferPointer { bytes in
       var parser = CSVParser(name: reader.name, bytes: bytes)
@@ -17,7 +17,7 @@ enum CSV {
   }
 
   /// Reads a file, or the same with `.gz` added to its name; nil if there is neither.
-  static func samples(path: String, options: DataSource) throws -> Samples? {
+  static func samples(path: String, options: CSVSource) throws -> Samples? {
     let found = [path, path + ".gz"].first { FileManager.default.fileExists(atPath: $0) }
     return try found.map { try read(ByteReader(path: $0), options: options) }
   }
@@ -47,17 +47,17 @@ private struct CSVParser {
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
   }
 
-  mutating func samples(options: DataSource, divisor: Float) throws -> Samples {
-    let (columns, header) = try start(hasHeader: options.header)
+  mutating func samples(options: CSVSource, divisor: Float) throws -> Samples {
+    let (columns, header) = try start(options.header)
     let target = try targetColumn(options.labelColumn, of: columns, header: header)
     guard columns > 1 else {
       throw failure("one column only: at least one input and the target are needed")
     }
     let inputShape = options.inputShape ?? [columns - 1]
     guard isShape(inputShape, of: columns - 1) else {
-      throw DataError(
-        .configuration,
-        "data.inputShape: \(inputShape) does not hold the \(columns - 1) inputs of a row of \(name)"
+      throw SettingError(
+        "inputShape",
+        "is \(inputShape), which does not hold the \(columns - 1) inputs of a row of \(name)"
       )
     }
     let isClasses = options.target != .values
@@ -91,7 +91,9 @@ private struct CSVParser {
   }
 
   /// Counts the first row's columns, and steps over it if it is a header.
-  private mutating func start(hasHeader: Bool?) throws -> (columns: Int, header: [String]?) {
+  private mutating func start(
+    _ header: CSVSource.Header
+  ) throws -> (columns: Int, header: [String]?) {
     guard startRow() else { throw DataError(.malformed, "\(name): empty") }
     let start = (position, line)
     var fields: [Field] = []
@@ -101,7 +103,13 @@ private struct CSVParser {
         throw failure("more than \(Self.mostColumns) columns")
       }
     } while !fields[fields.count - 1].isLast
-    if hasHeader ?? fields.contains(where: { parse($0.text) == nil }) {
+    let hasHeader =
+      switch header {
+      case .auto: fields.contains { parse($0.text) == nil }
+      case .yes: true
+      case .no: false
+      }
+    if hasHeader {
       return (fields.count, fields.map { text($0.text) })
     }
     (position, line) = start
@@ -115,10 +123,10 @@ private struct CSVParser {
     if let index = header?.firstIndex(of: wanted) { return index }
     if let number = Int(wanted), (1...columns).contains(number) { return number - 1 }
     let known = header.map { "the header has \($0.prefix(20).joined(separator: ", "))" }
-    throw DataError(
-      .configuration,
-      "data.labelColumn: '\(wanted)' is no column of \(name): \(known ?? "there is no header"), "
-        + "and numbers are 1...\(columns)")
+    throw SettingError(
+      "labelColumn",
+      "is '\(wanted)', which is not a column of \(name): \(known ?? "there is no header"), and "
+        + "numbers are 1...\(columns)")
   }
 
   private func isShape(_ shape: [Int], of count: Int) -> Bool {
@@ -134,11 +142,11 @@ private struct CSVParser {
   private func label(_ value: Double, classes: Int?) throws -> Int32 {
     guard let label = Int32(exactly: value), label >= 0 else {
       throw failure(
-        "the label \(value) is not a whole number from 0 on: set data.target to values to predict "
-          + "numbers")
+        "the label \(value) is not a whole number from 0: to predict numbers, set 'target' to values"
+      )
     }
     if let classes, label >= classes {
-      throw failure("the label \(label) is not one of data.classes: \(classes)")
+      throw failure("the label \(label) is out of range: 'classes' is \(classes)")
     }
     return label
   }

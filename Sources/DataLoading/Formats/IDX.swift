@@ -1,4 +1,5 @@
 import Foundation
+public import Settings
 
 /// The format of MNIST: two zero bytes, an element type, the number of axes, their lengths, and the
 /// elements, all big-endian.
@@ -62,4 +63,52 @@ package enum IDX {
       ["", ".gz"].map { "\(folder)/\(part)-\(kind)\(separator)idx\(axes)-ubyte\($0)" }
     }.first { FileManager.default.fileExists(atPath: $0) }
   }
+}
+
+/// Files in the format of MNIST: a folder with `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`
+/// and the same with `t10k`, each also spelled `train-images.idx3-ubyte` and possibly compressed
+/// (`.gz`).
+///
+/// Bytes become 0...1. Without files for testing, `testCount` samples at the end are.
+public struct IDXSource: DataSource {
+  /// The folder; a leading `~` is the home folder.
+  @Setting(
+    "folder with the files of MNIST, FashionMNIST or EMNIST", unset: "", mayChangeOnResume: true,
+    perRank: true)
+  public var path: String? = nil
+  /// The number of test samples.
+  @Setting(shared: .testCount) public var testCount: Int?
+  /// The number of classes; nil infers it.
+  @Setting(shared: .classes) public var classes: Int?
+  /// What is done with the inputs.
+  @Setting(shared: .normalize) public var normalize: InputNormalization
+
+  /// A source without a path.
+  public init() {}
+
+  /// A folder.
+  public init(path: String) { self.path = path }
+
+  /// Throws when there is no path.
+  public func check() throws(SettingError) {
+    try requirePath(path, "a folder with IDX files")
+  }
+
+  /// Reads the folder.
+  public func read() throws -> DataSplits {
+    let path = expanded(path)
+    guard isFolder(path) else { throw missingPath(path, "a folder with IDX files") }
+    let parts = try ["train", "t10k"].map { try IDX.samples(in: path, part: $0) }
+    guard let first = parts[0] ?? parts[1] else {
+      throw missingPath(path, "train-images-idx3-ubyte or t10k-images-idx3-ubyte, or .gz of it")
+    }
+    return try DataSplits(
+      train: first, test: parts[0] == nil ? nil : parts[1], testCount: testCount,
+      classes: classes, normalize: normalize)
+  }
+}
+
+extension DataFormat {
+  /// MNIST's format.
+  static let idx = DataFormat("idx", IDXSource())
 }

@@ -44,21 +44,20 @@ package enum NumPyFile {
 
   /// Reads a pair of files; nil if there are no inputs.
   static func samples(
-    inputs inputsPath: String, targets targetsPath: String, options: DataSource
+    inputs inputsPath: String, targets targetsPath: String,
+    isClasses: (NumericArray.ElementType) -> Bool
   ) throws -> Samples? {
     guard FileManager.default.fileExists(atPath: inputsPath) else { return nil }
     let inputs = try read(ByteReader(path: inputsPath))
     let targets = try read(ByteReader(path: targetsPath))
-    let isClasses =
-      options.target.map { $0 == .classes }
-      ?? (options.classes != nil || !targets.type.isFloatingPoint)
     guard !inputs.shape.isEmpty, !targets.shape.isEmpty else {
       throw DataError(
         .malformed, "\(inputsPath) and \(targetsPath): the first axis counts samples, one has none")
     }
     let inputShape = inputs.shape.count == 1 ? [1] : Array(inputs.shape.dropFirst())
     return try Samples(
-      inputs: inputs, inputShape: inputShape, divisor: 1, targets: targets, isClasses: isClasses)
+      inputs: inputs, inputShape: inputShape, divisor: 1, targets: targets,
+      isClasses: isClasses(targets.type))
   }
 
   /// What `descr` says, such as `<f4`: byte order, kind and size.
