@@ -37,8 +37,8 @@ let package = Package(
     .target(
       name: "DataParallel",
       dependencies: [
-        "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading", "Collectives", "Base",
-        "CKernels", "CSharedMemory",
+        "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading", "Collectives", "Settings",
+        "Base", "CKernels", "CSharedMemory",
       ]),
     .target(
       name: "Checkpointing", dependencies: ["NeuralNetworks", "TensorCore", "Base", "CZlib"]),

@@ -24,33 +24,6 @@ public import TensorCore
 /// The ranks of a machine keep one copy of the parameters, which the optimizer updates in parts, one
 /// for each rank. Other changes to them are made on one rank of each machine, in `changeParameters`.
 public final class DataParallel {
-  /// What can be chosen.
-  public struct Options: Sendable, Equatable {
-    /// The fixed parts of a global batch whose gradients are added up in a fixed order, so that the
-    /// weights get the same bits on any number of ranks.
-    ///
-    /// A power of two, as is then the number of ranks, which divides it. With 0, runs on different
-    /// numbers of ranks agree to rounding.
-    public var shards = 0
-    /// The parts in which a rank computes its slice, or its shards, to save memory.
-    public var microBatches = 1
-    /// The bytes of gradient that are added up at a time across machines; 0 is all at once.
-    public var bucketBytes = 1 << 19
-    /// How sums across machines get on while ranks compute.
-    public var overlap = Overlap.auto
-    /// The norm to which a longer gradient is scaled down; 0 is none.
-    public var gradientClipNorm = 0.0
-    /// Whether batch normalisation takes its statistics over the samples of all ranks.
-    public var synchronizesBatchNorm = false
-    /// The steps between two comparisons of the weights of all ranks; 0 is never.
-    public var auditEverySteps = 100
-    /// What dropout depends on, together with the sample.
-    public var seed: UInt64 = 0
-
-    /// The defaults.
-    public init() {}
-  }
-
   /// What a step has found, the same on all ranks.
   public struct Result: Sendable, Equatable {
     /// The samples of the global batch that were computed.
@@ -129,7 +102,7 @@ public final class DataParallel {
       DataParallel.facts(model, options).merging(facts) { $1 }, on: communicator)
     let placement = communicator.findPlacement()
     self.placement = placement
-    sliceCount = max(options.shards, communicator.worldSize)
+    sliceCount = max(options.fixedSlices ?? 1, communicator.worldSize)
     try communicator.agreeing { try options.check(placement) }
     overlap = options.overlap.resolved(placement, communicator)
     buffers = model.namedBuffers().map { name, buffer in
@@ -137,7 +110,7 @@ public final class DataParallel {
       return (name, UnsafeMutableBufferPointer(start: start, count: buffer.count))
     }
     statistics = RunningStatistics(
-      buffers.map(\.values), slices: sliceCount, inOrder: options.shards > 0)
+      buffers.map(\.values), slices: sliceCount, inOrder: options.fixedSlices != nil)
     memory = NodeMemory(communicator)
     arena =
       communicator.worldSize == 1
@@ -203,7 +176,7 @@ public final class DataParallel {
       try makeStep(samples, epoch, learningRate, wantsToStop, loss)
     }
     // One rank may have all threads of a machine, and several ranks few each.
-    return try options.shards > 0 ? Threads.withWorkCutAlike(step) : step()
+    return try options.fixedSlices != nil ? Threads.withWorkCutAlike(step) : step()
   }
 
   private func makeStep(
@@ -260,10 +233,10 @@ public final class DataParallel {
       if header.nonFiniteRanks == 0 { throw StepsDiffer(step: stepsDone + 1) }
       throw NonFiniteStep(loss: result.loss)
     }
-    if !options.synchronizesBatchNorm { statistics.merge(communicator) }
+    if !options.synchronizedBatchNorm { statistics.merge(communicator) }
     update(learningRate: learningRate, &clock)
     stepsDone += 1
-    if options.auditEverySteps > 0, stepsDone.isMultiple(of: options.auditEverySteps) {
+    if let interval = options.auditEverySteps, stepsDone.isMultiple(of: interval) {
       try audit()
     }
     return result
@@ -286,7 +259,7 @@ public final class DataParallel {
     _ slice: Range<Int>, of batch: Range<Int>, _ epoch: Int, isLast: Bool,
     _ header: inout StepHeader, _ loss: (Range<Int>) throws -> (loss: Tensor, correct: Int)
   ) throws -> Double {
-    let synchronizes = options.synchronizesBatchNorm && communicator.worldSize > 1
+    let synchronizes = options.synchronizedBatchNorm && communicator.worldSize > 1
     // Who takes part in the statistics of all ranks does so without samples too.
     let parts = (0..<options.microBatches).map {
       GlobalBatchSampler.slice(of: slice, rank: $0, worldSize: options.microBatches)
@@ -314,7 +287,7 @@ public final class DataParallel {
 
   /// Adds up gradients and updates parameters, this rank its share.
   private func update(learningRate: Double, _ clock: inout Stopwatch) {
-    let maximum = options.gradientClipNorm
+    let maximum = options.gradientClipNorm ?? 0
     guard let exchange else {
       if maximum > 0 { arena.clipGradients(toNorm: maximum) }
       optimizer.step(learningRate: learningRate)
@@ -434,57 +407,6 @@ public final class DataParallel {
     let statistics = buffers.map { ($0.name, UnsafeBufferPointer($0.values)) }
     try ReplicaAudit.run(weights + statistics, step: stepsDone, communicator)
   }
-}
-
-extension DataParallel.Options {
-  /// Throws when these options do not fit each other or the number of ranks.
-  package func check(worldSize: Int) throws(DataParallelOptionError) {
-    guard shards > 0 else { return }
-    guard shards & (shards - 1) == 0 else {
-      throw DataParallelOptionError("shards", "is \(shards), which is not a power of two")
-    }
-    guard worldSize & (worldSize - 1) == 0, worldSize <= shards else {
-      throw DataParallelOptionError(
-        "shards",
-        "is \(shards), which \(worldSize) ranks cannot share evenly; start 1, 2, 4, ... or \(shards) ranks"
-      )
-    }
-    guard !synchronizesBatchNorm else {
-      throw DataParallelOptionError(
-        "shards",
-        "is \(shards), which takes batch statistics over each shard; synchronized batch normalization takes them over the whole batch. Choose one"
-      )
-    }
-  }
-
-  /// Throws when these options do not fit the placement of the ranks on nodes.
-  func check(_ placement: Placement) throws(DataParallelOptionError) {
-    guard shards > 0 else { return }
-    guard placement.isEven, placement.localSize & (placement.localSize - 1) == 0 else {
-      throw DataParallelOptionError(
-        "shards",
-        "is \(shards), which needs the same power of two of ranks on every node; this one has \(placement.localSize), another \(placement.smallestLocalSize)"
-      )
-    }
-  }
-}
-
-/// An option of `DataParallel` that does not fit the run.
-public struct DataParallelOptionError: ExitStatusProviding, Equatable, CustomStringConvertible {
-  /// The name of the option in `DataParallel.Options`.
-  public let option: String
-  /// Its value, what is wrong with it, and the remedy.
-  public let problem: String
-
-  init(_ option: String, _ problem: String) {
-    (self.option, self.problem) = (option, problem)
-  }
-
-  /// The option and the problem.
-  public var description: String { "'\(option)' \(problem)" }
-
-  /// The exit code 78.
-  public var exitStatus: ExitStatus { .configuration }
 }
 
 /// Ranks that were about to make different updates; none was made.

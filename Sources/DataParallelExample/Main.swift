@@ -47,7 +47,7 @@ struct Spiral {
     let data = Spiral()
 
     var options = DataParallel.Options()  // 2
-    options.synchronizesBatchNorm = true  // 3
+    options.synchronizedBatchNorm = true  // 3
     options.microBatches = 2  // 4
     let parallel = try DataParallel(model, ranks, options: options) {  // 5
       AdamW($0)

@@ -102,7 +102,7 @@ public final class Trainer {
     let tokens = [trainingData, testData].map { ($0 as? TokenDataset)?.tokenCount }
     return RunDescription(
       worldSize: communicator.worldSize, nodeCount: parallel.placement.nodeCount,
-      threads: Threads.count, shards: parallel.options.shards, overlap: parallel.overlap,
+      threads: Threads.count, shards: parallel.options.fixedSlices ?? 0, overlap: parallel.overlap,
       parameterCount: model.parameterCount, countsTokens: tokens[0] != nil,
       trainingSamples: tokens[0] ?? trainingData.count,
       testSamples: tokens[1] ?? testData.count, globalBatch: configuration.training.globalBatch,

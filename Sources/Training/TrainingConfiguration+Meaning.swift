@@ -58,13 +58,13 @@ extension TrainingConfiguration {
   /// How ranks work together.
   var parallelOptions: DataParallel.Options {
     var options = DataParallel.Options()
-    options.shards = distributed.shards
+    options.fixedSlices = distributed.shards == 0 ? nil : distributed.shards
     options.microBatches = training.microBatches
-    options.bucketBytes = Int(distributed.bucketMegabytes * Double(1 << 20))
+    options.bucketMegabytes = distributed.bucketMegabytes
     options.overlap = distributed.overlap
-    options.gradientClipNorm = training.gradientClipNorm
-    options.synchronizesBatchNorm = distributed.synchronizedBatchNorm
-    options.auditEverySteps = distributed.auditEverySteps
+    options.gradientClipNorm = training.gradientClipNorm == 0 ? nil : training.gradientClipNorm
+    options.synchronizedBatchNorm = distributed.synchronizedBatchNorm
+    options.auditEverySteps = distributed.auditEverySteps == 0 ? nil : distributed.auditEverySteps
     options.seed = UInt64(training.seed)
     return options
   }

@@ -3,6 +3,7 @@ import Base
 import Checkpointing
 public import DataLoading
 public import DataParallel
+import Settings
 
 /// What to train, on what, and how; the same configuration is the same run on any number of ranks.
 public struct TrainingConfiguration: Sendable, Equatable, Codable {
@@ -289,7 +290,8 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
     do {
       try parallelOptions.check(worldSize: worldSize)
     } catch {
-      throw ConfigurationError("'distributed.\(error.option)' \(error.problem)")
+      let name = error.setting == "fixedSlices" ? "shards" : error.setting
+      throw ConfigurationError("'distributed.\(name)' \(error.problem)")
     }
   }
 

@@ -71,7 +71,7 @@ private func train(
   }
 ) throws -> [[Float]] {
   var options = DataParallel.Options()
-  options.bucketBytes = 1 << 16
+  options.bucketMegabytes = 1.0 / 16
   options.auditEverySteps = 2
   options.seed = 5
   change(&options)
@@ -115,12 +115,12 @@ private func difference(_ a: [Float], _ b: [Float]) -> Float {
   @Test("shards give the same bits on any number of ranks", arguments: Case.all)
   fileprivate func shards(_ example: Case) throws {
     for batch in [16, 11, 3] {
-      let expected = try train(example, on: one, batch: batch) { $0.shards = 4 }[0]
+      let expected = try train(example, on: one, batch: batch) { $0.fixedSlices = 4 }[0]
       for overlap in [Overlap.sync, .poll, .thread] {
         for (count, perNode) in [(2, 2), (4, 4), (2, 1), (4, 2), (4, 1)] {
           let ranks = Ranks(count: count, perNode: perNode)
           let found = try train(example, on: ranks, batch: batch) {
-            $0.shards = 4
+            $0.fixedSlices = 4
             $0.overlap = overlap
           }
           #expect(
@@ -137,7 +137,7 @@ private func difference(_ a: [Float], _ b: [Float]) -> Float {
     defer { Threads.count = threads }
     func run(_ ranks: Ranks) throws -> [[Float]] {
       try train(.mlp, on: ranks, batch: 37) {
-        $0.shards = 4
+        $0.fixedSlices = 4
         $0.microBatches = 3
         $0.gradientClipNorm = 0.1
       } optimizer: {
@@ -155,8 +155,8 @@ private func difference(_ a: [Float], _ b: [Float]) -> Float {
   @Test("what shards give depends on their number, and is near to what no shards give")
   func numberOfShards() throws {
     let plain = try train(.mlp, on: one)[0]
-    let four = try train(.mlp, on: one) { $0.shards = 4 }[0]
-    let eight = try train(.mlp, on: one) { $0.shards = 8 }[0]
+    let four = try train(.mlp, on: one) { $0.fixedSlices = 4 }[0]
+    let eight = try train(.mlp, on: one) { $0.fixedSlices = 8 }[0]
     #expect(four != eight && four != plain)
     #expect(difference(four, plain) < 2e-6 && difference(eight, plain) < 2e-6)
   }
@@ -217,7 +217,7 @@ private func difference(_ a: [Float], _ b: [Float]) -> Float {
     for batch in [2, 12] {
       let expected = try train(.cnn, on: one, batch: batch)[0]
       for ranks in [Ranks(count: 3, perNode: 3), Ranks(count: 4, perNode: 2)] {
-        let found = try train(.cnn, on: ranks, batch: batch) { $0.synchronizesBatchNorm = true }
+        let found = try train(.cnn, on: ranks, batch: batch) { $0.synchronizedBatchNorm = true }
         #expect(found.allSatisfy { $0 == found[0] })
         #expect(difference(found[0], expected) < 2e-5, "batch \(batch), \(ranks)")
       }
@@ -313,7 +313,7 @@ private func difference(_ a: [Float], _ b: [Float]) -> Float {
     ])
   func options(_ count: Int, _ perNode: Int, _ shards: Int, _ message: String) {
     let error = #expect(throws: CollectiveFailure.self) {
-      _ = try train(.mlp, on: Ranks(count: count, perNode: perNode)) { $0.shards = shards }
+      _ = try train(.mlp, on: Ranks(count: count, perNode: perNode)) { $0.fixedSlices = shards }
     }
     #expect(error?.description.contains(message) == true, "\(error?.description ?? "none")")
     #expect(error?.exitStatus == .configuration)

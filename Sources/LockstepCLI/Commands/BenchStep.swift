@@ -66,9 +66,9 @@ struct BenchStep: ParsableCommand {
     withSession { communicator in
       Threads.count = threads
       var options = DataParallel.Options()
-      options.shards = shards
+      options.fixedSlices = shards == 0 ? nil : shards
       options.overlap = overlap
-      options.bucketBytes = Int(bucketMegabytes * Double(1 << 20))
+      options.bucketMegabytes = bucketMegabytes
       let workload = Workload.all.first { $0.name == self.workload }!
       let run = try WorkloadRun(
         workload, on: communicator, isStrong: strong, options: options)

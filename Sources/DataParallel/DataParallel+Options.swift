@@ -1,0 +1,91 @@
+import Collectives
+public import Settings
+
+extension DataParallel {
+  /// How ranks train together.
+  public struct Options: SettingsGroup {
+    /// The fixed slices of every global batch, a power of two, whose gradients are added up in a
+    /// fixed order, so that the weights get the same bits on any number of ranks.
+    ///
+    /// The number of ranks is then a power of two that divides it. With nil, runs on different
+    /// numbers of ranks agree to rounding.
+    @Setting(
+      "fixed slices of every global batch, a power of two: results have the same bits on 1, 2, 4, ... ranks up to this number; null is none",
+      in: 1...4096, unit: "slices", unset: 0, oldNames: ["shards"])
+    public var fixedSlices: Int? = nil
+    /// The parts in which a rank computes its slice, to save memory.
+    @Setting("parts in which a rank computes its slice, to save memory", in: 1...)
+    public var microBatches = 1
+    /// The megabytes of gradient that are all-reduced at a time between nodes; nil all-reduces all
+    /// at once.
+    @Setting(
+      "gradient that is all-reduced at a time between nodes; null all-reduces all at once",
+      in: 0..<4096, unit: "MB", unset: 0, mayChangeOnResume: true)
+    public var bucketMegabytes: Double? = 0.5
+    /// How inter-node all-reduces progress during backward.
+    @Setting("how inter-node all-reduces progress during backward", mayChangeOnResume: true)
+    public var overlap = Overlap.auto
+    /// The norm to which a longer gradient is scaled down; nil leaves gradients as they are.
+    @Setting(
+      "norm to which a longer gradient is scaled down; null leaves gradients as they are", in: 0...,
+      unset: 0)
+    public var gradientClipNorm: Double? = nil
+    /// Whether batch normalization takes its statistics over the samples of all ranks.
+    @Setting("whether batch normalization takes its statistics over the samples of all ranks")
+    public var synchronizedBatchNorm = false
+    /// The steps between two comparisons of the weights of all ranks; nil never compares them.
+    @Setting(
+      "steps between two comparisons of the ranks' weights; null is never", in: 1...,
+      unit: "steps", unset: 0, mayChangeOnResume: true)
+    public var auditEverySteps: Int? = 100
+    /// The random seed of dropout.
+    public var seed: UInt64 = 0
+
+    /// The defaults.
+    public init() {}
+
+    /// The bytes of a bucket; 0 is all at once.
+    var bucketBytes: Int { Int((bucketMegabytes ?? 0) * Double(1 << 20)) }
+  }
+}
+
+extension Overlap: SettingRepresentable {}
+
+extension DataParallel.Options {
+  /// Throws when the options do not fit together.
+  public func check() throws(SettingError) {
+    guard let fixedSlices else { return }
+    guard fixedSlices & (fixedSlices - 1) == 0 else {
+      throw SettingError("fixedSlices", "is \(fixedSlices), which is not a power of two")
+    }
+    guard !synchronizedBatchNorm else {
+      throw SettingError(
+        "fixedSlices",
+        "is \(fixedSlices), which takes batch statistics over each slice; 'synchronizedBatchNorm' takes them over the whole batch. Choose one"
+      )
+    }
+  }
+
+  /// Throws when the options are wrong or do not fit the number of ranks.
+  package func check(worldSize: Int) throws(SettingError) {
+    try validate()
+    guard let fixedSlices else { return }
+    guard worldSize & (worldSize - 1) == 0, worldSize <= fixedSlices else {
+      throw SettingError(
+        "fixedSlices",
+        "is \(fixedSlices), which \(worldSize) ranks cannot share evenly; start 1, 2, 4, ... or \(fixedSlices) ranks"
+      )
+    }
+  }
+
+  /// Throws when the options do not fit the placement of the ranks on nodes.
+  func check(_ placement: Placement) throws(SettingError) {
+    guard let fixedSlices else { return }
+    guard placement.isEven, placement.localSize & (placement.localSize - 1) == 0 else {
+      throw SettingError(
+        "fixedSlices",
+        "is \(fixedSlices), which needs the same power of two of ranks on every node; this one has \(placement.localSize), another \(placement.smallestLocalSize)"
+      )
+    }
+  }
+}
