@@ -49,6 +49,13 @@ let package = Package(
         "DataLoading", "Collectives", "Settings", "Base",
       ]),
     .target(
+      name: "Configuration",
+      dependencies: [
+        "Training", "Checkpointing", "DataParallel", "Optimizers", "NeuralNetworks", "TensorCore",
+        "DataLoading", "Collectives", "Settings", "Base",
+        .product(name: "Yams", package: "Yams"),
+      ]),
+    .target(
       name: "Benchmarking",
       dependencies: [
         "Checkpointing", "DataParallel", "Optimizers", "NeuralNetworks", "TensorCore",
@@ -63,11 +70,10 @@ let package = Package(
     .executableTarget(
       name: "LockstepCLI",
       dependencies: [
-        "Lockstep", "Benchmarking", "Training", "Checkpointing", "DataParallel", "Optimizers",
-        "NeuralNetworks", "TensorCore", "DataLoading", "Collectives", "MPICollectives", "Base",
-        "CSignals",
+        "Lockstep", "Configuration", "Benchmarking", "Training", "Checkpointing", "DataParallel",
+        "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading", "Collectives",
+        "MPICollectives", "Settings", "Base", "CSignals",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Yams", package: "Yams"),
       ]),
 
     // What a user's own program looks like.
@@ -115,8 +121,15 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Training", "Checkpointing", "DataParallel", "Collectives", "DataLoading", "Optimizers",
-        "NeuralNetworks", "TensorCore", "Base", "TestSupport",
+        "Training", "Configuration", "Checkpointing", "DataParallel", "Collectives", "DataLoading",
+        "Optimizers", "NeuralNetworks", "TensorCore", "Settings", "Base", "TestSupport",
+      ],
+      resources: [.copy("Goldens")]),
+    .testTarget(
+      name: "ConfigurationTests",
+      dependencies: [
+        "Configuration", "Training", "Checkpointing", "Collectives", "DataParallel", "DataLoading",
+        "Optimizers", "NeuralNetworks", "Settings", "Base", "TestSupport",
       ],
       resources: [.copy("Goldens")]),
     .testTarget(
@@ -127,11 +140,8 @@ let package = Package(
       ],
       resources: [.copy("Goldens")]),
     .testTarget(
-      name: "LockstepCLITests",
-      dependencies: [
-        "LockstepCLI", "Training", "Checkpointing", "DataParallel", "Optimizers", "NeuralNetworks",
-        "TensorCore", "DataLoading", "Base",
-      ]),
+      name: "LockstepTests",
+      dependencies: ["Lockstep", "Optimizers", "NeuralNetworks", "TensorCore"]),
     .testTarget(
       name: "ExamplesTests",
       dependencies: ["Examples", "NeuralNetworks", "TensorCore", "TestSupport"],

@@ -1,6 +1,6 @@
 public import Base
 public import Collectives
-import DataLoading
+public import DataLoading
 public import NeuralNetworks
 public import Optimizers
 public import TensorCore
@@ -143,11 +143,13 @@ public final class DataParallel {
 
   // MARK: - Steps
 
-  /// The slice of a global batch that this rank computes; may be empty.
-  public func slice(of samples: Range<Int>) -> Range<Int> {
-    GlobalBatchSampler.slice(
-      of: samples, rank: placement.position, worldSize: communicator.worldSize)
+  /// Which slice of every global batch this rank computes.
+  public var partition: BatchPartition {
+    BatchPartition(index: placement.position, of: communicator.worldSize)
   }
+
+  /// The slice of a global batch that this rank computes; may be empty.
+  public func slice(of samples: Range<Int>) -> Range<Int> { partition.slice(of: samples) }
 
   /// Makes one update from a global batch.
   ///

@@ -2,7 +2,7 @@ import Foundation
 import Lockstep
 import Training
 
-/// What a run is computed with, for its env.json.
+/// Host, libraries and ranks of a run, for its env.json.
 enum Environment {
   /// Variables that change how a run computes.
   static let relevantVariables = [

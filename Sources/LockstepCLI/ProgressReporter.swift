@@ -1,4 +1,6 @@
+import Settings
 import ArgumentParser
+import Configuration
 import Foundation
 import Lockstep
 import Training
@@ -17,7 +19,7 @@ enum ProgressStyle: String, ExpressibleByArgument, CaseIterable {
   case none
 }
 
-/// Shows a run to the one who watches.
+/// Prints the progress of a run.
 ///
 /// Lines go to standard output, the bar to standard error.
 final class ProgressReporter {
@@ -36,12 +38,12 @@ final class ProgressReporter {
 
   private var showsLines: Bool { style == .bar || style == .lines }
 
-  /// Tells what is about to be trained.
+  /// Prints what is about to be trained.
   func description(
     _ description: RunDescription, _ configuration: TrainingConfiguration, run directory: Run? = nil
   ) {
     run = description
-    lengthKey = configuration.training.steps > 0 ? "training.steps" : "training.epochs"
+    lengthKey = configuration["training.steps"] == .null ? "training.epochs" : "training.steps"
     guard showsLines else { return }
     let ranks = description.worldSize
     printItems(
@@ -49,32 +51,33 @@ final class ProgressReporter {
       "\(count(ranks, "rank")) × \(count(description.threads, "thread"))",
       "\(Threads.instructionSet)", "OpenBLAS \(BLAS.coreName)")
     printItems(
-      "model  \(configuration.model.kind)", "\(grouped(description.parameterCount)) parameters")
+      "model  \(configuration["model.kind"])", "\(grouped(description.parameterCount)) parameters")
     printItems(
-      "data   \(configuration.data.kind.rawValue)",
+      "data   \(configuration["data.kind"])",
       "\(grouped(description.trainingSamples)) training and "
         + "\(grouped(description.testSamples)) test \(noun(description))s",
       "global batch \(description.globalBatch)" + (ranks > 1 ? " over \(ranks) ranks" : ""))
-    if ranks > 1 || description.shards > 0 {
+    if ranks > 1 || description.fixedSlices != nil {
       let nodes = description.nodeCount
       printItems(
-        "ranks  \(ranks) on \(count(nodes, "machine"))",
+        "ranks  \(ranks) on \(count(nodes, "node"))",
         nodes > 1
-          ? "sums across machines: \(description.overlap.rawValue)"
+          ? "inter-node all-reduce: \(description.overlap.rawValue)"
           : ranks > 1 ? "shared memory" : nil,
-        description.shards > 0
-          ? "\(description.shards) shards: any number of ranks gives the same bits" : nil)
+        description.fixedSlices.map {
+          "\($0) fixed slices: any number of ranks gives the same bits"
+        })
     }
     let epochs = "\(count(description.epochs, "epoch")) × \(description.stepsPerEpoch)"
     let isWhole = description.epochs * description.stepsPerEpoch == description.totalSteps
     printItems(
       "steps  \(grouped(description.totalSteps))" + (isWhole ? " = \(epochs)" : ""),
-      "seed \(configuration.training.seed)")
+      "seed \(configuration["training.seed"])")
     if let directory {
       printLine("run    \(directory.directory.path)")
       if description.completedSteps > 0 {
         printLine(
-          "goes on after step \(description.completedSteps) from \(directory.checkpoint!.path)")
+          "resuming after step \(description.completedSteps) from \(directory.checkpoint!.path)")
       }
     }
     guard directory != nil, description.completedSteps < description.totalSteps else { return }
@@ -86,7 +89,7 @@ final class ProgressReporter {
         "seconds"))
   }
 
-  /// Moves the bar, at most ten times a second.
+  /// Redraws the bar, at most ten times a second.
   func step(_ report: StepReport) {
     if style == .json {
       printJSON(
@@ -103,7 +106,7 @@ final class ProgressReporter {
     let done = Double(report.step) / Double(run.totalSteps)
     let here = Double(report.step - run.completedSteps)
     let left = (now - start) / .seconds(1) / here * Double(run.totalSteps - report.step)
-    // What matters most comes first; where the terminal is narrow, the last ones go.
+    // The most important come first; on a narrow terminal the last ones are left out.
     var parts = [
       String(format: "] %3.0f%%", 100 * done), "epoch \(report.epoch)/\(run.epochs)",
       String(format: "loss %.4f", report.epochMetrics.loss),
@@ -148,7 +151,7 @@ final class ProgressReporter {
         String(format: "%.2f", report.seconds)))
   }
 
-  /// Reports a checkpoint where it is asked for; lines would only repeat the epochs.
+  /// Reports a checkpoint in JSON; lines would only repeat the epochs.
   func checkpoint(_ event: TrainingEvent) {
     guard style == .json, case .checkpoint(let step, let path, let seconds) = event else { return }
     printLine(
@@ -158,14 +161,14 @@ final class ProgressReporter {
       ]).text)
   }
 
-  /// Removes the bar, so that something else can be printed.
+  /// Removes the bar before something else is printed.
   func clear() {
     guard barIsShown else { return }
     writeToTerminal("\r\u{1B}[2K")
     barIsShown = false
   }
 
-  /// Says how the run ended and what can be done with it.
+  /// Prints how the run ended and what can be done with it.
   func finish(_ outcome: Trainer.Outcome, _ run: Run) {
     clear()
     guard showsLines else { return }
@@ -173,7 +176,7 @@ final class ProgressReporter {
     let path = run.directory.path
     switch outcome {
     case .finished where self.run.map { $0.completedSteps == $0.totalSteps } ?? false:
-      printLine("the run was finished before; nothing is left to do")
+      printLine("the run is already finished; nothing is left to do")
     case .finished:
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       let accuracy = lastTest.flatMap { test in
@@ -186,7 +189,7 @@ final class ProgressReporter {
       printLine(
         "continue   \(CommandLine.arguments[0]) train … --run-dir \(path) --set \(lengthKey)=N")
     case .reachedMaximumSteps, .stopped:
-      printLine("stopped with a checkpoint; the same command, or --run-dir \(path), goes on")
+      printLine("stopped with a checkpoint; the same command, or --run-dir \(path), resumes")
     }
   }
 
@@ -203,7 +206,7 @@ final class ProgressReporter {
       ).text)
   }
 
-  /// What a run's metrics count.
+  /// What the metrics of a run count.
   private func noun(_ run: RunDescription) -> String { run.countsTokens ? "token" : "sample" }
 
   private func printItems(_ items: String?...) {
@@ -221,7 +224,7 @@ final class ProgressReporter {
   }
 }
 
-/// Seconds as people write them.
+/// A duration in seconds, minutes or hours.
 private func duration(_ seconds: Double) -> String {
   guard seconds.isFinite else { return "?" }
   if seconds < 60 { return String(format: "%.1f s", seconds) }

@@ -3,7 +3,6 @@
 import ArgumentParser
 import Foundation
 import Lockstep
-import Training
 
 /// Runs a command's work on this rank, and ends the process.
 ///
@@ -84,16 +83,5 @@ enum Terminal {
   private static var isCapable: Bool {
     let environment = ProcessInfo.processInfo.environment
     return environment["TERM"] ?? "dumb" != "dumb" && environment["NO_COLOR"] ?? "" == ""
-  }
-}
-
-extension ConfigurationFile {
-  /// The configuration of a command: defaults, the file, and `--set` options.
-  static func configuration(
-    path: String?, overrides: [String]
-  ) throws -> TrainingConfiguration {
-    try TrainingConfiguration(
-      document: try path.map { try read(path: $0) }, overrides: overrides,
-      modelKinds: ModelRegistry.kinds)
   }
 }

@@ -165,7 +165,7 @@ public struct SettingDeclaration: Sendable, Equatable {
 
 extension SettingType {
   /// A number for an integer where one is needed, other values as they are.
-  fileprivate func converted(_ value: SettingValue) -> SettingValue {
+  public func converted(_ value: SettingValue) -> SettingValue {
     if case (.number, .integer(let integer)) = (self, value) { return .number(Double(integer)) }
     return value
   }

@@ -36,7 +36,8 @@ struct DataLoaderTests {
   func order(worldSize: Int) throws {
     let sampler = GlobalBatchSampler(count: 22, globalBatch: 6, seed: 5)
     let loaders = (0..<worldSize).map {
-      DataLoader(numbered(22), sampler: sampler, rank: $0, worldSize: worldSize)
+      DataLoader(
+        numbered(22), sampler: sampler, partition: BatchPartition(index: $0, of: worldSize))
     }
     for epoch in 0..<3 {
       var seen: [Int] = []
@@ -58,10 +59,12 @@ struct DataLoaderTests {
   @Test("Starting at any step continues what a run from the beginning gives", arguments: 0..<9)
   func resumes(step: Int) throws {
     let sampler = GlobalBatchSampler(count: 10, globalBatch: 4, seed: 2)
-    let whole = DataLoader(numbered(10), sampler: sampler, rank: 1, worldSize: 2)
+    let whole = DataLoader(
+      numbered(10), sampler: sampler, partition: BatchPartition(index: 1, of: 2))
     for _ in 0..<step { _ = try whole.next() }
     let resumed = DataLoader(
-      numbered(10), sampler: sampler, rank: 1, worldSize: 2, startingAt: step, prefetch: 1)
+      numbered(10), sampler: sampler, partition: BatchPartition(index: 1, of: 2), startingAt: step,
+      prefetch: 1)
     for _ in 0..<5 {
       let (expected, batch) = (try whole.next(), try resumed.next())
       #expect(batch.step == expected.step)
@@ -73,7 +76,9 @@ struct DataLoaderTests {
   func emptySlices() throws {
     let sampler = GlobalBatchSampler(count: 2, globalBatch: 8, shuffle: false)
     let counts = try (0..<5).map { rank in
-      let batch = try DataLoader(numbered(2), sampler: sampler, rank: rank, worldSize: 5).next()
+      let batch = try DataLoader(
+        numbered(2), sampler: sampler, partition: BatchPartition(index: rank, of: 5)
+      ).next()
       #expect(batch.withInputs(\.count) == batch.count && batch.withLabels(\.count) == batch.count)
       return batch.count
     }

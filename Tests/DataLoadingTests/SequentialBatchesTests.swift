@@ -10,7 +10,8 @@ struct SequentialBatchesTests {
       values: (0..<count).map(Float.init), valueShape: [1])
     var seen: [Int] = []
     for rank in 0..<worldSize {
-      var batches = SequentialBatches(dataset, batchSize: 3, rank: rank, worldSize: worldSize)
+      var batches = SequentialBatches(
+        dataset, batchSize: 3, partition: BatchPartition(index: rank, of: worldSize))
       while let batch = try batches.next() {
         #expect((1...3).contains(batch.count))
         #expect(batch.targetShape == [batch.count, 1])
@@ -30,7 +31,8 @@ struct SequentialBatchesTests {
       var seen: [Int] = []
       for rank in 0..<worldSize {
         var batches = SequentialBatches(
-          dataset, batchSize: 3, rank: rank, worldSize: worldSize, limit: limit)
+          dataset, batchSize: 3, partition: BatchPartition(index: rank, of: worldSize), limit: limit
+        )
         while let batch = try batches.next() { seen += batch.sampleIndices }
       }
       return seen

@@ -85,7 +85,8 @@ struct TextTests {
     #expect(Set(batches).count == 25)
     for step in [0, 1, 10, 11, 17] {
       let ranks = (0..<4).map {
-        DataLoader(dataset, sampler: sampler, rank: $0, worldSize: 4, startingAt: step)
+        DataLoader(
+          dataset, sampler: sampler, partition: BatchPartition(index: $0, of: 4), startingAt: step)
       }
       for later in step..<step + 5 {
         #expect(try ranks.flatMap { try Contents($0.next()).tokens } == batches[later])

@@ -44,8 +44,8 @@ import Training
       try run.setStatus(status)
       #expect(try run.status() == status)
     }
-    try run.write(TrainingConfiguration())
-    #expect(try directory.read("run/config.yaml") == TrainingConfiguration().yaml())
+    try run.write(configuration: "name: a\n")
+    #expect(try directory.read("run/config.yaml") == "name: a\n")
     try run.write(environment: ["ranks": .integer(4), "host": .string("a")])
     #expect(try directory.read("run/env.json") == "{\"host\":\"a\",\"ranks\":4}\n")
     #expect(try directory.names("run") == ["STATUS", "config.yaml", "env.json"])
@@ -149,89 +149,5 @@ import Training
     #expect(winners >= 1)
     #expect(winners < 8)
     #expect(try directory.names().isEmpty)
-  }
-}
-
-@Suite struct MetricsLogTests {
-  private func record(_ step: Int, kind: MetricsKind = .step) -> MetricsRecord {
-    MetricsRecord(
-      kind, step: step, epoch: 1, values: ["loss": .number(Float(1) / Float(step)), "note": .null])
-  }
-
-  @Test("a record is one line of JSON with its keys in order")
-  func append() throws {
-    let directory = try TemporaryDirectory()
-    let log = try MetricsLog(path: directory.path("metrics.jsonl"), continuingAfter: 0)
-    try log.append(MetricsRecord(.step, step: 1, epoch: 1, values: ["loss": .number(Float(0.1))]))
-    try log.append(
-      MetricsRecord(.evaluation, step: 1, epoch: 1, values: ["loss": .number(Double.nan)]))
-    #expect(
-      try directory.read("metrics.jsonl") == """
-        {"kind":"step","step":1,"epoch":1,"loss":0.1}
-        {"kind":"eval","step":1,"epoch":1,"loss":"NaN"}
-
-        """)
-    let records = try MetricsLog.records(at: log.path)
-    #expect(records.map(\.kind) == [.step, .evaluation])
-    #expect(records[0]["loss"] == 0.1)
-    #expect(records[1]["loss"]?.isNaN == true)
-    #expect(records[0]["accuracy"] == nil)
-  }
-
-  @Test("a run that continues finds no later step and no torn line, however the log was cut")
-  func resume() throws {
-    let directory = try TemporaryDirectory()
-    let path = directory.path("metrics.jsonl")
-    let records = (1...6).map { record($0) } + [record(6, kind: .epoch)]
-    let lines = records.map { $0.json.text + "\n" }
-    let bytes = Array(lines.joined().utf8)
-    for count in 0...bytes.count {
-      try directory.write(Array(bytes.prefix(count)), to: "metrics.jsonl")
-      let log = try MetricsLog(path: path, continuingAfter: 4)
-      let wholeLines = bytes.prefix(count).count { $0 == UInt8(ascii: "\n") }
-      let kept = Array(records.prefix(min(4, wholeLines)))
-      #expect(try MetricsLog.records(at: path) == kept)
-      try log.append(record(5))
-      #expect(try MetricsLog.records(at: path) == kept + [record(5)])
-      #expect(try directory.read("metrics.jsonl").hasSuffix("}\n"))
-    }
-  }
-
-  @Test("lines that are no records are dropped, the rest stays as it is")
-  func foreignLines() throws {
-    let directory = try TemporaryDirectory()
-    let good = record(1).json.text + "\n"
-    try directory.write(good + "\0\0\0\n{}\n[1]\n" + good, to: "metrics.jsonl")
-    let path = directory.path("metrics.jsonl")
-    #expect(try MetricsLog.records(at: path).count == 2)
-    _ = try MetricsLog(path: path, continuingAfter: 3)
-    #expect(try directory.read("metrics.jsonl") == good + good)
-    _ = try MetricsLog(path: path, continuingAfter: 0)
-    #expect(try directory.read("metrics.jsonl") == "")
-  }
-
-  @Test("a log that cannot be opened is an error")
-  func refused() throws {
-    let directory = try TemporaryDirectory()
-    let error = #expect(throws: FileSystemError.self) {
-      try MetricsLog(path: directory.path("missing/metrics.jsonl"), continuingAfter: 0)
-    }
-    #expect(error?.exitStatus == .cannotCreate)
-  }
-
-  @Test("a full disk is an error and no crash")
-  func full() throws {
-    guard FileManager.default.isWritableFile(atPath: "/dev/full") else { return }
-    let directory = try TemporaryDirectory()
-    let path = directory.path("metrics.jsonl")
-    let log = try MetricsLog(path: path, continuingAfter: 0)
-    let full = open("/dev/full", O_WRONLY)
-    defer { close(full) }
-    let error = #expect(throws: FileSystemError.self) {
-      try [UInt8](repeating: 0, count: 10).withUnsafeBytes {
-        try writeAll($0, to: full, path: log.path)
-      }
-    }
-    #expect(error?.isOutOfSpace == true)
   }
 }

@@ -1,8 +1,10 @@
 import Base
 import Checkpointing
 import Collectives
+import Configuration
 import DataLoading
 import Foundation
+import Settings
 import TensorCore
 import TestSupport
 import Testing
@@ -17,17 +19,17 @@ struct TextGeneratorTests {
       try String(repeating: "abcd", count: 500).write(
         toFile: path, atomically: true, encoding: .utf8)
       var configuration = TrainingConfiguration()
-      configuration.model.kind = "gpt"
-      configuration.model.layers = 1
-      configuration.model.heads = 2
-      configuration.model.width = 16
-      configuration.data.kind = .text
-      configuration.data.path = path
-      configuration.data.blockSize = 8
-      configuration.training.steps = 60
-      configuration.training.globalBatch = 8
-      configuration.optimizer.kind = .adamw
-      configuration.optimizer.learningRate = 0.01
+      configuration["model.kind"] = "gpt"
+      configuration["model.layers"] = 1
+      configuration["model.heads"] = 2
+      configuration["model.width"] = 16
+      configuration["data.kind"] = "text"
+      configuration["data.path"] = .text(path)
+      configuration["data.blockSize"] = 8
+      configuration["training.steps"] = 60
+      configuration["training.globalBatch"] = 8
+      configuration["optimizer.kind"] = "adamw"
+      configuration["optimizer.learningRate"] = 0.01
       let store = CheckpointStore(directory: directory + "/checkpoints", keep: 1)
       try store.prepare()
       let trainer = try Trainer(configuration, SingleProcess())

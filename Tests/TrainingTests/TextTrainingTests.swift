@@ -1,7 +1,9 @@
 import Checkpointing
 import Collectives
+import Configuration
 import DataLoading
 import Foundation
+import Settings
 import NeuralNetworks
 import TensorCore
 import TestSupport
@@ -40,7 +42,8 @@ private func train(
   _ configuration: TrainingConfiguration, _ communicator: any Communicator,
   store: CheckpointStore? = nil, maximumSteps: Int? = nil
 ) throws -> Result {
-  let trainer = try Trainer(configuration, communicator) { _, outputs in Bigram(outputs) }
+  let task = try TrainingTask(configuration, communicator) { Bigram($0.outputs) }
+  let trainer = try Trainer(configuration, task, communicator)
   let checkpoint = try communicator.isRoot ? store?.newestUsable()?.checkpoint : nil
   if communicator.broadcast(checkpoint != nil) { try trainer.restore(from: checkpoint) }
   var result = Result()
@@ -73,13 +76,13 @@ private func withText<R>(
   try withTemporaryDirectory { directory in
     try text.write(toFile: directory + "/input.txt", atomically: true, encoding: .utf8)
     var configuration = TrainingConfiguration()
-    configuration.data.kind = .text
-    configuration.data.path = directory + "/input.txt"
-    configuration.data.blockSize = 8
-    configuration.training.globalBatch = 6
-    configuration.training.steps = 25
-    configuration.training.evaluateEverySteps = 10
-    configuration.optimizer.learningRate = 5
+    configuration["data.kind"] = "text"
+    configuration["data.path"] = .text(directory + "/input.txt")
+    configuration["data.blockSize"] = 8
+    configuration["training.globalBatch"] = 6
+    configuration["training.steps"] = 25
+    configuration["training.evaluateEverySteps"] = 10
+    configuration["optimizer.learningRate"] = 5
     return try body(configuration)
   }
 }
@@ -143,7 +146,7 @@ struct TextTrainingTests {
   func evaluationBatches() throws {
     try withText { configuration in
       var configuration = configuration
-      configuration.training.evaluationBatches = 1
+      configuration["training.evaluationBatches"] = 1
       let result = try train(configuration, SingleProcess())
       #expect(result.lines.map(\.testSamples) == [48, 48, 96])
     }
@@ -153,8 +156,9 @@ struct TextTrainingTests {
   func epochs() throws {
     try withText { configuration in
       var configuration = configuration
-      (configuration.training.steps, configuration.training.evaluateEverySteps) = (0, 0)
-      configuration.training.epochs = 2
+      configuration["training.steps"] = .null
+      configuration["training.evaluateEverySteps"] = .null
+      configuration["training.epochs"] = 2
       let result = try train(configuration, SingleProcess())
       #expect(result.lines.map(\.step) == [19, 38])
       #expect(result.lines.map(\.testSamples) == [96, 96])
@@ -164,7 +168,7 @@ struct TextTrainingTests {
   @Test("a number of steps may end a run on samples in the middle of an epoch")
   func stepsOnSamples() throws {
     var configuration = TrainingConfiguration()
-    configuration.training.steps = 30  // of 23 an epoch
+    configuration["training.steps"] = 30  // of 23 an epoch
     let trainer = try Trainer(configuration, SingleProcess())
     var lines: [(step: Int, isTested: Bool)] = []
     let outcome = try trainer.train(
@@ -183,7 +187,7 @@ struct TextTrainingTests {
         let store = CheckpointStore(directory: directory, keep: 1)
         try store.prepare()
         _ = try train(configuration, SingleProcess(), store: store, maximumSteps: 1)
-        let codec = try #require(try store.newestUsable()?.checkpoint.characterCodec())
+        let codec = try #require(try store.newestUsable()?.checkpoint.signature().codec)
         #expect(
           codec.alphabet.unicodeScalars.elementsEqual("\n\r aentvxï🙂".unicodeScalars))
       }
@@ -193,19 +197,19 @@ struct TextTrainingTests {
       try store.prepare()
       let trainer = try Trainer(TrainingConfiguration(), SingleProcess())
       _ = try trainer.train(store: store, maximumSteps: 1)
-      #expect(try store.newestUsable()?.checkpoint.characterCodec() == nil)
+      #expect(try store.newestUsable()?.checkpoint.signature().codec == nil)
     }
   }
 
   @Test(
     "losses that are not for text are refused",
     arguments: [
-      TrainingConfiguration.Training.Loss.meanSquaredError, .binaryCrossEntropyWithLogits,
+      "meanSquaredError", "binaryCrossEntropyWithLogits",
     ])
-  func losses(_ loss: TrainingConfiguration.Training.Loss) throws {
+  func losses(_ loss: String) throws {
     try withText { configuration in
       var configuration = configuration
-      configuration.training.loss = loss
+      configuration["training.loss"] = .text(loss)
       let error = #expect(throws: CollectiveFailure.self) {
         _ = try train(configuration, SingleProcess())
       }
@@ -223,12 +227,12 @@ struct TextTrainingTests {
   )
   func bigramsOfShakespeare() throws {
     var configuration = TrainingConfiguration()
-    configuration.data.kind = .text
-    configuration.data.path = Self.shakespeare
-    configuration.training.globalBatch = 12
-    configuration.training.steps = 1_500
-    configuration.training.evaluateEverySteps = 1_500
-    configuration.optimizer.learningRate = 2
+    configuration["data.kind"] = "text"
+    configuration["data.path"] = .text(Self.shakespeare)
+    configuration["training.globalBatch"] = 12
+    configuration["training.steps"] = 1_500
+    configuration["training.evaluateEverySteps"] = 1_500
+    configuration["optimizer.learningRate"] = 2
     let result = try train(configuration, SingleProcess())
     // The entropy of the pairs in the whole text is 2.45.
     let loss = try #require(result.lines.last?.test)

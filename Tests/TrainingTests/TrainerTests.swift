@@ -1,9 +1,11 @@
 import Base
 import Checkpointing
 import Collectives
+import Configuration
 import DataLoading
 import Foundation
 import NeuralNetworks
+import Settings
 import TensorCore
 import TestSupport
 import Testing
@@ -24,13 +26,13 @@ private func smallRun(_ change: (inout TrainingConfiguration) -> Void = { _ in }
   -> TrainingConfiguration
 {
   var configuration = TrainingConfiguration()
-  configuration.model.hidden = [24, 16]
-  configuration.model.activation = .tanh
-  configuration.model.dropout = 0.2
-  configuration.training.epochs = 2
-  configuration.training.globalBatch = 50
-  configuration.optimizer.weightDecay = 1e-4
-  configuration.distributed.bucketMegabytes = 0.005
+  configuration["model.hidden"] = [24, 16]
+  configuration["model.activation"] = "tanh"
+  configuration["model.dropout"] = 0.2
+  configuration["training.epochs"] = 2
+  configuration["training.globalBatch"] = 50
+  configuration["optimizer.weightDecay"] = 1e-4
+  configuration["distributed.bucketMegabytes"] = 0.005
   change(&configuration)
   return configuration
 }
@@ -85,8 +87,8 @@ struct TrainerTests {
   @Test("ranks without samples take part")
   func emptySlices() throws {
     let configuration = smallRun {
-      $0.training.globalBatch = 2
-      $0.training.epochs = 1
+      $0["training.globalBatch"] = 2
+      $0["training.epochs"] = 1
     }
     let one = try train(configuration, SingleProcess(), maximumSteps: 40)
     let results = try withRanks(3) { try train(configuration, $0, maximumSteps: 40) }
@@ -97,19 +99,20 @@ struct TrainerTests {
   @Test("accumulating over micro-batches is the same step", arguments: [2, 7])
   func microBatches(_ parts: Int) throws {
     let whole = try train(smallRun(), SingleProcess())
-    let inParts = try train(smallRun { $0.training.microBatches = parts }, SingleProcess())
+    let inParts = try train(
+      smallRun { $0["training.microBatches"] = .integer(parts) }, SingleProcess())
     #expect(largestDifference(whole.losses, inParts.losses) < 1e-5)
   }
 
   @Test(
     "a run stopped after any step goes on to the same bits", arguments: [1, 2],
-    [TrainingConfiguration.Optimizer.Kind.sgd, .adamw])
-  func resumeAtEveryStep(_ ranks: Int, _ kind: TrainingConfiguration.Optimizer.Kind) throws {
+    ["sgd", "adamw"])
+  func resumeAtEveryStep(_ ranks: Int, _ kind: String) throws {
     let configuration = smallRun {
-      $0.training.globalBatch = 400  // four steps an epoch, the last one short
-      $0.training.epochs = 3
-      $0.optimizer.kind = kind
-      $0.optimizer.dampening = 0.1
+      $0["training.globalBatch"] = 400  // four steps an epoch, the last one short
+      $0["training.epochs"] = 3
+      $0["optimizer.kind"] = .text(kind)
+      $0["optimizer.dampening"] = 0.1
     }
     let straight = try withRanks(ranks) { try train(configuration, $0) }
     #expect(straight[0].step == 12)
@@ -135,8 +138,8 @@ struct TrainerTests {
   @Test("running statistics are the same on all ranks and go on with the run", arguments: [1, 2])
   func batchNormalization(_ ranks: Int) throws {
     let configuration = smallRun {
-      $0.model.kind = "resnet18"
-      $0.training.globalBatch = 4
+      $0["model.kind"] = "resnet18"
+      $0["training.globalBatch"] = 4
     }
     let straight = try withRanks(ranks) { try train(configuration, $0, maximumSteps: 3) }
     #expect(straight[0].weights == straight[ranks - 1].weights)
@@ -153,7 +156,7 @@ struct TrainerTests {
 
   @Test("a run goes on with another number of ranks")
   func resumeElsewhere() throws {
-    let configuration = smallRun { $0.training.globalBatch = 100 }
+    let configuration = smallRun { $0["training.globalBatch"] = 100 }
     let straight = try train(configuration, SingleProcess())
     try withTemporaryDirectory { directory in
       let store = CheckpointStore(directory: directory, keep: 0)
@@ -188,7 +191,7 @@ struct TrainerTests {
       let before = try Data(contentsOf: URL(filePath: store.path(step: 3) + "/model.safetensors"))
       let error = #expect(throws: NonFiniteLoss.self) {
         _ = try withRanks(2) {
-          try train(smallRun { $0.optimizer.learningRate = 1e20 }, $0, store: store)
+          try train(smallRun { $0["optimizer.learningRate"] = 1e20 }, $0, store: store)
         }
       }
       #expect(error?.exitStatus == .nonFiniteLoss)
@@ -204,7 +207,7 @@ struct TrainerTests {
     let error = #expect(throws: RankDisagreement.self) {
       _ = try withRanks(3) { communicator in
         try train(
-          smallRun { $0.training.seed = communicator.rank == 1 ? 2 : 1 }, communicator)
+          smallRun { $0["training.seed"] = communicator.rank == 1 ? 2 : 1 }, communicator)
       }
     }
     #expect(error.map { "\($0)".contains("training.seed") && "\($0)".contains("rank 1") } == true)
@@ -216,8 +219,8 @@ struct TrainerTests {
       _ = try withRanks(2) { communicator in
         var configuration = smallRun()
         if communicator.rank == 1 {
-          configuration.data.kind = .idx
-          configuration.data.path = "/nowhere"
+          configuration["data.kind"] = "idx"
+          configuration["data.path"] = "/nowhere"
         }
         return try train(configuration, communicator)
       }
@@ -231,7 +234,7 @@ struct TrainerTests {
   func clipping() throws {
     let plain = try train(smallRun(), SingleProcess(), maximumSteps: 10)
     let clipped = try train(
-      smallRun { $0.training.gradientClipNorm = 0.01 }, SingleProcess(), maximumSteps: 10)
+      smallRun { $0["training.gradientClipNorm"] = 0.01 }, SingleProcess(), maximumSteps: 10)
     #expect(plain.losses[0] == clipped.losses[0])
     #expect(plain.losses[9] < clipped.losses[9])
   }
@@ -248,18 +251,18 @@ struct TrainerTests {
       try (rows.joined(separator: "\n") + "\n").write(
         toFile: path, atomically: true, encoding: .utf8)
       var configuration = smallRun {
-        $0.data.kind = .csv
-        $0.data.path = path
-        $0.data.testCount = 20
-        $0.training.epochs = 60
-        $0.training.globalBatch = 10
-        $0.model.dropout = 0
+        $0["data.kind"] = "csv"
+        $0["data.path"] = .text(path)
+        $0["data.testCount"] = 20
+        $0["training.epochs"] = 60
+        $0["training.globalBatch"] = 10
+        $0["model.dropout"] = 0
       }
-      configuration.training.loss = .binaryCrossEntropyWithLogits
+      configuration["training.loss"] = "binaryCrossEntropyWithLogits"
       let binary = try train(configuration, SingleProcess())
       #expect(binary.losses.last! < 0.2)
-      configuration.training.loss = .auto
-      configuration.data.target = .values
+      configuration["training.loss"] = "auto"
+      configuration["data.target"] = "values"
       let regression = try train(configuration, SingleProcess())
       #expect(regression.losses.last! < 0.1)
     }
@@ -270,21 +273,21 @@ struct TrainerTests {
     let directory = try TemporaryDirectory()
     let path = directory.path + "/weights.safetensors"
     var configuration = TrainingConfiguration()
-    configuration.training.seed = 2
+    configuration["training.seed"] = 2
     let other = try Trainer(configuration, SingleProcess())
     var data = Data()
     try SafetensorsWriter(weightTensors(of: other.model)).write { data.append(contentsOf: $0) }
     try data.write(to: URL(filePath: path))
-    configuration.training.seed = 1
+    configuration["training.seed"] = 1
     let drawn = try Trainer(configuration, SingleProcess())
-    configuration.model.weights = path
+    configuration["model.weights"] = .text(path)
     let weights = other.model.parameters.map { $0.array(of: Float.self) }
     #expect(drawn.model.parameters.map { $0.array(of: Float.self) } != weights)
     let loaded = try withRanks(3, ranksPerNode: 2) { [configuration] communicator in
       try Trainer(configuration, communicator).model.parameters.map { $0.array(of: Float.self) }
     }
     #expect(loaded == [weights, weights, weights])
-    configuration.model.hidden = [5]
+    configuration["model.hidden"] = [5]
     #expect(throws: CollectiveFailure.self) {
       try Trainer(configuration, SingleProcess())
     }

@@ -45,7 +45,7 @@ public struct DataSplits: Sendable {
 /// A data format that a configuration can name.
 public struct DataFormat: NamedEntry {
   /// All formats that can be named.
-  public static let all: [DataFormat] = [.digits, .idx, .csv, .npy, .cifar10, .text]
+  public static let all: [DataFormat] = [.csv, .npy, .idx, .cifar10, .text, .digits]
 
   /// The name.
   public let name: String
@@ -62,6 +62,11 @@ public struct DataFormat: NamedEntry {
     self.name = name
     self.source = source
     self.isText = isText
+  }
+
+  /// Reads the data of a source; `options` has the type of `source`.
+  public func open(_ options: any SettingsGroup) throws -> DataSplits {
+    try (options as! any DataSource).open()
   }
 }
 

@@ -2,28 +2,28 @@ import Synchronization
 
 /// A rank's samples of one step, in memory that goes back to its loader when the batch is released.
 public final class Batch: Sendable {
-  /// The step of the run that it is for, counted over all epochs from zero.
+  /// The step of the run, counted over all epochs from 0.
   public let step: Int
   /// The epoch that it belongs to.
   public let epoch: Int
-  /// Its place among the epoch's batches.
+  /// Its number among the epoch's batches.
   public let index: Int
-  /// Where all ranks' samples stand in the epoch's order.
+  /// The positions of all ranks' samples in the epoch's order.
   public let globalPositions: Range<Int>
-  /// Where this rank's samples stand in the epoch's order; empty where there are fewer than ranks.
+  /// The positions of this rank's samples in the epoch's order; may be empty.
   public let positions: Range<Int>
-  /// Which samples of the dataset they are.
+  /// The indices of this rank's samples in the dataset.
   public let sampleIndices: ArraySlice<Int>
   /// The shape of the inputs, the number of samples first.
   public let inputShape: [Int]
-  /// What the inputs are made of.
+  /// Whether inputs are numbers or tokens.
   public let inputKind: InputKind
   /// What the targets are.
   public let targetKind: TargetKind
   private let memory: BatchMemory
   private let pool: BatchPool
 
-  /// How many samples this rank has; may be zero.
+  /// The number of this rank's samples; may be 0.
   public var count: Int { positions.count }
 
   /// The shape of the targets, the number of samples first.

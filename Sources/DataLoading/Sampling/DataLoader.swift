@@ -17,13 +17,12 @@ public final class DataLoader: Sendable {
   /// - Parameters:
   ///   - dataset: Where the samples come from.
   ///   - sampler: Which samples each batch holds; it must have at least one batch.
-  ///   - rank: Which slice of each batch to read.
-  ///   - worldSize: How many slices there are.
+  ///   - partition: Which slice of each batch to read.
   ///   - step: The first step to prepare.
   ///   - prefetch: How many batches may wait; at least one.
   public init(
-    _ dataset: any Dataset, sampler: GlobalBatchSampler, rank: Int = 0, worldSize: Int = 1,
-    startingAt step: Int = 0, prefetch: Int = 2
+    _ dataset: any Dataset, sampler: GlobalBatchSampler,
+    partition: BatchPartition = BatchPartition(), startingAt step: Int = 0, prefetch: Int = 2
   ) {
     precondition(
       sampler.population == dataset.count,
@@ -33,11 +32,9 @@ public final class DataLoader: Sendable {
       sampler.batchesPerEpoch > 0,
       "DataLoader: \(sampler.count) samples make no batch of \(sampler.globalBatch)")
     precondition(step >= 0 && prefetch > 0, "DataLoader: step \(step), prefetch \(prefetch)")
-    precondition(rank >= 0 && rank < worldSize, "DataLoader: no rank \(rank) of \(worldSize)")
     self.sampler = sampler
     worker = PrefetchWorker(
-      dataset: dataset, sampler: sampler, rank: rank, worldSize: worldSize, firstStep: step,
-      depth: prefetch)
+      dataset: dataset, sampler: sampler, partition: partition, firstStep: step, depth: prefetch)
     thread = Mutex(worker.start())
   }
 
@@ -67,8 +64,7 @@ public final class DataLoader: Sendable {
 private final class PrefetchWorker: @unchecked Sendable {
   private let pool: BatchPool
   private let sampler: GlobalBatchSampler
-  private let rank: Int
-  private let worldSize: Int
+  private let partition: BatchPartition
   private let firstStep: Int
   private let depth: Int
   private let condition = NSCondition()
@@ -76,14 +72,13 @@ private final class PrefetchWorker: @unchecked Sendable {
   private var isCancelled = false
 
   init(
-    dataset: any Dataset, sampler: GlobalBatchSampler, rank: Int, worldSize: Int, firstStep: Int,
+    dataset: any Dataset, sampler: GlobalBatchSampler, partition: BatchPartition, firstStep: Int,
     depth: Int
   ) {
     let largest = min(sampler.count, sampler.globalBatch)
-    pool = BatchPool(dataset: dataset, capacity: (largest + worldSize - 1) / worldSize)
+    pool = BatchPool(dataset: dataset, capacity: partition.capacity(of: largest))
     self.sampler = sampler
-    self.rank = rank
-    self.worldSize = worldSize
+    self.partition = partition
     self.firstStep = firstStep
     self.depth = depth
   }
@@ -138,7 +133,7 @@ private final class PrefetchWorker: @unchecked Sendable {
   private func makeBatch(step: Int, epoch: Int, order: [Int]) throws -> Batch {
     let index = step % sampler.batchesPerEpoch
     let all = sampler.positions(ofBatch: index)
-    let mine = GlobalBatchSampler.slice(of: all, rank: rank, worldSize: worldSize)
+    let mine = partition.slice(of: all)
     return try Batch(
       step: step, epoch: epoch, index: index, globalPositions: all, positions: mine,
       sampleIndices: order[mine], pool: pool)

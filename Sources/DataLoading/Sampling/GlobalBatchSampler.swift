@@ -2,30 +2,27 @@
 ///
 /// The order of an epoch is a pure function of seed and epoch. Batch `k` is the positions
 /// `k * globalBatch ..< (k + 1) * globalBatch` of it, and a rank takes a contiguous slice of those.
-/// No sample is repeated, and none is left out unless `dropLast` asks for it: the last batch may be
-/// short, and a rank's slice of it may be empty.
+/// No sample is repeated or left out: the last batch may be short, and a rank's slice of it empty.
 ///
-/// With `draws`, an epoch is so many samples drawn at random with replacement instead, and all
-/// its batches are full.
+/// With `draws`, an epoch is that many samples drawn at random with replacement, and all its batches
+/// are full.
 public struct GlobalBatchSampler: Sendable, Equatable {
-  /// How many samples an epoch has.
+  /// The samples of an epoch.
   public let count: Int
-  /// How many samples a batch has over all ranks.
+  /// The samples of a batch over all ranks.
   public let globalBatch: Int
-  /// What the orders depend on, together with the epoch.
+  /// The random seed; the order depends on it and the epoch.
   public let seed: UInt64
-  /// Whether an epoch's order is random, and not that of the dataset.
+  /// Whether the order of an epoch is random.
   public let shuffle: Bool
-  /// Whether an incomplete last batch is left out.
-  public let dropLast: Bool
-  /// How many samples the dataset has.
+  /// The samples of the dataset.
   public let population: Int
   /// Whether samples are drawn with replacement.
   public let replacement: Bool
 
   /// Creates a sampler.
   public init(
-    count: Int, globalBatch: Int, seed: UInt64 = 0, shuffle: Bool = true, dropLast: Bool = false
+    count: Int, globalBatch: Int, seed: UInt64 = 0, shuffle: Bool = true
   ) {
     precondition(
       count >= 0 && globalBatch > 0,
@@ -34,7 +31,6 @@ public struct GlobalBatchSampler: Sendable, Equatable {
     self.globalBatch = globalBatch
     self.seed = seed
     self.shuffle = shuffle
-    self.dropLast = dropLast
     population = count
     replacement = false
   }
@@ -42,10 +38,10 @@ public struct GlobalBatchSampler: Sendable, Equatable {
   /// Creates a sampler that draws at random with replacement.
   ///
   /// - Parameters:
-  ///   - draws: How many samples an epoch draws at least; they are made to fill batches.
-  ///   - population: How many samples there are to choose from.
-  ///   - globalBatch: How many samples a batch has over all ranks.
-  ///   - seed: What the draws depend on, together with the epoch.
+  ///   - draws: The least number of samples of an epoch; it is rounded up to whole batches.
+  ///   - population: The samples of the dataset.
+  ///   - globalBatch: The samples of a batch over all ranks.
+  ///   - seed: The random seed.
   public init(draws: Int, from population: Int, globalBatch: Int, seed: UInt64 = 0) {
     precondition(
       draws > 0 && population > 0 && globalBatch > 0,
@@ -54,7 +50,6 @@ public struct GlobalBatchSampler: Sendable, Equatable {
     self.globalBatch = globalBatch
     self.seed = seed
     shuffle = true
-    dropLast = false
     self.population = population
     replacement = true
   }
@@ -70,7 +65,7 @@ public struct GlobalBatchSampler: Sendable, Equatable {
 
   /// How many batches an epoch has.
   public var batchesPerEpoch: Int {
-    count / globalBatch + (dropLast || count % globalBatch == 0 ? 0 : 1)
+    (count + globalBatch - 1) / globalBatch
   }
 
   /// The samples in the order in which an epoch shows them.

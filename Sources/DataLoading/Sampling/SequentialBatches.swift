@@ -1,7 +1,8 @@
-/// A rank's contiguous part of a dataset, once and in order, in batches: for evaluation.
+/// The samples of a dataset in order, in batches, of which each rank reads a contiguous part: for
+/// evaluation.
 ///
-/// Over all ranks each sample comes exactly once, or of so many spread evenly each. Ranks may have different numbers of batches, and
-/// none where there are fewer samples than ranks.
+/// Across ranks every sample appears once; with `limit`, `limit` evenly spaced samples do. Ranks may
+/// have different numbers of batches, and none where there are fewer samples than ranks.
 public struct SequentialBatches {
   private let batchSize: Int
   private let positions: Range<Int>
@@ -11,14 +12,19 @@ public struct SequentialBatches {
 
   /// Creates the batches of a rank, each of `batchSize` samples but the last.
   ///
-  /// Where a dataset has more than `limit` samples, only so many come, spread evenly over it.
+  /// - Parameters:
+  ///   - dataset: Where the samples come from.
+  ///   - batchSize: The samples of a batch.
+  ///   - partition: Which part of the samples to read.
+  ///   - limit: How many samples to read on all ranks, evenly spaced; nil reads all.
   public init(
-    _ dataset: any Dataset, batchSize: Int, rank: Int = 0, worldSize: Int = 1, limit: Int? = nil
+    _ dataset: any Dataset, batchSize: Int, partition: BatchPartition = BatchPartition(),
+    limit: Int? = nil
   ) {
     precondition(batchSize > 0, "SequentialBatches: batches of \(batchSize) samples")
     self.batchSize = batchSize
     let count = min(dataset.count, limit ?? dataset.count)
-    positions = GlobalBatchSampler.slice(of: 0..<count, rank: rank, worldSize: worldSize)
+    positions = partition.slice(of: 0..<count)
     order = (0..<count).map { $0 * dataset.count / count }
     pool = BatchPool(dataset: dataset, capacity: min(batchSize, positions.count))
   }

@@ -28,9 +28,8 @@ struct BenchAllReduce: ParsableCommand {
   func run() {
     withSession { communicator in
       guard communicator.worldSize > 1 else {
-        throw ConfigurationError(
-          "bench allreduce needs several ranks; start it with mpirun -np 2 or more",
-          exitStatus: .usage)
+        throw CommandError(
+          "bench allreduce needs several ranks; start it with mpirun -np 2 or more", .usage)
       }
       Threads.count = 1
       if communicator.isRoot && !json {

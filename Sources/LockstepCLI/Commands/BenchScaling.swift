@@ -160,12 +160,12 @@ struct BenchScaling: ParsableCommand {
     command += [Bundle.main.executablePath ?? CommandLine.arguments[0], "bench", "step"]
     let child = try Child(command + stepOptions)
     let limit = 10 * seconds + 120
-    func failure(_ reason: String, _ status: ExitStatus) -> ConfigurationError {
+    func failure(_ reason: String, _ status: ExitStatus) -> CommandError {
       // The indentation keeps apart what is said by whom.
       let lines = child.errors.split(separator: "\n").suffix(30).map { "\n  \($0)" }.joined()
-      return ConfigurationError(
+      return CommandError(
         "\(count(ranks, "rank")): '\(command[0])' \(reason)" + (lines.isEmpty ? "" : ":\(lines)"),
-        exitStatus: status)
+        status)
     }
     switch child.wait(seconds: limit) {
     case nil: throw failure("did not end within \(Int(limit)) seconds", .stalled)

@@ -2,7 +2,7 @@ public import ArgumentParser
 import Benchmarking
 import Foundation
 public import Lockstep
-import Training
+import Settings
 
 struct BenchStep: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -31,19 +31,15 @@ struct BenchStep: ParsableCommand {
   var strong = false
 
   @Option(
-    help: ArgumentHelp(
-      "Cut the batch into so many fixed parts; see distributed.shards.", valueName: "count"))
-  var shards = 0
+    name: [.customLong("fixed-slices"), .customLong("shards")],
+    help: BenchStep.help("fixedSlices", "count"))
+  var fixedSlices: Int?
 
-  @Option(
-    help: ArgumentHelp(
-      "How sums across machines go on behind computation.", valueName: "mode"))
-  var overlap = Overlap.auto
+  @Option(help: BenchStep.help("overlap", "mode"))
+  var overlap = DataParallel.Options().overlap
 
-  @Option(
-    help: ArgumentHelp(
-      "How much gradient is summed at a time across machines; 0 is all.", valueName: "megabytes"))
-  var bucketMegabytes = 0.5
+  @Option(help: BenchStep.help("bucketMegabytes", "megabytes"))
+  var bucketMegabytes = DataParallel.Options().bucketMegabytes ?? 0
 
   @Flag(help: "Print one JSON object, with the keys that the scripts for other frameworks use.")
   var json = false
@@ -56,22 +52,34 @@ struct BenchStep: ParsableCommand {
     }
     guard threads >= 1, threads <= 256 else { throw ValidationError("--threads must be 1...256") }
     guard seconds > 0 else { throw ValidationError("--seconds must be positive") }
-    guard bucketMegabytes >= 0, bucketMegabytes <= 4096 else {
-      throw ValidationError("--bucket-megabytes must be 0...4096")
+    do {
+      try parallelOptions.validate()
+    } catch {
+      throw ValidationError("\(error)")
     }
-    guard shards >= 0, shards <= 4096 else { throw ValidationError("--shards must be 0...4096") }
+  }
+
+  /// The help text of an option that is a setting of `DataParallel`, with 0 for null.
+  private static func help(_ setting: String, _ valueName: String) -> ArgumentHelp {
+    let help = DataParallel.Options().settings.first { $0.name == setting }?.help ?? ""
+    let text = help.replacingOccurrences(of: "null", with: "0")
+    return ArgumentHelp("\(text.prefix(1).uppercased())\(text.dropFirst()).", valueName: valueName)
+  }
+
+  private var parallelOptions: DataParallel.Options {
+    var options = DataParallel.Options()
+    options.fixedSlices = fixedSlices == 0 ? nil : fixedSlices
+    options.overlap = overlap
+    options.bucketMegabytes = bucketMegabytes == 0 ? nil : bucketMegabytes
+    return options
   }
 
   func run() {
     withSession { communicator in
       Threads.count = threads
-      var options = DataParallel.Options()
-      options.fixedSlices = shards == 0 ? nil : shards
-      options.overlap = overlap
-      options.bucketMegabytes = bucketMegabytes
       let workload = Workload.all.first { $0.name == self.workload }!
       let run = try WorkloadRun(
-        workload, on: communicator, isStrong: strong, options: options)
+        workload, on: communicator, isStrong: strong, options: parallelOptions)
       let measurement = try StepMeasurement(run, seconds: seconds, communicator)
       if communicator.isRoot {
         if json {
@@ -94,7 +102,7 @@ struct BenchStep: ParsableCommand {
       "peer": .string("lockstep"), "version": .string(Version.current),
       "workload": .string(workload), "ranks": .integer(measurement.ranks),
       "nodes": .integer(run.parallel.placement.nodeCount), "threads": .integer(threads),
-      "scaling": .string(strong ? "strong" : "weak"), "shards": .integer(shards),
+      "scaling": .string(strong ? "strong" : "weak"), "shards": .integer(fixedSlices ?? 0),
       "overlap": .string(run.parallel.overlap.rawValue),
       "steps": .integer(measurement.seconds.count),
       "median_ms": milliseconds(measurement.median),

@@ -4,11 +4,11 @@ import Training
 
 struct CheckpointCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "checkpoint", abstract: "Looks into checkpoints.", subcommands: [Info.self])
+    commandName: "checkpoint", abstract: "Inspects checkpoints.", subcommands: [Info.self])
 
   struct Info: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Verifies a checkpoint, byte by byte, and lists what it holds.")
+      abstract: "Verifies a checkpoint, byte by byte, and lists its tensors.")
 
     @Argument(help: "A checkpoint, a run's directory, or any safetensors file.")
     var path: String

@@ -1,43 +1,38 @@
+import Settings
 import ArgumentParser
+import Configuration
 import Lockstep
 import Training
 
 struct ConfigCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "config", abstract: "Shows and checks configurations.",
-    subcommands: [Show.self, Check.self])
+    subcommands: [Show.self, Check.self, Schema.self])
 
   struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Prints the whole configuration, defaults included, as a file that can be used.",
-      discussion: "With --keys, prints what each key means, its type, default and allowed values.")
+      discussion: "With --keys, prints what each key means, its default and allowed values.")
 
-    @Argument(help: "A YAML file. Without one, the defaults.")
-    var config: String?
-
-    @Option(
-      name: .customLong("set"),
-      help: ArgumentHelp(
-        "Overrides a value, as in training.epochs=5. Repeatable.", valueName: "key=value"))
-    var overrides: [String] = []
+    @OptionGroup var configuration: ConfigurationOptions
 
     @Flag(help: "Explain all keys instead.")
     var keys = false
 
     func run() {
       withSession { communicator in
-        let configuration = try communicator.agreeing {
-          try ConfigurationFile.configuration(path: config, overrides: overrides)
-        }
+        let configuration = try configuration.load(communicator)
         guard communicator.isRoot else { return .success }
         if keys {
-          for key in ConfigurationKey.all(modelKinds: ModelRegistry.kinds) {
-            printLine("\(key.path): \(key.value(in: configuration).yaml)")
-            printLine("    \(key.summary)\(key.unit.map { ", in \($0)" } ?? "")")
-            printLine("    default \(key.defaultValue.yaml); allowed: \(key.allowed)")
+          for key in ConfigurationKey.all {
+            let declaration = key.declaration
+            printLine("\(key.path): \(key.yaml(configuration[key.path]))")
+            printLine("    \(key.help)\(declaration.unit.map { " (\($0))" } ?? "")")
+            printLine(
+              "    default \(key.yaml(declaration.defaultValue)); allowed: \(declaration.allowed)")
           }
         } else {
-          printLine(String(configuration.yaml().trimmedEnd))
+          printLine(String(configuration.yaml().dropLast()))
         }
         return .success
       }
@@ -46,40 +41,37 @@ struct ConfigCommand: ParsableCommand {
 
   struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Says whether a configuration is right, its data included.")
+      abstract: "Checks a configuration and its data.")
 
     @Argument(help: "A YAML file.")
     var config: String
 
-    @Option(
-      name: .customLong("set"),
-      help: ArgumentHelp(
-        "Overrides a value, as in training.epochs=5. Repeatable.", valueName: "key=value"))
-    var overrides: [String] = []
+    @OptionGroup var set: OverrideOptions
 
     func run() {
       withSession { communicator in
-        let configuration = try communicator.agreeing {
-          try ConfigurationFile.configuration(path: config, overrides: overrides)
-        }
-        let trainer = try Trainer(configuration, communicator)
+        let configuration = try TrainingConfiguration(config, set.overrides, on: communicator)
+        let task = try TrainingTask(configuration, communicator)
         if communicator.isRoot {
-          let description = trainer.describe()
+          let totalSteps = try configuration.group(Trainer.Options.self).totalSteps(for: task)
           printLine(
-            "\(config) is right: \(grouped(description.parameterCount)) parameters, "
-              + "\(grouped(description.trainingSamples)) training samples, "
-              + "\(grouped(description.totalSteps)) steps")
+            "\(config) is right: \(grouped(task.model.parameterCount)) parameters, "
+              + "\(grouped(task.trainingCount)) training samples, \(grouped(totalSteps)) steps")
         }
         return .success
       }
     }
   }
-}
 
-extension String {
-  fileprivate var trimmedEnd: Substring {
-    var text = self[...]
-    while text.last?.isNewline == true { text.removeLast() }
-    return text
+  struct Schema: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Prints the JSON Schema of configuration files, for editors.")
+
+    func run() {
+      withSession { communicator in
+        if communicator.isRoot { printLine(ConfigurationSchema.json.text) }
+        return .success
+      }
+    }
   }
 }

@@ -1,27 +1,24 @@
 import ArgumentParser
+import Configuration
 import Foundation
 import Lockstep
 import Training
 
 struct EvalCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "eval", abstract: "Measures a trained model on its test samples.",
+    commandName: "eval",
+    abstract: "Computes loss and accuracy of a trained model on its test samples.",
     usage: "lockstep eval <run-or-checkpoint> [<options>]",
-    discussion: "Under mpirun the ranks share the work; every sample counts exactly once.")
+    discussion: "Under mpirun the ranks share the work; every sample counts once.")
 
-  @Argument(help: "A run's directory, whose newest checkpoint is taken, or a checkpoint.")
+  @Argument(help: "A run's directory, whose newest checkpoint is used, or a checkpoint.")
   var runOrCheckpoint: String
 
-  @Option(
-    name: .customLong("set"),
-    help: ArgumentHelp(
-      "Overrides a value of the configuration, as in data.path=FOLDER. Repeatable.",
-      valueName: "key=value"))
-  var overrides: [String] = []
+  @OptionGroup var set: OverrideOptions
 
   @Option(
     help: ArgumentHelp(
-      "Weights in a safetensors file, of PyTorch for example, in place of the checkpoint's.",
+      "A safetensors file of weights, from PyTorch for example, instead of the checkpoint's.",
       valueName: "file"))
   var weights: String?
 
@@ -37,26 +34,28 @@ struct EvalCommand: ParsableCommand {
       try Run.findCheckpoint(at: runOrCheckpoint)
     }
     let configuration = try communicator.agreeing {
-      try checkpoint.configuration().applying(overrides)
+      try checkpoint.configuration().applying(set.overrides)
     }
     Threads.count = communicator.threadsPerRank()
-    let trainer = try Trainer(configuration, communicator)
+    let task = try TrainingTask(configuration, communicator, loadsInitialWeights: false)
     try communicator.agreeing {
       try loadWeights(
-        of: trainer.model,
+        of: task.model,
         from: weights.map { try SafetensorsFile(path: $0) } ?? checkpoint.weights())
-      guard trainer.testData.count > 0 else {
-        throw ConfigurationError(
-          "there are no test samples: set data.testCount, as in --set data.testCount=1000")
+      guard task.data.test.count > 0 else {
+        throw CommandError(
+          "there are no test samples: set data.testCount, as in --set data.testCount=1000",
+          .configuration)
       }
     }
-    let metrics = try trainer.evaluate()
-    if communicator.isRoot { show(metrics, trainer, checkpoint) }
+    let metrics = try task.evaluate(
+      batchSize: configuration.group(Trainer.Options.self).globalBatch, communicator)
+    if communicator.isRoot { show(metrics, task, checkpoint) }
     return .success
   }
 
-  private func show(_ metrics: Metrics, _ trainer: Trainer, _ checkpoint: Checkpoint) {
-    let hasAccuracy = trainer.objective.hasAccuracy
+  private func show(_ metrics: Metrics, _ task: TrainingTask, _ checkpoint: Checkpoint) {
+    let hasAccuracy = task.objective.hasAccuracy
     if json {
       printLine(
         JSONValue.object([
@@ -67,7 +66,7 @@ struct EvalCommand: ParsableCommand {
       return
     }
     printLine("checkpoint  \(checkpoint.path)")
-    let noun = trainer.describe().countsTokens ? "tokens " : "samples"
+    let noun = task.countsTokens ? "tokens " : "samples"
     printLine("\(noun)     \(grouped(Int(metrics.sampleCount)))")
     printLine(String(format: "loss        %.4f", metrics.loss))
     if hasAccuracy {

@@ -1,28 +1,29 @@
 import ArgumentParser
+import Configuration
 import Foundation
 import Lockstep
 import Training
 
 struct GenerateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "generate", abstract: "Lets a trained language model continue a text.")
+    commandName: "generate", abstract: "Continues a text with a trained language model.")
 
   @Argument(
     help: ArgumentHelp(
-      "A run's directory, whose newest checkpoint is taken, or a checkpoint.",
+      "A run's directory, whose newest checkpoint is used, or a checkpoint.",
       valueName: "run-or-checkpoint"))
   var checkpoint: String
 
-  @Option(help: "The beginning of the text.")
+  @Option(help: "The text to continue.")
   var prompt = ""
 
-  @Option(help: "How many characters to add.")
+  @Option(help: "The number of characters to add.")
   var count = 500
 
-  @Option(help: "Below 1 prefers the likely; 0 always takes the likeliest.")
+  @Option(help: "Below 1 prefers likely characters; 0 always takes the likeliest.")
   var temperature = 0.8
 
-  @Option(help: "What the draws follow from.")
+  @Option(help: "Sampling seed.")
   var seed: UInt64 = 1
 
   func validate() throws {

@@ -1,17 +1,18 @@
 import ArgumentParser
+import Configuration
 import Foundation
 import Lockstep
 import Training
 
 struct PredictCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "predict", abstract: "Prints what a trained model says about samples.",
+    commandName: "predict", abstract: "Prints a trained model's predictions for samples.",
     discussion: """
       Prints a line for each sample: the file, the sample's number, and the class with its \
       probability, or the predicted values, separated by tabs.
       """)
 
-  @Argument(help: "A run's directory, whose newest checkpoint is taken, or a checkpoint.")
+  @Argument(help: "A run's directory, whose newest checkpoint is used, or a checkpoint.")
   var checkpoint: String
 
   @Argument(help: "Files of samples without labels: .npy, .csv or IDX images.")

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CSignals
+import Configuration
 import Foundation
 import Lockstep
 import Training
@@ -10,20 +11,13 @@ struct TrainCommand: ParsableCommand {
     usage: "lockstep train [<config>] [<options>]",
     discussion: """
       Prints one line per epoch, and on a terminal a progress bar. Everything is kept in a run \
-      directory. A run that was interrupted goes on when the same command is given again.
+      directory. The same command resumes a run that was interrupted.
 
       Exit codes: 0 finished, 75 stopped by a signal with a checkpoint saved, 78 wrong \
       configuration, 80 non-finite loss; README lists all.
       """)
 
-  @Argument(help: "A YAML file. Without one, the defaults: a small network on the embedded digits.")
-  var config: String?
-
-  @Option(
-    name: .customLong("set"),
-    help: ArgumentHelp(
-      "Overrides a value, as in training.epochs=5. Repeatable.", valueName: "key=value"))
-  var overrides: [String] = []
+  @OptionGroup var configuration: ConfigurationOptions
 
   @Option(
     help: ArgumentHelp(
@@ -32,19 +26,19 @@ struct TrainCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "auto: go on if the run was interrupted. never: begin. Or a run or checkpoint to go on from.",
+      "auto: resume if the run was interrupted. never: start over. Or a run or checkpoint to resume from.",
       valueName: "auto|never|path"))
   var resume = "auto"
 
   @Option(
     help: ArgumentHelp(
-      "Stop, with a checkpoint, when the run has done this many steps.", valueName: "steps"))
+      "Stop, with a checkpoint, after this many steps of the run.", valueName: "steps"))
   var maxSteps: Int?
 
   @Option(help: ArgumentHelp("How progress is shown.", valueName: "style"))
   var progress = ProgressStyle.auto
 
-  @Flag(help: "Check everything, say what would be trained, and end.")
+  @Flag(help: "Check everything, print what would be trained, and exit.")
   var dryRun = false
 
   func validate() throws {
@@ -57,15 +51,11 @@ struct TrainCommand: ParsableCommand {
   }
 
   private func train(_ communicator: any Communicator) throws -> ExitStatus {
-    let configuration = try communicator.agreeing {
-      try ConfigurationFile.configuration(path: config, overrides: overrides)
-    }
+    let configuration = try configuration.load(communicator)
     let cores = communicator.findCorePlacement()
-    let threads = configuration.distributed.threadsPerRank
-    Threads.count = threads > 0 ? threads : cores.threads
-    if communicator.isRoot {
-      cores.warnings(threadsPerRank: threads > 0 ? threads : nil).forEach(printWarning)
-    }
+    let threads = try configuration.group(ThreadOptions.self).threadsPerRank
+    Threads.count = threads ?? cores.threads
+    if communicator.isRoot { cores.warnings(threadsPerRank: threads).forEach(printWarning) }
     let trainer = try Trainer(configuration, communicator)
     try AgreementCheck.run(
       ["--max-steps": maxSteps.map(String.init) ?? "none", "--dry-run": String(dryRun)],
@@ -102,28 +92,24 @@ struct TrainCommand: ParsableCommand {
   }
 }
 
-/// Writes down what happens in a run, on rank zero: in its files and for the one who watches.
+/// Records and shows what happens in a run, on rank zero.
 private final class Recorder {
   let progress: ProgressReporter
   private let run: Run
-  private let log: MetricsLog
-  private let everySteps: Int
+  private let recorder: RunRecorder
   private let configuration: TrainingConfiguration
-  private var hasWarned = false
 
   init(
     _ run: Run, _ trainer: Trainer, _ configuration: TrainingConfiguration,
     _ progress: ProgressReporter
   ) throws {
-    self.run = run
-    self.progress = progress
-    self.configuration = configuration
-    everySteps = configuration.logging.everySteps
-    log = try run.directory.metricsLog(continuingAfter: trainer.step)
-    try run.directory.write(environment: Environment.description(trainer.describe()))
-    try run.directory.setStatus(.running)
+    (self.run, self.progress, self.configuration) = (run, progress, configuration)
+    recorder = try RunRecorder(
+      run, continuingAfter: trainer.step,
+      everySteps: configuration.group(LoggingOptions.self).everySteps,
+      environment: Environment.description(trainer.describe()))
     for rejection in run.rejected {
-      printWarning("checkpoint of step \(rejection.step) was passed over: \(rejection.reason)")
+      printWarning("checkpoint of step \(rejection.step) was skipped: \(rejection.reason)")
     }
   }
 
@@ -131,17 +117,15 @@ private final class Recorder {
     switch event {
     case .started(let description):
       progress.description(description, configuration, run: run)
-    case .step(let report):
-      progress.step(report)
-      if everySteps > 0, report.step % everySteps == 0 { append(report.record) }
-    case .epoch(let report):
-      progress.epoch(report)
-      append(report.record)
-      if let evaluation = report.evaluationRecord { append(evaluation) }
+    case .step(let report): progress.step(report)
+    case .epoch(let report): progress.epoch(report)
     case .checkpoint: progress.checkpoint(event)
-    case .checkpointFailed(_, let reason):
-      progress.clear()
-      printWarning("\(reason); training goes on")
+    case .checkpointFailed(_, let reason): warn("\(reason); training continues")
+    }
+    do {
+      try recorder.record(event)
+    } catch {
+      warn("\(error); training continues without this log")
     }
   }
 
@@ -149,50 +133,8 @@ private final class Recorder {
     progress.finish(outcome, run)
   }
 
-  /// Training is worth more than its log: what cannot be written is said once.
-  private func append(_ record: MetricsRecord) {
-    do {
-      try log.append(record)
-    } catch {
-      guard !hasWarned else { return }
-      hasWarned = true
-      progress.clear()
-      printWarning("\(error); training goes on without this log")
-    }
-  }
-}
-
-extension StepReport {
-  fileprivate var record: MetricsRecord {
-    MetricsRecord(
-      .step, step: step, epoch: epoch,
-      values: [
-        "loss": .number(loss), "accuracy": accuracy.map { .number($0) } ?? .null,
-        "learningRate": .number(learningRate), "samplesPerSecond": .number(samplesPerSecond),
-      ])
-  }
-}
-
-extension EpochReport {
-  fileprivate var record: MetricsRecord {
-    MetricsRecord(
-      .epoch, step: step, epoch: epoch,
-      values: [
-        "loss": .number(metrics.loss),
-        "accuracy": hasAccuracy ? .number(metrics.accuracy) : .null,
-        "learningRate": .number(learningRate), "samplesPerSecond": .number(samplesPerSecond),
-        "seconds": .number(seconds),
-      ])
-  }
-
-  fileprivate var evaluationRecord: MetricsRecord? {
-    guard let test else { return nil }
-    return MetricsRecord(
-      .evaluation, step: step, epoch: epoch,
-      values: [
-        "loss": .number(test.loss),
-        "accuracy": hasAccuracy ? .number(test.accuracy) : .null,
-        "samples": .integer(Int(test.sampleCount)),
-      ])
+  private func warn(_ message: String) {
+    progress.clear()
+    printWarning(message)
   }
 }

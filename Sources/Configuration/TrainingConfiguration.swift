@@ -1,0 +1,188 @@
+import DataLoading
+import DataParallel
+import NeuralNetworks
+public import Settings
+import Training
+
+/// What to train, on what, and how; the same configuration is the same run on any number of ranks.
+///
+/// It holds the values that were set, by key. Everything about a key is declared where the setting
+/// is: see `ConfigurationSection`.
+public struct TrainingConfiguration: Sendable {
+  /// The values that differ from "not set", by path.
+  private(set) var values: [String: SettingValue] = [:]
+
+  /// The defaults.
+  public init() {}
+
+  /// The value of a key, as "training.epochs": what was set, else the default; `null` where it is
+  /// not set and has no default, or where the section's `kind` has no such setting.
+  ///
+  /// Setting a value does not check it; `validate` does.
+  public subscript(path: String) -> SettingValue {
+    get {
+      let key = TrainingConfiguration.key(path)
+      return values[path] ?? key.declaration(for: kind(of: key.section))?.defaultValue ?? .null
+    }
+    set {
+      let key = TrainingConfiguration.key(path)
+      // A key that only some kinds have is not set where it is null, as files list all keys.
+      let isUnset = newValue == .null && !key.kinds.isEmpty
+      let value = key.declaration.type.converted(newValue)
+      values[path] = isUnset ? nil : key.declaration.accepted(value) ?? value
+    }
+  }
+
+  private static func key(_ path: String) -> ConfigurationKey {
+    guard let key = ConfigurationKey.byPath[path] else {
+      fatalError("TrainingConfiguration: there is no key '\(path)'")
+    }
+    return key
+  }
+
+  /// The chosen kind of a section, where it has one.
+  func kind(of section: String) -> String? {
+    let path = ConfigurationKey.path(section, "kind")
+    guard let key = ConfigurationKey.byPath[path] else { return nil }
+    return String(settingValue: values[path] ?? key.declaration.defaultValue)
+  }
+
+  // MARK: - Groups
+
+  /// The settings of a group that every configuration has, such as `Trainer.Options`.
+  public func group<Group: SettingsGroup>(
+    _ type: Group.Type = Group.self
+  ) throws(ConfigurationError) -> Group {
+    do {
+      return try Group().replacing { name in
+        TrainingConfiguration.section(of: name, in: type)
+          .flatMap { values[ConfigurationKey.path($0, name)] }
+      }
+    } catch {
+      throw ConfigurationError(error, of: type)
+    }
+  }
+
+  /// The section in which a setting of a group stands.
+  static func section(of setting: String, in type: any SettingsGroup.Type) -> String? {
+    ConfigurationSection.all.first { section in
+      section.members.contains { Swift.type(of: $0.group) == type && $0.has(setting) }
+    }?.name
+  }
+
+  /// The entry that a section's `kind` names, and its settings.
+  func chosen<Entry: NamedEntry>(
+    _ entries: [Entry], in section: String
+  ) throws(ConfigurationError) -> (entry: Entry, settings: any SettingsGroup) {
+    guard let kind = kind(of: section), let entry = entries.named(kind) else {
+      let path = ConfigurationKey.path(section, "kind")
+      throw ConfigurationError(
+        "'\(path)' is \(self[path]); allowed: \(entries.names.joined(separator: ", "))")
+    }
+    do {
+      return (entry, try entry.settings.replacing { values[ConfigurationKey.path(section, $0)] })
+    } catch {
+      throw ConfigurationError(error, section: section)
+    }
+  }
+
+  // MARK: - Checks
+
+  /// Checks every value by itself and those that must fit together.
+  public func validate() throws(ConfigurationError) {
+    for key in ConfigurationKey.all {
+      guard let value = values[key.path], key.declaration.accepted(value) == nil else { continue }
+      throw ConfigurationError("'\(key.path)' is \(value); allowed: \(key.declaration.allowed)")
+    }
+    for section in ConfigurationSection.all {
+      try validate(section)
+    }
+    let model = try chosen(ModelKind.all, in: "model").entry
+    let format = try chosen(DataFormat.all, in: "data").entry
+    if format.isText != (model.inputs == .tokens) {
+      let others = ModelKind.all.filter { ($0.inputs == .tokens) == format.isText }.names
+      throw ConfigurationError(
+        "'model.kind' is \(model.name), which does not take the data of 'data.kind' \(format.name): "
+          + "use \(others.joined(separator: ", ")), or other data")
+    }
+    let (options, parallel) = (
+      try group(Trainer.Options.self), try group(DataParallel.Options.self)
+    )
+    do {
+      try Trainer.check(options, parallel)
+    } catch {
+      throw ConfigurationError(error, of: DataParallel.Options.self)
+    }
+  }
+
+  private func validate(_ section: ConfigurationSection) throws(ConfigurationError) {
+    let kind = kind(of: section.name)
+    if section.refusesUnused {
+      for key in section.keys where values[key.path] != nil && key.declaration(for: kind) == nil {
+        throw ConfigurationError(
+          "'\(key.path)' is not for kind \(kind ?? ""), only for \(key.kinds.joined(separator: ", ")): remove it"
+        )
+      }
+    }
+    for member in section.members { try validate(member.group) }
+    guard let entry = section.entries.first(where: { $0.name == kind }) else { return }
+    do {
+      try entry.settings.replacing { values[ConfigurationKey.path(section.name, $0)] }.validate()
+    } catch {
+      throw ConfigurationError(error, section: section.name)
+    }
+  }
+
+  private func validate<Group: SettingsGroup>(_ group: Group) throws(ConfigurationError) {
+    let filled = try self.group(Group.self)
+    do {
+      try filled.validate()
+    } catch {
+      throw ConfigurationError(error, of: Group.self)
+    }
+  }
+
+  /// Checks the settings that depend on the number of ranks.
+  func check(worldSize: Int) throws(ConfigurationError) {
+    let options = try group(DataParallel.Options.self)
+    do {
+      try options.check(worldSize: worldSize)
+    } catch {
+      throw ConfigurationError(error, of: DataParallel.Options.self)
+    }
+  }
+
+  // MARK: - Comparisons
+
+  /// The keys at which two configurations differ, with both values.
+  public func differences(
+    from other: TrainingConfiguration
+  ) -> [(key: ConfigurationKey, value: SettingValue, other: SettingValue)] {
+    ConfigurationKey.all.compactMap { key in
+      let (value, otherValue) = (self[key.path], other[key.path])
+      return value == otherValue ? nil : (key, value, otherValue)
+    }
+  }
+
+  /// The values that must be the same on all ranks, by key.
+  var invariants: [String: String] {
+    let keys = ConfigurationKey.all.filter { !$0.declaration.isPerRank }
+    return Dictionary(
+      uniqueKeysWithValues: keys.map { ($0.path, $0.yaml(self[$0.path])) })
+  }
+}
+
+extension TrainingConfiguration: Equatable {
+  /// Two configurations are equal when all their keys have the same values.
+  public static func == (first: TrainingConfiguration, second: TrainingConfiguration) -> Bool {
+    first.differences(from: second).isEmpty
+  }
+}
+
+extension ConfigurationError {
+  /// The error of a setting of a group that every configuration has.
+  init(_ error: SettingError, of type: any SettingsGroup.Type) {
+    self.init(
+      error, section: TrainingConfiguration.section(of: error.setting, in: type) ?? "")
+  }
+}

@@ -1,0 +1,120 @@
+import Base
+public import Checkpointing
+public import Foundation
+
+/// The content of a run's STATUS file.
+public enum RunStatus: String, Sendable, CaseIterable {
+  case running, done, failed, stopped
+}
+
+/// The directory of a run: its configuration, environment, metrics, checkpoints, status and lock.
+public struct RunDirectory: Sendable, Equatable {
+  /// The directory.
+  public let path: String
+  private let fileSystem: FileSystem
+
+  /// A directory, which need not exist yet.
+  public init(path: String) {
+    self.init(path: path, fileSystem: FileSystem())
+  }
+
+  package init(path: String, fileSystem: FileSystem) {
+    self.path = path
+    self.fileSystem = fileSystem
+  }
+
+  /// Creates a new directory `<root>/<name>/<UTC time>_<four hexadecimal digits>`.
+  public static func create(in root: String, name: String, at date: Date = Date()) throws
+    -> RunDirectory
+  {
+    precondition(name.isPlainFileName, "RunDirectory.create: '\(name)' is not a file name")
+    let fileSystem = FileSystem()
+    let parent = root.appendingPath(name)
+    try fileSystem.makeDirectories(parent)
+    while true {
+      let digits = String(hexadecimal: .random(in: 0 ... .max)).suffix(4)
+      let path = parent.appendingPath("\(timestamp(date))_\(digits)")
+      do {
+        try fileSystem.makeDirectory(path)
+        return RunDirectory(path: path)
+      } catch let error as FileSystemError where error.code == EEXIST {
+        continue
+      }
+    }
+  }
+
+  /// The newest run of a name, among those that have a checkpoint.
+  public static func newest(in root: String, name: String) throws -> RunDirectory? {
+    let parent = root.appendingPath(name)
+    return try FileSystem().names(in: parent).reversed().lazy
+      .map { RunDirectory(path: parent.appendingPath($0)) }
+      .first { try !$0.checkpoints(keep: 0).steps().isEmpty }
+  }
+
+  private static func timestamp(_ date: Date) -> String {
+    var seconds = time_t(date.timeIntervalSince1970.rounded(.down))
+    var parts = tm()
+    gmtime_r(&seconds, &parts)
+    func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
+    return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))"
+      + "T\(two(parts.tm_hour))-\(two(parts.tm_min))-\(two(parts.tm_sec))"
+  }
+
+  /// Two values that name the same directory are equal.
+  public static func == (first: RunDirectory, second: RunDirectory) -> Bool {
+    first.path == second.path
+  }
+
+  /// The resolved configuration.
+  public var configurationPath: String { path.appendingPath("config.yaml") }
+  /// The log of metrics.
+  public var metricsPath: String { path.appendingPath("metrics.jsonl") }
+  /// The description of host, tools and ranks.
+  public var environmentPath: String { path.appendingPath("env.json") }
+
+  /// The checkpoints of the run.
+  public func checkpoints(keep: Int) -> CheckpointStore {
+    CheckpointStore(
+      directory: path.appendingPath("checkpoints"), keep: keep, fileSystem: fileSystem)
+  }
+
+  /// Creates the directory where missing and proves that it can be written durably.
+  public func prepare() throws {
+    try fileSystem.preflight(path)
+  }
+
+  /// Writes the resolved configuration.
+  public func write(configuration: String) throws {
+    try fileSystem.replaceFile(configurationPath, with: configuration)
+  }
+
+  /// Writes the description of host, tools and ranks.
+  public func write(environment: [String: JSONValue]) throws {
+    let members = environment.sorted { $0.key < $1.key }
+      .map { JSONValue.Member($0.key, $0.value) }
+    try fileSystem.replaceFile(environmentPath, with: JSONValue.object(members).text + "\n")
+  }
+
+  /// Opens the log of metrics of a run that continues after a step, or of a new run after step 0.
+  public func metricsLog(continuingAfter step: Int) throws -> MetricsLog {
+    try MetricsLog(path: metricsPath, continuingAfter: step, fileSystem: fileSystem)
+  }
+
+  /// The content of the STATUS file; nil before the first run.
+  public func status() throws -> RunStatus? {
+    let statusPath = path.appendingPath("STATUS")
+    guard fileSystem.exists(statusPath) else { return nil }
+    let text = String(decoding: try fileSystem.readFile(statusPath), as: UTF8.self)
+    return RunStatus(rawValue: text.trimmingCharacters(in: .whitespacesAndNewlines))
+  }
+
+  /// Replaces the STATUS file.
+  public func setStatus(_ status: RunStatus) throws {
+    try fileSystem.replaceFile(path.appendingPath("STATUS"), with: status.rawValue + "\n")
+  }
+
+  /// Locks the directory for this process, or throws who has locked it.
+  public func lock() throws -> RunLock {
+    try RunLock(directory: path, fileSystem: fileSystem)
+  }
+}

@@ -1,0 +1,42 @@
+public import Collectives
+import DataLoading
+import NeuralNetworks
+import TensorCore
+
+extension TrainingTask {
+  /// Loss and accuracy on the test samples; the ranks share the work, and each sample counts once.
+  ///
+  /// Collective: all ranks call it.
+  ///
+  /// - Parameters:
+  ///   - batchSize: The samples that are computed at a time.
+  ///   - communicator: The ranks.
+  ///   - limit: How many samples to measure, evenly spaced; nil measures all.
+  public func evaluate(
+    batchSize: Int, _ communicator: any Communicator, limit: Int? = nil
+  ) throws -> Metrics {
+    var metrics = Metrics()
+    var batches = SequentialBatches(
+      data.test, batchSize: batchSize,
+      partition: BatchPartition(index: communicator.rank, of: communicator.worldSize), limit: limit)
+    try withMode(.evaluation) {
+      try withoutGrad {
+        while let batch = try batches.next() {
+          let (loss, correct) = self.loss(batch, batch.positions)
+          let count = Double(batch.count * batch.targetKind.lossCount)
+          metrics.sampleCount += count
+          metrics.lossSum += loss.item() * count
+          metrics.correctCount += Double(correct)
+        }
+      }
+    }
+    let sums = communicator.allReduce(
+      [metrics.sampleCount, metrics.lossSum, metrics.correctCount], .sum)
+    return Metrics(sampleCount: sums[0], lossSum: sums[1], correctCount: sums[2])
+  }
+}
+
+extension TargetKind {
+  /// How many losses are averaged in a sample's: one at each position of a text, else one.
+  var lossCount: Int { max(1, labelCount) }
+}

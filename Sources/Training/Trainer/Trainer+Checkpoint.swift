@@ -1,0 +1,98 @@
+public import Checkpointing
+import Collectives
+import DataParallel
+import NeuralNetworks
+import Optimizers
+import TensorCore
+
+// The files in a checkpoint of a training run: model.safetensors, optimizer.safetensors, state.json,
+// config.json and signature.json.
+
+extension Checkpoint {
+  static let modelFile = "model.safetensors"
+  static let optimizerFile = "optimizer.safetensors"
+  static let stateFile = "state.json"
+  static let signatureFile = "signature.json"
+  /// The file of the configuration that it was trained with.
+  package static let configurationFile = "config.json"
+
+  /// The model's inputs and outputs.
+  public func signature() throws -> ModelSignature {
+    try ModelSignature(
+      json: json(Checkpoint.signatureFile), path: path(of: Checkpoint.signatureFile))
+  }
+
+  /// The file of the model's weights.
+  public func weights() throws -> SafetensorsFile { try tensors(Checkpoint.modelFile) }
+}
+
+extension Trainer {
+  /// The files of a checkpoint of the current state.
+  func checkpointFiles() -> [CheckpointFile] {
+    var files: [CheckpointFile] = [
+      .tensors(Checkpoint.modelFile, weightTensors(of: model), metadata: ["format": "pt"]),
+      .tensors(Checkpoint.optimizerFile, optimizerTensors()),
+      .text(Checkpoint.stateFile, state.json.text + "\n"),
+      .text(Checkpoint.signatureFile, task.signature.json.text + "\n"),
+    ]
+    if let configurationFile {
+      files.append(.text(Checkpoint.configurationFile, configurationFile))
+    }
+    return files
+  }
+
+  /// The optimizer's state: `momentum_buffer.1.weight` and so on.
+  private func optimizerTensors() -> [SafetensorsTensor] {
+    let optimizer = parallel.optimizer
+    return optimizer.stateBuffers.flatMap { name, values in
+      parallel.arena.entries.map { entry in
+        SafetensorsTensor(
+          name: "\(name).\(entry.name)", dataType: .float32, shape: entry.parameter.shape.array
+        ) { write in
+          try withExtendedLifetime(optimizer) {
+            try write(UnsafeRawBufferPointer(values.extracting(entry.range)))
+          }
+        }
+      }
+    }
+  }
+
+  /// Loads the checkpoint to resume from, rank zero's, on all ranks.
+  ///
+  /// Only rank zero reads files. Throws on every rank when it cannot.
+  public func restore(from checkpoint: Checkpoint?) throws {
+    try communicator.agreeing {
+      if communicator.isRoot { try read(checkpoint!) }
+    }
+    parallel.shareRootState()
+    state.step = communicator.broadcast(state.step)
+    state.epochMetrics.sampleCount = communicator.broadcast(state.epochMetrics.sampleCount)
+    state.epochMetrics.lossSum = communicator.broadcast(state.epochMetrics.lossSum)
+    state.epochMetrics.correctCount = communicator.broadcast(state.epochMetrics.correctCount)
+    state.stepCounts = parallel.optimizer.stepCounts
+  }
+
+  private func read(_ checkpoint: Checkpoint) throws {
+    let statePath = try checkpoint.path(of: Checkpoint.stateFile)
+    let restored = try TrainingState(json: checkpoint.json(Checkpoint.stateFile), path: statePath)
+    guard restored.stepCounts.count == parallel.arena.entries.count,
+      restored.step == checkpoint.step
+    else {
+      throw CheckpointError.damaged(path: statePath, reason: "it belongs to another model or step")
+    }
+    try loadWeights(of: model, from: checkpoint.weights())
+    let memory = try checkpoint.tensors(Checkpoint.optimizerFile)
+    for (name, values) in parallel.optimizer.stateBuffers {
+      for entry in parallel.arena.entries {
+        let name = "\(name).\(entry.name)"
+        guard let saved = memory[name], saved.shape == entry.parameter.shape.array else {
+          throw CheckpointError.damaged(
+            path: memory.path, reason: "'\(name)' of shape \(entry.parameter.shape) is missing")
+        }
+        _ = values.extracting(entry.range).update(fromContentsOf: try memory.floats(of: saved))
+      }
+    }
+    state = restored
+    parallel.optimizer.restore(stepCounts: restored.stepCounts)
+  }
+}

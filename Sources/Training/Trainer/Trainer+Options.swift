@@ -1,0 +1,67 @@
+import DataLoading
+public import Settings
+
+extension Trainer {
+  /// How long, in which batches and with which evaluations to train.
+  public struct Options: SettingsGroup {
+    /// The passes over the training data.
+    @Setting("passes over the training data", in: 1..., unit: "epochs", mayChangeOnResume: true)
+    public var epochs = 20
+    /// The steps of the run; nil leaves it to the epochs.
+    @Setting(
+      "steps of the run, instead of epochs; null leaves it to training.epochs", in: 1...,
+      unit: "steps", unset: 0, mayChangeOnResume: true)
+    public var steps: Int? = nil
+    /// The samples of a step over all ranks.
+    @Setting("samples of a step over all ranks", in: 1..., unit: "samples")
+    public var globalBatch = 64
+    /// The random seed of initial weights, sample order and dropout.
+    @Setting("random seed of initial weights, sample order and dropout", in: 0...)
+    public var seed = 1
+    /// The epochs between two evaluations on the test samples; nil never evaluates.
+    @Setting(
+      "epochs between two evaluations on the test samples; null is never", in: 1...,
+      unit: "epochs", unset: 0, mayChangeOnResume: true)
+    public var evaluateEveryEpochs: Int? = 1
+    /// The steps between two evaluations, instead of epochs; nil leaves it to the epochs.
+    @Setting(
+      "steps between two evaluations and lines of output; null leaves it to evaluateEveryEpochs",
+      in: 1..., unit: "steps", unset: 0, mayChangeOnResume: true)
+    public var evaluateEverySteps: Int? = nil
+    /// The batches of test samples, evenly spaced, of each evaluation but the last; nil is all.
+    @Setting(
+      "batches of test samples, evenly spaced, of each evaluation but the last; null is all",
+      in: 1..., unit: "batches", unset: 0, mayChangeOnResume: true)
+    public var evaluationBatches: Int? = nil
+
+    /// The defaults.
+    public init() {}
+
+    /// The steps of a run that trains a task.
+    public func totalSteps(for task: TrainingTask) -> Int {
+      steps ?? epochs * sampler(for: task).batchesPerEpoch
+    }
+
+    /// The order of the samples.
+    func sampler(for task: TrainingTask) -> GlobalBatchSampler {
+      GlobalBatchSampler(for: task.data.train, globalBatch: globalBatch, seed: UInt64(seed))
+    }
+  }
+
+  /// When checkpoints are saved and removed.
+  public struct CheckpointOptions: SettingsGroup {
+    /// The steps between checkpoints; nil saves one at each evaluation or end of an epoch.
+    @Setting(
+      "steps between checkpoints; null saves one at each evaluation or end of an epoch", in: 1...,
+      unit: "steps", unset: 0, mayChangeOnResume: true)
+    public var everySteps: Int? = nil
+    /// The checkpoints that are kept; nil keeps all.
+    @Setting(
+      "number of checkpoints that are kept, the newest ones; null keeps all", in: 1..., unset: 0,
+      mayChangeOnResume: true, perRank: true)
+    public var keep: Int? = 3
+
+    /// The defaults.
+    public init() {}
+  }
+}

@@ -1,0 +1,214 @@
+import Base
+public import Checkpointing
+public import Collectives
+import DataLoading
+public import DataParallel
+import Foundation
+public import NeuralNetworks
+public import Optimizers
+package import Settings
+import TensorCore
+
+/// A training run: a task, an optimizer, and the loop that brings them together.
+///
+/// Every rank makes one and calls the same functions; a single process is the same with a
+/// communicator of size one.
+public final class Trainer {
+  /// The model, its data and the objective.
+  public let task: TrainingTask
+  /// How long and in which batches to train.
+  public let options: Options
+  /// Takes the steps on all ranks together.
+  public let parallel: DataParallel
+  /// The number of steps of the whole run.
+  public let totalSteps: Int
+  let communicator: any Communicator
+  let configurationFile: String?
+  private let checkpointInterval: Int?
+  private let sampler: GlobalBatchSampler
+  private let schedule: Schedule
+  var state = TrainingState()
+
+  /// Prepares to train a task.
+  ///
+  /// The ranks make sure that they are about to do the same. Throws on every rank when something
+  /// fails on any: `CollectiveFailure` with the message and exit code of the lowest such rank, or
+  /// `RankDisagreement`.
+  ///
+  /// - Parameters:
+  ///   - task: The model, with the same shapes on all ranks, and the data.
+  ///   - communicator: The ranks.
+  ///   - options: How long and in which batches to train.
+  ///   - parallel: How ranks work together; its seed is that of `options`.
+  ///   - checkpoints: When checkpoints are saved.
+  ///   - configurationFile: What checkpoints keep as `config.json`; nil keeps none.
+  ///   - schedule: Makes the learning-rate schedule of a run of so many steps.
+  ///   - makeOptimizer: Makes the optimizer of the parameters.
+  public init(
+    _ task: TrainingTask, _ communicator: any Communicator, options: Options = Options(),
+    parallel parallelOptions: DataParallel.Options = DataParallel.Options(),
+    checkpoints: CheckpointOptions = CheckpointOptions(), configurationFile: String? = nil,
+    schedule: (_ totalSteps: Int) -> Schedule,
+    makeOptimizer: (ParameterArena) -> any Optimizer
+  ) throws {
+    (self.task, self.communicator, self.options) = (task, communicator, options)
+    self.configurationFile = configurationFile
+    checkpointInterval = checkpoints.everySteps
+    try communicator.agreeing {
+      try options.validate()
+      try Trainer.check(options, parallelOptions)
+    }
+    sampler = options.sampler(for: task)
+    totalSteps = options.totalSteps(for: task)
+    self.schedule = schedule(totalSteps)
+    var parallelOptions = parallelOptions
+    parallelOptions.seed = UInt64(options.seed)
+    parallel = try DataParallel(
+      task.model, communicator, options: parallelOptions, facts: task.invariants,
+      makeOptimizer: makeOptimizer)
+  }
+
+  /// Throws when options of the loop and of the ranks do not fit together.
+  package static func check(
+    _ options: Options, _ parallel: DataParallel.Options
+  ) throws(SettingError) {
+    guard parallel.microBatches > options.globalBatch else { return }
+    throw SettingError(
+      "microBatches",
+      "is \(parallel.microBatches), more than the \(options.globalBatch) samples of 'globalBatch'")
+  }
+
+  /// The model, the same on all ranks.
+  public var model: any Layer { task.model }
+
+  /// The number of optimizer steps done.
+  public var step: Int { state.step }
+
+  /// What is about to be trained.
+  public func describe() -> RunDescription {
+    RunDescription(
+      worldSize: communicator.worldSize, nodeCount: parallel.placement.nodeCount,
+      threads: Threads.count, fixedSlices: parallel.options.fixedSlices, overlap: parallel.overlap,
+      parameterCount: model.parameterCount, countsTokens: task.countsTokens,
+      trainingSamples: task.trainingCount, testSamples: task.testCount,
+      globalBatch: options.globalBatch, stepsPerEpoch: sampler.batchesPerEpoch,
+      totalSteps: totalSteps,
+      epochs: (totalSteps + sampler.batchesPerEpoch - 1) / sampler.batchesPerEpoch,
+      completedSteps: step, hasAccuracy: task.objective.hasAccuracy)
+  }
+
+  /// How a call of `train` ended.
+  public enum Outcome: Sendable {
+    /// All epochs are done.
+    case finished
+    /// The permitted number of steps is done, the run is not.
+    case reachedMaximumSteps
+    /// A stop was requested. The state was saved if it could be.
+    case stopped
+  }
+
+  /// Trains to the end, or until `maximumSteps` or a request to stop, saving checkpoints on rank
+  /// zero.
+  ///
+  /// - Parameters:
+  ///   - store: Where rank zero saves checkpoints; nil saves none.
+  ///   - maximumSteps: The step of the run at which to stop early.
+  ///   - isStopRequested: Called on every rank after each step; one true stops all ranks after the
+  ///     same step.
+  ///   - onEvent: Called on rank zero.
+  public func train(
+    store: CheckpointStore?, maximumSteps: Int? = nil,
+    isStopRequested: () -> Bool = { false }, onEvent: (TrainingEvent) throws -> Void = { _ in }
+  ) throws -> Outcome {
+    let report = communicator.isRoot ? onEvent : { _ in }
+    let lastStep = min(totalSteps, maximumSteps ?? totalSteps)
+    let checkpoints = CheckpointWriter(communicator.isRoot ? store : nil, savedStep: step)
+    try report(.started(describe()))
+    guard step < lastStep else { return step < totalSteps ? .reachedMaximumSteps : .finished }
+
+    let loader = DataLoader(
+      task.data.train, sampler: sampler, partition: parallel.partition, startingAt: step)
+    defer { loader.cancel() }
+    let hasAccuracy = task.objective.hasAccuracy
+    var epochClock = Stopwatch()
+    var epochSamplesHere = 0.0
+    while step < lastStep {
+      var clock = Stopwatch()
+      let batch = try loader.next()
+      let (metrics, learningRate, stops) = try trainStep(batch, isStopRequested())
+      state.epochMetrics += metrics
+      epochSamplesHere += metrics.sampleCount
+      let isEndOfEpoch = step % reportInterval == 0 || step == totalSteps
+      try report(
+        .step(
+          StepReport(
+            step: step, epoch: batch.epoch + 1, loss: metrics.loss,
+            accuracy: hasAccuracy ? metrics.accuracy : nil, learningRate: learningRate,
+            samplesPerSecond: metrics.sampleCount / clock.lap(), epochMetrics: state.epochMetrics)))
+      if isEndOfEpoch {
+        let seconds = epochClock.lap()
+        let test = try evaluateIfDue(epoch: batch.epoch + 1)
+        try report(
+          .epoch(
+            EpochReport(
+              step: step, epoch: batch.epoch + 1, metrics: state.epochMetrics, test: test,
+              hasAccuracy: hasAccuracy, learningRate: learningRate,
+              samplesPerSecond: epochSamplesHere / seconds, seconds: seconds)))
+        state.epochMetrics = Metrics()
+        epochSamplesHere = 0
+      }
+      if stops || step == lastStep || isCheckpointDue(isEndOfEpoch) {
+        try checkpoints.save(self, report)
+      }
+      if isEndOfEpoch { _ = epochClock.lap() }
+      if stops {
+        try checkpoints.requireSaved()
+        return .stopped
+      }
+    }
+    try checkpoints.requireSaved()
+    return step < totalSteps ? .reachedMaximumSteps : .finished
+  }
+
+  /// One optimizer step on this rank's slice of a global batch.
+  private func trainStep(
+    _ batch: Batch, _ isStopRequested: Bool
+  ) throws -> (metrics: Metrics, learningRate: Double, stops: Bool) {
+    let learningRate = schedule(step)
+    let result: DataParallel.Result
+    do {
+      result = try parallel.step(
+        samples: batch.globalPositions, epoch: batch.epoch, learningRate: learningRate,
+        wantsToStop: isStopRequested
+      ) { positions in task.loss(batch, positions) }
+    } catch let error as NonFiniteStep {
+      throw NonFiniteLoss(
+        step: step + 1, epoch: batch.epoch + 1, loss: error.loss, learningRate: learningRate)
+    }
+    state.step += 1
+    state.stepCounts = parallel.optimizer.stepCounts
+    // The loss of a text is that of its tokens.
+    let count = Double(batch.targetKind.lossCount)
+    let metrics = Metrics(
+      sampleCount: result.sampleCount * count, lossSum: result.lossSum * count,
+      correctCount: result.correctCount)
+    return (metrics, learningRate, result.stops)
+  }
+
+  /// The steps of an epoch, or of what `evaluateEverySteps` puts in its place.
+  private var reportInterval: Int { options.evaluateEverySteps ?? sampler.batchesPerEpoch }
+
+  private func evaluateIfDue(epoch: Int) throws -> Metrics? {
+    guard task.data.test.count > 0,
+      let interval = options.evaluateEverySteps != nil ? 1 : options.evaluateEveryEpochs,
+      epoch % interval == 0 || step == totalSteps
+    else { return nil }
+    let limit = step == totalSteps ? nil : options.evaluationBatches
+    return try task.evaluate(
+      batchSize: options.globalBatch, communicator, limit: limit.map { $0 * options.globalBatch })
+  }
+
+  private func isCheckpointDue(_ isEndOfEpoch: Bool) -> Bool {
+    checkpointInterval.map { step % $0 == 0 } ?? isEndOfEpoch
+  }
+}

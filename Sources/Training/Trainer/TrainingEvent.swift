@@ -1,0 +1,90 @@
+public import DataParallel
+
+/// What a trainer reports, on rank zero only.
+///
+/// Metrics are those of the whole job.
+public enum TrainingEvent: Sendable {
+  /// The run starts or resumes.
+  case started(RunDescription)
+  /// An optimizer step was done.
+  case step(StepReport)
+  /// The end of an epoch, of the steps between two evaluations where `evaluateEverySteps` sets them,
+  /// or of the run.
+  case epoch(EpochReport)
+  /// A checkpoint was committed.
+  case checkpoint(step: Int, path: String, seconds: Double)
+  /// A checkpoint could not be written; training continues.
+  case checkpointFailed(step: Int, reason: String)
+}
+
+/// What a run trains, and on what.
+public struct RunDescription: Sendable {
+  /// The number of ranks.
+  public var worldSize: Int
+  /// The number of nodes.
+  public var nodeCount: Int
+  /// The threads of each rank.
+  public var threads: Int
+  /// The fixed slices of a batch that make results independent of the number of ranks; nil is none.
+  public var fixedSlices: Int?
+  /// How inter-node all-reduces progress during backward.
+  public var overlap: Overlap
+  /// The learnable numbers of the model.
+  public var parameterCount: Int
+  /// Whether metrics count tokens, and not samples.
+  public var countsTokens: Bool
+  /// The samples, or with text the tokens, to train on.
+  public var trainingSamples: Int
+  /// The samples, or with text the tokens, to test on.
+  public var testSamples: Int
+  /// The samples of a step over all ranks.
+  public var globalBatch: Int
+  /// The steps of an epoch.
+  public var stepsPerEpoch: Int
+  /// The steps of the whole run.
+  public var totalSteps: Int
+  /// The number of epochs; the last one may be cut short where `training.steps` ends the run.
+  public var epochs: Int
+  /// The steps that were done before this process started.
+  public var completedSteps: Int
+  /// Whether predictions are counted as right or wrong.
+  public var hasAccuracy: Bool
+}
+
+/// One optimizer step.
+public struct StepReport: Sendable {
+  /// The number of steps done, this one included.
+  public var step: Int
+  /// Its epoch, counted from 1.
+  public var epoch: Int
+  /// The mean loss over the global batch, before the update.
+  public var loss: Double
+  /// The fraction of right predictions, if they are counted.
+  public var accuracy: Double?
+  /// The learning rate of the update.
+  public var learningRate: Double
+  /// The global batch's samples, or with text its tokens, over the seconds since the step before.
+  public var samplesPerSecond: Double
+  /// Loss and accuracy of the epoch, or the steps since the last evaluation, so far.
+  public var epochMetrics: Metrics
+}
+
+/// The end of an epoch, or of the steps between two evaluations.
+public struct EpochReport: Sendable {
+  /// The number of steps done.
+  public var step: Int
+  /// The epoch of the last step, counted from 1.
+  public var epoch: Int
+  /// Loss and accuracy of its training samples, measured at each one's step.
+  public var metrics: Metrics
+  /// Loss and accuracy of the test samples, if they were evaluated.
+  public var test: Metrics?
+  /// Whether predictions are counted as right or wrong.
+  public var hasAccuracy: Bool
+  /// The learning rate of the last step.
+  public var learningRate: Double
+  /// Its samples, or with text its tokens, over its seconds of training.
+  public var samplesPerSecond: Double
+  /// The seconds of training in this process.
+  public var seconds: Double
+}
