@@ -14,16 +14,17 @@
 @propertyWrapper
 public struct Setting<Value: SettingRepresentable>: @unchecked Sendable {
   // Sendable because a box that is shared is never written, except by `fill`.
-  private final class Box {
-    var value: Value
-    init(_ value: Value) { self.value = value }
+  @usableFromInline final class Box {
+    @usableFromInline var value: Value
+    @usableFromInline init(_ value: Value) { self.value = value }
   }
 
-  private var box: Box
+  @usableFromInline var box: Box
   let declaration: SettingDeclaration
 
   /// The value.
-  public var wrappedValue: Value {
+  // Inlinable, because optimizers read their options in every step.
+  @inlinable public var wrappedValue: Value {
     get { box.value }
     set {
       if isKnownUniquelyReferenced(&box) { box.value = newValue } else { box = Box(newValue) }
