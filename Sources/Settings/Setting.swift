@@ -22,8 +22,8 @@ public struct Setting<Value: SettingRepresentable>: @unchecked Sendable {
   @usableFromInline var box: Box
   let declaration: SettingDeclaration
 
-  /// The value.
   // Inlinable, because optimizers read their options in every step.
+  /// The value.
   @inlinable public var wrappedValue: Value {
     get { box.value }
     set {

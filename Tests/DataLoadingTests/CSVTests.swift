@@ -103,7 +103,7 @@ struct CSVTests {
 
   private static let hostileTexts: [Hostile] = [
     .init("", "empty"), .init("\n \n", "empty"), .init("a,b\n", "no samples"),
-    .init("1\n2\n", "one column only"),
+    .init("1\n2\n", "only one column"),
     .init("1,2\n3\n", "row 2, column 1: the row ends after 1 of 2 columns"),
     .init("1,2\n3,4,5\n", "row 2, column 2: the row has more"),
     .init("1,2\n3,\n", "row 2, column 2: no number"),

@@ -1,13 +1,13 @@
-/// Translates between text and tokens: each different character of a text is one token.
+/// Encodes text as tokens and decodes it: each distinct character is one token.
 ///
-/// A character is a Unicode scalar, as in Python, and tokens count them in the order of their
-/// values, so that the vocabulary of a text is the same as `sorted(set(text))` there.
+/// A character is a Unicode scalar, as in Python, and tokens number them in the order of their
+/// values: the vocabulary of a text is Python's `sorted(set(text))`.
 public struct CharacterCodec: Sendable, Equatable {
   /// The characters, one for each token.
   public let characters: [Unicode.Scalar]
   private let tokens: [Unicode.Scalar: Int32]
 
-  /// Takes these characters, the first of which is token zero; one that comes again is left out.
+  /// A codec of these characters, the first of which is token 0; duplicates are left out.
   public init(characters: some Sequence<Unicode.Scalar>) {
     var tokens: [Unicode.Scalar: Int32] = [:]
     var distinct: [Unicode.Scalar] = []
@@ -19,17 +19,17 @@ public struct CharacterCodec: Sendable, Equatable {
     self.tokens = tokens
   }
 
-  /// Takes all characters of a text, in the order of their values.
+  /// A codec of all characters of a text, in the order of their values.
   public init(charactersOf text: some Sequence<Unicode.Scalar>) {
     self.init(characters: Set(text).sorted())
   }
 
-  /// How many tokens there are.
+  /// The number of tokens.
   public var vocabularySize: Int { characters.count }
 
   /// The tokens of a text.
   ///
-  /// Throws a `DataError` at a character that has none.
+  /// Throws a `DataError` for a character that has no token.
   public func encode(_ text: String) throws -> [Int32] {
     try text.unicodeScalars.enumerated().map { index, character in
       guard let token = tokens[character] else {
@@ -54,7 +54,7 @@ public struct CharacterCodec: Sendable, Equatable {
     return String(text)
   }
 
-  /// All characters as one text.
+  /// All characters, in the order of their tokens.
   public var alphabet: String {
     var text = String.UnicodeScalarView()
     text.append(contentsOf: characters)

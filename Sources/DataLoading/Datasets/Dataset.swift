@@ -1,4 +1,4 @@
-/// What a sample's input is made of.
+/// The type of a sample's input.
 public enum InputKind: Sendable, Equatable {
   /// Floating-point numbers.
   case numbers
@@ -6,16 +6,16 @@ public enum InputKind: Sendable, Equatable {
   case tokens(count: Int)
 }
 
-/// What a sample's target is.
+/// The type of a sample's target.
 public enum TargetKind: Sendable, Equatable {
   /// A label of `0..<count`.
   case classes(count: Int)
-  /// Numbers to predict, of this shape for one sample.
+  /// Values to predict, of this shape for one sample.
   case values(shape: [Int])
   /// A token of `0..<count` at each of `length` positions.
   case tokens(count: Int, length: Int)
 
-  /// How many numbers to predict a sample has; zero for classes and tokens.
+  /// The values of a sample; 0 for classes and tokens.
   package var valueCount: Int {
     switch self {
     case .classes, .tokens: 0
@@ -23,7 +23,7 @@ public enum TargetKind: Sendable, Equatable {
     }
   }
 
-  /// How many labels a sample has; zero for values.
+  /// The labels of a sample; 0 for values.
   package var labelCount: Int {
     switch self {
     case .classes: 1
@@ -35,26 +35,25 @@ public enum TargetKind: Sendable, Equatable {
 
 /// Samples that can be read in any order: a count, and a function from indices to a batch.
 ///
-/// Ranks and threads read at the same time, hence `Sendable`.
+/// Several threads read at the same time, hence `Sendable`.
 public protocol Dataset: Sendable {
-  /// How many samples there are.
+  /// The number of samples.
   var count: Int { get }
 
   /// The shape of one sample's input, such as `[1, 28, 28]`.
   var inputShape: [Int] { get }
 
-  /// What an input is made of; by default, numbers.
+  /// The type of inputs; numbers by default.
   var inputKind: InputKind { get }
 
-  /// What there is to learn.
+  /// Whether targets are labels, values or tokens.
   var targetKind: TargetKind { get }
 
-  /// How many samples an epoch draws at random, any of them again and again; nil, the default, if
-  /// it shows each sample once.
+  /// The number of samples that an epoch draws at random, with replacement; nil, the default, if an
+  /// epoch has each sample once.
   var drawsPerEpoch: Int? { get }
 
-  /// A number that is equal on two ranks when they hold the same samples, and otherwise hardly
-  /// ever.
+  /// A hash of the samples, by which ranks find out whether they have the same.
   var fingerprint: UInt64 { get }
 
   /// Writes the samples at `indices` one after another, from the start of each buffer.
@@ -64,11 +63,11 @@ public protocol Dataset: Sendable {
 extension Dataset {
   /// Numbers.
   public var inputKind: InputKind { .numbers }
-  /// Each sample is shown once.
+  /// Each sample once.
   public var drawsPerEpoch: Int? { nil }
 }
 
-/// Where a dataset writes samples: room for as many as are asked for, uninitialized.
+/// Uninitialized memory for samples, into which a dataset writes.
 ///
 /// `inputs` is empty unless the inputs are numbers, `tokens` unless they are tokens; `labels` is
 /// empty unless the targets are classes or tokens, `values` unless they are values.
@@ -79,10 +78,10 @@ public struct SampleBuffers {
   public let tokens: UnsafeMutableBufferPointer<Int32>
   /// One label for each sample, or with tokens for each position of each sample.
   public let labels: UnsafeMutableBufferPointer<Int32>
-  /// The numbers to predict, row-major.
+  /// The values to predict, row-major.
   public let values: UnsafeMutableBufferPointer<Float>
 
-  /// Creates a destination of these buffers.
+  /// Memory of these buffers.
   public init(
     inputs: UnsafeMutableBufferPointer<Float>, labels: UnsafeMutableBufferPointer<Int32>,
     values: UnsafeMutableBufferPointer<Float>,

@@ -1,12 +1,12 @@
 import CZlib
 
-/// A number that sums up everything combined into it; equal contents give equal numbers anywhere.
+/// A hash of everything combined into it; equal contents give equal hashes on all machines.
 struct Fingerprint {
   private(set) var value: UInt64
 
   init(_ value: UInt64 = 0) { self.value = value }
 
-  /// Adds an array of plain numbers: how many there are, and their checksum.
+  /// Adds an array of numbers: its count and checksum.
   mutating func combine<Element: BitwiseCopyable>(_ elements: [Element]) {
     let checksum = elements.withUnsafeBytes {
       crc32_z(0, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count)
@@ -16,7 +16,7 @@ struct Fingerprint {
   }
 }
 
-/// A bijection that spreads each bit over all others: the output function of SplitMix64.
+/// The output function of SplitMix64: a bijection in which each bit affects all others.
 func mixed(_ value: UInt64) -> UInt64 {
   var z = value &+ 0x9E37_79B9_7F4A_7C15
   z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9

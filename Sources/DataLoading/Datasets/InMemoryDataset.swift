@@ -1,7 +1,7 @@
-/// A dataset whose samples are arrays; subsets are views that share them.
+/// A dataset in memory; subsets are views that share its samples.
 public struct InMemoryDataset: Dataset {
   enum Inputs: Sendable {
-    /// Pixels: a quarter of the memory, divided when read.
+    /// Pixels, in a quarter of the memory of floats; divided by `divisor` when read.
     case bytes([UInt8], divisor: Float)
     case floats([Float])
 
@@ -27,15 +27,15 @@ public struct InMemoryDataset: Dataset {
 
   /// The shape of one sample's input.
   public let inputShape: [Int]
-  /// What there is to learn.
+  /// Whether targets are labels, values or tokens.
   public let targetKind: TargetKind
-  /// How many samples there are, in this view.
+  /// The number of samples of this view.
   public private(set) var count: Int
-  /// A checksum of everything that `read` can give.
+  /// A checksum of all samples.
   public private(set) var fingerprint: UInt64
   private let inputs: Inputs
   private let targets: Targets
-  private var samples: [Int]?  // which samples a subset holds; nil means all
+  private var samples: [Int]?  // the samples of a subset; nil for all
   private var standardization: Standardization?
 
   private var inputCount: Int { inputShape.reduce(1, *) }
@@ -43,23 +43,23 @@ public struct InMemoryDataset: Dataset {
   /// Creates a dataset of samples with labels.
   ///
   /// - Parameters:
-  ///   - inputs: The samples one after another, each row-major.
+  ///   - inputs: The inputs of all samples, row-major.
   ///   - inputShape: The shape of one sample.
   ///   - labels: One label of `0..<classes` for each sample.
-  ///   - classes: How many classes there are.
+  ///   - classes: The number of classes.
   public init(inputs: [Float], inputShape: [Int], labels: [Int32], classes: Int) {
     precondition(
       labels.allSatisfy { $0 >= 0 && $0 < classes }, "InMemoryDataset: labels are 0..<\(classes)")
     self.init(.floats(inputs), inputShape, .labels(labels), .classes(count: classes))
   }
 
-  /// Creates a dataset of samples with numbers to predict.
+  /// Creates a dataset of samples with values to predict.
   ///
   /// - Parameters:
-  ///   - inputs: The samples one after another, each row-major.
+  ///   - inputs: The inputs of all samples, row-major.
   ///   - inputShape: The shape of one sample.
-  ///   - values: The numbers to predict, sample after sample.
-  ///   - valueShape: The shape of one sample's numbers, such as `[1]`.
+  ///   - values: The values of all samples, row-major.
+  ///   - valueShape: The shape of one sample's values, such as `[1]`.
   public init(inputs: [Float], inputShape: [Int], values: [Float], valueShape: [Int]) {
     self.init(.floats(inputs), inputShape, .values(values), .values(shape: valueShape))
   }
@@ -118,13 +118,13 @@ public struct InMemoryDataset: Dataset {
   func standardized(_ standardization: Standardization) -> InMemoryDataset {
     var view = self
     var hash = Fingerprint(fingerprint)
-    hash.combine(standardization.means + standardization.deviations)
+    hash.combine(standardization.means + standardization.stds)
     view.standardization = standardization
     view.fingerprint = hash.value
     return view
   }
 
-  /// Shows each sample's input to `body`, one after another.
+  /// Calls `body` with the input of each sample in turn.
   func forEachInput(_ body: (UnsafeBufferPointer<Float>) -> Void) {
     let width = inputCount
     withUnsafeTemporaryAllocation(of: Float.self, capacity: width) { sample in

@@ -1,4 +1,4 @@
-/// What a reader found in its file or files, before the classes of training and test are compared.
+/// The samples of a file or of several, before training and test classes are compared.
 struct Samples {
   let name: String  // of the file that holds the targets
   let count: Int
@@ -7,7 +7,7 @@ struct Samples {
   let targets: InMemoryDataset.Targets
   let valueShape: [Int]?  // nil for labels
 
-  /// Inputs and targets whose first axis counts samples.
+  /// Inputs and targets with the samples along the first axis.
   init(
     inputs: NumericArray, inputShape: [Int], divisor: Float, targets: NumericArray, isClasses: Bool
   ) throws {
@@ -41,7 +41,7 @@ struct Samples {
     }
   }
 
-  /// Images of bytes, which become 0...1, and their labels.
+  /// Images of bytes, which are scaled to 0...1, and their labels.
   init(name: String, pixels: [UInt8], inputShape: [Int], labels: [Int32]) {
     self.name = name
     count = labels.count
@@ -51,7 +51,7 @@ struct Samples {
     valueShape = nil
   }
 
-  /// Samples that are floats already.
+  /// Samples of floats.
   init(
     name: String, inputs: [Float], inputShape: [Int], targets: InMemoryDataset.Targets, count: Int
   ) {
@@ -63,7 +63,7 @@ struct Samples {
     if case .labels = targets { valueShape = nil } else { valueShape = [1] }
   }
 
-  /// One more than the largest label; zero if the targets are values.
+  /// The largest label + 1; 0 if targets are values.
   func classes(declared: Int?) throws -> Int {
     guard case .labels(let labels) = targets else { return 0 }
     let needed = Int(labels.max() ?? 0) + 1
@@ -74,11 +74,11 @@ struct Samples {
         "\(name): label \(labels[place]) of sample \(place) (counted from 0) is out of range: "
           + "'classes' is \(declared), so labels are 0...\(declared - 1)")
     }
-    // A label like 2147483647 is hardly ever meant, and would make a model of that width.
+    // A label like 2147483647 is probably a mistake, and would make a model of that width.
     guard declared != nil || needed <= 100_000 else {
       throw DataError(
         .malformed,
-        "\(name): label \(needed - 1) is suspiciously large: set 'classes' if it is meant, or "
+        "\(name): label \(needed - 1) is suspiciously large: set 'classes' if it is right, or "
           + "'target' to values")
     }
     return needed

@@ -1,24 +1,26 @@
-/// What gives inputs mean zero and deviation one: each becomes `(x - mean) / deviation`.
+/// The transformation of inputs to mean 0 and standard deviation 1: `(x - mean) / std`.
 public struct Standardization: Sendable, Equatable {
-  /// What is subtracted, one for each element of an input.
+  /// The mean of each element of an input.
   public let means: [Float]
-  /// What is divided by, one for each element of an input.
-  public let deviations: [Float]
+  /// The standard deviation of each element of an input.
+  public let stds: [Float]
 
-  /// Takes over what was measured before.
-  public init(means: [Float], deviations: [Float]) {
-    precondition(means.count == deviations.count, "Standardization: as many means as deviations")
+  /// A transformation with these means and standard deviations.
+  public init(means: [Float], stds: [Float]) {
+    precondition(
+      means.count == stds.count,
+      "Standardization: \(means.count) means, \(stds.count) standard deviations")
     self.means = means
-    self.deviations = deviations
+    self.stds = stds
   }
 
-  /// Measures a dataset that has samples.
+  /// Computes means and standard deviations of a dataset, which must not be empty.
   ///
-  /// The elements of an input are taken in `groups` equal parts, and those of a part are measured
-  /// together.
+  /// The elements of an input are divided into `groups` equal parts, each with one mean and standard
+  /// deviation.
   init(of dataset: InMemoryDataset, groups: Int) {
     let groupSize = dataset.inputShape.reduce(1, *) / groups
-    // Relative to the first sample, because the squares of large values would cancel.
+    // Relative to the first sample, because sums of squares of large values would cancel.
     var origin: [Float] = []
     var sums: [Double] = []
     var squares: [Double] = []
@@ -43,9 +45,9 @@ public struct Standardization: Sendable, Equatable {
     }
     (sums, squares) = (totals(sums), totals(squares))
     means = zip(origin, sums).map { Float(Double($0) + $1 / n) }
-    deviations = zip(sums, squares).map { sum, square in
-      let deviation = Float(((square - sum * sum / n) / n).squareRoot())
-      return deviation > 0 ? deviation : 1  // constant, or NaN where rounding went below zero
+    stds = zip(sums, squares).map { sum, square in
+      let std = Float(((square - sum * sum / n) / n).squareRoot())
+      return std > 0 ? std : 1  // constant, or NaN where rounding went below zero
     }
   }
 
@@ -54,7 +56,7 @@ public struct Standardization: Sendable, Equatable {
     let width = means.count
     for row in 0..<rows {
       let x = inputs + row * width
-      for k in 0..<width { x[k] = (x[k] - means[k]) / deviations[k] }
+      for k in 0..<width { x[k] = (x[k] - means[k]) / stds[k] }
     }
   }
 }

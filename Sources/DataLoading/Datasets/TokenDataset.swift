@@ -1,24 +1,24 @@
-/// Windows of a sequence of tokens: a sample is a block of them, and its targets are the tokens
-/// that come next, one at each position.
+/// Windows of a sequence of tokens: a sample is a block of tokens, its targets the next token at each
+/// position.
 ///
-/// Windows that may begin anywhere overlap, and an epoch draws as many of them at random as
-/// blocks fit into the sequence; the others stand one after another and are each shown once.
+/// Windows that may begin anywhere overlap; an epoch draws as many of them at random as blocks fit
+/// into the sequence. Consecutive windows do not overlap, and an epoch has each of them once.
 public struct TokenDataset: Dataset {
   /// Where windows begin.
   public enum Windows: Sendable {
     /// At any token: for training.
     case anywhere
-    /// At every `blockSize`-th token, the end that fills no window left out: for evaluation.
+    /// At every `blockSize`-th token, without an incomplete last window: for evaluation.
     case consecutive
   }
 
-  /// How many tokens a sample has.
+  /// The tokens of a sample.
   public let blockSize: Int
-  /// How many different tokens there are.
+  /// The number of distinct tokens.
   public let vocabularySize: Int
-  /// How many windows there are.
+  /// The number of windows.
   public let count: Int
-  /// A checksum of the tokens and of how they are cut.
+  /// A checksum of the tokens and of the windows.
   public let fingerprint: UInt64
   private let tokens: [UInt16]
   private let range: Range<Int>  // of the tokens: splits share one array
@@ -51,21 +51,21 @@ public struct TokenDataset: Dataset {
     fingerprint = hash.value
   }
 
-  /// How many windows have a next token for each of theirs.
+  /// The number of windows with a next token at each position.
   private static func blocks(in count: Int, _ blockSize: Int, _ windows: Windows) -> Int {
     max(0, windows == .anywhere ? count - blockSize : (count - 1) / blockSize)
   }
 
-  /// How many tokens there are.
+  /// The number of tokens.
   public var tokenCount: Int { range.count }
   /// The shape of one input: `[blockSize]`.
   public var inputShape: [Int] { [blockSize] }
-  /// What an input is made of.
+  /// Tokens.
   public var inputKind: InputKind { .tokens(count: vocabularySize) }
-  /// What there is to learn: the token that comes next at each position.
+  /// The next token at each position.
   public var targetKind: TargetKind { .tokens(count: vocabularySize, length: blockSize) }
 
-  /// As many windows as there are blocks in the sequence, if they may begin anywhere.
+  /// The number of blocks that fit into the sequence, if windows may begin anywhere.
   public var drawsPerEpoch: Int? {
     windows == .anywhere ? TokenDataset.blocks(in: range.count, blockSize, .consecutive) : nil
   }

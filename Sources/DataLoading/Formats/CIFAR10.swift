@@ -1,20 +1,20 @@
 import Foundation
 public import Settings
 
-/// The binary version of CIFAR-10: records of a label and 32 by 32 pixels, first all red, then all
-/// green, then all blue ones.
+/// The binary version of CIFAR-10: records of a label and 32 by 32 pixels, all red ones first, then
+/// green, then blue.
 enum CIFAR10 {
   static let classes = 10
   private static let imageShape = [3, 32, 32]
   private static let imageBytes = 3_072
   private static let recordBytes = 1 + imageBytes
 
-  /// Reads those of the five training files that are there, in their order; nil if none is.
+  /// Reads those of the five training files that exist, in order; nil if none does.
   static func trainingSamples(in folder: String) throws -> Samples? {
     try samples(in: folder, (1...5).map { "data_batch_\($0).bin" })
   }
 
-  /// Reads the test file; nil if it is not there.
+  /// Reads the test file; nil if it does not exist.
   static func testSamples(in folder: String) throws -> Samples? {
     try samples(in: folder, ["test_batch.bin"])
   }

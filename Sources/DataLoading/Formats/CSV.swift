@@ -1,11 +1,11 @@
 import Foundation
 import Settings
 
-/// Comma-separated numbers, one sample a line: the inputs' columns and one of the target.
+/// Comma-separated numbers, a sample in each line: columns of inputs and one of the target.
 ///
 /// Fields may be quoted, lines may end in LF, CRLF or CR, a byte-order mark and blank lines are
-/// skipped. Every field must be a finite number. A first line with a field that is not a number is
-/// a header, unless the options say what it is.
+/// skipped. Every field must be a finite number. A first line with a field that is not a number is a
+/// header, unless `header` says otherwise.
 enum CSV {
   /// Reads all samples; the inputs are divided by `divisor`.
   static func read(_ reader: ByteReader, options: CSVSource, divisor: Float = 1) throws -> Samples {
@@ -16,6 +16,15 @@ enum CSV {
     }
   }
 
+  /// Reads rows of `width` numbers, without a header or a target.
+  static func rows(_ reader: ByteReader, width: Int) throws -> [Float] {
+    let bytes = try reader.remainingBytes()
+    return try bytes.withUnsafeBufferPointer { bytes in
+      var parser = CSVParser(name: reader.name, bytes: bytes)
+      return try parser.rows(width: width)
+    }
+  }
+
   /// Reads a file, or the same with `.gz` added to its name; nil if there is neither.
   static func samples(path: String, options: CSVSource) throws -> Samples? {
     let found = [path, path + ".gz"].first { FileManager.default.fileExists(atPath: $0) }
@@ -23,9 +32,9 @@ enum CSV {
   }
 }
 
-/// Walks over the bytes once, field by field.
+/// Parses bytes in one pass, field by field.
 private struct CSVParser {
-  /// Where a field's text stands, without its quotes, and whether its line ends after it.
+  /// The range of a field's text, without quotes, and whether the field ends its line.
   private struct Field {
     let text: Range<Int>
     let isLast: Bool
@@ -51,7 +60,7 @@ private struct CSVParser {
     let (columns, header) = try start(options.header)
     let target = try targetColumn(options.labelColumn, of: columns, header: header)
     guard columns > 1 else {
-      throw failure("one column only: at least one input and the target are needed")
+      throw failure("only one column: at least one input and the target are needed")
     }
     let inputShape = options.inputShape ?? [columns - 1]
     guard isShape(inputShape, of: columns - 1) else {
@@ -71,7 +80,7 @@ private struct CSVParser {
           throw failure(
             field.isLast
               ? "the row ends after \(index + 1) of \(columns) columns"
-              : "the row has more than the first one's \(columns) columns")
+              : "the row has more columns than the first one, which has \(columns)")
         }
         let value = try number(field)
         if index != target {
@@ -90,7 +99,24 @@ private struct CSVParser {
       targets: isClasses ? .labels(labels) : .values(values), count: count)
   }
 
-  /// Counts the first row's columns, and steps over it if it is a header.
+  mutating func rows(width: Int) throws -> [Float] {
+    var numbers: [Float] = []
+    while startRow() {
+      for index in 0..<width {
+        let field = try nextField()
+        guard field.isLast == (index == width - 1) else {
+          throw failure(
+            "the row has \(field.isLast ? "\(index + 1)" : "more than \(width)") columns; the model "
+              + "takes \(width), without a label")
+        }
+        numbers.append(Float(try number(field)))
+      }
+    }
+    guard !numbers.isEmpty else { throw DataError(.malformed, "\(name): no samples") }
+    return numbers
+  }
+
+  /// Counts the columns of the first row, and skips the row if it is a header.
   private mutating func start(
     _ header: CSVSource.Header
   ) throws -> (columns: Int, header: [String]?) {
@@ -117,7 +143,7 @@ private struct CSVParser {
     return (fields.count, nil)
   }
 
-  /// Which column is the target: by the header's name, by its number from one, or the last.
+  /// The target column: by its name in the header, by its number from 1, or the last.
   private func targetColumn(_ wanted: String?, of columns: Int, header: [String]?) throws -> Int {
     guard let wanted else { return columns - 1 }
     if let index = header?.firstIndex(of: wanted) { return index }
@@ -153,7 +179,7 @@ private struct CSVParser {
 
   // MARK: Fields
 
-  /// Goes to the next row that is not blank; false at the end.
+  /// Moves to the next row that is not blank; false at the end.
   private mutating func startRow() -> Bool {
     line += newlines
     newlines = 0
@@ -254,7 +280,7 @@ private struct CSVParser {
     return value
   }
 
-  /// The number that a field spells in decimal; nil if it does not, as with `nan` and `0x1`.
+  /// The decimal number in a field; nil if there is none, as in `nan` and `0x1`.
   private func parse(_ range: Range<Int>) -> Double? {
     var start = range.lowerBound
     var end = range.upperBound
@@ -270,7 +296,7 @@ private struct CSVParser {
     return isDecimal ? Double(String(decoding: bytes[start..<end], as: UTF8.self)) : nil
   }
 
-  /// Up to 15 digits without exponent, exactly: both integers below are exact as doubles.
+  /// A number of up to 15 digits without exponent, exactly: both integers below are exact doubles.
   private func parseShort(_ range: Range<Int>) -> Double? {
     guard range.count <= 17 else { return nil }
     var position = range.lowerBound

@@ -36,13 +36,13 @@ package enum IDX {
       name: reader.name, shape: shape, type: type, isBigEndian: true, bytes: bytes)
   }
 
-  /// Reads images and their labels from a folder; nil if it has no images of that part.
+  /// Reads the images and labels of a part; nil if the folder has no such images.
   static func samples(in folder: String, part: String) throws -> Samples? {
     guard let imagesPath = path(in: folder, part: part, of: "images", axes: 3) else { return nil }
     guard let labelsPath = path(in: folder, part: part, of: "labels", axes: 1) else {
       throw DataError(
         .missing,
-        "\(folder): there is \(URL(fileURLWithPath: imagesPath).lastPathComponent), but no "
+        "\(folder): has \(URL(fileURLWithPath: imagesPath).lastPathComponent), but no "
           + "\(part)-labels-idx1-ubyte or .gz of it")
     }
     let images = try read(ByteReader(path: imagesPath))
@@ -57,7 +57,7 @@ package enum IDX {
       inputs: images, inputShape: inputShape, divisor: 255, targets: labels, isClasses: true)
   }
 
-  /// The first file there is of the usual spellings.
+  /// The first file that exists among the usual spellings.
   private static func path(in folder: String, part: String, of kind: String, axes: Int) -> String? {
     ["-", "."].flatMap { separator in
       ["", ".gz"].map { "\(folder)/\(part)-\(kind)\(separator)idx\(axes)-ubyte\($0)" }

@@ -1,23 +1,23 @@
 import Foundation
 
-/// Samples without targets, as prediction takes them.
+/// Samples without targets, for prediction.
 public struct InputFile: Sendable {
   /// The inputs of all samples, row-major.
   public let inputs: [Float]
-  /// How many samples there are.
+  /// The number of samples.
   public let count: Int
 
   /// Reads a file: `.npy`, `.csv` (numbers only, a sample in each row), or IDX images; the last two
   /// may be gzipped.
   ///
-  /// An array holds one sample of `inputShape`, or several along its first axis. Bytes of IDX files
-  /// become 0...1, as in training.
+  /// An array has one sample of `inputShape`, or several along its first axis. Bytes of IDX files are
+  /// scaled to 0...1, as in training.
   public init(path: String, inputShape: [Int]) throws {
     let reader = try ByteReader(path: path)
     let name = path.hasSuffix(".gz") ? String(path.dropLast(3)) : path
     let size = inputShape.reduce(1, *)
     if name.hasSuffix(".csv") {
-      inputs = try InputFile.numbers(in: reader, perRow: size)
+      inputs = try CSV.rows(reader, width: size)
     } else {
       let isNumPy = name.hasSuffix(".npy")
       let array = try isNumPy ? NumPyFile.read(reader) : IDX.read(reader)
@@ -27,7 +27,7 @@ public struct InputFile: Sendable {
       else {
         throw DataError(
           .malformed,
-          "\(path): shape \(array.shape) holds no samples of shape \(inputShape), which the model takes"
+          "\(path): the model takes samples of shape \(inputShape), not \(array.shape)"
         )
       }
       let values = try array.floats()
@@ -44,30 +44,5 @@ public struct InputFile: Sendable {
         || part == [size]
     }
     return isSample(shape) || isSample(shape.dropFirst())
-  }
-
-  private static func numbers(in reader: ByteReader, perRow size: Int) throws -> [Float] {
-    let text = String(decoding: try reader.remainingBytes(), as: UTF8.self)
-    var numbers: [Float] = []
-    for (row, line) in text.split(whereSeparator: \.isNewline).enumerated() {
-      let fields = line.split(separator: ",", omittingEmptySubsequences: false)
-      guard fields.count == size else {
-        throw DataError(
-          .malformed,
-          "\(reader.name):\(row + 1): \(fields.count) numbers; the model takes \(size) (without a label)"
-        )
-      }
-      for (column, field) in fields.enumerated() {
-        guard let value = Float(field.trimmingCharacters(in: .whitespaces)), value.isFinite else {
-          throw DataError(
-            .malformed,
-            "\(reader.name):\(row + 1): column \(column + 1) is '\(field.prefix(40))', not a finite number"
-          )
-        }
-        numbers.append(value)
-      }
-    }
-    guard !numbers.isEmpty else { throw DataError(.malformed, "\(reader.name): no samples") }
-    return numbers
   }
 }

@@ -60,7 +60,7 @@ package enum NumPyFile {
       isClasses: isClasses(targets.type))
   }
 
-  /// What `descr` says, such as `<f4`: byte order, kind and size.
+  /// The element type and byte order of a `descr` such as `<f4`.
   private static func elementType(_ descr: String) -> (NumericArray.ElementType, Bool)? {
     let type: NumericArray.ElementType
     switch descr.dropFirst() {
@@ -109,7 +109,7 @@ package enum NumPyFile {
   }
 }
 
-/// Reads the part of Python's literals that NumPy writes; nil wherever something else comes.
+/// Parses the subset of Python's literals that NumPy writes; nil for anything else.
 private struct HeaderParser {
   let bytes: [UInt8]
   var position = 0

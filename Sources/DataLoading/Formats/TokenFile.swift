@@ -34,7 +34,7 @@ struct TokenFile {
     }
   }
 
-  /// Reads a text in UTF-8, a byte-order mark left out.
+  /// Reads a text in UTF-8, without its byte-order mark.
   init(_ reader: ByteReader) throws {
     let text = try TokenFile.characters(of: reader)
     let codec = CharacterCodec(charactersOf: text)

@@ -1,33 +1,34 @@
 import Foundation
 
-/// Bytes that can be read at any position: a file, or memory.
+/// Bytes that can be read at any position, of a file or in memory.
 protocol ByteSource {
-  /// How many bytes there are.
+  /// The number of bytes.
   var count: Int { get }
-  /// Fills `buffer` from `position` on and returns how many bytes came; fewer only at the end.
+  /// Fills `buffer` from `position` and returns the number of bytes read; fewer than its size only
+  /// at the end.
   func read(into buffer: UnsafeMutableRawBufferPointer, at position: Int) throws -> Int
 }
 
-/// Reads a data file from front to back, inflating it on the way if it is gzip.
+/// Reads a data file from beginning to end, and inflates it if it is gzip.
 ///
-/// It never allocates more than the file can hold: a count is compared with what there is, or what
-/// could be there once inflated, before memory is asked for.
+/// It never allocates more than the file can contain: counts are checked against the file's size, or
+/// the largest size after inflating, before memory is allocated.
 package final class ByteReader {
-  /// What messages call the file.
+  /// The file's name in messages.
   package let name: String
-  /// How many bytes have been read, after inflating.
+  /// The number of bytes read, after inflating.
   package private(set) var offset = 0
   private let source: any ByteSource
   private let inflater: Inflater?
-  private let inflatedLimit: Int  // so that a small gzip file cannot fill the memory
-  private let bound: Int  // no more bytes than this can come
+  private let inflatedLimit: Int  // a small gzip file must not fill the memory
+  private let bound: Int  // the most bytes that there can be
 
-  /// Opens a file; one that looks like gzip is taken as it is unless `inflates`.
+  /// Opens a file; one that looks like gzip is inflated unless `inflates` is false.
   package convenience init(path: String, inflates: Bool = true) throws {
     try self.init(name: path, source: FileSource(path: path), inflates: inflates)
   }
 
-  /// Reads bytes in memory as if they were a file of this name.
+  /// Reads bytes in memory like a file of this name.
   package convenience init(
     name: String, bytes: [UInt8], inflatedLimit: Int = 1 << 30
   ) throws {
@@ -44,7 +45,7 @@ package final class ByteReader {
     _ = try magic.withUnsafeMutableBytes { try source.read(into: $0, at: 0) }
     if inflates && magic == Inflater.magic {
       inflater = try Inflater(source, name: name)
-      // Deflate makes at most 1,032 bytes of one.
+      // Deflate expands a byte to at most 1,032.
       bound = min(inflatedLimit, min(source.count, inflatedLimit) * 1_032)
     } else {
       inflater = nil
@@ -52,7 +53,7 @@ package final class ByteReader {
     }
   }
 
-  /// The next `count` bytes, all of them.
+  /// The next `count` bytes; throws where there are fewer.
   package func bytes(_ count: Int) throws -> [UInt8] {
     guard count <= bound - offset else { throw endsEarly(wanted: count) }
     let bytes = try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
@@ -63,7 +64,7 @@ package final class ByteReader {
     return bytes
   }
 
-  /// All bytes that are left.
+  /// All remaining bytes.
   package func remainingBytes() throws -> [UInt8] {
     guard inflater != nil else { return try bytes(bound - offset) }
     var all: [UInt8] = []
@@ -76,16 +77,16 @@ package final class ByteReader {
     }
   }
 
-  /// Makes sure that nothing is left, and with gzip that the checksums hold.
+  /// Throws unless all bytes have been read; checks the checksums of gzip.
   package func expectEnd() throws {
     let end = offset
     var byte: UInt8 = 0
     guard try withUnsafeMutableBytes(of: &byte, { try fill($0) }) == 0 else {
-      throw malformed("has more bytes than its header declares, from byte \(end) on")
+      throw malformed("has more bytes than its header declares, from byte \(end)")
     }
   }
 
-  /// An error about the file's contents.
+  /// An error in the file's content.
   package func malformed(_ what: String) -> DataError { DataError(.malformed, "\(name): \(what)") }
 
   private func endsEarly(wanted: Int) -> DataError {
@@ -123,7 +124,7 @@ private final class FileSource: ByteSource {
 
   init(path: String) throws {
     self.path = path
-    descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)  // a pipe would wait otherwise
+    descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)  // does not block on a pipe
     var status = stat()
     let isKnown = descriptor >= 0 && fstat(descriptor, &status) == 0
     count = Int(status.st_size)

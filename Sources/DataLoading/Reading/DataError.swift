@@ -6,13 +6,13 @@ public struct DataError: ExitStatusProviding, Sendable, Equatable, CustomStringC
   public enum Kind: Sendable {
     /// A file or folder does not exist or cannot be read.
     case missing
-    /// A file's contents are not what its format asks for.
+    /// A file's content does not follow its format.
     case malformed
   }
 
   /// What is wrong with the file.
   public let kind: Kind
-  /// One sentence for the user.
+  /// The message for the user.
   public let message: String
 
   /// Creates an error.

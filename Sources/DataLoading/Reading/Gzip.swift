@@ -1,8 +1,8 @@
 import CZlib
 
-/// Inflates gzip as it is asked for bytes; members one after another count as one stream.
+/// Inflates gzip on demand; consecutive members are one stream.
 ///
-/// zlib verifies each member's checksum and length, which happens when its end is read.
+/// zlib verifies each member's checksum and length when its end is read.
 final class Inflater {
   static let magic: [UInt8] = [0x1F, 0x8B]
 
@@ -29,7 +29,7 @@ final class Inflater {
     input.deallocate()
   }
 
-  /// Fills `buffer` and returns how many bytes came; fewer only at the end.
+  /// Fills `buffer` and returns the number of bytes read; fewer than its size only at the end.
   func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
     var done = 0
     while done < buffer.count {
@@ -66,6 +66,6 @@ final class Inflater {
     let place = position - Int(stream.pointee.avail_in)
     return DataError(
       .malformed,
-      "\(name): damaged gzip near its byte \(place) of \(source.count) (\(what)): get it again")
+      "\(name): damaged gzip near byte \(place) of \(source.count) (\(what)): get the file again")
   }
 }

@@ -1,10 +1,10 @@
-/// An array of a file: numbers in some element type and byte order, row-major.
+/// An array in a file: numbers of some element type and byte order, row-major.
 package struct NumericArray: Sendable {
-  /// What the elements are.
+  /// The element type.
   package enum ElementType: Sendable {
     case bool, uint8, uint16, uint32, uint64, int8, int16, int32, int64, float32, float64
 
-    /// How many bytes an element takes.
+    /// The bytes of an element.
     package var byteCount: Int {
       switch self {
       case .bool, .uint8, .int8: 1
@@ -20,17 +20,17 @@ package struct NumericArray: Sendable {
 
   /// The file's name.
   package let name: String
-  /// How many elements there are along each axis.
+  /// The number of elements along each axis.
   package let shape: [Int]
-  /// What the elements are.
+  /// The element type.
   package let type: ElementType
   let isBigEndian: Bool
   let bytes: [UInt8]
 
-  /// How many bytes an array takes; nil when that is more than can be counted.
+  /// The bytes of an array; nil on overflow.
   static func byteCount(shape: [Int], type: ElementType) -> Int? {
     var count = type.byteCount
-    // A zero does not excuse what would overflow without it.
+    // A zero in the shape must not hide an overflow.
     for axis in shape where axis != 0 {
       let (product, overflow) = count.multipliedReportingOverflow(by: axis)
       if overflow { return nil }
@@ -61,7 +61,7 @@ package struct NumericArray: Sendable {
     return floats
   }
 
-  /// The elements as labels: whole numbers from zero on.
+  /// The elements as labels: integers from 0.
   package func labels() throws -> [Int32] {
     let labels: [Int32] =
       switch type {
@@ -77,11 +77,11 @@ package struct NumericArray: Sendable {
         throw DataError(
           .malformed,
           "\(name): labels are whole numbers, these are \(type): save integers, "
-            + "or set data.target to values")
+            + "or set 'target' to values")
       }
     if let bad = labels.firstIndex(where: { $0 < 0 }) {
       throw DataError(
-        .malformed, "\(name): label \(bad) (counted from zero) is negative or beyond 2147483647")
+        .malformed, "\(name): label \(bad) (counted from 0) is negative or beyond 2147483647")
     }
     return labels
   }

@@ -1,10 +1,10 @@
 import Synchronization
 
-/// A rank's samples of one step, in memory that goes back to its loader when the batch is released.
+/// A rank's samples of one step, in memory that its loader reuses when the batch is released.
 public final class Batch: Sendable {
   /// The step of the run, counted over all epochs from 0.
   public let step: Int
-  /// The epoch that it belongs to.
+  /// The epoch.
   public let epoch: Int
   /// Its number among the epoch's batches.
   public let index: Int
@@ -18,7 +18,7 @@ public final class Batch: Sendable {
   public let inputShape: [Int]
   /// Whether inputs are numbers or tokens.
   public let inputKind: InputKind
-  /// What the targets are.
+  /// Whether targets are labels, values or tokens.
   public let targetKind: TargetKind
   private let memory: BatchMemory
   private let pool: BatchPool
@@ -87,10 +87,10 @@ public final class Batch: Sendable {
   }
 }
 
-/// Room for one batch.
+/// Memory for one batch.
 ///
-/// Sendable because it has one owner at a time: the pool, or a batch, which writes it only while
-/// being made.
+/// Sendable because it has one owner at a time: the pool, or a batch, which writes it only in its
+/// initializer.
 final class BatchMemory: @unchecked Sendable {
   private let inputs: UnsafeMutableRawBufferPointer
   private let targets: UnsafeMutableRawBufferPointer
@@ -131,7 +131,7 @@ final class BatchMemory: @unchecked Sendable {
   }
 }
 
-/// Makes batches of a dataset and reuses the memory of those that have been released.
+/// Allocates memory for batches of a dataset, and reuses that of released batches.
 final class BatchPool: Sendable {
   let dataset: any Dataset
   private let capacity: Int  // in samples

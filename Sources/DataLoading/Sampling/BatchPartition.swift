@@ -1,6 +1,6 @@
 /// Which slice of every global batch a process computes.
 ///
-/// Whoever trains on several ranks decides it, `DataParallel` for one; who reads samples is told.
+/// `DataParallel` decides it, and tells whoever reads samples.
 public struct BatchPartition: Sendable, Equatable {
   /// The number of this slice, from 0.
   public let index: Int

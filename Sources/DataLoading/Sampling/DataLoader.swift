@@ -3,11 +3,11 @@ import Synchronization
 
 /// Prepares a rank's batches in the background, step after step and epoch after epoch.
 ///
-/// Batches come in the sampler's order for ever; the caller stops asking. A run's position is one
-/// integer: starting at step `s` gives what a loader that started at zero gives from its step `s`
-/// on, with any number of ranks.
+/// Batches come in the sampler's order without end. A run's position is one integer: starting at step
+/// `s` gives the batches that a loader which started at 0 gives from step `s`, for any number of
+/// ranks.
 public final class DataLoader: Sendable {
-  /// Which samples each batch holds.
+  /// Decides which samples each batch has.
   public let sampler: GlobalBatchSampler
   private let worker: PrefetchWorker
   private let thread: Mutex<pthread_t?>
@@ -16,10 +16,10 @@ public final class DataLoader: Sendable {
   ///
   /// - Parameters:
   ///   - dataset: Where the samples come from.
-  ///   - sampler: Which samples each batch holds; it must have at least one batch.
+  ///   - sampler: Decides which samples each batch has; must have at least one batch.
   ///   - partition: Which slice of each batch to read.
   ///   - step: The first step to prepare.
-  ///   - prefetch: How many batches may wait; at least one.
+  ///   - prefetch: The batches prepared ahead; at least 1.
   public init(
     _ dataset: any Dataset, sampler: GlobalBatchSampler,
     partition: BatchPartition = BatchPartition(), startingAt step: Int = 0, prefetch: Int = 2
@@ -46,7 +46,7 @@ public final class DataLoader: Sendable {
   /// `cancel()`.
   public func next() throws -> Batch { try worker.next() }
 
-  /// Stops preparing, and returns once the thread has ended; also done when the loader is released.
+  /// Stops the thread and waits for its end; releasing the loader does the same.
   public func cancel() {
     worker.cancel()
     let running = thread.withLock { thread in
@@ -57,10 +57,10 @@ public final class DataLoader: Sendable {
   }
 }
 
-/// The thread's side of a loader, and the queue between the two.
+/// The thread of a loader, and the queue of its batches.
 ///
-/// Sendable because `ready` and `isCancelled` are used only while `condition` is locked. It does
-/// not know the loader, whose release ends the thread.
+/// Sendable because `ready` and `isCancelled` are used only while `condition` is locked. It has no
+/// reference to the loader, so that releasing the loader ends the thread.
 private final class PrefetchWorker: @unchecked Sendable {
   private let pool: BatchPool
   private let sampler: GlobalBatchSampler
@@ -101,7 +101,7 @@ private final class PrefetchWorker: @unchecked Sendable {
     defer { condition.unlock() }
     while ready.isEmpty && !isCancelled { condition.wait() }
     if isCancelled { throw CancellationError() }
-    if case .failure(let error) = ready[0] { throw error }  // stays: nothing comes after it
+    if case .failure(let error) = ready[0] { throw error }  // It stays: no batch follows.
     defer { condition.broadcast() }
     return try ready.removeFirst().get()
   }
@@ -139,7 +139,7 @@ private final class PrefetchWorker: @unchecked Sendable {
       sampleIndices: order[mine], pool: pool)
   }
 
-  /// Waits until one more batch may be prepared; false when cancelled.
+  /// Waits until another batch may be prepared; false when cancelled.
   private func waitForRoom() -> Bool {
     condition.lock()
     defer { condition.unlock() }

@@ -1,4 +1,4 @@
-/// Which samples each batch of a run holds, whatever the number of ranks.
+/// Decides which samples each batch of a run has, independent of the number of ranks.
 ///
 /// The order of an epoch is a pure function of seed and epoch. Batch `k` is the positions
 /// `k * globalBatch ..< (k + 1) * globalBatch` of it, and a rank takes a contiguous slice of those.
@@ -54,7 +54,7 @@ public struct GlobalBatchSampler: Sendable, Equatable {
     replacement = true
   }
 
-  /// Creates the sampler of a dataset: every sample once in an epoch, or draws if it asks for them.
+  /// Creates the sampler of a dataset: every sample once in an epoch, or `drawsPerEpoch` draws.
   public init(for dataset: any Dataset, globalBatch: Int, seed: UInt64) {
     if let draws = dataset.drawsPerEpoch {
       self.init(draws: draws, from: dataset.count, globalBatch: globalBatch, seed: seed)
@@ -63,14 +63,14 @@ public struct GlobalBatchSampler: Sendable, Equatable {
     }
   }
 
-  /// How many batches an epoch has.
+  /// The number of batches of an epoch.
   public var batchesPerEpoch: Int {
     (count + globalBatch - 1) / globalBatch
   }
 
-  /// The samples in the order in which an epoch shows them.
+  /// The samples in the order of an epoch.
   public func order(epoch: Int) -> [Int] {
-    // Word i of the epoch is a hash of the key and i, and so needs no state.
+    // Word i of the epoch is a hash of the key and i, so there is no state.
     let key = mixed(mixed(seed) ^ UInt64(epoch))
     func random(_ i: Int, below bound: Int) -> Int {
       let word = mixed(key &+ UInt64(i) &* 0x9E37_79B9_7F4A_7C15)
@@ -93,10 +93,9 @@ public struct GlobalBatchSampler: Sendable, Equatable {
     return batch * globalBatch..<min((batch + 1) * globalBatch, count)
   }
 
-  /// The part of a batch's positions that a rank takes; sizes differ by at most one.
+  /// A rank's slice of a batch's positions; sizes differ by at most 1.
   ///
-  /// The bounds are `n * rank / worldSize`, so that the slice of one rank of two is exactly those
-  /// of two ranks of four.
+  /// The bounds are `n * rank / worldSize`, so that a slice of 2 ranks is exactly two slices of 4.
   public static func slice(of positions: Range<Int>, rank: Int, worldSize: Int) -> Range<Int> {
     precondition(
       rank >= 0 && rank < worldSize, "GlobalBatchSampler: no rank \(rank) of \(worldSize)")

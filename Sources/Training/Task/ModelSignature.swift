@@ -22,7 +22,7 @@ public struct ModelSignature: Sendable {
       "outputs": .integer(outputs),
       "objective": .string(objective.name),
       "means": standardization.map { .array($0.means.map { .number($0) }) } ?? .null,
-      "deviations": standardization.map { .array($0.deviations.map { .number($0) }) } ?? .null,
+      "deviations": standardization.map { .array($0.stds.map { .number($0) }) } ?? .null,
       "characters": codec.map { .string($0.alphabet) } ?? .null,
     ])
   }
@@ -45,11 +45,11 @@ public struct ModelSignature: Sendable {
       let objective = json["objective"]?.stringValue.flatMap(Objective.all.named)
     else { throw CheckpointError.damaged(path: path, reason: "a value is missing") }
     self.init(inputShape: shape, outputs: outputs, objective: objective, standardization: nil)
-    if let means = floats("means"), let deviations = floats("deviations") {
-      guard means.count == shape.reduce(1, *), deviations.count == means.count else {
+    if let means = floats("means"), let stds = floats("deviations") {
+      guard means.count == shape.reduce(1, *), stds.count == means.count else {
         throw CheckpointError.damaged(path: path, reason: "means of another shape")
       }
-      standardization = Standardization(means: means, deviations: deviations)
+      standardization = Standardization(means: means, stds: stds)
     }
     if let characters = json["characters"]?.stringValue {
       let codec = CharacterCodec(characters: characters.unicodeScalars)

@@ -1,0 +1,45 @@
+import DataLoading
+import Testing
+
+@Suite("Files of samples to predict")
+struct InputFileTests {
+  private func read(_ name: String, _ bytes: [UInt8], _ shape: [Int]) throws -> InputFile {
+    try withFolder([name: bytes]) { try InputFile(path: "\($0)/\(name)", inputShape: shape) }
+  }
+
+  @Test("Rows of CSV are samples, without a label, compressed or not")
+  func csv() throws {
+    let text = Array("1,2.5\r\n-3,4e1\n".utf8)
+    for (name, bytes) in [("a.csv", text), ("a.csv.gz", gzip(text))] {
+      let file = try read(name, bytes, [2])
+      #expect(file.count == 2 && file.inputs == [1, 2.5, -3, 40])
+    }
+  }
+
+  @Test(
+    "CSV of another width or with other than numbers is an error with row and column",
+    arguments: [
+      ("1,2,3\n", "row 1, column 2: the row has more than 2 columns"),
+      ("1,2\n3\n", "row 2, column 1: the row has 1 columns; the model takes 2"),
+      ("a,b\n1,2\n", "row 1, column 1: 'a' is not a number"), ("\n", "no samples"),
+    ])
+  func wrongCSV(text: String, message: String) {
+    let error = #expect(throws: DataError.self) { try read("a.csv", Array(text.utf8), [2]) }
+    #expect(error?.kind == .malformed && error?.message.contains(message) == true)
+  }
+
+  @Test("Arrays are one sample or several, also flattened; IDX bytes become 0...1")
+  func arrays() throws {
+    let one = try read("a.npy", npy("|u1", "(2, 3)", Array(0..<6)), [1, 2, 3])
+    #expect(one.count == 1 && one.inputs == [0, 1, 2, 3, 4, 5])
+    let flat = try read("a.npy", npy("|u1", "(2, 6)", Array(0..<12)), [1, 2, 3])
+    #expect(flat.count == 2)
+    let images = try read(
+      "a-images", idx([2, 2, 3], [255] + Array(repeating: 0, count: 11)), [1, 2, 3])
+    #expect(images.count == 2 && images.inputs[0] == 1)
+    let error = #expect(throws: DataError.self) {
+      try read("a.npy", npy("|u1", "(2, 5)", Array(0..<10)), [1, 2, 3])
+    }
+    #expect(error?.message.contains("samples of shape [1, 2, 3], not [2, 5]") == true)
+  }
+}
