@@ -65,9 +65,8 @@ enum CIFAR10 {
 /// Bytes become 0...1. Without the test file, `testCount` samples at the end are for testing.
 public struct CIFAR10Source: DataSource {
   /// The folder; a leading `~` is the home folder.
-  @Setting(
-    "folder of the binary version of CIFAR-10", unset: "", mayChangeOnResume: true, perRank: true)
-  public var path: String? = nil
+  @Setting(shared: .path("folder of the binary version of CIFAR-10"))
+  public var path: String?
   /// The number of test samples.
   @Setting(shared: .testCount) public var testCount: Int?
   /// What is done with the inputs.

@@ -13,10 +13,8 @@ public struct CSVSource: DataSource {
   }
 
   /// The file or folder; a leading `~` is the home folder.
-  @Setting(
-    "file, or folder with train.csv and possibly test.csv", unset: "", mayChangeOnResume: true,
-    perRank: true)
-  public var path: String? = nil
+  @Setting(shared: .path("file, or folder with train.csv and possibly test.csv"))
+  public var path: String?
   /// The number of test samples.
   @Setting(shared: .testCount) public var testCount: Int?
   /// The number of classes; nil infers it.

@@ -72,10 +72,8 @@ package enum IDX {
 /// Bytes become 0...1. Without files for testing, `testCount` samples at the end are.
 public struct IDXSource: DataSource {
   /// The folder; a leading `~` is the home folder.
-  @Setting(
-    "folder with the files of MNIST, FashionMNIST or EMNIST", unset: "", mayChangeOnResume: true,
-    perRank: true)
-  public var path: String? = nil
+  @Setting(shared: .path("folder with the files of MNIST, FashionMNIST or EMNIST"))
+  public var path: String?
   /// The number of test samples.
   @Setting(shared: .testCount) public var testCount: Int?
   /// The number of classes; nil infers it.

@@ -9,9 +9,10 @@ public import Settings
 public struct NumPySource: DataSource {
   /// The folder, or the file of inputs; a leading `~` is the home folder.
   @Setting(
-    "folder with train-inputs.npy, train-targets.npy and possibly test-..., or with inputs.npy, targets.npy",
-    unset: "", mayChangeOnResume: true, perRank: true)
-  public var path: String? = nil
+    shared: .path(
+      "folder with train-inputs.npy, train-targets.npy and possibly test-..., or with inputs.npy, targets.npy"
+    ))
+  public var path: String?
   /// The number of test samples.
   @Setting(shared: .testCount) public var testCount: Int?
   /// The number of classes; nil infers it.

@@ -26,6 +26,13 @@ public enum TargetType: String, CaseIterable, SettingRepresentable {
   case values
 }
 
+extension Setting<String?> {
+  /// The path of a source, which each rank may have elsewhere.
+  static func path(_ help: String) -> Setting {
+    Setting(wrappedValue: nil, help, unset: "", mayChangeOnResume: true, perRank: true)
+  }
+}
+
 extension Setting<Int?> {
   static var testCount: Setting {
     Setting(

@@ -11,9 +11,8 @@ public import Settings
 public struct TextSource: DataSource {
   /// The file or folder; a leading `~` is the home folder.
   @Setting(
-    "text file, .bin file of tokens, or folder with train.bin and possibly val.bin", unset: "",
-    mayChangeOnResume: true, perRank: true)
-  public var path: String? = nil
+    shared: .path("text file, .bin file of tokens, or folder with train.bin and possibly val.bin"))
+  public var path: String?
   /// The number of tokens in `.bin` files; nil infers it.
   @Setting(
     "vocabulary size of .bin files; null infers it as the largest token + 1", in: 1...100_000,

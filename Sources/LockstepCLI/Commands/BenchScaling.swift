@@ -3,7 +3,6 @@ import Benchmarking
 import CSignals
 import Foundation
 import Lockstep
-import Training
 
 struct BenchScaling: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -18,8 +17,8 @@ struct BenchScaling: ParsableCommand {
         lockstep bench scaling --workload cnn --ranks 1,2,4
         lockstep bench scaling --workload cnn --ranks 8,16 --launcher srun
 
-      Exit codes, besides the usual ones: when ranks fail, theirs; 78 when the launcher does; 83 \
-      when they do not end in time. What was measured until then stays written.
+      Exit codes, besides the usual ones: that of failed ranks; 78 when the launcher fails; 83 when \
+      ranks do not end in time. Earlier measurements stay in the files.
       """)
 
   enum Scaling: String, EnumerableFlag {
@@ -47,14 +46,16 @@ struct BenchScaling: ParsableCommand {
   @Option(help: ArgumentHelp("The threads of each rank.", valueName: "count"))
   var threads = 1
 
-  @Option(help: ArgumentHelp("About how long to measure each.", valueName: "seconds"))
+  @Option(
+    help: ArgumentHelp(
+      "The approximate time to measure each number of ranks.", valueName: "seconds"))
   var seconds = 5.0
 
   @Option(
     help: ArgumentHelp(
       """
-      What starts several ranks, before -n and their number: words between blanks. Default: \
-      mpirun, with each rank on cores of its own. One rank is started without.
+      The command that starts several ranks, to which -n and their number are added. Default: \
+      mpirun, with each rank on its own cores. One rank needs no launcher.
       """, valueName: "command"))
   var launcher: String?
 
@@ -77,8 +78,8 @@ struct BenchScaling: ParsableCommand {
     guard counts.last! > 1 else { return }
     guard let program = launcherWords.first, isProgram(program) else {
       throw ValidationError(
-        "there is no program '\(launcherWords.first ?? "")' to start ranks with; install Open MPI, "
-          + "or name another with --launcher")
+        "no program '\(launcherWords.first ?? "")' was found to start ranks with; install Open MPI, "
+          + "or name another program with --launcher")
     }
   }
 
@@ -92,8 +93,7 @@ struct BenchScaling: ParsableCommand {
       if !crowded.isEmpty {
         printWarning(
           "\(count(Cores.count, "core")) for \(crowded.map(String.init).joined(separator: ", ")) "
-            + "ranks of \(count(threads, "thread")): ranks that take turns say nothing about "
-            + "scaling")
+            + "ranks of \(count(threads, "thread")): ranks that share cores do not measure scaling")
       }
       var report = ScalingReport(
         title: "\(workload), \(scaling) scaling, \(count(threads, "thread")) per rank",
@@ -121,7 +121,7 @@ struct BenchScaling: ParsableCommand {
     let counts = Set(words.compactMap { Int($0) })
     guard counts.count == words.count, counts.allSatisfy((1...4096).contains) else {
       throw ValidationError(
-        "--ranks takes different numbers of 1...4096 with commas between, not '\(ranks)'")
+        "--ranks needs distinct numbers of 1...4096 separated by commas, not '\(ranks)'")
     }
     return counts.sorted()
   }
@@ -147,7 +147,7 @@ struct BenchScaling: ParsableCommand {
     ]
   }
 
-  /// Whether the system finds an executable file of that name or path.
+  /// Whether an executable file of this name is on the PATH, or at this path.
   private func isProgram(_ name: String) -> Bool {
     let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
     let paths = name.contains("/") ? [name] : folders.map { String($0).appendingPath(name) }
@@ -158,10 +158,10 @@ struct BenchScaling: ParsableCommand {
     var command = ranks == 1 ? [] : launcherWords + ["-n", "\(ranks)"]
     if ranks > 1, launcher == nil { command += placement(ranks) }
     command += [Bundle.main.executablePath ?? CommandLine.arguments[0], "bench", "step"]
-    let child = try Child(command + stepOptions)
+    let child = try ChildProcess(command + stepOptions)
     let limit = 10 * seconds + 120
     func failure(_ reason: String, _ status: ExitStatus) -> CommandError {
-      // The indentation keeps apart what is said by whom.
+      // Indented, to tell the child's messages from ours.
       let lines = child.errors.split(separator: "\n").suffix(30).map { "\n  \($0)" }.joined()
       return CommandError(
         "\(count(ranks, "rank")): '\(command[0])' \(reason)" + (lines.isEmpty ? "" : ":\(lines)"),
@@ -182,10 +182,10 @@ struct BenchScaling: ParsableCommand {
     return measurement
   }
 
-  /// Open MPI's options that give each rank cores of its own, if there are enough.
+  /// Open MPI's options that give each rank its own cores, if there are enough.
   private func placement(_ ranks: Int) -> [String] {
     if ranks * threads > Cores.count { return ["--bind-to", "none", "--oversubscribe"] }
-    // Bound ranks get cores of the whole machine, also those that this process may not use.
+    // Open MPI binds to any cores of the machine, also those that this process may not use.
     return Cores.areAll
       ? ["--bind-to", "core", "--map-by", "slot:PE=\(threads)"] : ["--bind-to", "none"]
   }
@@ -193,7 +193,7 @@ struct BenchScaling: ParsableCommand {
 
 /// The processor cores that this process may use.
 private enum Cores {
-  /// How many there are; hardware threads of one core count once, as for mpirun.
+  /// Their number; hardware threads of one core count once, as for mpirun.
   static let count = Set(
     Affinity.current.cores.map { core in
       let path = "/sys/devices/system/cpu/cpu\(core)/topology/thread_siblings_list"
@@ -201,71 +201,6 @@ private enum Cores {
     }
   ).count
 
-  /// Whether they are all of the machine's.
+  /// Whether they are all cores of the machine.
   static let areAll = Affinity.current.cores.count == ProcessInfo.processInfo.processorCount
-}
-
-/// A process whose output goes to temporary files: unlike a pipe, a file does not fill, and nobody
-/// who holds it open makes us wait.
-private struct Child {
-  private let process = Process()
-  private let outputFile: FileHandle
-  private let errorFile: FileHandle
-
-  /// Starts a command, whose program is looked for on the PATH.
-  init(_ command: [String]) throws {
-    func temporaryFile() throws -> FileHandle {
-      guard let file = tmpfile() else {
-        throw FileSystemError(.create, "a temporary file", code: errno)
-      }
-      defer { fclose(file) }
-      return FileHandle(fileDescriptor: dup(fileno(file)), closeOnDealloc: true)
-    }
-    outputFile = try temporaryFile()
-    errorFile = try temporaryFile()
-    // `env` looks on the PATH; mpirun takes an absolute path as a hint for its other machines.
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = command
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = outputFile
-    process.standardError = errorFile
-    try process.run()
-  }
-
-  /// Returns the exit code, 128 more than a signal's number, or nil when the time is over.
-  ///
-  /// Neither then nor after a signal to this process, which ends it, does the child go on.
-  func wait(seconds: Double) -> Int32? {
-    let end = Date(timeIntervalSinceNow: seconds)
-    while process.isRunning {
-      if csignals_requested() != 0 {
-        stop()
-        exit(128 + csignals_requested())
-      }
-      guard Date() < end else {
-        stop()
-        return nil
-      }
-      usleep(20_000)
-    }
-    let code = process.terminationStatus
-    return process.terminationReason == .uncaughtSignal ? 128 + code : code
-  }
-
-  /// Ends the child and what it has started: mpirun needs some time for that.
-  private func stop() {
-    for signal in [SIGTERM, SIGKILL] {
-      // The child leads a process group of its own.
-      kill(-process.processIdentifier, signal)
-      for _ in 0..<500 where process.isRunning { usleep(20_000) }
-    }
-  }
-
-  var output: String { text(outputFile) }
-  var errors: String { text(errorFile) }
-
-  private func text(_ file: FileHandle) -> String {
-    try? file.seek(toOffset: 0)
-    return String(decoding: (try? file.readToEnd()) ?? Data(), as: UTF8.self)
-  }
 }

@@ -10,10 +10,10 @@ struct BenchStep: ParsableCommand {
     abstract: "Times the training step of a reference workload.",
     usage: "lockstep bench step --workload <name> [<options>]",
     discussion: """
-      A step zeroes the gradients, computes the loss and its gradients, adds these up over all \
-      ranks, and updates the weights, on random data in memory. Under mpirun every rank computes a \
-      batch of its own, or with --strong its part of one. Benchmarks/ has the same workloads for \
-      PyTorch and JAX. Unset OPENBLAS_CORETYPE before comparing.
+      A step zeroes the gradients, computes the loss and its gradients, all-reduces them, and \
+      updates the weights, on random data in memory. Under mpirun every rank computes a batch of \
+      its own, or with --strong its slice of one. Benchmarks/ has the same workloads for PyTorch \
+      and JAX. Unset OPENBLAS_CORETYPE before comparing.
       """)
 
   @Option(
@@ -24,7 +24,7 @@ struct BenchStep: ParsableCommand {
   @Option(help: ArgumentHelp("The threads of each rank.", valueName: "count"))
   var threads = 1
 
-  @Option(help: ArgumentHelp("About how long to measure.", valueName: "seconds"))
+  @Option(help: ArgumentHelp("The approximate time to measure.", valueName: "seconds"))
   var seconds = 5.0
 
   @Flag(help: "Share one batch between the ranks.")
@@ -48,7 +48,7 @@ struct BenchStep: ParsableCommand {
     let names = Workload.all.map(\.name)
     guard names.contains(workload) else {
       throw ValidationError(
-        "there is no workload '\(workload)'; known: \(names.joined(separator: ", "))")
+        "unknown workload '\(workload)'; known: \(names.joined(separator: ", "))")
     }
     guard threads >= 1, threads <= 256 else { throw ValidationError("--threads must be 1...256") }
     guard seconds > 0 else { throw ValidationError("--seconds must be positive") }
@@ -130,7 +130,7 @@ struct BenchStep: ParsableCommand {
       "ranks",
       "\(ranks) with \(count(threads, "thread")) each"
         + (nodes > 1
-          ? " on \(nodes) machines, sums across machines: \(run.parallel.overlap.rawValue)" : ""))
+          ? " on \(nodes) nodes, inter-node all-reduce: \(run.parallel.overlap.rawValue)" : ""))
     line("kernels", "\(Threads.instructionSet), OpenBLAS \(BLAS.coreName)")
     line("median", "\(milliseconds(measurement.median)) per step")
     line("minimum", "\(milliseconds(measurement.seconds.min()!)) per step")
@@ -147,65 +147,11 @@ struct BenchStep: ParsableCommand {
     if nodes > 1 {
       line(
         "network",
-        "\(milliseconds(times.exposedCommunication)) waited for, \(milliseconds(times.hiddenCommunication)) behind computation"
+        "\(milliseconds(times.exposedCommunication)) exposed, \(milliseconds(times.hiddenCommunication)) hidden behind computation"
       )
     }
-    line("update", "\(milliseconds(times.update)) adding up and optimizer")
+    line("update", "\(milliseconds(times.update)) sums within the node, and optimizer")
   }
 }
 
 extension Overlap: ExpressibleByArgument {}
-
-/// The time of steps, and where it went.
-private struct StepMeasurement {
-  let ranks: Int
-  /// The seconds of each step on rank zero.
-  let seconds: [Double]
-  /// The mean over all steps and ranks.
-  let meanTimes: DataParallel.Times
-  /// The rank that computes longest, and how long for a step.
-  let slowestRank: Int
-  let slowestCompute: Double
-
-  /// Takes steps for about so many seconds, after a warm-up.
-  init(_ run: WorkloadRun, seconds duration: Double, _ communicator: any Communicator) throws {
-    func time() throws -> Double {
-      let start = ContinuousClock.now
-      try run.step()
-      return (ContinuousClock.now - start) / .seconds(1)
-    }
-    for _ in 0..<3 { _ = try time() }
-    // All ranks take the same number of steps.
-    let once = communicator.allReduce(max(try time(), 1e-6), .max)
-    let before = run.parallel.times
-    seconds = try (0..<max(5, min(20_000, Int(duration / once)))).map { _ in try time() }
-    let after = run.parallel.times
-    let steps = Double(seconds.count)
-    func mean(_ part: KeyPath<DataParallel.Times, Double>) -> [Double] {
-      let own = (after[keyPath: part] - before[keyPath: part]) / steps
-      let all = (0..<communicator.worldSize).map { $0 == communicator.rank ? own : 0 }
-      return communicator.allReduce(all, .sum)
-    }
-    ranks = communicator.worldSize
-    func overRanks(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
-    let compute = mean(\.compute)
-    slowestRank = compute.indices.max { compute[$0] < compute[$1] }!
-    slowestCompute = compute[slowestRank]
-    var times = DataParallel.Times()
-    times.compute = overRanks(compute)
-    times.waiting = overRanks(mean(\.waiting))
-    times.exposedCommunication = overRanks(mean(\.exposedCommunication))
-    times.hiddenCommunication = overRanks(mean(\.hiddenCommunication))
-    times.update = overRanks(mean(\.update))
-    meanTimes = times
-  }
-
-  var median: Double {
-    let sorted = seconds.sorted()
-    let middle = sorted.count / 2
-    return sorted.count.isMultiple(of: 2)
-      ? (sorted[middle - 1] + sorted[middle]) / 2 : sorted[middle]
-  }
-
-  func samplesPerSecond(_ run: WorkloadRun) -> Double { Double(run.globalBatch) / median }
-}

@@ -1,0 +1,68 @@
+import CSignals
+import Foundation
+import Lockstep
+
+/// A child process whose output goes to temporary files: unlike a pipe, a file does not fill up, and
+/// a grandchild that keeps it open does not block us.
+struct ChildProcess {
+  private let process = Process()
+  private let outputFile: FileHandle
+  private let errorFile: FileHandle
+
+  /// Starts a command, whose program is found on the PATH.
+  init(_ command: [String]) throws {
+    func temporaryFile() throws -> FileHandle {
+      guard let file = tmpfile() else {
+        throw FileSystemError(.create, "a temporary file", code: errno)
+      }
+      defer { fclose(file) }
+      return FileHandle(fileDescriptor: dup(fileno(file)), closeOnDealloc: true)
+    }
+    outputFile = try temporaryFile()
+    errorFile = try temporaryFile()
+    // `env` looks on the PATH; mpirun takes an absolute path as a hint for its other machines.
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = command
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = outputFile
+    process.standardError = errorFile
+    try process.run()
+  }
+
+  /// Returns the exit code, 128 + the number of a signal, or nil after `seconds`.
+  ///
+  /// After that time, or when a signal ends this process, the child is stopped too.
+  func wait(seconds: Double) -> Int32? {
+    let end = Date(timeIntervalSinceNow: seconds)
+    while process.isRunning {
+      if csignals_requested() != 0 {
+        stop()
+        exit(128 + csignals_requested())
+      }
+      guard Date() < end else {
+        stop()
+        return nil
+      }
+      usleep(20_000)
+    }
+    let code = process.terminationStatus
+    return process.terminationReason == .uncaughtSignal ? 128 + code : code
+  }
+
+  /// Ends the child and its children: mpirun needs some time for that.
+  private func stop() {
+    for signal in [SIGTERM, SIGKILL] {
+      // The child leads a process group of its own.
+      kill(-process.processIdentifier, signal)
+      for _ in 0..<500 where process.isRunning { usleep(20_000) }
+    }
+  }
+
+  var output: String { text(outputFile) }
+  var errors: String { text(errorFile) }
+
+  private func text(_ file: FileHandle) -> String {
+    try? file.seek(toOffset: 0)
+    return String(decoding: (try? file.readToEnd()) ?? Data(), as: UTF8.self)
+  }
+}
