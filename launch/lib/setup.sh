@@ -49,64 +49,100 @@ TEXT
 
 # MARK: System packages
 
-# What the build and the tests use, each with the check that finds it. The names are those of
-# apt, dnf, pacman and brew.
-readonly needs=(
-  "command pkg-config   pkg-config       pkgconf-pkg-config  pkgconf    pkgconf"
-  "library openblas     libopenblas-dev  openblas-devel      openblas   openblas"
-  "library ompi-c       libopenmpi-dev   openmpi-devel       openmpi    open-mpi"
-  "command mpirun       openmpi-bin      openmpi             openmpi    open-mpi"
-  "library zlib         zlib1g-dev       zlib-devel          zlib       zlib"
+# What the scripts need of the system, a line each: the check that finds it, then its packages for
+# apt, dnf, pacman and brew. Each script says which of these it needs.
+# shellcheck disable=SC2034
+readonly build_needs=(
+  "command pkg-config  pkg-config       pkgconf-pkg-config  pkgconf   pkgconf"
+  "library openblas    libopenblas-dev  openblas-devel      openblas  openblas"
+  "library ompi-c      libopenmpi-dev   openmpi-devel       openmpi   open-mpi"
+  "command mpirun      openmpi-bin      openmpi             openmpi   open-mpi"
+  "library zlib        zlib1g-dev       zlib-devel          zlib      zlib"
+)
+# shellcheck disable=SC2034
+readonly bats_needs=(
+  "command bats  bats bats bats bats-core"
+  "bats-library bats-support  bats-support bats-support bats-support bats-core/bats-core/bats-support"
+  "bats-library bats-assert   bats-assert bats-assert bats-assert bats-core/bats-core/bats-assert"
+  "bats-library bats-file     bats-file bats-file bats-file bats-core/bats-core/bats-file"
 )
 
-# Prints what is missing of `needs`, one per line: apt, dnf, pacman and brew package.
-missing_packages() {
-  local need kind name names
-  for need in "${needs[@]}"; do
-    read -r kind name names <<<"$need"
-    case $kind in
-      command) command -v "$name" >/dev/null && continue ;;
-      library) pkg-config --exists "$name" 2>/dev/null && continue ;;
-    esac
-    printf '%s\n' "$names"
+# Runs the check of a need.
+is_present() { # is_present KIND NAME
+  case $1 in
+    command) command -v "$2" >/dev/null ;;
+    library) pkg-config --exists "$2" 2>/dev/null ;;
+    bats-library) has_bats_library "$2" ;;
+  esac
+}
+
+# Prints the value of BATS_LIB_PATH, the folders in which bats looks for libraries. Packages put them
+# into PREFIX/lib/bats (apt), PREFIX/lib (pacman, brew), or the same in share.
+bats_library_path() {
+  local prefix folders
+  prefix=$(dirname "$(dirname "$(command -v bats)")")
+  printf -v folders '%s:' "$prefix"/{lib,share}{,/bats}
+  printf '%s\n' "${BATS_LIB_PATH:-${folders%:}}"
+}
+
+has_bats_library() { # has_bats_library NAME
+  local folder folders
+  IFS=: read -ra folders <<<"$(bats_library_path)"
+  for folder in "${folders[@]}"; do
+    [[ -e $folder/$1/load.bash ]] && return
+  done
+  return 1
+}
+
+# Prints those of the needs that are missing, one per line.
+missing_needs() { # missing_needs NEED...
+  local need kind name
+  for need in "$@"; do
+    read -r kind name _ <<<"$need"
+    is_present "$kind" "$name" || printf '%s\n' "$need"
   done
 }
 
 # Installs the system packages that are missing; does nothing, and asks for nothing, if none is.
-require_system_packages() {
+require_packages() { # require_packages NEED...
   local missing
-  missing=$(missing_packages)
+  missing=$(missing_needs "$@")
   [[ -n $missing ]] || return 0
 
   local column installer
   if command -v apt-get >/dev/null; then
-    install_with_apt "$(package_names 1 "$missing")"
-    missing=$(missing_packages)
+    install_with_apt "$(package_names 3 "$missing")"
+    missing=$(missing_needs "$@")
     [[ -n $missing ]] || return 0
-    fail 69 "still not found after the installation: $(package_names 1 "$missing")." \
-      "Does 'pkg-config --exists --print-errors openblas ompi-c zlib' succeed, and 'mpirun --version'?"
+    fail 69 "still not found after the installation: $(package_names 3 "$missing")." \
+      "Looked for: $(checks "$missing"). Does 'pkg-config --exists --print-errors LIBRARY' succeed?"
   elif command -v dnf >/dev/null; then
-    column=2 installer="sudo dnf install -y"
+    column=4 installer="sudo dnf install -y"
   elif command -v pacman >/dev/null; then
-    column=3 installer="sudo pacman -S --needed"
+    column=5 installer="sudo pacman -S --needed"
   elif command -v brew >/dev/null; then
-    column=4 installer="brew install"
+    column=6 installer="brew install"
   else
-    fail 69 "missing system packages, by their Debian names: $(package_names 1 "$missing")." \
+    fail 69 "missing system packages, by their Debian names: $(package_names 3 "$missing")." \
       "Install them with this system's package manager, then run this command again."
   fi
-  local hint="Then run this command again."
-  if ((column == 2)); then
+  local names hint="Then run this command again."
+  names=$(package_names "$column" "$missing")
+  if [[ $names == *openmpi-devel* ]]; then
     hint="Then 'module load mpi/openmpi-x86_64' in a new shell, and run this command again."
   fi
-  fail 69 "missing system packages. Install them with:" \
-    "  $installer $(package_names "$column" "$missing")" "$hint"
+  fail 69 "missing system packages. Install them with:" "  $installer $names" "$hint"
 }
 
-# Prints one package manager's names out of the lines of `missing_packages`, each once.
-package_names() { # package_names COLUMN LINES
+# Prints one package manager's names of some needs, each once.
+package_names() { # package_names COLUMN NEEDS
   awk -v column="$1" '!seen[$column]++ { printf "%s%s", separator, $column; separator = " " }' \
     <<<"$2"
+}
+
+# Prints the checks of some needs.
+checks() { # checks NEEDS
+  awk '{ printf "%s%s %s", separator, $1, $2; separator = ", " }' <<<"$1"
 }
 
 install_with_apt() { # install_with_apt "PACKAGE..."
