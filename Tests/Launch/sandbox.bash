@@ -41,7 +41,10 @@ setup_file() {
   stand_in sudo <<<'[[ $1 == -n ]] && shift; exec "$@"'
   stand_in pkg-config <<<'[[ $1 == --exists && -e $INSTALLED/$2 ]]'
   stand_in bats <<<'echo "libraries: $BATS_LIB_PATH"'
-  stand_in mpirun <<<'echo "✔ Test run with 7 tests in 2 suites passed after 0.1 seconds."'
+  stand_in mpirun <<'TEXT'
+echo "◇ Test run started."
+echo "✔ Test run with 7 tests in 2 suites passed after 0.1 seconds."
+TEXT
   stand_in apt-get <<'TEXT'
 [[ " $* " == *" install "* ]] || exit 0
 for package in "$@"; do

@@ -34,7 +34,7 @@ load sandbox
   stand_in swift <<<'exit 1'
   launch run
   assert_failure 69
-  assert_output --partial "does not name a Swift version"
+  assert_output --partial "prints no Swift version"
 }
 
 # MARK: System packages

@@ -90,11 +90,11 @@ submit() { # submit SCRIPT ARGUMENT...
   add_slurm
   SCONTROL_EXIT=1 SRUN_EXIT=75 submit slurm-srun.sbatch "$digits"
   assert_failure 75
-  assert_output --partial "could not be requeued; submit it again to go on"
+  assert_output --partial "could not be requeued; submit it again to resume"
   rm bin/scontrol
   SRUN_EXIT=75 submit slurm-srun.sbatch "$digits"
   assert_failure 75
-  assert_output --partial "could not be requeued; submit it again to go on"
+  assert_output --partial "could not be requeued; submit it again to resume"
 }
 
 saves_and_requeues() { # saves_and_requeues LAUNCHER
@@ -115,7 +115,7 @@ saves_when_cancelled() { # saves_when_cancelled LAUNCHER
   in_job "slurm-$1.sbatch" signal_to TERM spool/slurm_script "$digits"
   assert_failure 75
   assert_output --partial saved
-  assert_output --partial "job 17 was cancelled with a checkpoint saved"
+  assert_output --partial "job 17 was cancelled and saved a checkpoint"
   refute_called scontrol
 }
 
@@ -137,7 +137,7 @@ refuses_what_it_cannot_use() { # refuses_what_it_cannot_use LAUNCHER
   add_slurm
   launch "$script" "$digits"
   assert_failure 64
-  assert_output --partial "this is no Slurm job. Submit it:"
+  assert_output --partial "this is not a Slurm job. Submit the script:"
   assert_output --partial "sbatch --ntasks 4 launch/$script CONFIG [OPTION...]"
   submit "$script"
   assert_failure 64
@@ -162,8 +162,8 @@ refuses_what_it_cannot_use() { # refuses_what_it_cannot_use LAUNCHER
   add_slurm
   SLURM_PLUGIN=pmi2 submit slurm-srun.sbatch "$digits"
   assert_failure 69
-  assert_output --partial "has no pmix"
-  assert_output --partial "launch/slurm-mpirun.sbatch does without"
+  assert_output --partial "srun has no PMIx plugin"
+  assert_output --partial "Submit launch/slurm-mpirun.sbatch instead"
   refute_called "srun --mpi=pmix"
   SLURM_PLUGIN=pmix_v4 submit slurm-srun.sbatch "$digits"
   assert_success

@@ -19,11 +19,11 @@ add_test_scripts() {
   assert_called "bats --print-output-on-failure $PROJECT/Tests/Launch"
   assert_called "swift build --package-path $PROJECT -c release --build-tests"
   assert_called "swift test --package-path $PROJECT -c release --skip-build --disable-xctest"
-  local processes
-  for processes in 1 2 3 4; do
-    assert_called "mpirun -np $processes --oversubscribe --tag-output --timeout 120\
+  local ranks
+  for ranks in 1 2 3 4; do
+    assert_called "mpirun -np $ranks --oversubscribe --tag-output --timeout 120\
  project/.build/release/LockstepPackageTests.xctest --testing-library swift-testing --filter MPI"
-    assert_output --partial "passed on $processes: test run with 7 tests in 2 suites passed"
+    assert_output --partial "passed with -np $ranks: test run with 7 tests in 2 suites passed"
   done
   assert_output --partial "end to end with project/.build/release/lockstep"
   assert_output --partial "passed: launch unit mpi end-to-end ("
@@ -46,8 +46,8 @@ add_test_scripts() {
   launch test
   assert_failure 1
   assert_output --partial "rank 1 hangs"
-  assert_output --partial "FAILED on 3"
-  assert_output --partial "passed on 4"
+  assert_output --partial "FAILED with -np 3"
+  assert_output --partial "passed with -np 4"
   assert_output --partial "end to end with"
   assert_output --partial "FAILED: mpi (of launch unit mpi end-to-end;"
 }

@@ -1,11 +1,19 @@
 # shellcheck shell=bash
-# What the launch scripts share: the checks of this machine, and the build. Sourced, never run.
+# Functions of all launch scripts: checks of the system, and the build. Sourced, never run.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 # Prints the comment at the top of a script, which is its usage text.
 usage() { # usage SCRIPT
   sed -n '2,/^$/s/^#\( \|$\)//p' "$1"
+}
+
+# Prints the usage text and exits, if the script's first argument asks for it.
+handle_help() { # handle_help ARGUMENT...
+  if [[ ${1-} == --help || ${1-} == -h ]]; then
+    usage "$0"
+    exit 0
+  fi
 }
 
 # Ends the script with a message. Exit codes are those of sysexits.h, as in `lockstep` itself.
@@ -28,7 +36,7 @@ require_swift() {
   local found
   found=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9.]*\).*/\1/p') || true
   if [[ -z $found ]]; then
-    fail 69 "'$(command -v swift) --version' does not name a Swift version: the toolchain does not work." \
+    fail 69 "'$(command -v swift) --version' prints no Swift version: the toolchain is broken." \
       "$(how_to_get_swift)"
   fi
   if [[ $(printf '%s\n' "$swift_needed" "$found" | sort -V | head -n 1) != "$swift_needed" ]]; then
@@ -39,7 +47,7 @@ require_swift() {
 
 how_to_get_swift() {
   cat <<'TEXT'
-Get it with swiftly, Swift's own installer (no root needed):
+Install it with swiftly, Swift's own installer (needs no root):
   curl -O "https://download.swift.org/swiftly/linux/swiftly-$(uname -m).tar.gz"
   tar zxf "swiftly-$(uname -m).tar.gz" && ./swiftly init
   . "${SWIFTLY_HOME_DIR:-$HOME/.local/share/swiftly}/env.sh"
@@ -49,8 +57,8 @@ TEXT
 
 # MARK: System packages
 
-# What the scripts need of the system, a line each: the check that finds it, then its packages for
-# apt, dnf, pacman and brew. Each script says which of these it needs.
+# What scripts need from the system. A line has the check (kind and name), then the packages for
+# apt, dnf, pacman and brew.
 # shellcheck disable=SC2034
 readonly build_needs=(
   "command pkg-config  pkg-config       pkgconf-pkg-config  pkgconf   pkgconf"
@@ -61,10 +69,10 @@ readonly build_needs=(
 )
 # shellcheck disable=SC2034
 readonly bats_needs=(
-  "command bats  bats bats bats bats-core"
-  "bats-library bats-support  bats-support bats-support bats-support bats-core/bats-core/bats-support"
-  "bats-library bats-assert   bats-assert bats-assert bats-assert bats-core/bats-core/bats-assert"
-  "bats-library bats-file     bats-file bats-file bats-file bats-core/bats-core/bats-file"
+  "command bats bats bats bats bats-core"
+  "bats-library bats-support bats-support bats-support bats-support bats-core/bats-core/bats-support"
+  "bats-library bats-assert bats-assert bats-assert bats-assert bats-core/bats-core/bats-assert"
+  "bats-library bats-file bats-file bats-file bats-file bats-core/bats-core/bats-file"
 )
 
 # Runs the check of a need.
@@ -76,8 +84,8 @@ is_present() { # is_present KIND NAME
   esac
 }
 
-# Prints the value of BATS_LIB_PATH, the folders in which bats looks for libraries. Packages put them
-# into PREFIX/lib/bats (apt), PREFIX/lib (pacman, brew), or the same in share.
+# Prints the value of BATS_LIB_PATH, the folders in which bats looks for libraries. Packages put
+# them into PREFIX/lib/bats (apt), PREFIX/lib (pacman, brew), or the same in share.
 bats_library_path() {
   local prefix folders
   prefix=$(dirname "$(dirname "$(command -v bats)")")
@@ -94,7 +102,7 @@ has_bats_library() { # has_bats_library NAME
   return 1
 }
 
-# Prints those of the needs that are missing, one per line.
+# Prints the needs that are not met, one per line.
 missing_needs() { # missing_needs NEED...
   local need kind name
   for need in "$@"; do
@@ -103,7 +111,7 @@ missing_needs() { # missing_needs NEED...
   done
 }
 
-# Installs the system packages that are missing; does nothing, and asks for nothing, if none is.
+# Installs missing system packages with apt-get; names them for other package managers.
 require_packages() { # require_packages NEED...
   local missing
   missing=$(missing_needs "$@")
@@ -128,19 +136,19 @@ require_packages() { # require_packages NEED...
   fi
   local names hint="Then run this command again."
   names=$(package_names "$column" "$missing")
-  if [[ $names == *openmpi-devel* ]]; then
+  if ((column == 4)) && [[ $names == *openmpi* ]]; then
     hint="Then 'module load mpi/openmpi-x86_64' in a new shell, and run this command again."
   fi
   fail 69 "missing system packages. Install them with:" "  $installer $names" "$hint"
 }
 
-# Prints one package manager's names of some needs, each once.
+# Prints the packages of needs for one package manager, each once.
 package_names() { # package_names COLUMN NEEDS
   awk -v column="$1" '!seen[$column]++ { printf "%s%s", separator, $column; separator = " " }' \
     <<<"$2"
 }
 
-# Prints the checks of some needs.
+# Prints the checks of needs.
 checks() { # checks NEEDS
   awk '{ printf "%s%s %s", separator, $1, $2; separator = ", " }' <<<"$1"
 }
@@ -150,9 +158,9 @@ install_with_apt() { # install_with_apt "PACKAGE..."
   local by_hand="apt-get update && apt-get install -y $packages"
   if (($(id -u) != 0)); then
     command -v sudo >/dev/null ||
-      fail 69 "missing system packages, and there is no sudo here. As root, run:" "  $by_hand"
+      fail 69 "missing system packages, and there is no sudo. Run as root:" "  $by_hand"
     as_root=(sudo)
-    # Without a terminal sudo could only fail, or wait for a password that nobody can type.
+    # Without a terminal nobody can type a password: fail instead of waiting for one.
     [[ -t 0 ]] || as_root=(sudo -n)
     by_hand="sudo apt-get update && sudo apt-get install -y $packages"
   fi
@@ -160,9 +168,9 @@ install_with_apt() { # install_with_apt "PACKAGE..."
   echo "installing: $packages"
   log=$(mktemp)
   as_root+=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120)
-  # An unreachable foreign repository fails the update, and does not matter if the install works.
+  # The update fails if any repository is unreachable; that does not matter if the install works.
   "${as_root[@]}" update >"$log" 2>&1 || true
-  # shellcheck disable=SC2086 # Several packages are several words.
+  # shellcheck disable=SC2086 # One word per package.
   if ! "${as_root[@]}" install -y --no-install-recommends $packages >>"$log" 2>&1; then
     tail -n 20 "$log" >&2
     rm -f "$log"
@@ -173,8 +181,8 @@ install_with_apt() { # install_with_apt "PACKAGE..."
 
 # MARK: The build
 
-# Builds in release mode with one line of progress; the log is shown if the build fails.
-# Launch scripts and tests use the same mode and flags, so that they share what is built.
+# Builds in release mode with one line of progress; prints the log if the build fails. All scripts
+# use the same mode and flags, so that they share build products.
 build() { # build WHAT SWIFT-BUILD-OPTION...
   local what=$1 log=$root/.build/launch.log
   shift
@@ -190,7 +198,7 @@ build() { # build WHAT SWIFT-BUILD-OPTION...
   fi
 }
 
-# Shows the newest line of the input in place, on a terminal; elsewhere nothing.
+# Shows only the newest line of standard input, if standard output is a terminal.
 show_last_line() {
   local line columns
   if [[ ! -t 1 ]]; then
@@ -204,7 +212,7 @@ show_last_line() {
   printf '\r\033[K'
 }
 
-# Prints the folder of what `build` builds, by its short name where that is the same folder.
+# Prints the folder of build products: .build/release if it links there.
 binary_folder() {
   local folder
   folder=$(swift build --package-path "$root" -c release --show-bin-path)
@@ -214,14 +222,14 @@ binary_folder() {
   from_here "$folder"
 }
 
-# Prints a path relative to the working directory if it lies below it, else as it is.
+# Prints a path, relative to the working directory if it is below that.
 from_here() { # from_here PATH
   printf '%s\n' "${1#"$PWD"/}"
 }
 
 # MARK: mpirun
 
-# Lets mpirun start ranks as root, as in a container; it refuses otherwise.
+# Lets mpirun run as root, which it refuses by default: in containers there may be no other user.
 allow_mpirun_as_root() {
   if (($(id -u) == 0)); then
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
