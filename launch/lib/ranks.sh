@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# What the scripts that start several processes share: the program, the signals, and Slurm's queue.
+# Functions of the scripts that start several ranks: the checks, the signals, and Slurm's queue.
 # Sourced, never run.
 
 # shellcheck source=launch/lib/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
-# shellcheck disable=SC2154 # setup.sh says where the root is.
+# shellcheck disable=SC2154 # setup.sh sets `root`.
 binary=$root/.build/release/lockstep
 
 require_config() { # require_config CONFIG
@@ -21,9 +21,16 @@ require_mpirun() {
   command -v mpirun >/dev/null || fail 69 "there is no mpirun on the PATH: install Open MPI."
   if (($(id -u) == 0)) &&
     [[ -z ${OMPI_ALLOW_RUN_AS_ROOT-} || -z ${OMPI_ALLOW_RUN_AS_ROOT_CONFIRM-} ]]; then
-    fail 77 "mpirun does not run as root: use another account. In a container that has only root:" \
+    fail 77 "mpirun does not run as root: use another account. In a container with root only:" \
       "  export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"
   fi
+}
+
+# Sets `forwarded`, mpirun's options for the environment of ranks: on another node a rank inherits
+# only what -x names (and OMPI_MCA_...).
+forward_environment() { # forward_environment THREADS
+  forwarded=(-x "OPENBLAS_NUM_THREADS=$1")
+  if [[ -n ${LD_LIBRARY_PATH-} ]]; then forwarded+=(-x LD_LIBRARY_PATH); fi
 }
 
 # MARK: Signals
@@ -46,16 +53,17 @@ stop() { # stop SIGNAL
 
 # shellcheck disable=SC2317
 interrupt() {
-  echo "stopping: a checkpoint is saved first; Ctrl-C again to stop at once" >&2
+  echo "saving a checkpoint, then stopping; press Ctrl-C again to stop at once" >&2
   trap 'signal_launcher TERM' INT
   stop INT
 }
 
-# Runs mpirun or srun, and returns its exit code.
+# Runs mpirun or srun, and returns its exit code. TERM, HUP, USR1 and INT make the ranks save a
+# checkpoint and stop.
 #
-# mpirun kills its processes two seconds after a TERM or INT, too soon for a checkpoint, but hands
-# USR1 on to them at once, as srun does. Job control gives it a process group of its own, so that
-# a Ctrl-C reaches this script only.
+# mpirun kills its ranks two seconds after a TERM or INT, too soon for a checkpoint, but forwards
+# USR1 to them, as srun does. Job control gives it its own process group, so that Ctrl-C reaches
+# only this script.
 run_launcher() { # run_launcher COMMAND...
   local signals_before status
   set -m
@@ -66,7 +74,7 @@ run_launcher() { # run_launcher COMMAND...
   trap 'stop HUP' HUP
   trap interrupt INT
 
-  # A trapped signal ends `wait` early, with a status that is not the launcher's: then wait again.
+  # A trapped signal ends `wait` early, with a status that is not the launcher's: wait again.
   while true; do
     signals_before=$signals
     status=0
@@ -77,22 +85,26 @@ run_launcher() { # run_launcher COMMAND...
 
 # MARK: Slurm
 
-require_slurm_job() { # require_slurm_job SCRIPT
+# Checks what a batch script needs: a job, a configuration as first argument, the built command.
+require_slurm_job() { # require_slurm_job SCRIPT ARGUMENT...
   [[ -n ${SLURM_JOB_ID-} ]] ||
-    fail 64 "this is a script for Slurm, and this is no Slurm job. Submit it:" \
+    fail 64 "this is not a Slurm job. Submit the script:" \
       "  sbatch --ntasks 4 launch/$1 CONFIG [OPTION...]"
+  (($# >= 2)) || fail 64 "missing configuration:" "  sbatch launch/$1 CONFIG [OPTION...]"
+  require_config "$2"
+  require_binary
 }
 
-# Ends the job; if its processes have saved a checkpoint because the time is over, or another job
-# has taken their place, it goes back into the queue, and the same command goes on from there.
+# Ends the job. If its ranks saved a checkpoint because of the time limit or a preemption, it is
+# requeued, and the same command resumes from the checkpoint.
 finish_slurm_job() { # finish_slurm_job STATUS
   if (($1 == 75)); then
     if [[ $first_signal == TERM ]]; then
-      echo "job $SLURM_JOB_ID was cancelled with a checkpoint saved; submit it again to go on" >&2
+      echo "job $SLURM_JOB_ID was cancelled and saved a checkpoint; submit it again to resume" >&2
     elif scontrol requeue "$SLURM_JOB_ID"; then
-      echo "job $SLURM_JOB_ID goes back into the queue" >&2
+      echo "job $SLURM_JOB_ID saved a checkpoint and is requeued" >&2
     else
-      echo "warning: job $SLURM_JOB_ID could not be requeued; submit it again to go on" >&2
+      echo "warning: job $SLURM_JOB_ID could not be requeued; submit it again to resume" >&2
     fi
   fi
   exit "$1"

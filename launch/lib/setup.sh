@@ -1,11 +1,19 @@
 # shellcheck shell=bash
-# What the launch scripts share: the checks of this machine, and the build. Sourced, never run.
+# Functions of all launch scripts: checks of the system, and the build. Sourced, never run.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 # Prints the comment at the top of a script, which is its usage text.
 usage() { # usage SCRIPT
   sed -n '2,/^$/s/^#\( \|$\)//p' "$1"
+}
+
+# Prints the usage text and exits, if the script's first argument asks for it.
+handle_help() { # handle_help ARGUMENT...
+  if [[ ${1-} == --help || ${1-} == -h ]]; then
+    usage "$0"
+    exit 0
+  fi
 }
 
 # Ends the script with a message. Exit codes are those of sysexits.h, as in `lockstep` itself.
@@ -28,7 +36,7 @@ require_swift() {
   local found
   found=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9.]*\).*/\1/p') || true
   if [[ -z $found ]]; then
-    fail 69 "'$(command -v swift) --version' does not name a Swift version: the toolchain does not work." \
+    fail 69 "'$(command -v swift) --version' prints no Swift version: the toolchain is broken." \
       "$(how_to_get_swift)"
   fi
   if [[ $(printf '%s\n' "$swift_needed" "$found" | sort -V | head -n 1) != "$swift_needed" ]]; then
@@ -39,7 +47,7 @@ require_swift() {
 
 how_to_get_swift() {
   cat <<'TEXT'
-Get it with swiftly, Swift's own installer (no root needed):
+Install it with swiftly, Swift's own installer (needs no root):
   curl -O "https://download.swift.org/swiftly/linux/swiftly-$(uname -m).tar.gz"
   tar zxf "swiftly-$(uname -m).tar.gz" && ./swiftly init
   . "${SWIFTLY_HOME_DIR:-$HOME/.local/share/swiftly}/env.sh"
@@ -49,64 +57,100 @@ TEXT
 
 # MARK: System packages
 
-# What the build and the tests use, each with the check that finds it. The names are those of
+# What scripts need from the system. A line has the check (kind and name), then the packages for
 # apt, dnf, pacman and brew.
-readonly needs=(
-  "command pkg-config   pkg-config       pkgconf-pkg-config  pkgconf    pkgconf"
-  "library openblas     libopenblas-dev  openblas-devel      openblas   openblas"
-  "library ompi-c       libopenmpi-dev   openmpi-devel       openmpi    open-mpi"
-  "command mpirun       openmpi-bin      openmpi             openmpi    open-mpi"
-  "library zlib         zlib1g-dev       zlib-devel          zlib       zlib"
+# shellcheck disable=SC2034
+readonly build_needs=(
+  "command pkg-config  pkg-config       pkgconf-pkg-config  pkgconf   pkgconf"
+  "library openblas    libopenblas-dev  openblas-devel      openblas  openblas"
+  "library ompi-c      libopenmpi-dev   openmpi-devel       openmpi   open-mpi"
+  "command mpirun      openmpi-bin      openmpi             openmpi   open-mpi"
+  "library zlib        zlib1g-dev       zlib-devel          zlib      zlib"
+)
+# shellcheck disable=SC2034
+readonly bats_needs=(
+  "command bats bats bats bats bats-core"
+  "bats-library bats-support bats-support bats-support bats-support bats-core/bats-core/bats-support"
+  "bats-library bats-assert bats-assert bats-assert bats-assert bats-core/bats-core/bats-assert"
+  "bats-library bats-file bats-file bats-file bats-file bats-core/bats-core/bats-file"
 )
 
-# Prints what is missing of `needs`, one per line: apt, dnf, pacman and brew package.
-missing_packages() {
-  local need kind name names
-  for need in "${needs[@]}"; do
-    read -r kind name names <<<"$need"
-    case $kind in
-      command) command -v "$name" >/dev/null && continue ;;
-      library) pkg-config --exists "$name" 2>/dev/null && continue ;;
-    esac
-    printf '%s\n' "$names"
+# Runs the check of a need.
+is_present() { # is_present KIND NAME
+  case $1 in
+    command) command -v "$2" >/dev/null ;;
+    library) pkg-config --exists "$2" 2>/dev/null ;;
+    bats-library) has_bats_library "$2" ;;
+  esac
+}
+
+# Prints the value of BATS_LIB_PATH, the folders in which bats looks for libraries. Packages put
+# them into PREFIX/lib/bats (apt), PREFIX/lib (pacman, brew), or the same in share.
+bats_library_path() {
+  local prefix folders
+  prefix=$(dirname "$(dirname "$(command -v bats)")")
+  printf -v folders '%s:' "$prefix"/{lib,share}{,/bats}
+  printf '%s\n' "${BATS_LIB_PATH:-${folders%:}}"
+}
+
+has_bats_library() { # has_bats_library NAME
+  local folder folders
+  IFS=: read -ra folders <<<"$(bats_library_path)"
+  for folder in "${folders[@]}"; do
+    [[ -e $folder/$1/load.bash ]] && return
+  done
+  return 1
+}
+
+# Prints the needs that are not met, one per line.
+missing_needs() { # missing_needs NEED...
+  local need kind name
+  for need in "$@"; do
+    read -r kind name _ <<<"$need"
+    is_present "$kind" "$name" || printf '%s\n' "$need"
   done
 }
 
-# Installs the system packages that are missing; does nothing, and asks for nothing, if none is.
-require_system_packages() {
+# Installs missing system packages with apt-get; names them for other package managers.
+require_packages() { # require_packages NEED...
   local missing
-  missing=$(missing_packages)
+  missing=$(missing_needs "$@")
   [[ -n $missing ]] || return 0
 
   local column installer
   if command -v apt-get >/dev/null; then
-    install_with_apt "$(package_names 1 "$missing")"
-    missing=$(missing_packages)
+    install_with_apt "$(package_names 3 "$missing")"
+    missing=$(missing_needs "$@")
     [[ -n $missing ]] || return 0
-    fail 69 "still not found after the installation: $(package_names 1 "$missing")." \
-      "Does 'pkg-config --exists --print-errors openblas ompi-c zlib' succeed, and 'mpirun --version'?"
+    fail 69 "still not found after the installation: $(package_names 3 "$missing")." \
+      "Looked for: $(checks "$missing"). Does 'pkg-config --exists --print-errors LIBRARY' succeed?"
   elif command -v dnf >/dev/null; then
-    column=2 installer="sudo dnf install -y"
+    column=4 installer="sudo dnf install -y"
   elif command -v pacman >/dev/null; then
-    column=3 installer="sudo pacman -S --needed"
+    column=5 installer="sudo pacman -S --needed"
   elif command -v brew >/dev/null; then
-    column=4 installer="brew install"
+    column=6 installer="brew install"
   else
-    fail 69 "missing system packages, by their Debian names: $(package_names 1 "$missing")." \
+    fail 69 "missing system packages, by their Debian names: $(package_names 3 "$missing")." \
       "Install them with this system's package manager, then run this command again."
   fi
-  local hint="Then run this command again."
-  if ((column == 2)); then
+  local names hint="Then run this command again."
+  names=$(package_names "$column" "$missing")
+  if ((column == 4)) && [[ $names == *openmpi* ]]; then
     hint="Then 'module load mpi/openmpi-x86_64' in a new shell, and run this command again."
   fi
-  fail 69 "missing system packages. Install them with:" \
-    "  $installer $(package_names "$column" "$missing")" "$hint"
+  fail 69 "missing system packages. Install them with:" "  $installer $names" "$hint"
 }
 
-# Prints one package manager's names out of the lines of `missing_packages`, each once.
-package_names() { # package_names COLUMN LINES
+# Prints the packages of needs for one package manager, each once.
+package_names() { # package_names COLUMN NEEDS
   awk -v column="$1" '!seen[$column]++ { printf "%s%s", separator, $column; separator = " " }' \
     <<<"$2"
+}
+
+# Prints the checks of needs.
+checks() { # checks NEEDS
+  awk '{ printf "%s%s %s", separator, $1, $2; separator = ", " }' <<<"$1"
 }
 
 install_with_apt() { # install_with_apt "PACKAGE..."
@@ -114,9 +158,9 @@ install_with_apt() { # install_with_apt "PACKAGE..."
   local by_hand="apt-get update && apt-get install -y $packages"
   if (($(id -u) != 0)); then
     command -v sudo >/dev/null ||
-      fail 69 "missing system packages, and there is no sudo here. As root, run:" "  $by_hand"
+      fail 69 "missing system packages, and there is no sudo. Run as root:" "  $by_hand"
     as_root=(sudo)
-    # Without a terminal sudo could only fail, or wait for a password that nobody can type.
+    # Without a terminal nobody can type a password: fail instead of waiting for one.
     [[ -t 0 ]] || as_root=(sudo -n)
     by_hand="sudo apt-get update && sudo apt-get install -y $packages"
   fi
@@ -124,9 +168,9 @@ install_with_apt() { # install_with_apt "PACKAGE..."
   echo "installing: $packages"
   log=$(mktemp)
   as_root+=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120)
-  # An unreachable foreign repository fails the update, and does not matter if the install works.
+  # The update fails if any repository is unreachable; that does not matter if the install works.
   "${as_root[@]}" update >"$log" 2>&1 || true
-  # shellcheck disable=SC2086 # Several packages are several words.
+  # shellcheck disable=SC2086 # One word per package.
   if ! "${as_root[@]}" install -y --no-install-recommends $packages >>"$log" 2>&1; then
     tail -n 20 "$log" >&2
     rm -f "$log"
@@ -137,8 +181,8 @@ install_with_apt() { # install_with_apt "PACKAGE..."
 
 # MARK: The build
 
-# Builds in release mode with one line of progress; the log is shown if the build fails.
-# Launch scripts and tests use the same mode and flags, so that they share what is built.
+# Builds in release mode with one line of progress; prints the log if the build fails. All scripts
+# use the same mode and flags, so that they share build products.
 build() { # build WHAT SWIFT-BUILD-OPTION...
   local what=$1 log=$root/.build/launch.log
   shift
@@ -154,7 +198,7 @@ build() { # build WHAT SWIFT-BUILD-OPTION...
   fi
 }
 
-# Shows the newest line of the input in place, on a terminal; elsewhere nothing.
+# Shows only the newest line of standard input, if standard output is a terminal.
 show_last_line() {
   local line columns
   if [[ ! -t 1 ]]; then
@@ -168,7 +212,7 @@ show_last_line() {
   printf '\r\033[K'
 }
 
-# Prints the folder of what `build` builds, by its short name where that is the same folder.
+# Prints the folder of build products: .build/release if it links there.
 binary_folder() {
   local folder
   folder=$(swift build --package-path "$root" -c release --show-bin-path)
@@ -178,14 +222,14 @@ binary_folder() {
   from_here "$folder"
 }
 
-# Prints a path relative to the working directory if it lies below it, else as it is.
+# Prints a path, relative to the working directory if it is below that.
 from_here() { # from_here PATH
   printf '%s\n' "${1#"$PWD"/}"
 }
 
 # MARK: mpirun
 
-# Lets mpirun start ranks as root, as in a container; it refuses otherwise.
+# Lets mpirun run as root, which it refuses by default: in containers there may be no other user.
 allow_mpirun_as_root() {
   if (($(id -u) == 0)); then
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
