@@ -30,13 +30,13 @@ let package = Package(
     .target(name: "Optimizers", dependencies: ["NeuralNetworks", "TensorCore", "CKernels"]),
     .target(name: "Base"),
     .target(name: "DataLoading", dependencies: ["Base", "CDigits", "CZlib"]),
-    .target(name: "Collectives", dependencies: ["Base", "CSharedMemory"]),
+    .target(name: "Collectives", dependencies: ["Base"]),
     .target(name: "MPICollectives", dependencies: ["Collectives", "COpenMPI", "CSharedMemory"]),
     .target(
       name: "DataParallel",
       dependencies: [
         "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading", "Collectives", "Base",
-        "CKernels", "CSharedMemory",
+        "CKernels",
       ]),
     .target(
       name: "Checkpointing", dependencies: ["NeuralNetworks", "TensorCore", "Base", "CZlib"]),

@@ -14,17 +14,17 @@ public final class SumBenchmark {
   /// Collective: all ranks call it.
   public init(elements: Int, _ communicator: any Communicator) throws {
     self.communicator = communicator
-    memory = try communicator.allocateShared(byteCount: elements * MemoryLayout<Float>.stride)
-    let placement = communicator.findPlacement()
+    memory = try communicator.node.allocateShared(byteCount: elements * MemoryLayout<Float>.stride)
+    let topology = communicator.topology
     // Whole cache lines, so that no two ranks write to the same one.
     let lines = (elements + 15) / 16
-    let ranks = placement.smallestLocalSize
+    let ranks = topology.smallestLocalSize
     func bound(_ rank: Int) -> Int { min(lines * min(rank, ranks) / ranks * 16, elements) }
-    part = bound(placement.localRank)..<bound(placement.localRank + 1)
-    sumsAcrossNodes = placement.nodeCount > 1
+    part = bound(topology.localRank)..<bound(topology.localRank + 1)
+    sumsAcrossNodes = topology.nodeCount > 1
     plain = .allocate(capacity: elements)
     plain.initialize(repeating: 1)
-    memory.segments[placement.localRank].initializeMemory(as: Float.self, repeating: 1)
+    memory.segments[topology.localRank].initializeMemory(as: Float.self, repeating: 1)
     communicator.barrier()
   }
 
@@ -32,17 +32,17 @@ public final class SumBenchmark {
 
   /// Adds up what lies in shared memory; each rank its part, which all can read then.
   public func sumShared() {
-    communicator.nodeBarrier()
-    let own = memory.segments[communicator.localRank].bindMemory(to: Float.self).extracting(part)
+    communicator.node.barrier()
+    let own = memory.segments[communicator.node.rank].bindMemory(to: Float.self).extracting(part)
     let terms = memory.segments.map {
       $0.baseAddress.map { UnsafePointer($0.assumingMemoryBound(to: Float.self) + part.lowerBound) }
     }
     ck_sum_tree_f32(own.baseAddress, terms, terms.count, part.count)
     if sumsAcrossNodes && !part.isEmpty {
-      let sum = communicator.startSumAcrossNodes(own)
+      let sum = communicator.acrossNodes.startAllReduce(own)
       while !sum.advance() {}
     }
-    communicator.nodeBarrier()
+    communicator.node.barrier()
   }
 
   /// Adds up a buffer of each rank by messages, in place.

@@ -92,7 +92,7 @@ public final class DataParallel {
   /// How sums across machines get on.
   public let overlap: Overlap
   /// Where this rank stands among the machines.
-  public let placement: Placement
+  public let topology: Topology
   /// Where the time of all steps has gone.
   public private(set) var times = Times()
   private let communicator: any Communicator
@@ -110,28 +110,28 @@ public final class DataParallel {
   /// with the values of rank zero.
   ///
   /// Throws on all ranks: `RankDisagreement` when they differ in their model, their program or in
-  /// `facts`, `CollectiveFailure` when the options do not fit the run, and `SharedMemoryError`.
+  /// `invariants`, `CollectiveFailure` when the options do not fit the run, and `SharedMemoryError`.
   ///
   /// - Parameters:
   ///   - model: What is trained.
   ///   - communicator: The ranks.
   ///   - options: The choices.
-  ///   - facts: What else must be the same on all ranks, by name.
+  ///   - invariants: What else must be the same on all ranks, by name.
   ///   - makeOptimizer: Makes the optimizer of the parameters.
   public init(
     _ model: any Module, _ communicator: any Communicator, options: Options = Options(),
-    facts: [String: String] = [:], makeOptimizer: (ParameterArena) -> any Optimizer
+    invariants: [String: String] = [:], makeOptimizer: (ParameterArena) -> any Optimizer
   ) throws {
     self.communicator = communicator
     self.options = options
-    try communicator.agreeing { try options.check(worldSize: communicator.worldSize) }
-    try AgreementCheck.run(
-      DataParallel.facts(model, options).merging(facts) { $1 }, on: communicator)
-    let placement = communicator.findPlacement()
-    self.placement = placement
+    try communicator.collectiveTry { try options.check(worldSize: communicator.worldSize) }
+    try communicator.checkInvariants(
+      DataParallel.invariants(model, options).merging(invariants) { $1 })
+    let topology = communicator.topology
+    self.topology = topology
     sliceCount = max(options.shards, communicator.worldSize)
-    try communicator.agreeing { try options.check(placement) }
-    overlap = options.overlap.resolved(placement, communicator)
+    try communicator.collectiveTry { try options.check(topology) }
+    overlap = options.overlap.resolved(topology, communicator)
     buffers = model.namedBuffers().map { name, buffer in
       let start = buffer.pointer(Float.self)
       return (name, UnsafeMutableBufferPointer(start: start, count: buffer.count))
@@ -148,7 +148,7 @@ public final class DataParallel {
     if let failure = memory.failure { throw failure }
     if let gradients = memory.gradients {
       exchange = try GradientExchange(
-        arena, gradients, communicator, placement, bucketBytes: options.bucketBytes,
+        arena, gradients, communicator, topology, bucketBytes: options.bucketBytes,
         overlap: overlap
       ) { [arena, tree] bucket, entries in
         arena.settleGradients(of: entries)
@@ -159,7 +159,7 @@ public final class DataParallel {
   }
 
   /// The values that must be the same on all ranks.
-  private static func facts(_ model: any Module, _ options: Options) -> [String: String] {
+  private static func invariants(_ model: any Module, _ options: Options) -> [String: String] {
     let shapes = model.namedParameters().map { "\($0.name) \($0.parameter.shape)" }
     return [
       "model": shapes.joined(separator: ", "), "options": "\(options)",
@@ -173,7 +173,7 @@ public final class DataParallel {
   /// The slice of a global batch that this rank computes; may be empty.
   public func slice(of samples: Range<Int>) -> Range<Int> {
     GlobalBatchSampler.slice(
-      of: samples, rank: placement.position, worldSize: communicator.worldSize)
+      of: samples, rank: topology.position, worldSize: communicator.worldSize)
   }
 
   /// Makes one update from a global batch.
@@ -273,7 +273,7 @@ public final class DataParallel {
   private func ownSlices(of samples: Range<Int>) -> [(number: Int, samples: Range<Int>)] {
     let own = sliceCount / communicator.worldSize
     return (0..<own).map {
-      let number = placement.position * own + $0
+      let number = topology.position * own + $0
       return (
         number, GlobalBatchSampler.slice(of: samples, rank: number, worldSize: sliceCount)
       )
@@ -325,13 +325,13 @@ public final class DataParallel {
     optimizer.step(learningRate: learningRate) { update in
       guard maximum > 0 else {
         return exchange.forEachShare { share, sums in
-          if placement.nodeCount > 1 { exposed += clock.lap() }
+          if topology.nodeCount > 1 { exposed += clock.lap() }
           update(share, sums)
-          if placement.nodeCount > 1 { times.update += clock.lap() }
+          if topology.nodeCount > 1 { times.update += clock.lap() }
         }
       }
       exchange.sumShares()
-      if placement.nodeCount > 1 { exposed += clock.lap() }
+      if topology.nodeCount > 1 { exposed += clock.lap() }
       let norm = gradientNorm(exchange.shares)
       for share in exchange.shares {
         arena.scaleGradients(toNorm: maximum, from: norm, in: share)
@@ -341,7 +341,7 @@ public final class DataParallel {
     times.exposedCommunication += exposed
     times.hiddenCommunication += max(0, exchange.secondsUnderWay - exposed)
     // Nobody reads parameters that another rank is still writing.
-    communicator.nodeBarrier()
+    communicator.node.barrier()
     times.update += clock.lap()
   }
 
@@ -352,7 +352,7 @@ public final class DataParallel {
   private func gradientNorm(_ shares: [Range<Int>]) -> Double {
     var sums = [Double](repeating: 0, count: arena.normBlockCount)
     // All machines have the same sums.
-    for share in shares where placement.nodeIndex == 0 && !share.isEmpty {
+    for share in shares where topology.nodeIndex == 0 && !share.isEmpty {
       let block = ParameterArena.normBlock
       let blocks = share.lowerBound / block..<(share.upperBound + block - 1) / block
       sums.replaceSubrange(blocks, with: arena.squareSums(ofBlocks: blocks))
@@ -367,17 +367,17 @@ public final class DataParallel {
   public func gatherGradients() {
     guard let exchange, let gradients = memory.gradients else { return }
     exchange.sumShares()
-    communicator.nodeBarrier()
-    let own = gradients.segments[placement.localRank].baseAddress!
+    communicator.node.barrier()
+    let own = gradients.segments[topology.localRank].baseAddress!
     for (localRank, segment) in gradients.segments.enumerated()
-    where localRank != placement.localRank {
+    where localRank != topology.localRank {
       for share in exchange.shares(ofLocalRank: localRank) {
         let offset = share.lowerBound * MemoryLayout<Float>.stride
         (own + offset).copyMemory(
           from: segment.baseAddress! + offset, byteCount: share.count * MemoryLayout<Float>.stride)
       }
     }
-    communicator.nodeBarrier()
+    communicator.node.barrier()
   }
 
   // MARK: - Parameters
@@ -387,17 +387,17 @@ public final class DataParallel {
   ///
   /// Collective: all ranks call it. `body` must do the same on every machine.
   public func changeParameters(_ body: () throws -> Void) rethrows {
-    communicator.nodeBarrier()
-    if placement.localRank == 0 { try withoutGrad { try body() } }
+    communicator.node.barrier()
+    if topology.localRank == 0 { try withoutGrad { try body() } }
     arena.markValuesChanged()
-    communicator.nodeBarrier()
+    communicator.node.barrier()
   }
 
   /// Gives all ranks what rank zero has: parameters, the optimizer's memory, and the model's buffers.
   ///
   /// Collective: all ranks call it.
   public func shareRootState() {
-    communicator.nodeBarrier()
+    communicator.node.barrier()
     broadcastCommon(arena.values)
     for (_, values) in optimizer.stateBuffers { broadcastCommon(values) }
     for (_, values) in buffers {
@@ -405,13 +405,13 @@ public final class DataParallel {
     }
     optimizer.restore(stepCounts: communicator.broadcast(optimizer.stepCounts))
     arena.markValuesChanged()
-    communicator.nodeBarrier()
+    communicator.node.barrier()
   }
 
   /// Sends what the ranks of a machine have in common from rank zero's to all.
   private func broadcastCommon(_ values: UnsafeMutableBufferPointer<Float>) {
-    guard placement.nodeCount > 1 else { return }
-    let isReceiver = placement.localRank == 0
+    guard topology.nodeCount > 1 else { return }
+    let isReceiver = topology.localRank == 0
     let piece = 1 << 20
     let scratch = UnsafeMutableBufferPointer<Float>.allocate(capacity: isReceiver ? 0 : piece)
     defer { scratch.deallocate() }
@@ -457,13 +457,13 @@ extension DataParallel.Options {
     }
   }
 
-  /// Throws when these options do not fit the placement of the ranks on nodes.
-  func check(_ placement: Placement) throws(DataParallelOptionError) {
+  /// Throws when these options do not fit the topology of the run.
+  func check(_ topology: Topology) throws(DataParallelOptionError) {
     guard shards > 0 else { return }
-    guard placement.isEven, placement.localSize & (placement.localSize - 1) == 0 else {
+    guard topology.isEven, topology.localSize & (topology.localSize - 1) == 0 else {
       throw DataParallelOptionError(
         "shards",
-        "is \(shards), which needs the same power of two of ranks on every node; this one has \(placement.localSize), another \(placement.smallestLocalSize)"
+        "is \(shards), which needs the same power of two of ranks on every node; this one has \(topology.localSize), another \(topology.smallestLocalSize)"
       )
     }
   }

@@ -1,5 +1,4 @@
 import CKernels
-import CSharedMemory
 import Collectives
 import Foundation
 import Optimizers
@@ -22,10 +21,10 @@ public enum Overlap: String, Sendable, Codable, CaseIterable {
   /// On one machine there is nothing to wait for: shared memory is summed where it lies. Across
   /// machines a thread that mostly sleeps costs less than the waiting that it saves, also where it
   /// has no core of its own.
-  func resolved(_ placement: Placement, _ communicator: any Communicator) -> Overlap {
-    if placement.nodeCount == 1 { return .sync }
+  func resolved(_ topology: Topology, _ communicator: any Communicator) -> Overlap {
+    if topology.nodeCount == 1 { return .sync }
     switch self {
-    case .auto, .thread: return communicator.canAdvanceOnAnyThread ? .thread : .poll
+    case .auto, .thread: return communicator.acrossNodes.canProgressOnAnyThread ? .thread : .poll
     case .sync, .poll: return self
     }
   }
@@ -63,16 +62,16 @@ final class GradientExchange {
 
   init(
     _ arena: ParameterArena, _ memory: SharedMemory, _ communicator: any Communicator,
-    _ placement: Placement, bucketBytes: Int, overlap: Overlap,
+    _ topology: Topology, bucketBytes: Int, overlap: Overlap,
     complete: @escaping (_ bucket: Range<Int>, _ entries: Range<Int>) -> Void
   ) throws(SharedMemoryError) {
     self.arena = arena
     self.overlap = overlap
     self.complete = complete
     let buckets = GradientExchange.buckets(
-      count: arena.count, bytes: placement.nodeCount == 1 ? 0 : bucketBytes)
+      count: arena.count, bytes: topology.nodeCount == 1 ? 0 : bucketBytes)
     self.buckets = buckets
-    sharingRanks = placement.smallestLocalSize
+    sharingRanks = topology.smallestLocalSize
     let ranges = arena.entries.map(\.range)
     func indices(_ items: [Range<Int>], overlapping range: Range<Int>) -> Range<Int> {
       let first = items.firstIndex { $0.upperBound > range.lowerBound } ?? items.count
@@ -87,12 +86,12 @@ final class GradientExchange {
       })
     engine = Engine(
       gradients: memory.segments.map { $0.baseAddress!.assumingMemoryBound(to: Float.self) },
-      communicator, placement,
-      counters: try communicator.allocateShared(byteCount: 64),
+      communicator, topology,
+      counter: try SharedCounter(communicator.node),
       buckets: buckets,
       shares: buckets.map {
         GradientExchange.share(
-          of: $0, localRank: placement.localRank, among: placement.smallestLocalSize)
+          of: $0, localRank: topology.localRank, among: topology.smallestLocalSize)
       })
     driver = overlap == .thread ? Driver(engine) : nil
     // Small enough for the nearest cache, or large enough to be worth dividing between threads.
@@ -230,7 +229,7 @@ private final class Engine: @unchecked Sendable {
   private let communicator: any Communicator
   private let localRank: Int
   private let nodeCount: Int
-  private let counters: SharedMemory
+  private let counter: SharedCounter
   private let buckets: [Range<Int>]
   let shares: [Range<Int>]
   private var nextToStart = 0
@@ -243,13 +242,13 @@ private final class Engine: @unchecked Sendable {
 
   init(
     gradients: [UnsafeMutablePointer<Float>], _ communicator: any Communicator,
-    _ placement: Placement, counters: SharedMemory, buckets: [Range<Int>], shares: [Range<Int>]
+    _ topology: Topology, counter: SharedCounter, buckets: [Range<Int>], shares: [Range<Int>]
   ) {
     self.gradients = gradients
     self.communicator = communicator
-    self.localRank = placement.localRank
-    nodeCount = placement.nodeCount
-    self.counters = counters
+    self.localRank = topology.localRank
+    nodeCount = topology.nodeCount
+    self.counter = counter
     self.buckets = buckets
     self.shares = shares
     base = -buckets.count
@@ -272,7 +271,7 @@ private final class Engine: @unchecked Sendable {
 
   /// Says that so many buckets of all steps are final on this rank.
   func publish(_ count: Int) {
-    csm_publish(counter(localRank), UInt64(count))
+    counter.set(count)
   }
 
   /// How many buckets of all steps have been summed.
@@ -295,7 +294,7 @@ private final class Engine: @unchecked Sendable {
         sumOnNode(share, into: gradients[localRank] + share.lowerBound)
         let own = UnsafeMutableBufferPointer(
           start: gradients[localRank] + share.lowerBound, count: share.count)
-        underWay.append((nextToStart, communicator.startSumAcrossNodes(own)))
+        underWay.append((nextToStart, communicator.acrossNodes.startAllReduce(own)))
       }
       nextToStart += 1
     }
@@ -314,11 +313,7 @@ private final class Engine: @unchecked Sendable {
   }
 
   private func isPublished(_ bucket: Int) -> Bool {
-    gradients.indices.allSatisfy { csm_published(counter($0)) > UInt64(base + bucket) }
-  }
-
-  private func counter(_ localRank: Int) -> UnsafeMutablePointer<UInt64> {
-    counters.segments[localRank].baseAddress!.assumingMemoryBound(to: UInt64.self)
+    counter.minimum > base + bucket
   }
 }
 

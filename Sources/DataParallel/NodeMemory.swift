@@ -16,7 +16,7 @@ final class NodeMemory: ArenaMemory {
   }
 
   /// The first rank of each machine brings in the values.
-  var takesOverValues: Bool { communicator.localRank == 0 }
+  var takesOverValues: Bool { communicator.node.rank == 0 }
 
   func allocateCommon(byteCount: Int) -> Storage {
     let memory = share(byteCount: takesOverValues ? byteCount : 0)
@@ -25,12 +25,12 @@ final class NodeMemory: ArenaMemory {
 
   func allocateOwn(byteCount: Int) -> Storage {
     gradients = share(byteCount: byteCount)
-    return storage(gradients, segment: communicator.localRank, byteCount)
+    return storage(gradients, segment: communicator.node.rank, byteCount)
   }
 
   private func share(byteCount: Int) -> SharedMemory? {
     do {
-      return try communicator.allocateShared(byteCount: byteCount)
+      return try communicator.node.allocateShared(byteCount: byteCount)
     } catch {
       failure = failure ?? error
       return nil

@@ -75,7 +75,7 @@ extension Trainer {
   ///
   /// Only rank zero reads files. Throws on every rank when it cannot.
   public func restore(from checkpoint: Checkpoint?) throws {
-    try communicator.agreeing {
+    try communicator.collectiveTry {
       if communicator.isRoot { try read(checkpoint!) }
     }
     parallel.shareRootState()

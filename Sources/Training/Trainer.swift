@@ -56,9 +56,9 @@ public final class Trainer {
     self.configuration = configuration
     self.communicator = communicator
     let training = configuration.training
-    try communicator.agreeing { try configuration.check(worldSize: communicator.worldSize) }
+    try communicator.collectiveTry { try configuration.check(worldSize: communicator.worldSize) }
     let data: DataSplits
-    (data, objective) = try communicator.agreeing {
+    (data, objective) = try communicator.collectiveTry {
       let data = try configuration.source.open()
       return (data, try Objective(training.loss, for: data.train.targetKind))
     }
@@ -70,7 +70,7 @@ public final class Trainer {
       standardization: data.standardization, codec: data.codec)
     let (inputShape, outputs) = (signature.inputShape, signature.outputs)
     let isRoot = communicator.isRoot
-    model = try communicator.agreeing {
+    model = try communicator.collectiveTry {
       let model = try makeModel(inputShape, outputs)
       // The other ranks get rank zero's.
       if isRoot, !configuration.model.weights.isEmpty {
@@ -85,7 +85,7 @@ public final class Trainer {
     schedule = configuration.makeSchedule(totalSteps: totalSteps)
     parallel = try DataParallel(
       model, communicator, options: configuration.parallelOptions,
-      facts: configuration.comparableValues.merging([
+      invariants: configuration.comparableValues.merging([
         "training data": String(trainingData.fingerprint, radix: 16),
         "test data": String(testData.fingerprint, radix: 16),
       ]) { $1 },
@@ -101,7 +101,7 @@ public final class Trainer {
   public func describe() -> RunDescription {
     let tokens = [trainingData, testData].map { ($0 as? TokenDataset)?.tokenCount }
     return RunDescription(
-      worldSize: communicator.worldSize, nodeCount: parallel.placement.nodeCount,
+      worldSize: communicator.worldSize, nodeCount: parallel.topology.nodeCount,
       threads: Threads.count, shards: parallel.options.shards, overlap: parallel.overlap,
       parameterCount: model.parameterCount, countsTokens: tokens[0] != nil,
       trainingSamples: tokens[0] ?? trainingData.count,
@@ -142,7 +142,7 @@ public final class Trainer {
     guard step < lastStep else { return step < totalSteps ? .reachedMaximumSteps : .finished }
 
     let loader = DataLoader(
-      trainingData, sampler: sampler, rank: parallel.placement.position,
+      trainingData, sampler: sampler, rank: parallel.topology.position,
       worldSize: communicator.worldSize, startingAt: step)
     defer { loader.cancel() }
     var epochClock = Stopwatch()

@@ -45,7 +45,7 @@ struct MPICommunicatorTests {
   /// The communicator, once all ranks have come to the same test.
   private func communicator(_ test: String) throws -> MPICommunicator {
     let communicator = try Self.shared.get()
-    try AgreementCheck.run(["test": test], on: communicator)
+    try communicator.checkInvariants(["test": test])
     return communicator
   }
 
@@ -60,7 +60,7 @@ struct MPICommunicatorTests {
     let communicator = try communicator("world")
     #expect(communicator.worldSize == launcher.worldSize)
     #expect(communicator.rank == launcher.rank)
-    #expect(communicator.localRank == launcher.localRank)
+    #expect(communicator.node.rank == launcher.localRank)
     try launcher.check(
       worldSize: communicator.worldSize, library: MPICommunicator.libraryVersion)
   }

@@ -26,7 +26,7 @@ struct ConfigCommand: ParsableCommand {
 
     func run() {
       withSession { communicator in
-        let configuration = try communicator.agreeing {
+        let configuration = try communicator.collectiveTry {
           try ConfigurationFile.configuration(path: config, overrides: overrides)
         }
         guard communicator.isRoot else { return .success }
@@ -59,7 +59,7 @@ struct ConfigCommand: ParsableCommand {
 
     func run() {
       withSession { communicator in
-        let configuration = try communicator.agreeing {
+        let configuration = try communicator.collectiveTry {
           try ConfigurationFile.configuration(path: config, overrides: overrides)
         }
         let trainer = try Trainer(configuration, communicator)

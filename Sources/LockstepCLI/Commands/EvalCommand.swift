@@ -33,15 +33,15 @@ struct EvalCommand: ParsableCommand {
   }
 
   private func evaluate(_ communicator: any Communicator) throws -> ExitStatus {
-    let checkpoint = try communicator.agreeing {
+    let checkpoint = try communicator.collectiveTry {
       try Run.findCheckpoint(at: runOrCheckpoint)
     }
-    let configuration = try communicator.agreeing {
+    let configuration = try communicator.collectiveTry {
       try checkpoint.configuration().applying(overrides)
     }
     Threads.count = communicator.threadsPerRank()
     let trainer = try Trainer(configuration, communicator)
-    try communicator.agreeing {
+    try communicator.collectiveTry {
       try loadWeights(
         of: trainer.model,
         from: weights.map { try SafetensorsFile(path: $0) } ?? checkpoint.weights())

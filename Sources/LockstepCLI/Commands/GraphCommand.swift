@@ -27,12 +27,12 @@ struct GraphCommand: ParsableCommand {
 
   func run() {
     withSession { communicator in
-      let configuration = try communicator.agreeing {
+      let configuration = try communicator.collectiveTry {
         try ConfigurationFile.configuration(path: config, overrides: overrides)
       }
       Threads.count = communicator.threadsPerRank()
       let trainer = try Trainer(configuration, communicator)
-      try communicator.agreeing {
+      try communicator.collectiveTry {
         let graph = try trainer.graphDescription()
         guard communicator.isRoot else { return }
         if let output {
