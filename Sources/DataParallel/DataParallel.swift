@@ -322,22 +322,25 @@ public final class DataParallel {
       return
     }
     var exposed = 0.0
-    optimizer.step(learningRate: learningRate) { update in
-      guard maximum > 0 else {
-        return exchange.forEachShare { share, sums in
-          if topology.nodeCount > 1 { exposed += clock.lap() }
-          update(share, sums)
-          if topology.nodeCount > 1 { times.update += clock.lap() }
-        }
-      }
+    optimizer.beginStep()
+    if maximum > 0 {
       exchange.sumShares()
       if topology.nodeCount > 1 { exposed += clock.lap() }
       let norm = gradientNorm(exchange.shares)
       for share in exchange.shares {
         arena.scaleGradients(toNorm: maximum, from: norm, in: share)
-        update(share, UnsafePointer(arena.gradients.baseAddress! + share.lowerBound))
+        optimizer.update(
+          share, gradients: arena.gradients.baseAddress! + share.lowerBound,
+          learningRate: learningRate)
+      }
+    } else {
+      exchange.forEachShare { share, sums in
+        if topology.nodeCount > 1 { exposed += clock.lap() }
+        optimizer.update(share, gradients: sums, learningRate: learningRate)
+        if topology.nodeCount > 1 { times.update += clock.lap() }
       }
     }
+    optimizer.endStep()
     times.exposedCommunication += exposed
     times.hiddenCommunication += max(0, exchange.secondsUnderWay - exposed)
     // Nobody reads parameters that another rank is still writing.
@@ -403,7 +406,7 @@ public final class DataParallel {
     for (_, values) in buffers {
       communicator.broadcast(UnsafeMutableRawBufferPointer(values), root: 0)
     }
-    optimizer.restore(stepCounts: communicator.broadcast(optimizer.stepCounts))
+    optimizer.restore(stateCounters: communicator.broadcast(optimizer.stateCounters))
     arena.markValuesChanged()
     communicator.node.barrier()
   }

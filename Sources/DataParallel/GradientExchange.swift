@@ -169,7 +169,7 @@ final class GradientExchange {
   /// Calls `body` with this rank's shares and the sums of their gradients over all ranks.
   ///
   /// All ranks have marked all gradients as final, and know it.
-  func forEachShare(_ body: ParameterUpdate) {
+  func forEachShare(_ body: (_ share: Range<Int>, _ sums: UnsafePointer<Float>) -> Void) {
     for (index, share) in engine.shares.enumerated() {
       if engine.sumsAreLocal {
         // A piece goes through the cache once: summed into memory that stays there, and used.

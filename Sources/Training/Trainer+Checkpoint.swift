@@ -83,7 +83,7 @@ extension Trainer {
     state.epochMetrics.sampleCount = communicator.broadcast(state.epochMetrics.sampleCount)
     state.epochMetrics.lossSum = communicator.broadcast(state.epochMetrics.lossSum)
     state.epochMetrics.correctCount = communicator.broadcast(state.epochMetrics.correctCount)
-    state.stepCounts = parallel.optimizer.stepCounts
+    state.stepCounts = parallel.optimizer.stateCounters
   }
 
   private func read(_ checkpoint: Checkpoint) throws {
@@ -107,6 +107,6 @@ extension Trainer {
       }
     }
     state = restored
-    parallel.optimizer.restore(stepCounts: restored.stepCounts)
+    parallel.optimizer.restore(stateCounters: restored.stepCounts)
   }
 }

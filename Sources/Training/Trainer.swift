@@ -206,7 +206,7 @@ public final class Trainer {
         step: step + 1, epoch: batch.epoch + 1, loss: error.loss, learningRate: learningRate)
     }
     state.step += 1
-    state.stepCounts = parallel.optimizer.stepCounts
+    state.stepCounts = parallel.optimizer.stateCounters
     // The loss of a text is that of its tokens.
     let count = Double(batch.targetKind.lossCount)
     let metrics = Metrics(

@@ -154,7 +154,7 @@ import Testing
     let second = Linear(weight: first.weight.copy().detached())
     let after = SGD(ParameterArena(second), options)
     _ = after.velocity.update(fromContentsOf: before.velocity)
-    after.restore(hasVelocity: before.hasVelocity)
+    after.restore(stateCounters: before.stateCounters)
     run(3..<5, second, after)
     #expect(second.weight.doubles() == straight.weight.doubles())
   }
