@@ -102,7 +102,7 @@ public final class Trainer {
     let tokens = [trainingData, testData].map { ($0 as? TokenDataset)?.tokenCount }
     return RunDescription(
       worldSize: communicator.worldSize, nodeCount: parallel.topology.nodeCount,
-      threads: Threads.count, shards: parallel.options.shards, overlap: parallel.overlap,
+      threads: Threads.count, shards: parallel.options.fixedSlices ?? 0, overlap: parallel.overlap,
       parameterCount: model.parameterCount, countsTokens: tokens[0] != nil,
       trainingSamples: tokens[0] ?? trainingData.count,
       testSamples: tokens[1] ?? testData.count, globalBatch: configuration.training.globalBatch,
@@ -195,11 +195,13 @@ public final class Trainer {
     do {
       result = try parallel.step(
         samples: batch.globalPositions, epoch: batch.epoch, learningRate: learningRate,
-        wantsToStop: isStopRequested
+        wantsToStop: isStopRequested, summing: ["correct"]
       ) { positions in
         let start = batch.positions.lowerBound
         let samples = positions.lowerBound - start..<positions.upperBound - start
-        return objective.evaluate(model(batch.inputs(samples)), batch.targets(samples))
+        let (loss, correct) = objective.evaluate(
+          model(batch.inputs(samples)), batch.targets(samples))
+        return (loss, ["correct": Double(correct)])
       }
     } catch let error as NonFiniteStep {
       throw NonFiniteLoss(
@@ -211,7 +213,7 @@ public final class Trainer {
     let count = Double(batch.targetKind.lossCount)
     let metrics = Metrics(
       sampleCount: result.sampleCount * count, lossSum: result.lossSum * count,
-      correctCount: result.correctCount)
+      correctCount: result.sums["correct"]!)
     return (metrics, learningRate, result.stops)
   }
 

@@ -47,7 +47,7 @@ extension TrainingConfiguration {
   /// How ranks work together.
   var parallelOptions: DataParallel.Options {
     var options = DataParallel.Options()
-    options.shards = distributed.shards
+    options.fixedSlices = distributed.shards > 0 ? distributed.shards : nil
     options.microBatches = training.microBatches
     options.bucketBytes = Int(distributed.bucketMegabytes * Double(1 << 20))
     options.overlap = distributed.overlap

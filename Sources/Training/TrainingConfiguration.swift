@@ -284,7 +284,8 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
     do {
       try parallelOptions.check(worldSize: worldSize)
     } catch {
-      throw ConfigurationError("'distributed.\(error.option)' \(error.problem)")
+      let key = error.option == "fixedSlices" ? "shards" : error.option
+      throw ConfigurationError("'distributed.\(key)' \(error.problem)")
     }
   }
 

@@ -66,7 +66,7 @@ struct BenchStep: ParsableCommand {
     withSession { communicator in
       Threads.count = threads
       var options = DataParallel.Options()
-      options.shards = shards
+      options.fixedSlices = shards > 0 ? shards : nil
       options.overlap = overlap
       options.bucketBytes = Int(bucketMegabytes * Double(1 << 20))
       let workload = Workload.all.first { $0.name == self.workload }!
