@@ -1,65 +1,6 @@
 public import Base
 public import Collectives
 
-extension DataParallel.Options {
-  /// Throws if these options do not fit each other or the number of ranks.
-  package func check(worldSize: Int) throws(DataParallelOptionError) {
-    guard let fixedSlices else { return }
-    guard fixedSlices > 0, fixedSlices & (fixedSlices - 1) == 0 else {
-      throw DataParallelOptionError("fixedSlices", "is \(fixedSlices), which is not a power of two")
-    }
-    guard worldSize & (worldSize - 1) == 0, worldSize <= fixedSlices else {
-      throw DataParallelOptionError(
-        "fixedSlices",
-        "is \(fixedSlices), which \(worldSize) ranks cannot share evenly; start 1, 2, 4, ... or \(fixedSlices) ranks"
-      )
-    }
-    guard !synchronizesBatchNorm else {
-      throw DataParallelOptionError(
-        "fixedSlices",
-        "is \(fixedSlices), which computes batch statistics over each slice; synchronized batch normalization computes them over the whole batch. Choose one"
-      )
-    }
-  }
-
-  /// Throws if these options do not fit the nodes of the run, or the all-reduce between them.
-  func check(
-    _ topology: Topology, _ algorithm: InterNodeAllReduce
-  ) throws(DataParallelOptionError) {
-    guard let fixedSlices else { return }
-    guard topology.isEven, topology.localSize & (topology.localSize - 1) == 0 else {
-      throw DataParallelOptionError(
-        "fixedSlices",
-        "is \(fixedSlices), which needs the same power of two of ranks on every node; this one has \(topology.localSize), another \(topology.smallestLocalSize)"
-      )
-    }
-    guard topology.nodeCount == 1 || algorithm.addsPairwise else {
-      throw DataParallelOptionError(
-        "fixedSlices",
-        "is \(fixedSlices), which needs an inter-node all-reduce that adds nodes pairwise; '\(algorithm.name)' does not"
-      )
-    }
-  }
-}
-
-/// An option of `DataParallel` that does not fit the run.
-public struct DataParallelOptionError: ExitStatusProviding, Equatable, CustomStringConvertible {
-  /// The name of the option in `DataParallel.Options`.
-  public let option: String
-  /// Its value, what is wrong with it, and the remedy.
-  public let problem: String
-
-  init(_ option: String, _ problem: String) {
-    (self.option, self.problem) = (option, problem)
-  }
-
-  /// The option and the problem.
-  public var description: String { "'\(option)' \(problem)" }
-
-  /// The exit code 78.
-  public var exitStatus: ExitStatus { .configuration }
-}
-
 /// Ranks that were about to make different updates; none was made.
 public struct StepsDiffer: AgreedError, ExitStatusProviding, CustomStringConvertible {
   /// The step, counted from 1, on the rank that reports it.

@@ -29,34 +29,6 @@ public import TensorCore
 /// - A *bucket* is consecutive elements of the gradients that are all-reduced together.
 /// - A *chunk* is the part of a bucket that one rank of a node sums and updates.
 public final class DataParallel {
-  /// The settings; the defaults suit most runs.
-  public struct Options: Sendable, Equatable {
-    /// The number of slices of every global batch, whose gradients are added up in a fixed order, so
-    /// that the weights get the same bits on any number of ranks.
-    ///
-    /// A power of two, as is then the number of ranks, which divides it. With nil there is one slice
-    /// for each rank, and runs on different numbers of ranks agree to rounding.
-    public var fixedSlices: Int?
-    /// The micro-batches in which a slice is computed, one after the other, to save memory.
-    public var microBatches = 1
-    /// The bytes of gradients in a bucket; 0 makes one bucket of all gradients. Only several nodes
-    /// have buckets.
-    public var bucketBytes = 1 << 19
-    /// How inter-node all-reduces make progress during the backward pass.
-    public var overlap = Overlap.auto
-    /// The largest norm of the gradient, which is scaled down to it; 0 is no limit.
-    public var gradientClipNorm = 0.0
-    /// Whether batch normalization computes its statistics over the samples of all ranks.
-    public var synchronizesBatchNorm = false
-    /// The steps between two audits, which compare the weights of all ranks; 0 is never.
-    public var auditEverySteps = 100
-    /// The random seed of dropout.
-    public var seed: UInt64 = 0
-
-    /// Creates the defaults.
-    public init() {}
-  }
-
   /// What a step has computed, the same on all ranks.
   public struct Result: Sendable, Equatable {
     /// The samples of the global batch that were computed.
