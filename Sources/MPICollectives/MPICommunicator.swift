@@ -37,28 +37,27 @@ public final class MPICommunicator: Communicator {
   }
 
   /// Initializes MPI; calls with more than `largestCount` elements are split.
-  package init(largestCount: Int) throws(LaunchError) {
-    var isInitialized: Int32 = 0
-    MPI_Initialized(&isInitialized)
-    precondition(isInitialized == 0, "MPICommunicator: MPI is initialized once in a process")
+  package convenience init(largestCount: Int) throws(LaunchError) {
+    try MPICommunicator.initializeMPI()
+    try self.init(largestCount: largestCount, ranksPerNode: nil)
+  }
 
-    // The progress thread calls MPI while this thread computes or reduces the step header.
-    var provided: Int32 = 0
-    let status = MPI_Init_thread(nil, nil, Int32(MPI_THREAD_MULTIPLE), &provided)
-    guard status == MPI_SUCCESS, Int(provided) >= Int(MPI_THREAD_SERIALIZED) else {
-      throw LaunchError(
-        description:
-          "MPI (\(Self.libraryVersion)) does not support calls from more than one thread "
-          + "(MPI_THREAD_SERIALIZED); use a build of Open MPI with thread support")
-    }
+  /// The same ranks as if they ran on several nodes, `ranksPerNode` consecutive ones on each.
+  ///
+  /// Collective: all ranks call it. For tests of what happens between nodes.
+  package func emulatingNodes(ranksPerNode: Int) throws(LaunchError) -> MPICommunicator {
+    try MPICommunicator(largestCount: largestCount, ranksPerNode: ranksPerNode)
+  }
+
+  private init(largestCount: Int, ranksPerNode: Int?) throws(LaunchError) {
     let world: MPI_Comm = cmpi_comm_world()
-    MPI_Comm_set_errhandler(world, cmpi_errors_return())
-    finalizeMPIAtExit()
-
     floats = MPIGroup(duplicating: world)
-    control = MPIGroup(duplicating: world)
+    let control = MPIGroup(duplicating: world)
+    self.control = control
     (rank, worldSize) = (control.rank, control.size)
-    let nodeGroup = MPIGroup(sharingMemoryIn: world, rank: rank)
+    let nodeGroup =
+      ranksPerNode.map { MPIGroup(splitting: world, color: control.rank / $0, key: control.rank) }
+      ?? MPIGroup(sharingMemoryIn: world, rank: control.rank)
     var leader = [rank]
     nodeGroup.broadcast(&leader)
     topology = Topology(
@@ -73,6 +72,24 @@ public final class MPICommunicator: Communicator {
     floatOperations = .floats()
     doubleOperations = .doubles()
     self.largestCount = largestCount
+  }
+
+  private static func initializeMPI() throws(LaunchError) {
+    var isInitialized: Int32 = 0
+    MPI_Initialized(&isInitialized)
+    precondition(isInitialized == 0, "MPICommunicator: MPI is initialized once in a process")
+
+    // The progress thread calls MPI while this thread computes or reduces the step header.
+    var provided: Int32 = 0
+    let status = MPI_Init_thread(nil, nil, Int32(MPI_THREAD_MULTIPLE), &provided)
+    guard status == MPI_SUCCESS, Int(provided) >= Int(MPI_THREAD_SERIALIZED) else {
+      throw LaunchError(
+        description:
+          "MPI (\(libraryVersion)) does not support calls from more than one thread "
+          + "(MPI_THREAD_SERIALIZED); use a build of Open MPI with thread support")
+    }
+    MPI_Comm_set_errhandler(cmpi_comm_world(), cmpi_errors_return())
+    finalizeMPIAtExit()
   }
 
   /// Replaces each element by its reduction over the ranks.

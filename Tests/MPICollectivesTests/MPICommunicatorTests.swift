@@ -54,6 +54,20 @@ struct MPICommunicatorTests {
     #expect(check.failures(try communicator(check.description)) == [])
   }
 
+  /// The communicators of emulated nodes, by ranks per node; created by all ranks at the same place.
+  nonisolated(unsafe) private static var emulated: [Int: MPICommunicator] = [:]
+
+  @Test(
+    "MPI keeps every promise on emulated nodes", arguments: CollectiveSelfTest.all, [1, 2])
+  func promisesOnNodes(check: CollectiveSelfTest.Check, ranksPerNode: Int) throws {
+    let real = try communicator("\(check.description) \(ranksPerNode)")
+    let communicator =
+      try Self.emulated[ranksPerNode] ?? real.emulatingNodes(ranksPerNode: ranksPerNode)
+    Self.emulated[ranksPerNode] = communicator
+    #expect(communicator.node.size <= ranksPerNode)
+    #expect(check.failures(communicator) == [])
+  }
+
   @Test("The world is the one that the launcher promised")
   func promisedWorld() throws {
     let launcher = try #require(LauncherEnvironment())
