@@ -49,7 +49,7 @@ final class MPIAcrossNodes: InterNodeCommunicator {
   }
 }
 
-/// A message in one or more requests, each with at most so many bytes as MPI can count.
+/// A message in one or more requests, each with no more bytes than MPI can count.
 private final class MPIMessage: PendingMessage {
   private var requests: [MPI_Request?]
 

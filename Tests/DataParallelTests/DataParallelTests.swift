@@ -160,7 +160,7 @@ import Testing
     #expect(error?.exitStatus == .replicasDiverged)
   }
 
-  @Test("parameters change in one place for all ranks of a machine")
+  @Test("parameters change in one place for all ranks of a node")
   func changes() throws {
     let weights = try withRanks(4, ranksPerNode: 2) { communicator in
       let model = withRandomSource(seed: 1) { Linear(1, 1) }

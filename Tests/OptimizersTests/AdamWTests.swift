@@ -73,7 +73,7 @@ import Testing
     #expect(arena.values.allSatisfy { $0.isFinite })
   }
 
-  @Test("restored moments go on where they were")
+  @Test("training continues from restored moments")
   func restore() {
     func run(_ steps: Range<Int>, _ layer: Linear, _ optimizer: AdamW) {
       for step in steps {

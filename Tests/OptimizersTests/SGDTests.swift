@@ -135,7 +135,7 @@ import Testing
     }
   }
 
-  @Test("a restored velocity goes on where it was")
+  @Test("training continues from a restored velocity")
   func restore() {
     let values = Tensor([[1, -2]] as [[Float]])
     func run(_ steps: Range<Int>, _ layer: Linear, _ optimizer: SGD) {
