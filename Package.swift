@@ -32,13 +32,13 @@ let package = Package(
     .target(
       name: "Optimizers", dependencies: ["NeuralNetworks", "TensorCore", "Settings", "CKernels"]),
     .target(name: "DataLoading", dependencies: ["Settings", "Base", "CDigits", "CZlib"]),
-    .target(name: "Collectives", dependencies: ["Base", "CSharedMemory"]),
+    .target(name: "Collectives", dependencies: ["Base"]),
     .target(name: "MPICollectives", dependencies: ["Collectives", "COpenMPI", "CSharedMemory"]),
     .target(
       name: "DataParallel",
       dependencies: [
         "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading", "Collectives", "Settings",
-        "Base", "CKernels", "CSharedMemory",
+        "Base", "CKernels",
       ]),
     .target(
       name: "Checkpointing", dependencies: ["NeuralNetworks", "TensorCore", "Base", "CZlib"]),

@@ -1,25 +1,24 @@
-// What a sweep over numbers of ranks found: as a table, CSV, JSON and a picture.
 import Base
 package import Checkpointing
 import Foundation
 
-/// Measurements of one workload's step on different numbers of ranks.
+/// Measurements of one workload's step on different numbers of ranks, as a table, CSV, JSON and SVG.
 ///
 /// The speed-up is samples per second over those of the first measurement, and the efficiency is
 /// the speed-up over the ratio of ranks: 1 is perfect scaling.
 package struct ScalingReport {
-  /// What `lockstep bench step --json` prints.
+  /// One line of `lockstep bench step --json`.
   package struct Measurement {
-    /// The whole object.
+    /// The JSON object.
     fileprivate let record: JSONValue
-    /// The ranks that computed.
+    /// The number of ranks.
     package let ranks: Int
     fileprivate let samplesPerSecond: Double
     fileprivate let slowestRank: Int
-    /// Milliseconds of a step: all, computing, communication waited for and not, waiting for ranks.
+    /// Milliseconds of a step: total, compute, exposed and hidden communication, waiting.
     fileprivate let times: [Double]
 
-    /// Finds the object in what the command and its launcher printed; nil when it is not there.
+    /// Finds the JSON object in the output of the command and its launcher; nil if there is none.
     package init?(output: String) {
       let objects = output.split(separator: "\n").compactMap { try? JSONValue(parsing: String($0)) }
       guard let record = objects.last(where: { $0["peer"]?.stringValue == "lockstep" }),
@@ -40,13 +39,14 @@ package struct ScalingReport {
     }
   }
 
-  /// What was measured, for the picture.
+  /// The title of the picture.
   package let title: String
-  /// What it was measured with, for the JSON.
+  /// The machine and program, for the JSON.
   package let machine: [JSONValue.Member]
   /// The measurements, fewest ranks first.
   package var measurements: [Measurement] = []
 
+  /// Creates a report without measurements.
   package init(title: String, machine: [JSONValue.Member]) {
     self.title = title
     self.machine = machine
@@ -128,7 +128,7 @@ package struct ScalingReport {
     let points = measurements.map { (x: x(Double($0.ranks)), y: y($0.samplesPerSecond)) }
     let line = points.map { "\(text($0.x)),\(text($0.y))" }
     let dots = points.map { "<circle cx=\"\(text($0.x))\" cy=\"\(text($0.y))\" r=\"3\"/>" }
-    // From the right, numbers that the one before leaves room for.
+    // From right to left; a number that would overlap the one before is left out.
     var labels = ""
     var room = Double.infinity
     for measurement in measurements.reversed() where x(Double(measurement.ranks)) < room {

@@ -4,17 +4,17 @@ public import NeuralNetworks
 import Optimizers
 package import TensorCore
 
-/// A reference training step on random data in memory, for measuring: the same shapes, loss and
+/// A reference training step on random data in memory, to be timed: the same shapes, loss and
 /// optimizer as the scripts for PyTorch and JAX in `Benchmarks/`.
 public struct Workload: Sendable {
-  /// What it is called on the command line.
+  /// The name on the command line.
   public let name: String
   let problem: Problem
   package let learningRate: Double
   package let momentum: Double
   package let makeModel: @Sendable () -> any Layer
 
-  /// Samples of a step and rank.
+  /// The samples of a step on one rank.
   public var batch: Int { problem.batch }
 
   /// All workloads; the table `W` of `Benchmarks/torch_bench.py` has the same.
@@ -57,20 +57,20 @@ public struct Workload: Sendable {
     self.makeModel = makeModel
   }
 
-  /// Random inputs and targets.
+  /// Makes random inputs and targets.
   package func makeData() -> (inputs: Tensor, targets: Tensor) {
     var random = RandomSource(seed: 1)
     return problem.makeData(&random)
   }
 }
 
-/// What a workload learns: inputs of a shape, targets to be guessed, and a loss.
+/// The data and loss of a workload.
 struct Problem: Sendable {
   let batch: Int
   let makeData: @Sendable (inout RandomSource) -> (inputs: Tensor, targets: Tensor)
   let loss: @Sendable (Tensor, Tensor) -> Tensor
 
-  /// Normal numbers, and 0 or 1 for each sample.
+  /// Normally distributed inputs of a shape, and targets of 0 or 1.
   static func coins(
     _ shape: Shape, loss: @escaping @Sendable (Tensor, Tensor) -> Tensor
   ) -> Problem {
@@ -82,7 +82,7 @@ struct Problem: Sendable {
       }, loss: loss)
   }
 
-  /// Normal numbers, and a class for each sample.
+  /// Normally distributed inputs of a shape, and a class for each sample.
   static func labels(_ shape: Shape, classes: Int) -> Problem {
     Problem(
       batch: shape[0],
@@ -92,7 +92,7 @@ struct Problem: Sendable {
       }, loss: { crossEntropy($0, $1) })
   }
 
-  /// Tokens `[B, T]`, and a token for each of them, `[B * T]`.
+  /// Tokens of shape `[B, T]` as inputs, and as targets one token for each of them, `[B * T]`.
   static func tokens(_ shape: Shape, vocabulary: Int) -> Problem {
     Problem(
       batch: shape[0],
@@ -109,27 +109,28 @@ struct Problem: Sendable {
   }
 }
 
-/// A workload with its model built and its data made, ready to take steps on all ranks.
+/// A workload with its model and data, ready to take steps on all ranks.
 public final class WorkloadRun {
   /// The model.
   public let model: any Layer
-  /// What takes the steps.
+  /// The data-parallel training of the model.
   public let parallel: DataParallel
   /// The samples of a step over all ranks.
   public let globalBatch: Int
   private let workload: Workload
   private let inputs: Tensor
   private let targets: Tensor
-  /// This rank's part of the global batch, which `inputs` and `targets` hold.
+  /// This rank's slice of the global batch, whose samples `inputs` and `targets` hold.
   private let samples: Range<Int>
 
   /// Builds the model and makes the data.
   ///
   /// - Parameters:
-  ///   - workload: What to run.
+  ///   - workload: The workload.
   ///   - communicator: The ranks.
-  ///   - isStrong: Whether the ranks share one batch of the workload, and do not compute one each.
-  ///   - options: How the ranks work together.
+  ///   - isStrong: Whether the ranks share one batch of the workload (strong scaling), instead of
+  ///     computing one each (weak scaling).
+  ///   - options: The options of data-parallel training.
   public convenience init(
     _ workload: Workload, on communicator: any Communicator = SingleProcess(),
     isStrong: Bool = false, options: DataParallel.Options = DataParallel.Options()
@@ -158,12 +159,11 @@ public final class WorkloadRun {
     targets = rows(of: data.targets, own, batch: batch)
   }
 
-  /// Zeroes the gradients, computes the loss and its gradients, and updates the weights; returns
-  /// the mean loss over all ranks.
+  /// Takes one training step and returns the mean loss over all ranks.
   @discardableResult
   public func step() throws -> Double {
-    try parallel.step(samples: 0..<globalBatch, learningRate: workload.learningRate) { part in
-      let own = part.lowerBound - samples.lowerBound..<part.upperBound - samples.lowerBound
+    try parallel.step(samples: 0..<globalBatch, learningRate: workload.learningRate) { batch in
+      let own = batch.lowerBound - samples.lowerBound..<batch.upperBound - samples.lowerBound
       return workload.problem.loss(
         model(rows(of: inputs, own, batch: samples.count)),
         rows(of: targets, own, batch: samples.count))
@@ -171,7 +171,7 @@ public final class WorkloadRun {
   }
 }
 
-/// The rows of some samples in a tensor that has the same number of rows for each of `batch`.
+/// The rows of some samples in a tensor that has the same number of rows for each sample of a batch.
 private func rows(of tensor: Tensor, _ samples: Range<Int>, batch: Int) -> Tensor {
   if samples == 0..<batch { return tensor }
   let rows = tensor.shape[0] / batch

@@ -10,13 +10,13 @@
 static void *map(int descriptor, size_t size) {
   void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
   if (memory == MAP_FAILED) return NULL;
-  // Taken where the system allows it for shared memory, which few do.
+  // Has an effect where the system allows huge pages for shared memory, which few do.
   if (size >= (size_t)2 << 20) madvise(memory, size, MADV_HUGEPAGE);
   return memory;
 }
 
-// An anonymous file rather than one in /dev/shm: containers give that 64 MB, and what is in it
-// stays behind when processes are killed.
+// An anonymous file rather than one in /dev/shm, which has 64 MB in many containers, and where files
+// of killed processes stay behind.
 void *csm_create(size_t size, int *descriptor) {
   *descriptor = memfd_create("lockstep", MFD_CLOEXEC);
   if (*descriptor < 0) return NULL;
@@ -68,12 +68,4 @@ bool csm_has_passed(const struct csm_barrier *barrier, uint32_t ticket, int spin
     pause_processor();
   } while (spins-- > 0);
   return false;
-}
-
-void csm_publish(uint64_t *counter, uint64_t value) {
-  __atomic_store_n(counter, value, __ATOMIC_RELEASE);
-}
-
-uint64_t csm_published(const uint64_t *counter) {
-  return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
 }

@@ -1,13 +1,15 @@
-/// Memory that the ranks of a machine share.
+import Synchronization
+
+/// Memory that the ranks of a node share: a segment for each rank, which starts as zeros.
 ///
-/// Every rank has brought in a segment, which starts as zeros, and sees those of the others. What
-/// one rank writes another may read once both have been in a collective or in `nodeBarrier()`.
+/// What one rank writes, another may read after both have called a collective or the node's
+/// `barrier()`, or after it has read a `SharedCounter` that the first one has set.
 public final class SharedMemory {
-  /// The segments of the machine's ranks, by local rank.
+  /// The segments of the node's ranks, by local rank.
   public let segments: [UnsafeMutableRawBufferPointer]
   private let release: () -> Void
 
-  /// Takes over segments; `release` is called when they are needed no more.
+  /// Takes over segments; `release` is called when they are no longer needed.
   package init(
     segments: [UnsafeMutableRawBufferPointer], release: @escaping () -> Void
   ) {
@@ -28,7 +30,7 @@ public final class SharedMemory {
   deinit { release() }
 }
 
-/// A failure to share memory between the ranks of a machine.
+/// A failure to share memory between the ranks of a node.
 public struct SharedMemoryError: Error, Equatable, CustomStringConvertible {
   /// What went wrong and what helps.
   public let description: String
@@ -36,7 +38,36 @@ public struct SharedMemoryError: Error, Equatable, CustomStringConvertible {
   /// Creates an error from the failed call's reason.
   package init(byteCount: Int, reason: String) {
     description =
-      "\(byteCount) bytes of memory could not be shared between the ranks of machine \(hostName()): "
+      "\(byteCount) bytes of memory could not be shared between the ranks of node \(hostName()): "
       + "\(reason); give the job more memory, and run its ranks as one user in one container"
+  }
+}
+
+/// A counter for each rank of a node, in shared memory: a rank sets its own, and all ranks read it.
+///
+/// A rank that reads a value can also read everything that was written before the value was set.
+package struct SharedCounter {
+  private let memory: SharedMemory
+  private let rank: Int
+
+  /// Allocates the counters, which start at zero.
+  ///
+  /// Collective over the ranks of the node.
+  package init(_ node: any NodeCommunicator) throws(SharedMemoryError) {
+    // A cache line for each rank, so that the counter of one does not slow down the others.
+    memory = try node.allocateShared(byteCount: 64)
+    rank = node.rank
+  }
+
+  /// Sets this rank's counter.
+  package func set(_ value: Int) { counter(rank).pointee.store(value, ordering: .releasing) }
+
+  /// The smallest counter of the node's ranks.
+  package var minimum: Int {
+    memory.segments.indices.map { counter($0).pointee.load(ordering: .acquiring) }.min()!
+  }
+
+  private func counter(_ rank: Int) -> UnsafeMutablePointer<Atomic<Int>> {
+    memory.segments[rank].baseAddress!.assumingMemoryBound(to: Atomic<Int>.self)
   }
 }

@@ -41,9 +41,9 @@ extension TrainingTask {
     _ configuration: TrainingConfiguration, _ communicator: any Communicator,
     makeModel: (ModelSignature) throws -> any Layer
   ) throws {
-    try communicator.agreeing { try configuration.check(worldSize: communicator.worldSize) }
-    let data = try communicator.agreeing { try configuration.openData() }
-    let task = try communicator.agreeing {
+    try communicator.collectiveTry { try configuration.check(worldSize: communicator.worldSize) }
+    let data = try communicator.collectiveTry { try configuration.openData() }
+    let task = try communicator.collectiveTry {
       do {
         return try TrainingTask(
           data: data, objective: configuration.group(ObjectiveChoice.self).loss,
@@ -52,8 +52,8 @@ extension TrainingTask {
         throw ConfigurationError(error, of: ObjectiveChoice.self)
       }
     }
-    try AgreementCheck.run(
-      configuration.invariants.merging(task.invariants) { $1 }, on: communicator)
+    try communicator.checkInvariants(
+      configuration.invariants.merging(task.invariants) { $1 })
     self = task
   }
 }

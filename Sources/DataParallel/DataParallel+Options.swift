@@ -13,8 +13,8 @@ extension DataParallel {
       "fixed slices of every global batch, a power of two: results have the same bits on 1, 2, 4, ... ranks up to this number; null is none",
       in: 1...4096, unit: "slices", unset: 0, oldNames: ["shards"])
     public var fixedSlices: Int? = nil
-    /// The parts in which a rank computes its slice, to save memory.
-    @Setting("parts in which a rank computes its slice, to save memory", in: 1...)
+    /// The micro-batches in which a slice is computed, one after the other, to save memory.
+    @Setting("micro-batches in which a slice is computed, to save memory", in: 1...)
     public var microBatches = 1
     /// The megabytes of gradient that are all-reduced at a time between nodes; nil all-reduces all
     /// at once.
@@ -78,13 +78,19 @@ extension DataParallel.Options {
     }
   }
 
-  /// Throws when the options do not fit the placement of the ranks on nodes.
-  func check(_ placement: Placement) throws(SettingError) {
+  /// Throws when the options do not fit the nodes of the run, or the all-reduce between them.
+  func check(_ topology: Topology, _ algorithm: InterNodeAllReduce) throws(SettingError) {
     guard let fixedSlices else { return }
-    guard placement.isEven, placement.localSize & (placement.localSize - 1) == 0 else {
+    guard topology.isEven, topology.localSize & (topology.localSize - 1) == 0 else {
       throw SettingError(
         "fixedSlices",
-        "is \(fixedSlices), which needs the same power of two of ranks on every node; this one has \(placement.localSize), another \(placement.smallestLocalSize)"
+        "is \(fixedSlices), which needs the same power of two of ranks on every node; this one has \(topology.localSize), another \(topology.smallestLocalSize)"
+      )
+    }
+    guard topology.nodeCount == 1 || algorithm.addsPairwise else {
+      throw SettingError(
+        "fixedSlices",
+        "is \(fixedSlices), which needs an inter-node all-reduce that adds nodes pairwise; '\(algorithm.name)' does not"
       )
     }
   }

@@ -1,12 +1,12 @@
-public import Base
+import Base
 public import Collectives
 public import DataLoading
 public import NeuralNetworks
 public import Optimizers
 public import TensorCore
 
-/// Trains one model on all ranks of a run: each rank computes on its slice of every global batch,
-/// the gradients are added up over all samples, and all ranks make the same update.
+/// Trains one model on all ranks of a run: each rank computes gradients on its slice of every global
+/// batch, they are all-reduced, and all ranks make the same update.
 ///
 ///     let parallel = try DataParallel(model, ranks) { SGD($0) }
 ///     for batch in 0..<batches {
@@ -18,20 +18,25 @@ public import TensorCore
 ///       if ranks.isRoot { print(result.loss) }
 ///     }
 ///
-/// The gradient is that of the mean loss over the global batch, exactly: ranks may hold different
+/// The gradient is that of the mean loss over the global batch, exactly: ranks may have different
 /// numbers of samples, or none, and a parameter may be used once, often, or only on some ranks.
 ///
-/// The ranks of a machine keep one copy of the parameters, which the optimizer updates in parts, one
-/// for each rank. Other changes to them are made on one rank of each machine, in `changeParameters`.
+/// The ranks of a node have one copy of the parameters, of which the optimizer updates a chunk on each
+/// rank. Other changes to parameters are made on one rank of each node, in `changeParameters`.
+///
+/// Three nouns for parts:
+/// - A *slice* is consecutive samples of a global batch whose gradients are computed together.
+/// - A *bucket* is consecutive elements of the gradients that are all-reduced together.
+/// - A *chunk* is the part of a bucket that one rank of a node sums and updates.
 public final class DataParallel {
-  /// What a step has found, the same on all ranks.
+  /// What a step has computed, the same on all ranks.
   public struct Result: Sendable, Equatable {
     /// The samples of the global batch that were computed.
     public let sampleCount: Double
     /// The sum of their losses.
     public let lossSum: Double
-    /// The sum of what `step` was told to count besides, such as right answers.
-    public let correctCount: Double
+    /// The further sums that `step` was asked for, by name.
+    public let sums: [String: Double]
     /// Whether any rank wants to stop.
     public let stops: Bool
 
@@ -39,119 +44,118 @@ public final class DataParallel {
     public var loss: Double { lossSum / sampleCount }
   }
 
-  /// Where the time of steps has gone, in seconds.
+  /// Where the time of steps goes, in seconds.
   public struct Times: Sendable, Equatable {
     /// Forward and backward passes.
     public var compute = 0.0
     /// Waiting for slower ranks.
     public var waiting = 0.0
-    /// Waiting for sums across machines.
+    /// Waiting for inter-node all-reduces.
     public var exposedCommunication = 0.0
-    /// Sums across machines that went on behind computation.
+    /// Inter-node all-reduces behind computation.
     public var hiddenCommunication = 0.0
-    /// Adding up within the machine, and the optimizer.
+    /// Summing on the node, and the optimizer.
     public var update = 0.0
 
-    /// No time.
+    /// Creates times of zero.
     public init() {}
   }
 
-  /// The choices.
+  /// The settings.
   public let options: Options
   /// The parameters and their gradients.
   public let arena: ParameterArena
-  /// What updates the parameters.
+  /// The optimizer of the parameters.
   public let optimizer: any Optimizer
-  /// How sums across machines get on.
+  /// How inter-node all-reduces make progress in this run; never `auto`.
   public let overlap: Overlap
-  /// Where this rank stands among the machines.
-  public let placement: Placement
+  /// The nodes of the run, and where this rank stands.
+  public let topology: Topology
   /// Where the time of all steps has gone.
-  public private(set) var times = Times()
-  private let communicator: any Communicator
-  /// The running statistics and the like of the model.
-  private let buffers: [(name: String, values: UnsafeMutableBufferPointer<Float>)]
-  private let statistics: RunningStatistics
-  /// The slices into which a batch is cut over all ranks.
-  private let sliceCount: Int
-  private let memory: NodeMemory
-  private var exchange: GradientExchange?
-  private let tree: ShardTree?
-  private var stepsDone = 0
+  public internal(set) var times = Times()
+  /// The number of updates made.
+  var stepCount = 0
+  let communicator: any Communicator
+  let reducer: Reducer
+  let sliceSum: PairwiseSliceSum?
+  /// The buffers of the model, such as running statistics, and their memory.
+  let buffers: [(name: String, values: UnsafeMutableBufferPointer<Float>)]
+  let statistics: RunningStatistics
+  /// The slices of a global batch over all ranks.
+  let sliceCount: Int
 
-  /// Brings the parameters of `model`, which have the same shapes on all ranks, into shared memory,
-  /// with the values of rank zero.
+  /// Moves the parameters of `model`, which have the same shapes on all ranks, into memory that the
+  /// ranks of a node share, with the values of rank zero.
   ///
-  /// Throws on all ranks: `RankDisagreement` when they differ in their model, their program or in
-  /// `facts`, `CollectiveFailure` when the options do not fit the run, and `SharedMemoryError`.
+  /// Collective. Throws on all ranks: `RankDisagreement` if they have different models, programs or
+  /// `invariants`, `CollectiveFailure` if the options do not fit the run, and `SharedMemoryError`.
   ///
   /// - Parameters:
   ///   - model: What is trained.
   ///   - communicator: The ranks.
-  ///   - options: The choices.
-  ///   - facts: What else must be the same on all ranks, by name.
-  ///   - makeOptimizer: Makes the optimizer of the parameters.
+  ///   - options: The settings.
+  ///   - interNodeAllReduce: The algorithm of all-reduces between nodes.
+  ///   - invariants: Further values that must be the same on all ranks, by name.
+  ///   - makeOptimizer: Creates the optimizer of the parameters.
   public init(
     _ model: any Module, _ communicator: any Communicator, options: Options = Options(),
-    facts: [String: String] = [:], makeOptimizer: (ParameterArena) -> any Optimizer
+    interNodeAllReduce: InterNodeAllReduce = .standard, invariants: [String: String] = [:],
+    makeOptimizer: (ParameterArena) -> any Optimizer
   ) throws {
     self.communicator = communicator
     self.options = options
-    try communicator.agreeing { try options.check(worldSize: communicator.worldSize) }
-    try AgreementCheck.run(
-      DataParallel.facts(model, options).merging(facts) { $1 }, on: communicator)
-    let placement = communicator.findPlacement()
-    self.placement = placement
-    sliceCount = max(options.fixedSlices ?? 1, communicator.worldSize)
-    try communicator.agreeing { try options.check(placement) }
-    overlap = options.overlap.resolved(placement, communicator)
+    topology = communicator.topology
+    overlap = options.overlap.resolved(communicator)
+    sliceCount = options.fixedSlices ?? communicator.worldSize
+    try communicator.collectiveTry {
+      try options.check(worldSize: communicator.worldSize)
+      try options.check(communicator.topology, interNodeAllReduce)
+    }
+    try communicator.checkInvariants(
+      DataParallel.invariants(model, options, interNodeAllReduce).merging(invariants) { $1 })
     buffers = model.namedBuffers().map { name, buffer in
       let start = buffer.pointer(Float.self)
       return (name, UnsafeMutableBufferPointer(start: start, count: buffer.count))
     }
     statistics = RunningStatistics(
-      buffers.map(\.values), slices: sliceCount, inOrder: options.fixedSlices != nil)
-    memory = NodeMemory(communicator)
-    arena =
-      communicator.worldSize == 1
-      ? ParameterArena(model.namedParameters())
-      : ParameterArena(model.namedParameters(), memory: memory)
+      buffers.map(\.values), slices: sliceCount, isOrdered: options.fixedSlices != nil)
+    let memory = NodeMemory(communicator)
+    arena = ParameterArena(model.namedParameters(), memory: memory)
     optimizer = makeOptimizer(arena)
-    tree = sliceCount > communicator.worldSize ? ShardTree(arena) : nil
     if let failure = memory.failure { throw failure }
-    if let gradients = memory.gradients {
-      exchange = try GradientExchange(
-        arena, gradients, communicator, placement, bucketBytes: options.bucketBytes,
-        overlap: overlap
-      ) { [arena, tree] bucket, entries in
-        arena.settleGradients(of: entries)
-        tree?.complete(bucket)
-      }
-    }
+    sliceSum = sliceCount > communicator.worldSize ? PairwiseSliceSum(arena) : nil
+    reducer = try Reducer(
+      arena, memory.nodeGradients(of: arena), sliceSum: sliceSum, communicator,
+      bucketBytes: options.bucketBytes, overlap: overlap, algorithm: interNodeAllReduce)
     shareRootState()
   }
 
   /// The values that must be the same on all ranks.
-  private static func facts(_ model: any Module, _ options: Options) -> [String: String] {
+  private static func invariants(
+    _ model: any Module, _ options: Options, _ algorithm: InterNodeAllReduce
+  ) -> [String: String] {
     let shapes = model.namedParameters().map { "\($0.name) \($0.parameter.shape)" }
     return [
       "model": shapes.joined(separator: ", "), "options": "\(options)",
-      "program version": Version.current, "instruction set": Threads.instructionSet,
-      "OpenBLAS kernels": BLAS.coreName,
+      "inter-node all-reduce": algorithm.name, "program version": Version.current,
+      "instruction set": Threads.instructionSet, "OpenBLAS kernels": BLAS.coreName,
     ]
   }
 
-  // MARK: - Steps
-
-  /// Which slice of every global batch this rank computes.
+  /// Which samples of every global batch this rank computes.
   public var partition: BatchPartition {
-    BatchPartition(index: placement.position, of: communicator.worldSize)
+    BatchPartition(index: topology.position, of: communicator.worldSize)
   }
 
-  /// The slice of a global batch that this rank computes; may be empty.
+  /// The samples of a global batch that this rank computes; may be empty.
   public func slice(of samples: Range<Int>) -> Range<Int> { partition.slice(of: samples) }
 
+  // MARK: - Steps
+
   /// Makes one update from a global batch.
+  ///
+  /// Collective. Throws on all ranks, before the update: `NonFiniteStep` if a loss is not finite, and
+  /// `StepsDiffer` if the ranks take different steps; after it, `ReplicasDiverged` if an audit fails.
   ///
   /// - Parameters:
   ///   - samples: The global batch: consecutive numbers that tell its samples apart within the epoch.
@@ -159,285 +163,45 @@ public final class DataParallel {
   ///   - learningRate: The learning rate of this step.
   ///   - wantsToStop: Whether this rank wants all ranks to stop after this step.
   ///   - loss: Computes the mean loss over some of this rank's samples, a single number. Called once
-  ///     or several times for parts of `slice(of: samples)`, in training mode.
+  ///     for each micro-batch of `slice(of: samples)`, in training mode.
   public func step(
     samples: Range<Int>, epoch: Int = 0, learningRate: Double, wantsToStop: Bool = false,
     loss: (Range<Int>) throws -> Tensor
   ) throws -> Result {
     try step(
-      samples: samples, epoch: epoch, learningRate: learningRate, wantsToStop: wantsToStop
-    ) { (try loss($0), correct: 0) }
+      samples: samples, epoch: epoch, learningRate: learningRate, wantsToStop: wantsToStop,
+      summing: []
+    ) { (try loss($0), sums: [:]) }
   }
 
-  /// Makes one update from a global batch, counting right answers.
-  package func step(
-    samples: Range<Int>, epoch: Int, learningRate: Double, wantsToStop: Bool,
-    loss: (Range<Int>) throws -> (loss: Tensor, correct: Int)
+  /// Makes one update from a global batch, and sums up further numbers over all samples, such as the
+  /// count of correct answers.
+  ///
+  ///     let result = try parallel.step(
+  ///       samples: 0..<64, learningRate: 0.1, summing: ["correct"]
+  ///     ) { samples in
+  ///       let (scores, labels) = (model(inputs(samples)), targets(samples))
+  ///       let correct = (scores.argmax(axis: 1) .== labels).sum().item()
+  ///       return (crossEntropy(scores, labels), ["correct": correct])
+  ///     }
+  ///     print(result.sums["correct"]! / result.sampleCount)
+  ///
+  /// - Parameters:
+  ///   - samples: The global batch: consecutive numbers that tell its samples apart within the epoch.
+  ///   - epoch: The epoch, on which dropout depends.
+  ///   - learningRate: The learning rate of this step.
+  ///   - wantsToStop: Whether this rank wants all ranks to stop after this step.
+  ///   - names: The names of the sums, the same on all ranks.
+  ///   - loss: Computes the mean loss over some of this rank's samples, a single number, and their
+  ///     contribution to the sums, where a missing name counts as zero.
+  public func step(
+    samples: Range<Int>, epoch: Int = 0, learningRate: Double, wantsToStop: Bool = false,
+    summing names: [String], loss: (Range<Int>) throws -> (loss: Tensor, sums: [String: Double])
   ) throws -> Result {
     func step() throws -> Result {
-      try makeStep(samples, epoch, learningRate, wantsToStop, loss)
+      try makeStep(samples, epoch, learningRate, wantsToStop, names, loss)
     }
-    // One rank may have all threads of a machine, and several ranks few each.
-    return try options.fixedSlices != nil ? Threads.withWorkCutAlike(step) : step()
+    // One rank may have all threads of a node, and several ranks few each.
+    return try options.fixedSlices == nil ? step() : Threads.withWorkCutAlike(step)
   }
-
-  private func makeStep(
-    _ samples: Range<Int>, _ epoch: Int, _ learningRate: Double, _ wantsToStop: Bool,
-    _ loss: (Range<Int>) throws -> (loss: Tensor, correct: Int)
-  ) throws -> Result {
-    require(!samples.isEmpty, "DataParallel.step: a global batch without samples")
-    var clock = Stopwatch()
-    let slices = ownSlices(of: samples)
-    var header = StepHeader(slices: sliceCount, parameters: arena.entries.count)
-    header.setTask([
-      UInt64(stepsDone), UInt64(bitPattern: Int64(samples.lowerBound)), UInt64(samples.count),
-      UInt64(bitPattern: Int64(epoch)), learningRate.bitPattern,
-    ])
-    var isUsed = Array(repeating: false, count: arena.entries.count)
-    statistics.begin()
-    exchange?.begin()
-    tree?.reset()
-    for (index, slice) in slices.enumerated() {
-      arena.zeroGrad()
-      if index > 0 { statistics.restore() }
-      header.lossSums[slice.number] = try accumulateGradients(
-        slice.samples, of: samples, epoch, isLast: index == slices.count - 1, &header, loss)
-      statistics.record(
-        slice.number, share: Double(slice.samples.count) / Double(samples.count))
-      for (index, entry) in arena.entries.enumerated() where entry.parameter.grad != nil {
-        isUsed[index] = true
-      }
-      if let tree, index < slices.count - 1 {
-        arena.zeroMissingGradients()
-        tree.fold()
-      }
-    }
-    if let exchange {
-      exchange.markAllFinal()
-    } else {
-      arena.settleGradients(of: arena.entries.indices)
-      tree?.complete(0..<arena.count)
-    }
-    header.stopRequests = wantsToStop ? 1 : 0
-    header.nonFiniteRanks = header.lossSum.isFinite ? 0 : 1
-    header.gradientRanks = isUsed.map { $0 ? 1 : 0 }
-    times.compute += clock.lap()
-    header.reduce(communicator)
-    times.waiting += clock.lap()
-    for (entry, ranks) in zip(arena.entries, header.gradientRanks) {
-      if ranks > 0 { entry.showGradient() } else { entry.parameter.grad = nil }
-    }
-    let result = Result(
-      sampleCount: header.sampleCount, lossSum: header.lossSum, correctCount: header.correctCount,
-      stops: header.stopRequests > 0)
-    guard header.nonFiniteRanks == 0, header.isSameTask(on: communicator.worldSize) else {
-      exchange?.discard()
-      if header.nonFiniteRanks == 0 { throw StepsDiffer(step: stepsDone + 1) }
-      throw NonFiniteStep(loss: result.loss)
-    }
-    if !options.synchronizedBatchNorm { statistics.merge(communicator) }
-    update(learningRate: learningRate, &clock)
-    stepsDone += 1
-    if let interval = options.auditEverySteps, stepsDone.isMultiple(of: interval) {
-      try audit()
-    }
-    return result
-  }
-
-  /// This rank's slice or shards of a batch, with their numbers among those of all ranks.
-  private func ownSlices(of samples: Range<Int>) -> [(number: Int, samples: Range<Int>)] {
-    let own = sliceCount / communicator.worldSize
-    return (0..<own).map {
-      let number = placement.position * own + $0
-      return (
-        number, GlobalBatchSampler.slice(of: samples, rank: number, worldSize: sliceCount)
-      )
-    }
-  }
-
-  /// Adds the gradients of a slice, weighted by its share of the global batch, and returns the sum
-  /// of its losses.
-  private func accumulateGradients(
-    _ slice: Range<Int>, of batch: Range<Int>, _ epoch: Int, isLast: Bool,
-    _ header: inout StepHeader, _ loss: (Range<Int>) throws -> (loss: Tensor, correct: Int)
-  ) throws -> Double {
-    let synchronizes = options.synchronizedBatchNorm && communicator.worldSize > 1
-    // Who takes part in the statistics of all ranks does so without samples too.
-    let parts = (0..<options.microBatches).map {
-      GlobalBatchSampler.slice(of: slice, rank: $0, worldSize: options.microBatches)
-    }.filter { synchronizes || !$0.isEmpty }
-    var sum = 0.0
-    for (index, part) in parts.enumerated() {
-      let randomness = SampleRandomness(
-        seed: options.seed, epoch: epoch, firstSample: part.lowerBound)
-      let (loss, correct) = try withTraining(
-        randomness,
-        statisticsSum: synchronizes ? { [communicator] in communicator.allReduce($0, .sum) } : nil
-      ) { try loss(part) }
-      let share = Double(part.count) / Double(batch.count)
-      let isFinal = isLast && index == parts.count - 1
-      loss.backward(
-        gradient: Tensor.full(loss.shape, share, loss.dataType),
-        onFinalGradient: isFinal ? exchange.map { exchange in { exchange.markFinal($0) } } : nil)
-      guard !part.isEmpty else { continue }
-      header.sampleCount += Double(part.count)
-      header.correctCount += Double(correct)
-      sum += loss.item() * Double(part.count)
-    }
-    return sum
-  }
-
-  /// Adds up gradients and updates parameters, this rank its share.
-  private func update(learningRate: Double, _ clock: inout Stopwatch) {
-    let maximum = options.gradientClipNorm ?? 0
-    guard let exchange else {
-      if maximum > 0 { arena.clipGradients(toNorm: maximum) }
-      optimizer.step(learningRate: learningRate)
-      times.update += clock.lap()
-      return
-    }
-    var exposed = 0.0
-    optimizer.step(learningRate: learningRate) { update in
-      guard maximum > 0 else {
-        return exchange.forEachShare { share, sums in
-          if placement.nodeCount > 1 { exposed += clock.lap() }
-          update(share, sums)
-          if placement.nodeCount > 1 { times.update += clock.lap() }
-        }
-      }
-      exchange.sumShares()
-      if placement.nodeCount > 1 { exposed += clock.lap() }
-      let norm = gradientNorm(exchange.shares)
-      for share in exchange.shares {
-        arena.scaleGradients(toNorm: maximum, from: norm, in: share)
-        update(share, UnsafePointer(arena.gradients.baseAddress! + share.lowerBound))
-      }
-    }
-    times.exposedCommunication += exposed
-    times.hiddenCommunication += max(0, exchange.secondsUnderWay - exposed)
-    // Nobody reads parameters that another rank is still writing.
-    communicator.nodeBarrier()
-    times.update += clock.lap()
-  }
-
-  /// The norm of the summed gradients, of which each rank of a machine has its shares.
-  ///
-  /// The squares of a block are added up on one rank, and the blocks in their order on all: the norm
-  /// does not depend on the number of ranks.
-  private func gradientNorm(_ shares: [Range<Int>]) -> Double {
-    var sums = [Double](repeating: 0, count: arena.normBlockCount)
-    // All machines have the same sums.
-    for share in shares where placement.nodeIndex == 0 && !share.isEmpty {
-      let block = ParameterArena.normBlock
-      let blocks = share.lowerBound / block..<(share.upperBound + block - 1) / block
-      sums.replaceSubrange(blocks, with: arena.squareSums(ofBlocks: blocks))
-    }
-    return communicator.allReduce(sums, .sum).reduce(0, +).squareRoot()
-  }
-
-  /// Completes the summed gradients in `grad` of every parameter, of which a step leaves each rank
-  /// its own share.
-  ///
-  /// Collective, after a step: all ranks call it.
-  public func gatherGradients() {
-    guard let exchange, let gradients = memory.gradients else { return }
-    exchange.sumShares()
-    communicator.nodeBarrier()
-    let own = gradients.segments[placement.localRank].baseAddress!
-    for (localRank, segment) in gradients.segments.enumerated()
-    where localRank != placement.localRank {
-      for share in exchange.shares(ofLocalRank: localRank) {
-        let offset = share.lowerBound * MemoryLayout<Float>.stride
-        (own + offset).copyMemory(
-          from: segment.baseAddress! + offset, byteCount: share.count * MemoryLayout<Float>.stride)
-      }
-    }
-    communicator.nodeBarrier()
-  }
-
-  // MARK: - Parameters
-
-  /// Changes parameters otherwise than by a step: `body` runs on one rank of each machine, and all
-  /// ranks see what it did.
-  ///
-  /// Collective: all ranks call it. `body` must do the same on every machine.
-  public func changeParameters(_ body: () throws -> Void) rethrows {
-    communicator.nodeBarrier()
-    if placement.localRank == 0 { try withoutGrad { try body() } }
-    arena.markValuesChanged()
-    communicator.nodeBarrier()
-  }
-
-  /// Gives all ranks what rank zero has: parameters, the optimizer's memory, and the model's buffers.
-  ///
-  /// Collective: all ranks call it.
-  public func shareRootState() {
-    communicator.nodeBarrier()
-    broadcastCommon(arena.values)
-    for (_, values) in optimizer.stateBuffers { broadcastCommon(values) }
-    for (_, values) in buffers {
-      communicator.broadcast(UnsafeMutableRawBufferPointer(values), root: 0)
-    }
-    optimizer.restore(stepCounts: communicator.broadcast(optimizer.stepCounts))
-    arena.markValuesChanged()
-    communicator.nodeBarrier()
-  }
-
-  /// Sends what the ranks of a machine have in common from rank zero's to all.
-  private func broadcastCommon(_ values: UnsafeMutableBufferPointer<Float>) {
-    guard placement.nodeCount > 1 else { return }
-    let isReceiver = placement.localRank == 0
-    let piece = 1 << 20
-    let scratch = UnsafeMutableBufferPointer<Float>.allocate(capacity: isReceiver ? 0 : piece)
-    defer { scratch.deallocate() }
-    for start in stride(from: 0, to: values.count, by: piece) {
-      let count = min(piece, values.count - start)
-      let target =
-        isReceiver ? values.extracting(start..<start + count) : scratch.extracting(..<count)
-      communicator.broadcast(UnsafeMutableRawBufferPointer(target), root: 0)
-    }
-  }
-
-  /// Compares the weights of all machines and the buffers of all ranks.
-  ///
-  /// Collective: all ranks call it. Throws `ReplicasDiverged` on all of them.
-  public func audit() throws {
-    guard communicator.worldSize > 1 else { return }
-    let weights = arena.entries.map {
-      ($0.name, UnsafeBufferPointer(arena.values.extracting($0.range)))
-    }
-    let statistics = buffers.map { ($0.name, UnsafeBufferPointer($0.values)) }
-    try ReplicaAudit.run(weights + statistics, step: stepsDone, communicator)
-  }
-}
-
-/// Ranks that were about to make different updates; none was made.
-public struct StepsDiffer: AgreedError, ExitStatusProviding, CustomStringConvertible {
-  /// The step, counted from 1 on the rank that says so.
-  public let step: Int
-
-  /// What happened and what helps.
-  public var description: String {
-    """
-    at step \(step) the ranks have different numbers of steps behind them, batches, epochs or learning rates; the \
-    update was not made. These must follow from what all ranks know
-    """
-  }
-
-  /// The exit code 82.
-  public var exitStatus: ExitStatus { .replicasDiverged }
-}
-
-/// A loss that is infinite or not a number on some rank; the update was not made.
-public struct NonFiniteStep: AgreedError, ExitStatusProviding, CustomStringConvertible {
-  /// The mean loss of the batch.
-  public let loss: Double
-
-  /// What happened.
-  public var description: String {
-    "the loss became \(loss.isNaN ? .nan : loss); the update was not made"
-  }
-
-  /// The exit code 80.
-  public var exitStatus: ExitStatus { .nonFiniteLoss }
 }

@@ -2,15 +2,15 @@ public import Base
 import CKernels
 public import Collectives
 
-/// Weights that are not the same on all ranks although they must be.
+/// Weights that must be the same on all ranks, but are not.
 public struct ReplicasDiverged: AgreedError, ExitStatusProviding, Equatable,
   CustomStringConvertible
 {
-  /// The number of steps done.
+  /// The number of updates made.
   public let step: Int
   /// The lowest rank that differs from most.
   public let rank: Int
-  /// Its machine.
+  /// The host name of its node.
   public let host: String
   /// The first parameter or buffer in which it differs.
   public let parameter: String
@@ -18,9 +18,9 @@ public struct ReplicasDiverged: AgreedError, ExitStatusProviding, Equatable,
   /// What happened and what helps.
   public var description: String {
     """
-    after step \(step) rank \(rank) on \(host) has other values in '\(parameter)' than most ranks; checkpoints \
-    from before are untouched. If no program changed the weights on some ranks only, suspect that \
-    machine's memory or processor, and go on from a checkpoint without it
+    after step \(step) rank \(rank) on \(host) has other values in '\(parameter)' than most ranks; earlier \
+    checkpoints are untouched. Unless the program changed the weights on some ranks only, suspect the memory or \
+    processor of that node, and resume from a checkpoint without it
     """
   }
 
@@ -28,9 +28,9 @@ public struct ReplicasDiverged: AgreedError, ExitStatusProviding, Equatable,
   public var exitStatus: ExitStatus { .replicasDiverged }
 }
 
-/// A comparison of the weights of all ranks.
+/// Compares the weights of all ranks.
 enum ReplicaAudit {
-  /// Throws on every rank when the bits of any of the named values are not the same on all ranks.
+  /// Throws on every rank if the bits of any of the named values are not the same on all ranks.
   static func run(
     _ values: [(name: String, values: UnsafeBufferPointer<Float>)], step: Int,
     _ communicator: any Communicator
@@ -52,7 +52,7 @@ enum ReplicaAudit {
     for (index, named) in values.enumerated() {
       let ranks = Dictionary(grouping: all.indices) { all[$0][index] }
       guard ranks.count > 1 else { continue }
-      // Where no state is more common than the others, rank zero's counts.
+      // If no state is more common than the others, rank zero's is taken for right.
       let common = ranks.values.max { ($0.count, -$0[0]) < ($1.count, -$1[0]) }!
       let other = all.indices.first { !common.contains($0) }!
       throw ReplicasDiverged(step: step, rank: other, host: hosts[other], parameter: named.name)

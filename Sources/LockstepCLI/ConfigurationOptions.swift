@@ -28,7 +28,7 @@ struct ConfigurationOptions: ParsableArguments {
 extension TrainingConfiguration {
   /// Reads a file and options on all ranks; rank zero prints warnings.
   init(_ path: String?, _ overrides: [String], on communicator: any Communicator) throws {
-    self = try communicator.agreeing {
+    self = try communicator.collectiveTry {
       try TrainingConfiguration(
         path: path, overrides: overrides,
         onWarning: { if communicator.isRoot { printWarning($0) } })

@@ -41,7 +41,7 @@ func leaveQuietly(_ code: Int32) -> Never {
 
 /// Ends this process when all ranks end theirs.
 private func leave(_ communicator: any Communicator, _ code: Int32) -> Never {
-  (communicator as? MPICommunicator)?.finalize()
+  communicator.finalize()
   exit(code)
 }
 

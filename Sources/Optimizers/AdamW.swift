@@ -13,8 +13,8 @@ import TensorCore
 ///     v = beta2 * v + (1 - beta2) * g²
 ///     w -= learningRate * (m / (1 - beta1ᵗ)) / (√(v / (1 - beta2ᵗ)) + epsilon)
 ///
-/// A parameter whose `grad` is nil is left alone.
-public final class AdamW {
+/// A parameter whose `grad` is nil is not updated.
+public final class AdamW: Optimizer {
   /// The settings of the method; the learning rate is an argument of each step.
   public struct Options: SettingsGroup {
     /// How much of the first moment is kept.
@@ -52,13 +52,22 @@ public final class AdamW {
   public let firstMoment: UnsafeMutableBufferPointer<Float>
   /// The second moments, in the arena's order.
   public let secondMoment: UnsafeMutableBufferPointer<Float>
-  /// For each entry of the arena, how many steps it has made.
-  public private(set) var steps: [Int]
+  /// For each entry of the arena, how often it was updated.
+  public private(set) var stepCounts: [Int]
   private let decays: [Bool]
   private let storage: [Storage]
 
-  /// An optimizer of the parameters in `arena`, of which only those that `decays` names are subject
-  /// to the weight decay.
+  /// What decides how a parameter is updated.
+  private struct RunState: Equatable {
+    var stepCount: Int
+    var decays: Bool
+  }
+
+  /// What the open step updates.
+  private var runs: [ParameterArena.Run<RunState>] = []
+
+  /// Creates an optimizer of the parameters in `arena`; the weight decay applies to those for which
+  /// `decays` returns true.
   public init(
     _ arena: ParameterArena, _ options: Options = Options(),
     decays: (ParameterArena.Entry) -> Bool = { _ in true }
@@ -66,7 +75,7 @@ public final class AdamW {
     self.arena = arena
     self.options = options
     self.decays = arena.entries.map(decays)
-    steps = Array(repeating: 0, count: arena.entries.count)
+    stepCounts = Array(repeating: 0, count: arena.entries.count)
     storage = [arena.allocateState(), arena.allocateState()]
     func moment(_ storage: Storage) -> UnsafeMutableBufferPointer<Float> {
       UnsafeMutableBufferPointer(
@@ -75,32 +84,48 @@ public final class AdamW {
     (firstMoment, secondMoment) = (moment(storage[0]), moment(storage[1]))
   }
 
-  /// Updates all parameters that have a gradient, in parts.
-  public func step(learningRate: Double, parts body: (ParameterUpdate) -> Void) {
+  /// Begins a step.
+  public func beginStep() {
     arena.collectGradients()
-    struct State: Equatable { var steps: Int, decays: Bool }
-    let runs = arena.runs { State(steps: steps[$0], decays: decays[$0]) }
-    body { part, gradients in
-      runs.forEachElements(of: part) { elements, state in
-        let start = elements.lowerBound
-        let step = Double(state.steps + 1)
-        ck_adamw_f32(
-          arena.values.baseAddress! + start, firstMoment.baseAddress! + start,
-          secondMoment.baseAddress! + start, gradients + (start - part.lowerBound), elements.count,
-          learningRate, options.beta1, options.beta2, options.epsilon,
-          state.decays ? options.weightDecay : 0, 1 - pow(options.beta1, step),
-          1 - pow(options.beta2, step))
-      }
+    runs = arena.runs { RunState(stepCount: stepCounts[$0], decays: decays[$0]) }
+  }
+
+  /// Updates some elements from their gradients.
+  public func update(
+    _ range: Range<Int>, gradients: UnsafePointer<Float>, learningRate: Double
+  ) {
+    runs.forEachElements(of: range) { elements, state in
+      let start = elements.lowerBound
+      let step = Double(state.stepCount + 1)
+      ck_adamw_f32(
+        arena.values.baseAddress! + start, firstMoment.baseAddress! + start,
+        secondMoment.baseAddress! + start, gradients + (start - range.lowerBound), elements.count,
+        learningRate, options.beta1, options.beta2, options.epsilon,
+        state.decays ? options.weightDecay : 0, 1 - pow(options.beta1, step),
+        1 - pow(options.beta2, step))
     }
-    for index in runs.flatMap(\.entries) { steps[index] += 1 }
+  }
+
+  /// Ends a step: counts it for the updated parameters.
+  public func endStep() {
+    for index in runs.flatMap(\.entries) { stepCounts[index] += 1 }
+    runs = []
     arena.markValuesChanged()
   }
 
-  /// Takes over how many steps each entry has made, from a checkpoint whose moments were copied into
-  /// `firstMoment` and `secondMoment`.
-  public func restore(steps: [Int]) {
-    require(steps.count == self.steps.count, "AdamW: the restored state is of another model")
-    self.steps = steps
+  /// Both moments.
+  public var stateBuffers: [(name: String, values: UnsafeMutableBufferPointer<Float>)] {
+    [("exp_avg", firstMoment), ("exp_avg_sq", secondMoment)]
+  }
+
+  /// The step counts.
+  public var stateCounters: [Int] { stepCounts }
+
+  /// Restores the step counts.
+  public func restore(stateCounters: [Int]) {
+    require(
+      stateCounters.count == stepCounts.count, "AdamW: the restored state is of another model")
+    stepCounts = stateCounters
   }
 }
 

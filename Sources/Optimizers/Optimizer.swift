@@ -1,60 +1,53 @@
-/// Updates some elements of an arena from their gradients, the first of which is pointed at.
-public typealias ParameterUpdate = (_ elements: Range<Int>, _ gradients: UnsafePointer<Float>) ->
-  Void
-
 /// A method that updates the parameters of an arena from their gradients.
+///
+/// A step is `beginStep()`, any number of `update`s of different elements in any order, and
+/// `endStep()`. The caller decides which elements this process updates: all of them with
+/// `step(learningRate:)`, and a part of them where processes share the parameters' memory.
 public protocol Optimizer: AnyObject {
   /// The parameters that are updated.
   var arena: ParameterArena { get }
 
-  /// Updates all parameters that have a gradient, in parts.
-  ///
-  /// `body` calls the function that it is given with ranges of the arena's elements and their
-  /// gradients. It leaves out those that other processes update in the memory that they share with
-  /// this one.
-  func step(learningRate: Double, parts body: (ParameterUpdate) -> Void)
+  /// Begins a step: decides by `grad` which parameters are updated.
+  func beginStep()
 
-  /// What the method remembers of each parameter, in the arena's order, under PyTorch's names:
+  /// Updates some elements of the arena from their gradients.
+  ///
+  /// - Parameters:
+  ///   - range: The elements. Those of parameters without a gradient are left alone.
+  ///   - gradients: The gradient of the first of these elements, followed by those of the others.
+  ///   - learningRate: The learning rate of this step.
+  func update(_ range: Range<Int>, gradients: UnsafePointer<Float>, learningRate: Double)
+
+  /// Ends a step after the last `update`.
+  func endStep()
+
+  /// The optimizer's state of each element, in the arena's order, under PyTorch's names:
   /// `momentum_buffer`, or `exp_avg` and `exp_avg_sq`.
   var stateBuffers: [(name: String, values: UnsafeMutableBufferPointer<Float>)] { get }
 
-  /// For each entry of the arena, how many steps it has made, as far as the method needs it.
-  var stepCounts: [Int] { get }
+  /// The optimizer's state of each parameter, in the order of the arena's entries: one number, such
+  /// as AdamW's count of steps.
+  ///
+  /// Checkpoints save it as `stepCounts`.
+  var stateCounters: [Int] { get }
 
-  /// Takes over the step counts of a checkpoint whose values were copied into `stateBuffers`.
-  func restore(stepCounts: [Int])
+  /// Restores the counters of a checkpoint whose other state was copied into `stateBuffers`.
+  func restore(stateCounters: [Int])
 }
 
 extension Optimizer {
   /// Updates all parameters that have a gradient.
   public func step(learningRate: Double) {
-    guard let gradients = arena.gradients.baseAddress else { return }
-    step(learningRate: learningRate) { update in update(0..<arena.count, gradients) }
-  }
-}
-
-extension SGD: Optimizer {
-  /// The velocities; nothing without momentum.
-  public var stateBuffers: [(name: String, values: UnsafeMutableBufferPointer<Float>)] {
-    options.momentum == 0 ? [] : [("momentum_buffer", velocity)]
+    beginStep()
+    if let gradients = arena.gradients.baseAddress {
+      update(0..<arena.count, gradients: gradients, learningRate: learningRate)
+    }
+    endStep()
   }
 
-  /// 1 where the velocity has been started, else 0.
-  public var stepCounts: [Int] { hasVelocity.map { $0 ? 1 : 0 } }
+  /// Zeros: a method without counters.
+  public var stateCounters: [Int] { Array(repeating: 0, count: arena.entries.count) }
 
-  /// Takes over which velocities have been started.
-  public func restore(stepCounts: [Int]) { restore(hasVelocity: stepCounts.map { $0 > 0 }) }
-}
-
-extension AdamW: Optimizer {
-  /// Both moments.
-  public var stateBuffers: [(name: String, values: UnsafeMutableBufferPointer<Float>)] {
-    [("exp_avg", firstMoment), ("exp_avg_sq", secondMoment)]
-  }
-
-  /// The steps that each entry has made.
-  public var stepCounts: [Int] { steps }
-
-  /// Takes over how many steps each entry has made.
-  public func restore(stepCounts: [Int]) { restore(steps: stepCounts) }
+  /// Does nothing: a method without counters.
+  public func restore(stateCounters: [Int]) {}
 }

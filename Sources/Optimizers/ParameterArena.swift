@@ -2,18 +2,17 @@ import CKernels
 public import NeuralNetworks
 public import TensorCore
 
-/// Where an arena and its optimizer keep their numbers.
+/// Provides the memory of an arena and of its optimizer.
 package protocol ArenaMemory: AnyObject {
-  /// Memory of zeros for what every process of a machine has the same of: values, and what the
-  /// optimizer remembers.
+  /// Allocates zeros that all processes of a node have in common: for values and optimizer state.
   func allocateCommon(byteCount: Int) -> Storage
-  /// Memory of zeros for what this process has of its own: gradients.
+  /// Allocates zeros that each process has for itself: for gradients.
   func allocateOwn(byteCount: Int) -> Storage
-  /// Whether the values of this process's parameters go into the common memory, and not another's.
+  /// Whether this process copies the values of its parameters into the common memory.
   var takesOverValues: Bool { get }
 }
 
-/// The memory of a process that shares nothing.
+/// The memory of a process that shares none.
 private final class PrivateMemory: ArenaMemory {
   let takesOverValues = true
 
@@ -28,27 +27,27 @@ private final class PrivateMemory: ArenaMemory {
 
 /// All parameters of a model in one buffer and all their gradients in another.
 ///
-/// The parameters are moved into the arena and their `grad` is made to appear in it, so that the
-/// optimizer, clipping, broadcast, checkpoints and the reduction over ranks are passes over flat
-/// memory, and what is communicated need not be copied.
+/// The parameters are moved into the arena, and backward writes their `grad` there. The optimizer,
+/// clipping, broadcast, checkpoints and the reduction over ranks are then passes over flat memory, and
+/// nothing is copied to be communicated.
 ///
 /// The order is the reverse of declaration: backward finishes the last layers first, so gradients
 /// become final from the front of the buffer to its end. Every parameter starts at a multiple of 64
 /// bytes; the gaps stay zero.
 public final class ParameterArena {
-  /// A parameter and its place.
+  /// A parameter and its elements in the arena.
   public struct Entry {
     /// The name, as in the state dictionary.
     public let name: String
-    /// The parameter; its memory is in the arena.
+    /// The parameter, whose memory is in the arena.
     public let parameter: Parameter
     /// Its elements in the flat buffers.
     public let range: Range<Int>
 
-    /// Makes what lies in the gradient buffer this parameter's `grad`.
+    /// Sets `grad` of this parameter to its elements of the gradient buffer.
     package func showGradient() { parameter.grad = parameter.gradientSlot }
 
-    /// Brings a gradient that lies elsewhere to its place.
+    /// Copies a gradient that lies elsewhere into the gradient buffer.
     fileprivate func collectGradient() {
       guard let gradient = parameter.grad, let slot = parameter.gradientSlot, gradient !== slot
       else { return }
@@ -57,9 +56,9 @@ public final class ParameterArena {
     }
   }
 
-  /// The parameters in the order of their places.
+  /// The parameters, in the order of their elements.
   public let entries: [Entry]
-  /// The length of the flat buffers in elements, gaps included.
+  /// The length of the flat buffers in elements, including gaps.
   public let count: Int
   private let valueStorage: Storage
   private let gradientStorage: Storage
@@ -107,8 +106,7 @@ public final class ParameterArena {
   public var values: UnsafeMutableBufferPointer<Float> { buffer(valueStorage) }
   /// The gradients of all parameters.
   ///
-  /// Parameters that have had none since `zeroGrad()` hold leftovers until
-  /// `zeroMissingGradients()`.
+  /// The elements of a parameter without `grad` are undefined until `zeroMissingGradients()`.
   public var gradients: UnsafeMutableBufferPointer<Float> { buffer(gradientStorage) }
 
   private func buffer(_ storage: Storage) -> UnsafeMutableBufferPointer<Float> {
@@ -116,21 +114,21 @@ public final class ParameterArena {
       start: storage.pointer.assumingMemoryBound(to: Float.self), count: count)
   }
 
-  /// Forgets all gradients.
+  /// Sets `grad` of all parameters to nil.
   ///
-  /// Costs nothing: the next backward overwrites them.
+  /// No memory is written: the next backward overwrites it.
   public func zeroGrad() {
     for entry in entries { entry.parameter.grad = nil }
   }
 
-  /// Brings gradients that lie elsewhere to their places: those that were assigned to `grad`, or
-  /// left there by a backward with `createGraph`.
+  /// Copies gradients that lie elsewhere into the gradient buffer: those that were assigned to `grad`,
+  /// or come from a backward with `createGraph`.
   package func collectGradients() {
     for entry in entries { entry.collectGradient() }
   }
 
-  /// Brings the gradients of some entries to their places, and writes zeros where a parameter has
-  /// none, so that the memory can be added to other ranks'.
+  /// Copies the gradients of some entries into the gradient buffer, and writes zeros for parameters
+  /// without one, so that the buffer can be added to other ranks'.
   package func settleGradients(of entries: Range<Int>) {
     for entry in self.entries[entries] {
       entry.collectGradient()
@@ -138,11 +136,11 @@ public final class ParameterArena {
     }
   }
 
-  /// Writes zeros where a parameter has no gradient.
+  /// Writes zeros for parameters without a gradient.
   public func zeroMissingGradients() { settleGradients(of: entries.indices) }
 
-  /// The elements over which squares are added up before anything else; the norm of gradients does
-  /// not depend on how blocks fall on threads and processes.
+  /// The number of elements in a block of the gradient's norm: squares are added up in each block
+  /// first, so the norm does not depend on which thread or process computes a block.
   package static let normBlock = 16384
 
   /// The sum of the squares of the gradients in each of the given blocks.
@@ -176,7 +174,7 @@ public final class ParameterArena {
     return norm
   }
 
-  /// The clipping of `clipGradients(toNorm:)` for some elements, the norm of all being known.
+  /// Clips some elements as `clipGradients(toNorm:)` does, given the norm of all elements.
   package func scaleGradients(toNorm maximum: Double, from norm: Double, in elements: Range<Int>) {
     let factor = Float(maximum / (norm + 1e-6))
     guard factor < 1, !elements.isEmpty else { return }
@@ -184,20 +182,20 @@ public final class ParameterArena {
     ck_affine_f32(start, start, elements.count, factor, 0)
   }
 
-  /// Memory of zeros for what an optimizer remembers of each element.
+  /// Allocates zeros for an optimizer's state of each element.
   func allocateState() -> Storage {
     memory.allocateCommon(byteCount: count * MemoryLayout<Float>.stride)
   }
 
-  /// Neighbouring entries that an optimizer updates alike.
+  /// Consecutive entries that an optimizer updates in the same way.
   struct Run<State> {
     var entries: Range<Int>
     var elements: Range<Int>
     let state: State
   }
 
-  /// The longest runs of neighbouring entries that have a gradient and are in the same state: what
-  /// an optimizer does in one pass.
+  /// The longest runs of consecutive entries that have a gradient and equal states: an optimizer
+  /// updates each run in one pass.
   func runs<State: Equatable>(of state: (Int) -> State) -> [Run<State>] {
     var runs: [Run<State>] = []
     for (index, entry) in entries.enumerated() where entry.parameter.grad != nil {
@@ -212,27 +210,27 @@ public final class ParameterArena {
     return runs
   }
 
-  /// Tells the autograd that the values have been written to behind its back.
+  /// Records for autograd that the values were changed other than by an operation.
   package func markValuesChanged() { valueStorage.version += 1 }
 }
 
 extension Array {
-  /// Calls `body` for the elements that each of these runs has in `part`.
+  /// Calls `body` for the elements of `range` that belong to each of these runs.
   func forEachElements<State>(
-    of part: Range<Int>, _ body: (Range<Int>, State) -> Void
+    of range: Range<Int>, _ body: (Range<Int>, State) -> Void
   ) where Element == ParameterArena.Run<State> {
-    // The first run that ends behind the part's start.
+    // The first run that ends behind the start of the range.
     var (low, high) = (0, count)
     while low < high {
       let middle = (low + high) / 2
-      if self[middle].elements.upperBound > part.lowerBound {
+      if self[middle].elements.upperBound > range.lowerBound {
         high = middle
       } else {
         low = middle + 1
       }
     }
-    while low < count, self[low].elements.lowerBound < part.upperBound {
-      body(self[low].elements.clamped(to: part), self[low].state)
+    while low < count, self[low].elements.lowerBound < range.upperBound {
+      body(self[low].elements.clamped(to: range), self[low].state)
       low += 1
     }
   }

@@ -9,8 +9,8 @@ import TensorCore
 ///     v = momentum * v + (1 - dampening) * g
 ///     w -= learningRate * (nesterov ? g + momentum * v : v)
 ///
-/// A parameter whose `grad` is nil is left alone.
-public final class SGD {
+/// A parameter whose `grad` is nil is not updated.
+public final class SGD: Optimizer {
   /// The settings of the method; the learning rate is an argument of each step.
   public struct Options: SettingsGroup {
     /// How much of the velocity is kept.
@@ -55,10 +55,12 @@ public final class SGD {
   /// The velocities, in the arena's order; empty without momentum.
   public let velocity: UnsafeMutableBufferPointer<Float>
   private let storage: Storage?
-  /// For each entry of the arena, whether its velocity has been started.
+  /// For each entry of the arena, whether its velocity has started: the first gradient replaces it.
   public private(set) var hasVelocity: [Bool]
+  /// What the open step updates.
+  private var runs: [ParameterArena.Run<Bool>] = []
 
-  /// An optimizer of the parameters in `arena`.
+  /// Creates an optimizer of the parameters in `arena`.
   public init(_ arena: ParameterArena, _ options: Options = Options()) {
     self.arena = arena
     self.options = options
@@ -69,31 +71,47 @@ public final class SGD {
     hasVelocity = Array(repeating: false, count: arena.entries.count)
   }
 
-  /// Updates all parameters that have a gradient, in parts.
-  public func step(learningRate: Double, parts body: (ParameterUpdate) -> Void) {
+  /// Begins a step.
+  public func beginStep() {
     arena.collectGradients()
-    let runs = arena.runs { hasVelocity[$0] }
-    body { part, gradients in
-      runs.forEachElements(of: part) { elements, isStarted in
-        let start = elements.lowerBound
-        ck_sgd_f32(
-          arena.values.baseAddress! + start,
-          options.momentum == 0 ? nil : velocity.baseAddress! + start,
-          gradients + (start - part.lowerBound), elements.count, Float(learningRate),
-          Float(options.momentum), Float(options.dampening), Float(options.weightDecay),
-          options.nesterov, !isStarted, 1)
-      }
+    runs = arena.runs { hasVelocity[$0] }
+  }
+
+  /// Updates some elements from their gradients.
+  public func update(
+    _ range: Range<Int>, gradients: UnsafePointer<Float>, learningRate: Double
+  ) {
+    runs.forEachElements(of: range) { elements, isStarted in
+      let start = elements.lowerBound
+      ck_sgd_f32(
+        arena.values.baseAddress! + start,
+        options.momentum == 0 ? nil : velocity.baseAddress! + start,
+        gradients + (start - range.lowerBound), elements.count, Float(learningRate),
+        Float(options.momentum), Float(options.dampening), Float(options.weightDecay),
+        options.nesterov, !isStarted, 1)
     }
+  }
+
+  /// Ends a step: the velocities of the updated parameters have started.
+  public func endStep() {
     for index in runs.flatMap(\.entries) { hasVelocity[index] = true }
+    runs = []
     arena.markValuesChanged()
   }
 
-  /// Takes over which velocities have been started, from a checkpoint whose values were copied into
-  /// `velocity`.
-  public func restore(hasVelocity: [Bool]) {
+  /// The velocities; nothing without momentum.
+  public var stateBuffers: [(name: String, values: UnsafeMutableBufferPointer<Float>)] {
+    options.momentum == 0 ? [] : [("momentum_buffer", velocity)]
+  }
+
+  /// 1 for each parameter whose velocity has started, else 0.
+  public var stateCounters: [Int] { hasVelocity.map { $0 ? 1 : 0 } }
+
+  /// Restores which velocities have started.
+  public func restore(stateCounters: [Int]) {
     require(
-      hasVelocity.count == self.hasVelocity.count, "SGD: the restored state is of another model")
-    self.hasVelocity = hasVelocity
+      stateCounters.count == hasVelocity.count, "SGD: the restored state is of another model")
+    hasVelocity = stateCounters.map { $0 > 0 }
   }
 }
 

@@ -5,9 +5,9 @@ import Foundation
 /// During the first `warmupSteps` steps the rate rises linearly to `base`: step s uses `base * (s +
 /// 1) / warmupSteps`. The shape starts where the warm-up ends.
 public struct Schedule: Sendable, Equatable {
-  /// What happens after the warm-up.
+  /// How the rate changes after the warm-up.
   public enum Shape: Sendable, Equatable {
-    /// The rate stays.
+    /// The rate is constant.
     case constant
     /// The rate is multiplied by `gamma` after every `size` steps, PyTorch's `StepLR`.
     case step(size: Int, gamma: Double)
@@ -20,12 +20,12 @@ public struct Schedule: Sendable, Equatable {
   public let base: Double
   /// The number of steps of the warm-up.
   public let warmupSteps: Int
-  /// What happens after the warm-up.
+  /// How the rate changes after the warm-up.
   public let shape: Shape
 
-  /// A schedule; constant and without warm-up unless told otherwise.
+  /// Creates a schedule; the default is a constant rate without warm-up.
   ///
-  /// `steps` of a cosine counts from step 0, the warm-up included.
+  /// `steps` of a cosine counts from step 0, including the warm-up.
   public init(base: Double, warmupSteps: Int = 0, _ shape: Shape = .constant) {
     self.base = base
     self.warmupSteps = warmupSteps

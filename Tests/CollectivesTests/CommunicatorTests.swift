@@ -17,9 +17,9 @@ struct CommunicatorTests {
   }
 
   @Test(
-    "Threads on several machines keep every promise", arguments: CollectiveSelfTest.all,
+    "Threads on several nodes keep every promise", arguments: CollectiveSelfTest.all,
     [(2, 1), (4, 2), (3, 1), (6, 2), (5, 2)])
-  func threadsOnSeveralMachines(check: CollectiveSelfTest.Check, counts: (Int, Int)) throws {
+  func threadsOnSeveralNodes(check: CollectiveSelfTest.Check, counts: (Int, Int)) throws {
     let failures = try withRanks(counts.0, ranksPerNode: counts.1) { check.failures($0) }
     #expect(failures == Array(repeating: [], count: counts.0))
   }
@@ -62,24 +62,24 @@ struct CommunicatorTests {
     }
   }
 
-  @Test("An agreement that holds returns the value of each rank")
-  func agreement() throws {
+  @Test("A collective try that succeeds returns the value of each rank")
+  func collectiveTry() throws {
     let values = try withRanks(3) { communicator in
-      try communicator.agreeing { communicator.rank * 10 }
+      try communicator.collectiveTry { communicator.rank * 10 }
     }
     #expect(values == [0, 10, 20])
   }
 
-  @Test("A nested agreement names the rank that failed first")
-  func nestedAgreement() {
+  @Test("A nested collective try names the rank that failed first")
+  func nestedCollectiveTry() {
     let failure = #expect(throws: CollectiveFailure.self) {
       try withRanks(3) { communicator in
         let inner = Result {
-          try communicator.agreeing {
+          try communicator.collectiveTry {
             if communicator.rank == 2 { throw Missing() }
           }
         }
-        try communicator.agreeing { try inner.get() }
+        try communicator.collectiveTry { try inner.get() }
       }
     }
     #expect(failure?.rank == 2)
@@ -91,7 +91,7 @@ struct CommunicatorTests {
   @Test("The failure of a single process is only its message")
   func failureOfSingleProcess() {
     let failure = #expect(throws: CollectiveFailure.self) {
-      try SingleProcess().agreeing { throw Missing() }
+      try SingleProcess().collectiveTry { throw Missing() }
     }
     #expect(failure?.description == "no file")
   }
@@ -118,7 +118,8 @@ private struct Missing: ExitStatusProviding, CustomStringConvertible {
   var description: String { "no file" }
 }
 
-/// Leaves the last element of a reduction, and the last byte of a broadcast, as they were.
+/// Forgets the last element of a reduction, and the last byte of a broadcast, of a segment and of a
+/// message.
 private final class Forgetful: Communicator {
   private let base: any Communicator
 
@@ -126,10 +127,9 @@ private final class Forgetful: Communicator {
 
   var rank: Int { base.rank }
   var worldSize: Int { base.worldSize }
-  var localRank: Int { base.localRank }
-  var localSize: Int { base.localSize }
-  var nodeLeader: Int { base.nodeLeader }
-  var canAdvanceOnAnyThread: Bool { base.canAdvanceOnAnyThread }
+  var topology: Topology { base.topology }
+  var node: any NodeCommunicator { ForgetfulNode(base.node) }
+  var acrossNodes: any InterNodeCommunicator { ForgetfulAcrossNodes(base.acrossNodes) }
 
   func allReduce(_ buffer: UnsafeMutableBufferPointer<Float>, _ operation: ReductionOperation) {
     base.allReduce(.init(rebasing: buffer.dropLast()), operation)
@@ -137,18 +137,6 @@ private final class Forgetful: Communicator {
   func allReduce(_ buffer: UnsafeMutableBufferPointer<Double>, _ operation: ReductionOperation) {
     base.allReduce(.init(rebasing: buffer.dropLast(buffer.count > 1 ? 1 : 0)), operation)
   }
-  func startSumAcrossNodes(
-    _ buffer: UnsafeMutableBufferPointer<Float>
-  ) -> any PendingReduction {
-    base.startSumAcrossNodes(.init(rebasing: buffer.dropLast()))
-  }
-  func allocateShared(byteCount: Int) throws(SharedMemoryError) -> SharedMemory {
-    let memory = try base.allocateShared(byteCount: byteCount)
-    return SharedMemory(
-      segments: memory.segments.map { .init(rebasing: $0.dropLast($0.isEmpty ? 0 : 1)) }
-    ) { withExtendedLifetime(memory) {} }
-  }
-  func nodeBarrier() { base.nodeBarrier() }
   func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) {
     base.broadcast(bytes, root: root)
     if rank != root && bytes.count > 8 { bytes[bytes.count - 1] ^= 1 }
@@ -156,4 +144,42 @@ private final class Forgetful: Communicator {
   func allGather(_ bytes: [UInt8]) -> [[UInt8]] { base.allGather(bytes) }
   func barrier() { base.barrier() }
   func abort(exitCode: Int32) -> Never { base.abort(exitCode: exitCode) }
+  func finalize() { base.finalize() }
+}
+
+private final class ForgetfulNode: NodeCommunicator {
+  private let base: any NodeCommunicator
+
+  init(_ base: any NodeCommunicator) { self.base = base }
+
+  var rank: Int { base.rank }
+  var size: Int { base.size }
+
+  func allocateShared(byteCount: Int) throws(SharedMemoryError) -> SharedMemory {
+    let memory = try base.allocateShared(byteCount: byteCount)
+    return SharedMemory(
+      segments: memory.segments.map { .init(rebasing: $0.dropLast($0.isEmpty ? 0 : 1)) }
+    ) { withExtendedLifetime(memory) {} }
+  }
+  func barrier() { base.barrier() }
+}
+
+private final class ForgetfulAcrossNodes: InterNodeCommunicator {
+  private let base: any InterNodeCommunicator
+
+  init(_ base: any InterNodeCommunicator) { self.base = base }
+
+  var rank: Int { base.rank }
+  var size: Int { base.size }
+  var canProgressOnAnyThread: Bool { base.canProgressOnAnyThread }
+
+  func nextTag() -> Int { base.nextTag() }
+  func startSend(_ bytes: UnsafeRawBufferPointer, to peer: Int, tag: Int) -> any PendingMessage {
+    base.startSend(.init(rebasing: bytes.dropLast()), to: peer, tag: tag)
+  }
+  func startReceive(
+    _ bytes: UnsafeMutableRawBufferPointer, from peer: Int, tag: Int
+  ) -> any PendingMessage {
+    base.startReceive(.init(rebasing: bytes.dropLast()), from: peer, tag: tag)
+  }
 }

@@ -76,6 +76,62 @@ struct ThreadCommunicatorTests {
       failure?.message.contains("but rank 2 calls allReduce (max of Double, count 2)") == true)
   }
 
+  @Test("A rank that waits for a message of one that has ended is told")
+  func missingMessage() {
+    let failure = #expect(throws: CollectiveFailure.self) {
+      try withRanks(2, ranksPerNode: 1) { communicator in
+        if communicator.rank == 1 { return }
+        var value: Float = 0
+        withUnsafeMutableBytes(of: &value) { bytes in
+          let message = communicator.acrossNodes.startReceive(bytes, from: 1, tag: 0)
+          while !message.test() {}
+        }
+      }
+    }
+    #expect(failure?.rank == 0)
+    #expect(failure?.message == "waits for a message of rank 1, which has ended")
+  }
+
+  @Test("Messages of different lengths are an error and not a crash")
+  func differentLengths() {
+    let failure = #expect(throws: CollectiveFailure.self) {
+      try withRanks(2, ranksPerNode: 1) { communicator in
+        var bytes = [UInt8](repeating: 1, count: 4 + communicator.rank)
+        bytes.withUnsafeMutableBytes { bytes in
+          let ranks = communicator.acrossNodes
+          let message: any PendingMessage =
+            ranks.rank == 0
+            ? ranks.startSend(UnsafeRawBufferPointer(bytes), to: 1, tag: 3)
+            : ranks.startReceive(bytes, from: 0, tag: 3)
+          while !message.test() {}
+        }
+        communicator.barrier()
+      }
+    }
+    #expect(failure?.message == "receives 5 bytes from rank 0, which sends 4")
+  }
+
+  @Test("The barrier of a node does not wait for other nodes")
+  func nodeBarrier() throws {
+    let order = try withRanks(4, ranksPerNode: 2) { communicator in
+      if communicator.topology.nodeIndex == 0 { communicator.node.barrier() }
+      communicator.barrier()
+      return communicator.node.rank
+    }
+    #expect(order == [0, 1, 0, 1])
+  }
+
+  @Test("A rank in its node's barrier is told when another one of its node calls something else")
+  func differentGroups() {
+    let failure = #expect(throws: CollectiveFailure.self) {
+      try withRanks(4, ranksPerNode: 2) { communicator in
+        if communicator.rank == 3 { communicator.node.barrier() } else { communicator.barrier() }
+      }
+    }
+    // Which of the two waiting ranks comes first is chance, the pair is not.
+    #expect(failure?.message.contains("node.barrier") == true, "\(failure?.message ?? "none")")
+  }
+
   @Test("Many small collectives in a row keep the ranks together")
   func manyCollectives() throws {
     let totals = try withRanks(4) { communicator in

@@ -45,7 +45,7 @@ struct MPICommunicatorTests {
   /// The communicator, once all ranks have come to the same test.
   private func communicator(_ test: String) throws -> MPICommunicator {
     let communicator = try Self.shared.get()
-    try AgreementCheck.run(["test": test], on: communicator)
+    try communicator.checkInvariants(["test": test])
     return communicator
   }
 
@@ -54,13 +54,28 @@ struct MPICommunicatorTests {
     #expect(check.failures(try communicator(check.description)) == [])
   }
 
+  /// The communicators of emulated nodes, by ranks per node; created by all ranks at the same place.
+  nonisolated(unsafe) private static var emulated: [Int: MPICommunicator] = [:]
+
+  @Test(
+    "MPI keeps every promise on emulated nodes", arguments: CollectiveSelfTest.all, [1, 2])
+  func promisesOnNodes(check: CollectiveSelfTest.Check, ranksPerNode: Int) throws {
+    let real = try communicator("\(check.description) \(ranksPerNode)")
+    let communicator =
+      try Self.emulated[ranksPerNode] ?? real.emulatingNodes(ranksPerNode: ranksPerNode)
+    Self.emulated[ranksPerNode] = communicator
+    #expect(communicator.node.size <= ranksPerNode)
+    #expect(check.failures(communicator) == [])
+  }
+
   @Test("The world is the one that the launcher promised")
   func promisedWorld() throws {
     let launcher = try #require(LauncherEnvironment())
     let communicator = try communicator("world")
     #expect(communicator.worldSize == launcher.worldSize)
     #expect(communicator.rank == launcher.rank)
-    #expect(communicator.localRank == launcher.localRank)
+    let localRank = ProcessInfo.processInfo.environment["OMPI_COMM_WORLD_LOCAL_RANK"]
+    #expect(communicator.node.rank == localRank.flatMap { Int($0) })
     try launcher.check(
       worldSize: communicator.worldSize, library: MPICommunicator.libraryVersion)
   }

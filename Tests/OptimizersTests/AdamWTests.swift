@@ -44,7 +44,7 @@ import Testing
       }
     }
     let biasSteps = Int(hasBiasGradient.reduce(0, +))
-    #expect(optimizer.steps == [biasSteps, hasBiasGradient.count])
+    #expect(optimizer.stepCounts == [biasSteps, hasBiasGradient.count])
   }
 
   @Test("every golden is compared")
@@ -73,7 +73,7 @@ import Testing
     #expect(arena.values.allSatisfy { $0.isFinite })
   }
 
-  @Test("restored moments go on where they were")
+  @Test("training continues from restored moments")
   func restore() {
     func run(_ steps: Range<Int>, _ layer: Linear, _ optimizer: AdamW) {
       for step in steps {
@@ -92,7 +92,7 @@ import Testing
     let after = AdamW(ParameterArena(second))
     _ = after.firstMoment.update(fromContentsOf: before.firstMoment)
     _ = after.secondMoment.update(fromContentsOf: before.secondMoment)
-    after.restore(steps: before.steps)
+    after.restore(stateCounters: before.stateCounters)
     run(3..<5, second, after)
     #expect(second.weight.doubles() == straight.weight.doubles())
   }

@@ -85,7 +85,7 @@ import Testing
     }
   }
 
-  @Test("several backward passes add up, and zeroGrad starts anew")
+  @Test("several backward passes add up, and zeroGrad starts over")
   func accumulation() {
     let model = model()
     let arena = ParameterArena(model)

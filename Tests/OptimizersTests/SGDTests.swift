@@ -135,7 +135,7 @@ import Testing
     }
   }
 
-  @Test("a restored velocity goes on where it was")
+  @Test("training continues from a restored velocity")
   func restore() {
     let values = Tensor([[1, -2]] as [[Float]])
     func run(_ steps: Range<Int>, _ layer: Linear, _ optimizer: SGD) {
@@ -154,7 +154,7 @@ import Testing
     let second = Linear(weight: first.weight.copy().detached())
     let after = SGD(ParameterArena(second), options)
     _ = after.velocity.update(fromContentsOf: before.velocity)
-    after.restore(hasVelocity: before.hasVelocity)
+    after.restore(stateCounters: before.stateCounters)
     run(3..<5, second, after)
     #expect(second.weight.doubles() == straight.weight.doubles())
   }

@@ -36,9 +36,9 @@ struct BenchAllReduce: ParsableCommand {
         printLine("       bytes      lockstep           MPI   ratio")
       }
       for bytes in [1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 33_000_000] {
-        let benchmark = try SumBenchmark(elements: bytes / 4, communicator)
-        let own = benchmark.medianSeconds(about: seconds) { benchmark.sumShared() }
-        let mpi = benchmark.medianSeconds(about: seconds) { benchmark.sumByMessages() }
+        let benchmark = try AllReduceBenchmark(elements: bytes / 4, communicator)
+        let own = benchmark.medianSeconds(about: seconds) { benchmark.reduceInSharedMemory() }
+        let mpi = benchmark.medianSeconds(about: seconds) { benchmark.reduceByMessages() }
         if communicator.isRoot { show(bytes, own, mpi, communicator) }
       }
       return .success

@@ -101,7 +101,7 @@ struct BenchStep: ParsableCommand {
     return .object([
       "peer": .string("lockstep"), "version": .string(Version.current),
       "workload": .string(workload), "ranks": .integer(measurement.ranks),
-      "nodes": .integer(run.parallel.placement.nodeCount), "threads": .integer(threads),
+      "nodes": .integer(run.parallel.topology.nodeCount), "threads": .integer(threads),
       "scaling": .string(strong ? "strong" : "weak"), "shards": .integer(fixedSlices ?? 0),
       "overlap": .string(run.parallel.overlap.rawValue),
       "steps": .integer(measurement.seconds.count),
@@ -120,7 +120,7 @@ struct BenchStep: ParsableCommand {
 
   private func describe(_ measurement: StepMeasurement, _ run: WorkloadRun) {
     let ranks = measurement.ranks
-    let nodes = run.parallel.placement.nodeCount
+    let nodes = run.parallel.topology.nodeCount
     func line(_ label: String, _ text: String) {
       printLine(label.padding(toLength: 11, withPad: " ", startingAt: 0) + text)
     }

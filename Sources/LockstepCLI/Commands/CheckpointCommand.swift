@@ -15,7 +15,7 @@ struct CheckpointCommand: ParsableCommand {
 
     func run() {
       withSession { communicator in
-        try communicator.agreeing {
+        try communicator.collectiveTry {
           guard communicator.isRoot else { return }
           if path.hasSuffix(".safetensors") {
             list(try SafetensorsFile(path: path))

@@ -16,7 +16,7 @@ struct DoctorCommand: ParsableCommand {
   func run() {
     withSession { communicator in
       var report = DoctorReport()
-      let cores = communicator.findCorePlacement()
+      let cores = communicator.findCPUBinding()
       Threads.count = cores.threads
       report.checkProgram()
       report.checkBLAS()
@@ -25,7 +25,7 @@ struct DoctorCommand: ParsableCommand {
       report.checkSpeed(communicator)
       if communicator.isRoot {
         report.checkDisk()
-        report.checkSharedMemory(ranks: communicator.localSize)
+        report.checkSharedMemory(ranks: communicator.node.size)
         report.findings.forEach { printLine($0.line) }
       }
       let hasFailed = report.findings.contains { $0.level == .fail }
@@ -36,7 +36,7 @@ struct DoctorCommand: ParsableCommand {
 
   private func exitWhenFailed(_ hasFailed: Bool, _ communicator: any Communicator) {
     guard hasFailed else { return }
-    (communicator as? MPICommunicator)?.finalize()
+    communicator.finalize()
     Foundation.exit(1)
   }
 }
@@ -94,7 +94,7 @@ private struct DoctorReport {
     }
   }
 
-  mutating func checkRanks(_ communicator: any Communicator, _ cores: CorePlacement) {
+  mutating func checkRanks(_ communicator: any Communicator, _ cores: CPUBinding) {
     let own = [Threads.instructionSet, BLAS.coreName]
     let all = communicator.allGather(own.joined(separator: "\t"))
     let rows = all.map { $0.split(separator: "\t").map(String.init) }
@@ -104,7 +104,7 @@ private struct DoctorReport {
     } else {
       add(
         .ok, "ranks",
-        "\(ranks) on \(count(cores.machines.count, "host")), \(MPICommunicator.libraryVersion)")
+        "\(ranks) on \(count(cores.nodes.count, "host")), \(MPICommunicator.libraryVersion)")
     }
     add(.ok, "threads", "\(cores.threads) per rank")
     for warning in cores.warnings() { add(.warning, "cores", warning) }

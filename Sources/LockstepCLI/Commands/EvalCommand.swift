@@ -30,15 +30,15 @@ struct EvalCommand: ParsableCommand {
   }
 
   private func evaluate(_ communicator: any Communicator) throws -> ExitStatus {
-    let checkpoint = try communicator.agreeing {
+    let checkpoint = try communicator.collectiveTry {
       try Run.findCheckpoint(at: runOrCheckpoint)
     }
-    let configuration = try communicator.agreeing {
+    let configuration = try communicator.collectiveTry {
       try checkpoint.configuration().applying(set.overrides)
     }
     Threads.count = communicator.threadsPerRank()
     let task = try TrainingTask(configuration, communicator, loadsInitialWeights: false)
-    try communicator.agreeing {
+    try communicator.collectiveTry {
       try loadWeights(
         of: task.model,
         from: weights.map { try SafetensorsFile(path: $0) } ?? checkpoint.weights())

@@ -34,7 +34,7 @@ struct GenerateCommand: ParsableCommand {
   func run() {
     withSession { communicator in
       Threads.count = communicator.threadsPerRank()
-      let text = try communicator.agreeing {
+      let text = try communicator.collectiveTry {
         try TextGenerator(Run.findCheckpoint(at: checkpoint))
           .text(after: prompt, count: count, temperature: temperature, seed: seed)
       }

@@ -24,7 +24,7 @@ struct GraphCommand: ParsableCommand {
       let configuration = try configuration.load(communicator)
       Threads.count = communicator.threadsPerRank()
       let task = try TrainingTask(configuration, communicator)
-      try communicator.agreeing {
+      try communicator.collectiveTry {
         let seed = UInt64(try configuration.group(Trainer.Options.self).seed)
         let graph = try task.graphDescription(seed: seed)
         guard communicator.isRoot else { return }

@@ -27,7 +27,7 @@ struct PredictCommand: ParsableCommand {
 
   private func predict(_ communicator: any Communicator) throws -> ExitStatus {
     Threads.count = communicator.threadsPerRank()
-    let lines = try communicator.agreeing {
+    let lines = try communicator.collectiveTry {
       let predictor = try Predictor(Run.findCheckpoint(at: checkpoint))
       return try inputs.flatMap { path in
         try predictor.predictions(for: path).enumerated().map { index, prediction in

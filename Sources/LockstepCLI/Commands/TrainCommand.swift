@@ -52,28 +52,28 @@ struct TrainCommand: ParsableCommand {
 
   private func train(_ communicator: any Communicator) throws -> ExitStatus {
     let configuration = try configuration.load(communicator)
-    let cores = communicator.findCorePlacement()
+    let cores = communicator.findCPUBinding()
     let threads = try configuration.group(ThreadOptions.self).threadsPerRank
     Threads.count = threads ?? cores.threads
     if communicator.isRoot { cores.warnings(threadsPerRank: threads).forEach(printWarning) }
     let trainer = try Trainer(configuration, communicator)
-    try AgreementCheck.run(
-      ["--max-steps": maxSteps.map(String.init) ?? "none", "--dry-run": String(dryRun)],
-      on: communicator)
+    try communicator.checkInvariants([
+      "--max-steps": maxSteps.map(String.init) ?? "none", "--dry-run": String(dryRun),
+    ])
     if dryRun {
       if communicator.isRoot {
         ProgressReporter(.lines).description(trainer.describe(), configuration)
       }
       return .success
     }
-    let run = try communicator.agreeing {
+    let run = try communicator.collectiveTry {
       communicator.isRoot
         ? try Run(configuration, directory: runDir, resume: Resume(resume)) : nil
     }
     if communicator.broadcast(run?.checkpoint != nil) {
       try trainer.restore(from: run?.checkpoint)
     }
-    let recorder = try communicator.agreeing {
+    let recorder = try communicator.collectiveTry {
       try run.map { try Recorder($0, trainer, configuration, ProgressReporter(progress)) }
     }
     let outcome: Trainer.Outcome

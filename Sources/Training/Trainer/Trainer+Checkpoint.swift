@@ -61,7 +61,7 @@ extension Trainer {
   ///
   /// Only rank zero reads files. Throws on every rank when it cannot.
   public func restore(from checkpoint: Checkpoint?) throws {
-    try communicator.agreeing {
+    try communicator.collectiveTry {
       if communicator.isRoot { try read(checkpoint!) }
     }
     parallel.shareRootState()
@@ -69,7 +69,7 @@ extension Trainer {
     state.epochMetrics.sampleCount = communicator.broadcast(state.epochMetrics.sampleCount)
     state.epochMetrics.lossSum = communicator.broadcast(state.epochMetrics.lossSum)
     state.epochMetrics.correctCount = communicator.broadcast(state.epochMetrics.correctCount)
-    state.stepCounts = parallel.optimizer.stepCounts
+    state.stepCounts = parallel.optimizer.stateCounters
   }
 
   private func read(_ checkpoint: Checkpoint) throws {
@@ -93,6 +93,6 @@ extension Trainer {
       }
     }
     state = restored
-    parallel.optimizer.restore(stepCounts: restored.stepCounts)
+    parallel.optimizer.restore(stateCounters: restored.stepCounts)
   }
 }

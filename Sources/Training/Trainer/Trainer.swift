@@ -54,7 +54,7 @@ public final class Trainer {
     (self.task, self.communicator, self.options) = (task, communicator, options)
     self.configurationFile = configurationFile
     checkpointInterval = checkpoints.everySteps
-    try communicator.agreeing {
+    try communicator.collectiveTry {
       try options.validate()
       try Trainer.check(options, parallelOptions)
     }
@@ -64,7 +64,7 @@ public final class Trainer {
     var parallelOptions = parallelOptions
     parallelOptions.seed = UInt64(options.seed)
     parallel = try DataParallel(
-      task.model, communicator, options: parallelOptions, facts: task.invariants,
+      task.model, communicator, options: parallelOptions, invariants: task.invariants,
       makeOptimizer: makeOptimizer)
   }
 
@@ -87,7 +87,7 @@ public final class Trainer {
   /// What is about to be trained.
   public func describe() -> RunDescription {
     RunDescription(
-      worldSize: communicator.worldSize, nodeCount: parallel.placement.nodeCount,
+      worldSize: communicator.worldSize, nodeCount: parallel.topology.nodeCount,
       threads: Threads.count, fixedSlices: parallel.options.fixedSlices, overlap: parallel.overlap,
       parameterCount: model.parameterCount, countsTokens: task.countsTokens,
       trainingSamples: task.trainingCount, testSamples: task.testCount,
@@ -179,19 +179,22 @@ public final class Trainer {
     do {
       result = try parallel.step(
         samples: batch.globalPositions, epoch: batch.epoch, learningRate: learningRate,
-        wantsToStop: isStopRequested
-      ) { positions in task.loss(batch, positions) }
+        wantsToStop: isStopRequested, summing: ["correct"]
+      ) { positions in
+        let (loss, correct) = task.loss(batch, positions)
+        return (loss, ["correct": Double(correct)])
+      }
     } catch let error as NonFiniteStep {
       throw NonFiniteLoss(
         step: step + 1, epoch: batch.epoch + 1, loss: error.loss, learningRate: learningRate)
     }
     state.step += 1
-    state.stepCounts = parallel.optimizer.stepCounts
+    state.stepCounts = parallel.optimizer.stateCounters
     // The loss of a text is that of its tokens.
     let count = Double(batch.targetKind.lossCount)
     let metrics = Metrics(
       sampleCount: result.sampleCount * count, lossSum: result.lossSum * count,
-      correctCount: result.correctCount)
+      correctCount: result.sums["correct"]!)
     return (metrics, learningRate, result.stops)
   }
 

@@ -1,10 +1,9 @@
-// Whether a launcher started this process, as far as the environment tells before MPI does.
 public import Base
 public import Foundation
 
-/// What the launcher of this process says about the run, read from environment variables.
+/// The launcher of this process and its rank, read from environment variables.
 ///
-/// Good for decisions before MPI is initialised, such as who prints; afterwards MPI knows better.
+/// For decisions before MPI is initialized, such as which rank prints an error.
 public struct LauncherEnvironment: Equatable, Sendable {
   /// A kind of launcher.
   public enum Launcher: String, Sendable {
@@ -12,54 +11,51 @@ public struct LauncherEnvironment: Equatable, Sendable {
     case mpirun
     /// Slurm's `srun`.
     case srun
-    /// The `mpiexec` of MPICH, Intel MPI and their relatives.
+    /// The `mpiexec` of MPICH and Intel MPI.
     case mpiexec
-    /// Something else that speaks PMIx.
+    /// Another launcher that uses PMIx.
     case pmix = "a PMIx launcher"
   }
 
-  /// Who started this process.
+  /// The launcher that started this process.
   public let launcher: Launcher
-  /// The rank that the launcher gave to this process.
+  /// The rank of this process.
   public let rank: Int
   /// The number of ranks that the launcher promises, if it tells.
   public let worldSize: Int?
-  /// The number of this rank among those on its machine, if the launcher tells.
-  public let localRank: Int?
 
-  /// Reads the environment; nil when no launcher started this process.
+  /// Reads the environment; nil if no launcher started this process.
   public init?(_ environment: [String: String] = ProcessInfo.processInfo.environment) {
     func number(_ name: String) -> Int? { environment[name].flatMap { Int($0) } }
 
     if let size = number("OMPI_COMM_WORLD_SIZE"), let rank = number("OMPI_COMM_WORLD_RANK") {
-      self.init(.mpirun, rank, size, localRank: number("OMPI_COMM_WORLD_LOCAL_RANK"))
+      self.init(.mpirun, rank, size)
     } else if let size = number("OMPI_COMM_WORLD_SIZE") {
-      self.init(.mpirun, number("PMIX_RANK") ?? 0, size, localRank: nil)
+      self.init(.mpirun, number("PMIX_RANK") ?? 0, size)
     } else if let rank = number("SLURM_PROCID"), let size = Self.sizeOfSlurmStep(number),
       number("PMI_SIZE") ?? size == size
     {
-      self.init(.srun, rank, size, localRank: number("SLURM_LOCALID"))
+      self.init(.srun, rank, size)
     } else if let size = number("PMI_SIZE"), let rank = number("PMI_RANK") {
-      self.init(.mpiexec, rank, size, localRank: number("MPI_LOCALRANKID"))
+      self.init(.mpiexec, rank, size)
     } else if let rank = number("PMIX_RANK") {
-      self.init(.pmix, rank, nil, localRank: nil)
+      self.init(.pmix, rank, nil)
     } else {
       return nil
     }
   }
 
-  private init(_ launcher: Launcher, _ rank: Int, _ worldSize: Int?, localRank: Int?) {
+  private init(_ launcher: Launcher, _ rank: Int, _ worldSize: Int?) {
     self.launcher = launcher
     self.rank = rank
     self.worldSize = worldSize
-    self.localRank = localRank
   }
 
-  /// The tasks of the Slurm step that this process belongs to, nil outside of steps.
+  /// The number of tasks of this process's Slurm step; nil outside of steps.
   ///
-  /// A shell of `sbatch` or `salloc` has the variables of its job, `SLURM_NTASKS` and even
-  /// `SLURM_PROCID` among them, although it is one process. Only a step that `srun` started has a
-  /// small step number: Slurm numbers its own (batch, interactive, extern) from 2^32 downwards.
+  /// A shell of `sbatch` or `salloc` is one process, but has the variables of its job, including
+  /// `SLURM_NTASKS` and even `SLURM_PROCID`. Only a step that `srun` started has a small step number:
+  /// Slurm numbers its own steps (batch, interactive, extern) from 2^32 downwards.
   private static func sizeOfSlurmStep(_ number: (String) -> Int?) -> Int? {
     guard let step = number("SLURM_STEP_ID") ?? number("SLURM_STEPID"), step < 0xFFFF_FFF0 else {
       return nil
@@ -67,7 +63,7 @@ public struct LauncherEnvironment: Equatable, Sendable {
     return number("SLURM_STEP_NUM_TASKS") ?? number("SLURM_NTASKS")
   }
 
-  /// Throws when MPI sees another number of ranks than the launcher has started.
+  /// Throws if MPI finds another number of ranks than the launcher has started.
   public func check(worldSize actual: Int, library: String) throws(LaunchError) {
     guard let promised = worldSize, promised != actual else { return }
     if actual == 1 {
@@ -75,15 +71,15 @@ public struct LauncherEnvironment: Equatable, Sendable {
         description: """
           this job started \(promised) separate one-process runs instead of one \
           \(promised)-process run: \(launcher.rawValue) promised \(promised) ranks, MPI sees 1
-          cause: \(launcher.rawValue) and the MPI library of this program (\(library)) do not \
-          understand each other
+          cause: \(launcher.rawValue) does not belong to the MPI library of this program \
+          (\(library))
           fix: \(remedy)
           """)
     }
     throw LaunchError(
       description: """
         \(launcher.rawValue) promised \(promised) ranks, but MPI (\(library)) sees \(actual)
-        cause: one launcher was started by another one, and both left their variables
+        cause: one launcher was started by another one, and both set their variables
         fix: \(remedy)
         """)
   }
@@ -104,7 +100,7 @@ public struct LauncherEnvironment: Equatable, Sendable {
   }
 }
 
-/// A launch that did not make one run of the processes that it started.
+/// A launch whose processes did not become one run.
 public struct LaunchError: ExitStatusProviding, Equatable, Sendable, CustomStringConvertible {
   /// What happened, why, and what to do.
   public let description: String

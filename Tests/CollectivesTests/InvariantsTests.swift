@@ -1,23 +1,23 @@
 import Collectives
 import Testing
 
-@Suite("AgreementCheck")
-struct AgreementTests {
+@Suite("Invariants")
+struct InvariantsTests {
   @Test("Equal values agree, empty ones too")
   func equalValues() {
     let values = ["seed": "1", "data": ""]
     #expect(
-      AgreementCheck.disagreement(among: [values, values], hosts: ["a", "b"]) == nil)
-    #expect(AgreementCheck.disagreement(among: [[:], [:]], hosts: ["a", "b"]) == nil)
+      RankDisagreement(among: [values, values], hosts: ["a", "b"]) == nil)
+    #expect(RankDisagreement(among: [[:], [:]], hosts: ["a", "b"]) == nil)
   }
 
-  @Test("The message names the value, the ranks and their machines")
+  @Test("The message names the value, the ranks and their hosts")
   func message() {
     var values = [[String: String]](
       repeating: ["model": "m", "seed": "1", "data": "d"], count: 6)
     values[3]["seed"] = "2"
     values[5]["data"] = nil
-    let disagreement = AgreementCheck.disagreement(
+    let disagreement = RankDisagreement(
       among: values, hosts: ["n1", "n1", "n1", "n2", "n2", "n2"])
     #expect(
       disagreement?.description == """
@@ -28,19 +28,18 @@ struct AgreementTests {
         """)
   }
 
-  @Test("Many machines are counted")
-  func manyMachines() {
+  @Test("Many nodes are counted")
+  func manyNodes() {
     let values = (0..<6).map { ["seed": $0 == 0 ? "1" : "2"] }
-    let disagreement = AgreementCheck.disagreement(among: values, hosts: (0..<6).map { "n\($0)" })
-    #expect(disagreement?.description.contains("'2' on ranks 1-5 (5 machines)") == true)
+    let disagreement = RankDisagreement(among: values, hosts: (0..<6).map { "n\($0)" })
+    #expect(disagreement?.description.contains("'2' on ranks 1-5 (5 nodes)") == true)
   }
 
   @Test("All ranks get the same message")
   func overRanks() throws {
     let messages = try withRanks(3) { communicator in
       do {
-        try AgreementCheck.run(
-          ["seed": "\(communicator.rank / 2)", "text": "a\nb"], on: communicator)
+        try communicator.checkInvariants(["seed": "\(communicator.rank / 2)", "text": "a\nb"])
         return "agreed"
       } catch {
         return "\(error)"

@@ -1,7 +1,6 @@
-// The processor cores that a rank may use.
 import Foundation
 
-/// The processor cores that the operating system lets a process run on.
+/// The processor cores on which the operating system lets a process run.
 public struct Affinity: Equatable, Sendable {
   /// The numbers of the cores, in ascending order.
   public let cores: [Int]
@@ -11,7 +10,7 @@ public struct Affinity: Equatable, Sendable {
     self.cores = Set(cores).sorted()
   }
 
-  /// Creates a set of cores from the kernel's notation, such as `0-3,8`; nil when it is not one.
+  /// Creates a set of cores from the kernel's notation, such as `0-3,8`; nil if it is malformed.
   public init?(list: String) {
     var cores: [Int] = []
     for part in list.split(separator: ",", omittingEmptySubsequences: false) {
@@ -23,15 +22,14 @@ public struct Affinity: Equatable, Sendable {
     self.init(cores: cores)
   }
 
-  /// The cores of this process; all of the machine when the system does not tell.
+  /// The cores of this process; all of the node if the system does not tell.
   public static var current: Affinity { Affinity(ofProcess: "self") }
 
-  /// The cores of the process that started this one; all of the machine when the system does not
-  /// tell.
+  /// The cores of the process that started this one; all of the node if the system does not tell.
   static var parent: Affinity { Affinity(ofProcess: String(getppid())) }
 
   private init(ofProcess process: String) {
-    // The mask of `sched_getaffinity`, which the C library hides from Swift.
+    // The mask of `sched_getaffinity`, which is a macro of the C library that Swift cannot call.
     let label = "Cpus_allowed_list:"
     let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
     let line = status.split(separator: "\n").first { $0.hasPrefix(label) }
@@ -55,7 +53,7 @@ public struct Affinity: Equatable, Sendable {
       .joined(separator: ",")
   }
 
-  /// How many hardware threads a core of this machine has, each of which the kernel calls a core.
+  /// How many hardware threads a core of this node has, each of which the kernel calls a core.
   static var hardwareThreadsPerCore: Int {
     let path = "/sys/devices/system/cpu/cpu\(current.cores.first ?? 0)/topology/"
     let list = try? String(contentsOfFile: path + "thread_siblings_list", encoding: .utf8)
@@ -65,15 +63,15 @@ public struct Affinity: Equatable, Sendable {
     return siblings?.cores.count ?? 1
   }
 
-  /// How many threads a rank should use so that the ranks of a machine do not get in each other's
-  /// way: its cores, each divided by the number of ranks that may use it, and at least one.
+  /// How many threads a rank should use so that the ranks of a node do not compete for cores: each of
+  /// its cores counts as one over the number of ranks that may use it, and the result is at least one.
   public static func threads(ofRank rank: Int, masks: [Affinity]) -> Int {
     var ranksOfCore: [Int: Int] = [:]
     for mask in masks {
       for core in mask.cores { ranksOfCore[core, default: 0] += 1 }
     }
-    let share = masks[rank].cores.reduce(0.0) { $0 + 1 / Double(ranksOfCore[$1] ?? 1) }
+    let cores = masks[rank].cores.reduce(0.0) { $0 + 1 / Double(ranksOfCore[$1] ?? 1) }
     // Thirds and sevenths do not add up exactly.
-    return max(1, Int(share + 1e-6))
+    return max(1, Int(cores + 1e-6))
   }
 }

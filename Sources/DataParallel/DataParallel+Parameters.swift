@@ -1,0 +1,71 @@
+import Collectives
+import Optimizers
+import TensorCore
+
+extension DataParallel {
+  /// Completes the summed gradients in `grad` of every parameter: after a step each rank has those of
+  /// its own chunks only.
+  ///
+  /// Collective: all ranks call it after a step.
+  public func gatherGradients() {
+    reducer.sumInPlace()
+    communicator.node.barrier()
+    reducer.copySumsOfOtherRanks()
+    communicator.node.barrier()
+  }
+
+  /// Changes parameters otherwise than by a step: `body` runs on one rank of each node, and all ranks
+  /// see what it did.
+  ///
+  /// Collective: all ranks call it. `body` must do the same on every node.
+  public func changeParameters(_ body: () throws -> Void) rethrows {
+    communicator.node.barrier()
+    if topology.localRank == 0 { try withoutGrad { try body() } }
+    arena.markValuesChanged()
+    communicator.node.barrier()
+  }
+
+  /// Copies rank zero's state to all ranks: parameters, the optimizer's state, and the model's
+  /// buffers.
+  ///
+  /// Collective: all ranks call it.
+  public func shareRootState() {
+    communicator.node.barrier()
+    broadcastNodeMemory(arena.values)
+    for (_, values) in optimizer.stateBuffers { broadcastNodeMemory(values) }
+    for (_, values) in buffers {
+      communicator.broadcast(UnsafeMutableRawBufferPointer(values), root: 0)
+    }
+    optimizer.restore(stateCounters: communicator.broadcast(optimizer.stateCounters))
+    arena.markValuesChanged()
+    communicator.node.barrier()
+  }
+
+  /// Copies memory that the ranks of a node share from rank zero's node to the others.
+  private func broadcastNodeMemory(_ values: UnsafeMutableBufferPointer<Float>) {
+    guard topology.nodeCount > 1 else { return }
+    // One rank of each node receives into the memory, the others into scratch, a megabyte at a time.
+    let isReceiver = topology.localRank == 0
+    let limit = 1 << 20
+    let scratch = UnsafeMutableBufferPointer<Float>.allocate(capacity: isReceiver ? 0 : limit)
+    defer { scratch.deallocate() }
+    for start in stride(from: 0, to: values.count, by: limit) {
+      let count = min(limit, values.count - start)
+      let target =
+        isReceiver ? values.extracting(start..<start + count) : scratch.extracting(..<count)
+      communicator.broadcast(UnsafeMutableRawBufferPointer(target), root: 0)
+    }
+  }
+
+  /// Compares the parameters of all nodes and the buffers of all ranks, bit by bit.
+  ///
+  /// Collective: all ranks call it. Throws `ReplicasDiverged` on all of them.
+  public func audit() throws {
+    guard communicator.worldSize > 1 else { return }
+    let parameters = arena.entries.map {
+      ($0.name, UnsafeBufferPointer(arena.values.extracting($0.range)))
+    }
+    let statistics = buffers.map { ($0.name, UnsafeBufferPointer($0.values)) }
+    try ReplicaAudit.run(parameters + statistics, step: stepCount, communicator)
+  }
+}

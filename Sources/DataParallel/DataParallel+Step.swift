@@ -1,0 +1,158 @@
+import Base
+import Collectives
+import DataLoading
+import Optimizers
+import TensorCore
+
+extension DataParallel {
+  /// A slice of the global batch.
+  private struct Slice {
+    /// Its number among the slices of all ranks.
+    let number: Int
+    let samples: Range<Int>
+  }
+
+  typealias LossClosure = (Range<Int>) throws -> (loss: Tensor, sums: [String: Double])
+
+  /// Computes gradients on this rank's slices, all-reduces them, and updates the parameters.
+  func makeStep(
+    _ samples: Range<Int>, _ epoch: Int, _ learningRate: Double, _ wantsToStop: Bool,
+    _ sumNames: [String], _ loss: LossClosure
+  ) throws -> Result {
+    require(!samples.isEmpty, "DataParallel.step: a global batch without samples")
+    var clock = Stopwatch()
+    var header = StepHeader(
+      slices: sliceCount, parameters: arena.entries.count, sums: sumNames)
+    header.setStep([
+      UInt64(stepCount), UInt64(bitPattern: Int64(samples.lowerBound)), UInt64(samples.count),
+      UInt64(bitPattern: Int64(epoch)), learningRate.bitPattern,
+    ])
+    statistics.begin()
+    reducer.beginStep()
+    sliceSum?.reset()
+    let slices = ownSlices(of: samples)
+    for (index, slice) in slices.enumerated() {
+      if index > 0 { statistics.restore() }
+      try computeGradients(
+        of: slice, isLast: index == slices.count - 1, batch: samples, epoch, &header, loss)
+    }
+    reducer.completeBuckets()
+    header.stopRequests = wantsToStop ? 1 : 0
+    header.nonFiniteRanks = header.lossSum.isFinite ? 0 : 1
+    times.compute += clock.lap()
+
+    header.allReduce(communicator)
+    times.waiting += clock.lap()
+
+    for (entry, ranks) in zip(arena.entries, header.gradientRanks) {
+      if ranks > 0 { entry.showGradient() } else { entry.parameter.grad = nil }
+    }
+    let result = Result(
+      sampleCount: header.sampleCount, lossSum: header.lossSum, sums: header.namedSums,
+      stops: header.stopRequests > 0)
+    guard header.nonFiniteRanks == 0, header.isSameStep(on: communicator.worldSize) else {
+      reducer.discard()
+      if header.nonFiniteRanks == 0 { throw StepsDiffer(step: stepCount + 1) }
+      throw NonFiniteStep(loss: result.loss)
+    }
+    if !options.synchronizedBatchNorm { statistics.merge(communicator) }
+    update(learningRate: learningRate, &clock)
+    stepCount += 1
+    if let interval = options.auditEverySteps, stepCount.isMultiple(of: interval) {
+      try audit()
+    }
+    return result
+  }
+
+  /// This rank's slices of a global batch.
+  private func ownSlices(of samples: Range<Int>) -> [Slice] {
+    let own = sliceCount / communicator.worldSize
+    return (0..<own).map {
+      let number = topology.position * own + $0
+      return Slice(
+        number: number,
+        samples: GlobalBatchSampler.slice(of: samples, rank: number, worldSize: sliceCount))
+    }
+  }
+
+  /// Computes the gradients of the mean loss over the batch, as far as they come from one slice; those
+  /// of the last slice stay in the arena, with those of the slices before.
+  private func computeGradients(
+    of slice: Slice, isLast: Bool, batch: Range<Int>, _ epoch: Int, _ header: inout StepHeader,
+    _ loss: LossClosure
+  ) throws {
+    arena.zeroGrad()
+    let synchronizes = options.synchronizedBatchNorm && communicator.worldSize > 1
+    // A rank without samples still takes part in synchronized statistics.
+    let microBatches = (0..<options.microBatches).map {
+      GlobalBatchSampler.slice(of: slice.samples, rank: $0, worldSize: options.microBatches)
+    }.filter { synchronizes || !$0.isEmpty }
+    for (index, microBatch) in microBatches.enumerated() {
+      let randomness = SampleRandomness(
+        seed: options.seed, epoch: epoch, firstSample: microBatch.lowerBound)
+      let (loss, sums) = try withTraining(
+        randomness,
+        statisticsSum: synchronizes ? { [communicator] in communicator.allReduce($0, .sum) } : nil
+      ) { try loss(microBatch) }
+      let weight = Double(microBatch.count) / Double(batch.count)
+      let isFinal = isLast && index == microBatches.count - 1 && overlap != .sync
+      loss.backward(
+        gradient: Tensor.full(loss.shape, weight, loss.dataType),
+        onFinalGradient: isFinal ? { [reducer] in reducer.markFinal($0) } : nil)
+      guard !microBatch.isEmpty else { continue }
+      header.sampleCount += Double(microBatch.count)
+      header.lossSums[slice.number] += loss.item() * Double(microBatch.count)
+      header.add(sums)
+    }
+    for (index, entry) in arena.entries.enumerated() where entry.parameter.grad != nil {
+      header.markGradient(index)
+    }
+    statistics.record(
+      slice.number, weight: Double(slice.samples.count) / Double(batch.count))
+    if let sliceSum, !isLast {
+      arena.zeroMissingGradients()
+      sliceSum.addSlice()
+    }
+  }
+
+  /// Sums the gradients of this rank's chunks and updates their parameters.
+  private func update(learningRate: Double, _ clock: inout Stopwatch) {
+    let isDistributed = topology.nodeCount > 1
+    var exposed = 0.0
+    let maximum = options.gradientClipNorm ?? 0
+    var norm = 0.0
+    if maximum > 0 {
+      reducer.sumInPlace()
+      if isDistributed { exposed += clock.lap() }
+      norm = gradientNorm()
+    }
+    optimizer.beginStep()
+    reducer.forEachSum { elements, sums in
+      if isDistributed { exposed += clock.lap() }
+      if maximum > 0 { arena.scaleGradients(toNorm: maximum, from: norm, in: elements) }
+      optimizer.update(elements, gradients: sums, learningRate: learningRate)
+      if isDistributed { times.update += clock.lap() }
+    }
+    optimizer.endStep()
+    times.exposedCommunication += exposed
+    times.hiddenCommunication += max(0, reducer.secondsUnderWay - exposed)
+    // No rank may read parameters that another one is still writing.
+    communicator.node.barrier()
+    times.update += clock.lap()
+  }
+
+  /// The norm of the summed gradients, of which each rank of a node has its chunks.
+  ///
+  /// The squares of a block are added up on one rank, and the blocks in their order on all ranks: the
+  /// norm does not depend on the number of ranks.
+  private func gradientNorm() -> Double {
+    var sums = [Double](repeating: 0, count: arena.normBlockCount)
+    // All nodes have the same sums.
+    for chunk in reducer.chunks where topology.nodeIndex == 0 && !chunk.isEmpty {
+      let size = ParameterArena.normBlock
+      let blocks = chunk.lowerBound / size..<(chunk.upperBound + size - 1) / size
+      sums.replaceSubrange(blocks, with: arena.squareSums(ofBlocks: blocks))
+    }
+    return communicator.allReduce(sums, .sum).reduce(0, +).squareRoot()
+  }
+}

@@ -1,0 +1,152 @@
+import Collectives
+import Testing
+
+/// The simplest algorithm: the first rank receives all buffers, one after the other, and sends the sum
+/// to all.
+extension InterNodeAllReduce {
+  fileprivate static let linear = InterNodeAllReduce(name: "linear", addsPairwise: false) {
+    rank, size, count in
+    let others = 1..<max(size, 1)
+    if rank > 0 {
+      return [
+        AllReduceRound(sends: .init(0, 0..<count)), AllReduceRound(receives: .init(0, 0..<count)),
+      ]
+    }
+    return others.map { AllReduceRound(receives: .init($0, 0..<count), adds: true) }
+      + others.map { AllReduceRound(sends: .init($0, 0..<count)) }
+  }
+
+  /// An algorithm with a state of its own: all ranks send their buffer to all, and add in rank order.
+  fileprivate static let everyoneToEveryone = InterNodeAllReduce(
+    name: "everyone to everyone", addsPairwise: false
+  ) { buffer, ranks, tag in
+    EveryoneToEveryone(buffer, ranks, tag)
+  }
+}
+
+private final class EveryoneToEveryone: PendingReduction {
+  private let buffer: UnsafeMutableBufferPointer<Float>
+  private let terms: [UnsafeMutableBufferPointer<Float>]
+  private var pending: [any PendingMessage] = []
+  private var isAdded = false
+
+  init(_ buffer: UnsafeMutableBufferPointer<Float>, _ ranks: any InterNodeCommunicator, _ tag: Int)
+  {
+    self.buffer = buffer
+    terms = (0..<ranks.size).map { _ in .allocate(capacity: buffer.count) }
+    _ = terms[ranks.rank].initialize(from: buffer)
+    for peer in 0..<ranks.size where peer != ranks.rank {
+      pending.append(
+        ranks.startReceive(UnsafeMutableRawBufferPointer(terms[peer]), from: peer, tag: tag))
+      pending.append(ranks.startSend(UnsafeRawBufferPointer(buffer), to: peer, tag: tag))
+    }
+  }
+
+  deinit { terms.forEach { $0.deallocate() } }
+
+  func advance() -> Bool {
+    pending.removeAll { $0.test() }
+    guard pending.isEmpty, !isAdded else { return isAdded }
+    for i in buffer.indices { buffer[i] = terms.reduce(0) { $0 + $1[i] } }
+    isAdded = true
+    return true
+  }
+}
+
+@Suite("InterNodeAllReduce")
+struct InterNodeAllReduceTests {
+  private static let algorithms =
+    InterNodeAllReduce.all + [.linear, .everyoneToEveryone]
+
+  /// What each rank has of the sums of small whole numbers, several sums at a time.
+  private func sums(
+    _ algorithm: InterNodeAllReduce, nodes: Int, ranksPerNode: Int, count: Int
+  ) throws -> [[[Float]]] {
+    try withRanks(nodes * ranksPerNode, ranksPerNode: ranksPerNode) { communicator in
+      let buffers = (0..<3).map { sum in
+        let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
+        for i in 0..<count { buffer[i] = Float(communicator.rank * 100 + i * 3 + sum) }
+        return buffer
+      }
+      defer { buffers.forEach { $0.deallocate() } }
+      var pending = buffers.map {
+        communicator.acrossNodes.startAllReduce($0, using: algorithm)
+      }
+      while !pending.isEmpty { pending.removeAll { $0.advance() } }
+      return buffers.map { Array($0) }
+    }
+  }
+
+  @Test(
+    "Each algorithm adds up the buffers of equal local rank on any number of nodes",
+    arguments: algorithms.indices, 1...9)
+  func exactSums(index: Int, nodes: Int) throws {
+    let algorithm = Self.algorithms[index]
+    for (ranksPerNode, count) in [(1, 0), (1, 1), (2, 5), (1, 1000)] {
+      let found = try sums(
+        algorithm, nodes: nodes, ranksPerNode: ranksPerNode, count: count)
+      for (rank, sums) in found.enumerated() {
+        let counterparts = (0..<nodes).map { $0 * ranksPerNode + rank % ranksPerNode }
+        for (sum, values) in sums.enumerated() {
+          let expected = (0..<count).map { i in
+            counterparts.reduce(Float(0)) { $0 + Float($1 * 100 + i * 3 + sum) }
+          }
+          #expect(values == expected, "\(algorithm.name), rank \(rank), \(count) elements")
+        }
+      }
+    }
+  }
+
+  @Test(
+    "No rank sends or receives more than 2 (N - 1) / N times the buffer",
+    arguments: [
+      (InterNodeAllReduce.all.firstIndex { $0.name == "recursive-halving-doubling" }!, [2, 4, 8]),
+      (InterNodeAllReduce.all.firstIndex { $0.name == "ring" }!, [2, 3, 4, 5, 6, 7, 8]),
+    ])
+  func volume(index: Int, sizes: [Int]) throws {
+    for size in sizes {
+      let counters = try withRanks(size, ranksPerNode: 1) { communicator in
+        let counter = Counting(communicator.acrossNodes)
+        let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: 840)
+        buffer.initialize(repeating: 1)
+        defer { buffer.deallocate() }
+        let pending = counter.startAllReduce(buffer, using: InterNodeAllReduce.all[index])
+        while !pending.advance() {}
+        return [counter.sentBytes, counter.receivedBytes]
+      }
+      let expected = 2 * 840 * 4 * (size - 1) / size
+      #expect(counters == Array(repeating: [expected, expected], count: size), "\(size) nodes")
+    }
+  }
+
+  @Test("Every algorithm has a name of its own, and the standard one is in the list")
+  func names() {
+    #expect(Set(InterNodeAllReduce.all.map(\.name)).count == InterNodeAllReduce.all.count)
+    #expect(InterNodeAllReduce.all.contains { $0.name == InterNodeAllReduce.standard.name })
+  }
+}
+
+/// Counts what an algorithm sends and receives.
+private final class Counting: InterNodeCommunicator {
+  private let base: any InterNodeCommunicator
+  var sentBytes = 0
+  var receivedBytes = 0
+
+  init(_ base: any InterNodeCommunicator) { self.base = base }
+
+  var rank: Int { base.rank }
+  var size: Int { base.size }
+  var canProgressOnAnyThread: Bool { base.canProgressOnAnyThread }
+
+  func nextTag() -> Int { base.nextTag() }
+  func startSend(_ bytes: UnsafeRawBufferPointer, to peer: Int, tag: Int) -> any PendingMessage {
+    sentBytes += bytes.count
+    return base.startSend(bytes, to: peer, tag: tag)
+  }
+  func startReceive(
+    _ bytes: UnsafeMutableRawBufferPointer, from peer: Int, tag: Int
+  ) -> any PendingMessage {
+    receivedBytes += bytes.count
+    return base.startReceive(bytes, from: peer, tag: tag)
+  }
+}
