@@ -9,7 +9,7 @@ struct LockstepCommand: ParsableCommand {
     commandName: "lockstep",
     abstract: "Trains neural networks on CPUs, alone or under mpirun across nodes.",
     discussion: """
-      A configuration means the same run on any number of ranks:
+      A configuration gives the same results on any number of ranks:
 
         lockstep train configs/digits-mlp.yaml
         mpirun -np 4 lockstep train configs/digits-mlp.yaml
@@ -21,7 +21,7 @@ struct LockstepCommand: ParsableCommand {
       DoctorCommand.self,
     ])
 
-  /// Help, and what is wrong with the command line, come from rank zero alone.
+  /// Only rank zero prints help and errors of the command line.
   static func main() {
     openMissingStandardFiles()
     do {
@@ -33,8 +33,8 @@ struct LockstepCommand: ParsableCommand {
     }
   }
 
-  /// Opens what the caller closed: the next file to be opened would take its number, and with it
-  /// what is printed.
+  /// Opens standard files that the caller closed: otherwise the next file to be opened would get their
+  /// number, and with it our output.
   private static func openMissingStandardFiles() {
     for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) == -1 {
       _ = open("/dev/null", O_RDWR)

@@ -1,13 +1,13 @@
-// What every command does around its work: join the other ranks, and leave with the right message
-// and exit code.
+// What every command does around its work: join the other ranks, and exit with the right message and
+// code.
 import ArgumentParser
 import Foundation
 import Lockstep
 
 /// Runs a command's work on this rank, and ends the process.
 ///
-/// Errors that all ranks share are printed by rank zero, and all leave together; one that only this
-/// rank has is printed with its name, and ends the whole job.
+/// Errors that all ranks throw are printed by rank zero, and all ranks exit; an error of this rank alone
+/// is printed with its number, and aborts the job.
 func withSession(_ body: (any Communicator) throws -> ExitStatus) -> Never {
   let communicator: any Communicator
   do {
@@ -31,9 +31,9 @@ func withSession(_ body: (any Communicator) throws -> ExitStatus) -> Never {
   }
 }
 
-/// Ends this process, which is not rank zero, and leaves it to rank zero to say why.
+/// Ends this process, which is not rank zero, without a message: rank zero prints it.
 ///
-/// A launcher ends all processes as soon as one fails, so this one gives rank zero time to speak.
+/// A launcher ends all processes as soon as one fails, so this one gives rank zero time to print.
 func leaveQuietly(_ code: Int32) -> Never {
   if code != 0 { sleep(1) }
   exit(code)
@@ -65,14 +65,14 @@ func printLine(_ line: String = "") {
   try? FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
 }
 
-/// What is known of the terminal.
+/// Properties of the terminal.
 enum Terminal {
-  /// Whether standard error shows colours.
+  /// Whether standard error shows colors.
   static var standardErrorHasColors: Bool {
     isatty(STDERR_FILENO) == 1 && isCapable
   }
 
-  /// The columns of standard error's terminal; nil when it is none, or a launcher's without a size.
+  /// The columns of standard error's terminal; nil if it is not a terminal, or one without a size.
   static var columns: Int? {
     guard isatty(STDERR_FILENO) == 1, isCapable else { return nil }
     var size = winsize()

@@ -20,7 +20,7 @@ final class CheckpointWriter {
   ///
   /// When that fails, reports it and lets the training continue.
   func save(_ trainer: Trainer, _ report: (TrainingEvent) throws -> Void) throws {
-    // The weights are the same on all ranks, and so is what they find.
+    // The weights are the same on all ranks, so all throw or none does.
     guard trainer.parallel.arena.values.allSatisfy(\.isFinite) else {
       throw NonFiniteWeights(step: trainer.step)
     }
@@ -37,7 +37,7 @@ final class CheckpointWriter {
     }
   }
 
-  /// Throws why the last checkpoint is missing, if it is.
+  /// Throws the error of the last save, if it failed.
   func requireSaved() throws {
     if let failure { throw failure }
   }
