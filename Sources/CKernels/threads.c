@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "system.h"
+#include "runtime.h"
 
 // ---------------------------------------------------------------- per-thread state
 

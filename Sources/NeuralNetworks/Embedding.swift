@@ -7,7 +7,7 @@ public struct Embedding: Layer {
 
   /// A table with PyTorch's default initialisation, the standard normal distribution.
   public init(_ count: Int, _ width: Int) {
-    weight = Parameter(Initializer.normal([count, width], deviation: 1))
+    weight = Parameter(Initializer.normal([count, width], std: 1))
   }
 
   /// A table of the given vectors, `[count, width]`.

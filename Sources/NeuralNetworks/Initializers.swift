@@ -44,7 +44,7 @@ public enum Initializer {
   }
 
   /// Normally distributed.
-  public static func normal(_ shape: Shape, deviation: Double) -> Tensor {
-    DefaultRandomSource.draw { .normal(shape, deviation: deviation, using: &$0) }
+  public static func normal(_ shape: Shape, std: Double) -> Tensor {
+    DefaultRandomSource.draw { .normal(shape, std: std, using: &$0) }
   }
 }

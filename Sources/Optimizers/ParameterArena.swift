@@ -116,6 +116,9 @@ public final class ParameterArena {
       start: storage.pointer.assumingMemoryBound(to: Float.self), count: count)
   }
 
+  /// Whether no value is NaN or infinite.
+  package var hasFiniteValues: Bool { ck_all_finite(ck_f32, values.baseAddress!, count) }
+
   /// Forgets all gradients.
   ///
   /// Costs nothing: the next backward overwrites them.
@@ -149,8 +152,8 @@ public final class ParameterArena {
   package func squareSums(ofBlocks blocks: Range<Int>) -> [Double] {
     blocks.map { block in
       let start = block * ParameterArena.normBlock
-      return ck_sum_squares_f32(
-        gradients.baseAddress! + start, min(ParameterArena.normBlock, count - start))
+      return ck_sum_squares(
+        ck_f32, gradients.baseAddress! + start, min(ParameterArena.normBlock, count - start))
     }
   }
 
@@ -178,10 +181,10 @@ public final class ParameterArena {
 
   /// The clipping of `clipGradients(toNorm:)` for some elements, the norm of all being known.
   package func scaleGradients(toNorm maximum: Double, from norm: Double, in elements: Range<Int>) {
-    let factor = Float(maximum / (norm + 1e-6))
+    let factor = maximum / (norm + 1e-6)
     guard factor < 1, !elements.isEmpty else { return }
     let start = gradients.baseAddress! + elements.lowerBound
-    ck_affine_f32(start, start, elements.count, factor, 0)
+    ck_affine(ck_f32, start, start, elements.count, factor, 0)
   }
 
   /// Memory of zeros for what an optimizer remembers of each element.

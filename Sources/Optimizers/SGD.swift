@@ -64,12 +64,11 @@ public final class SGD {
     body { part, gradients in
       runs.forEachElements(of: part) { elements, isStarted in
         let start = elements.lowerBound
-        ck_sgd_f32(
-          arena.values.baseAddress! + start,
+        ck_sgd(
+          ck_f32, arena.values.baseAddress! + start,
           options.momentum == 0 ? nil : velocity.baseAddress! + start,
-          gradients + (start - part.lowerBound), elements.count, Float(learningRate),
-          Float(options.momentum), Float(options.dampening), Float(options.weightDecay),
-          options.nesterov, !isStarted, 1)
+          gradients + (start - part.lowerBound), elements.count, learningRate, options.momentum,
+          options.dampening, options.weightDecay, options.nesterov, !isStarted)
       }
     }
     for index in runs.flatMap(\.entries) { hasVelocity[index] = true }

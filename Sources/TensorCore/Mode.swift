@@ -93,7 +93,7 @@ final class ModeScope {
   /// The innermost scope of this thread; outside of all, one that trains with random numbers of its
   /// own.
   static var current: ModeScope {
-    let state = ck_current_thread_state()!
+    let state = ck_current_thread_state()
     if let pointer = state.pointee.mode {
       return Unmanaged.fromOpaque(pointer).takeUnretainedValue()
     }
@@ -103,7 +103,7 @@ final class ModeScope {
   }
 
   func run<Result>(_ body: () throws -> Result) rethrows -> Result {
-    let state = ck_current_thread_state()!
+    let state = ck_current_thread_state()
     let previous = state.pointee.mode
     state.pointee.mode = Unmanaged.passUnretained(self).toOpaque()
     defer { state.pointee.mode = previous }

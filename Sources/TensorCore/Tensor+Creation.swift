@@ -58,15 +58,7 @@ extension Tensor {
 
   /// The numbers 0, 1, … below `count`, along one axis.
   public static func arange(_ count: Int, _ dataType: DataType = .float32) -> Tensor {
-    let tensor = Tensor(uninitialized: [count], dataType)
-    for index in 0..<count {
-      switch dataType {
-      case .float32: tensor.f32[index] = Float(index)
-      case .float64: tensor.f64[index] = Double(index)
-      case .int32: tensor.i32[index] = Int32(index)
-      }
-    }
-    return tensor
+    withoutGrad { Tensor((0..<count).map(Double.init)).converted(to: dataType) }
   }
 
   /// The identity matrix of `size` rows.
@@ -82,31 +74,24 @@ extension Tensor {
     _ shape: Shape, in range: Range<Double> = 0..<1, _ dataType: DataType = .float32,
     using random: inout RandomSource
   ) -> Tensor {
+    requireFloatingPoint("uniform", dataType)
     let tensor = Tensor(uninitialized: shape, dataType)
-    let (seed, stream) = (random.seed, random.nextStream())
-    let (low, high) = (range.lowerBound, range.upperBound)
-    switch dataType {
-    case .float32:
-      ck_uniform_f32(tensor.f32, tensor.count, seed, stream, 0, Float(low), Float(high))
-    case .float64: ck_uniform_f64(tensor.f64, tensor.count, seed, stream, 0, low, high)
-    case .int32: fatalError("uniform: floating-point types only")
-    }
+    ck_uniform(
+      dataType.kernelType, tensor.bytes, tensor.count, random.seed, random.nextStream(), 0,
+      range.lowerBound, range.upperBound)
     return tensor
   }
 
   /// Independent numbers, normally distributed, drawn from `random`.
   public static func normal(
-    _ shape: Shape, mean: Double = 0, deviation: Double = 1, _ dataType: DataType = .float32,
+    _ shape: Shape, mean: Double = 0, std: Double = 1, _ dataType: DataType = .float32,
     using random: inout RandomSource
   ) -> Tensor {
+    requireFloatingPoint("normal", dataType)
     let tensor = Tensor(uninitialized: shape, dataType)
-    let (seed, stream) = (random.seed, random.nextStream())
-    switch dataType {
-    case .float32:
-      ck_normal_f32(tensor.f32, tensor.count, seed, stream, 0, Float(mean), Float(deviation))
-    case .float64: ck_normal_f64(tensor.f64, tensor.count, seed, stream, 0, mean, deviation)
-    case .int32: fatalError("normal: floating-point types only")
-    }
+    ck_normal(
+      dataType.kernelType, tensor.bytes, tensor.count, random.seed, random.nextStream(), 0, mean,
+      std)
     return tensor
   }
 
@@ -126,11 +111,7 @@ extension Tensor {
 
   /// Writes `value` to every element of this dense tensor.
   package final func setAll(to value: Double) {
-    switch dataType {
-    case .float32: ck_fill_f32(f32, count, Float(value))
-    case .float64: ck_fill_f64(f64, count, value)
-    case .int32: ck_fill_i32(i32, count, Int32(value))
-    }
+    elements.update(repeating: value, count: count)
   }
 }
 

@@ -30,14 +30,6 @@ extension Tensor: CustomStringConvertible {
     return [0, 1, 2, nil, size - 3, size - 2, size - 1]
   }
 
-  private func element(_ offset: Int) -> Double {
-    switch dataType {
-    case .float32: Double(f32[offset])
-    case .float64: f64[offset]
-    case .int32: Double(i32[offset])
-    }
-  }
-
   private var shownElements: [Double] {
     guard count > 0 else { return [] }
     var offsets = [0]
@@ -45,12 +37,13 @@ extension Tensor: CustomStringConvertible {
       let steps = shownIndices(axis).compactMap(\.self).map { $0 * strides[axis] }
       offsets = offsets.flatMap { offset in steps.map { offset + $0 } }
     }
-    return offsets.map(element)
+    return offsets.map(element(at:))
   }
 
   private func lines(_ axis: Int, _ offset: Int, _ format: ElementFormat, indent: Int) -> String {
     guard axis < shape.count else {
-      return dataType == .int32 ? format.integer(element(offset)) : format.real(element(offset))
+      return dataType == .int32
+        ? format.integer(element(at: offset)) : format.real(element(at: offset))
     }
     let isInnermost = axis == shape.count - 1
     let parts = shownIndices(axis).map { index in

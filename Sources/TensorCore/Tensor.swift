@@ -178,20 +178,20 @@ extension Tensor {
     assert(Scalar.dataType == dataType)
     return bytes.assumingMemoryBound(to: Scalar.self)
   }
-  final var f32: UnsafeMutablePointer<Float> { bytes.assumingMemoryBound(to: Float.self) }
-  final var f64: UnsafeMutablePointer<Double> { bytes.assumingMemoryBound(to: Double.self) }
-  final var i32: UnsafeMutablePointer<Int32> { bytes.assumingMemoryBound(to: Int32.self) }
 
   /// The only element as a number.
   ///
   /// The tensor must have exactly one.
   public final func item() -> Double {
     require(count == 1, "item: a tensor of one element is needed, not \(shape)")
-    return switch dataType {
-    case .float32: Double(f32.pointee)
-    case .float64: f64.pointee
-    case .int32: Double(i32.pointee)
-    }
+    return element(at: 0)
+  }
+
+  /// The element at an offset from the first, as a number.
+  final func element(at offset: Int) -> Double {
+    var value = 0.0
+    ck_convert(ck_f64, &value, dataType.kernelType, (elements + offset).address, 1)
+    return value
   }
 
   /// The elements in row-major order.
@@ -207,10 +207,12 @@ extension Tensor {
 
   /// The elements in row-major order, as `Double`.
   public final func doubles() -> [Double] {
-    switch dataType {
-    case .float32: array(of: Float.self).map(Double.init)
-    case .float64: array(of: Double.self)
-    case .int32: array(of: Int32.self).map(Double.init)
+    let x = dense()
+    return Array(unsafeUninitializedCapacity: count) { buffer, initializedCount in
+      if let base = buffer.baseAddress {
+        ck_convert(ck_f64, base, dataType.kernelType, x.bytes, count)
+      }
+      initializedCount = count
     }
   }
 
@@ -226,11 +228,10 @@ extension Tensor {
 /// Copies all elements of `x` to the places of `y`; the shapes are equal, the layouts are not.
 func copyElements(from x: Tensor, to y: Tensor) {
   let size = x.dataType.byteCount
-  let copy = size == 4 ? ck_copy_b32 : ck_copy_b64
   let loop = StridedLoop(shape: x.shape, y.strides, x.strides)
   loop.forEachBlock { rows, cols, offsets in
-    copy(
-      y.bytes + offsets[0] * size, x.bytes + offsets[1] * size, rows, cols,
+    ck_copy(
+      x.dataType.kernelType, y.bytes + offsets[0] * size, x.bytes + offsets[1] * size, rows, cols,
       loop.rowStride(0), loop.columnStride(0), loop.rowStride(1), loop.columnStride(1))
   }
 }

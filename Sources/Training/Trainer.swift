@@ -260,7 +260,7 @@ private final class CheckpointWriter {
   /// When that fails, says so and lets the training go on.
   func save(_ trainer: Trainer, _ report: (TrainingEvent) throws -> Void) throws {
     // The weights are the same on all ranks, and so is what they find.
-    guard trainer.parallel.arena.values.allSatisfy(\.isFinite) else {
+    guard trainer.parallel.arena.hasFiniteValues else {
       throw NonFiniteWeights(step: trainer.step)
     }
     guard let store, savedStep != trainer.step else { return }

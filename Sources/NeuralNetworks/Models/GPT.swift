@@ -47,9 +47,9 @@ public struct GPT: Layer {
   public init(_ options: Options) {
     self.options = options
     tokens = Embedding(
-      weight: Initializer.normal([options.vocabulary, options.width], deviation: 0.02))
+      weight: Initializer.normal([options.vocabulary, options.width], std: 0.02))
     positions = Embedding(
-      weight: Initializer.normal([options.context, options.width], deviation: 0.02))
+      weight: Initializer.normal([options.context, options.width], std: 0.02))
     blocks = (0..<options.layers).map { _ in TransformerBlock(options) }
     normalization = LayerNorm(options.width)
   }
@@ -93,10 +93,10 @@ private struct TransformerBlock: Layer {
     let width = options.width
     let residual = 0.02 / (2 * Double(options.layers)).squareRoot()
     normalizations = (LayerNorm(width), LayerNorm(width))
-    queriesKeysValues = Projection(width, 3 * width, deviation: 0.02)
-    merge = Projection(width, width, deviation: residual)
-    expansion = Projection(width, 4 * width, deviation: 0.02)
-    contraction = Projection(4 * width, width, deviation: residual)
+    queriesKeysValues = Projection(width, 3 * width, std: 0.02)
+    merge = Projection(width, width, std: residual)
+    expansion = Projection(width, 4 * width, std: 0.02)
+    contraction = Projection(4 * width, width, std: residual)
   }
 
   var children: [(name: String, value: Any)] {
@@ -120,8 +120,8 @@ private struct Projection: Layer {
   let weight: Parameter
   let bias: Parameter
 
-  init(_ inputs: Int, _ outputs: Int, deviation: Double) {
-    weight = Parameter(Initializer.normal([inputs, outputs], deviation: deviation))
+  init(_ inputs: Int, _ outputs: Int, std: Double) {
+    weight = Parameter(Initializer.normal([inputs, outputs], std: std))
     bias = Parameter(.zeros([outputs]))
   }
 

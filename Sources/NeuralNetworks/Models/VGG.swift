@@ -40,9 +40,9 @@ public struct VGG: Layer {
     // He's initialisation (2015), as in torchvision: with PyTorch's default for convolutions, signals
     // fade in so many layers, and deep networks without normalisation do not begin to learn.
     func convolution(_ inputs: Int, _ outputs: Int) -> Conv2d {
-      let deviation = (2 / Double(outputs * 9)).squareRoot()
+      let std = (2 / Double(outputs * 9)).squareRoot()
       return Conv2d(
-        weight: Initializer.normal([outputs, inputs, 3, 3], deviation: deviation),
+        weight: Initializer.normal([outputs, inputs, 3, 3], std: std),
         bias: .zeros([outputs]), padding: 1)
     }
     var layers: [any Layer] = []

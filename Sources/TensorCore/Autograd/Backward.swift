@@ -79,11 +79,7 @@ extension Tensor {
   final func addInPlace(_ x: Tensor) {
     let x = x.dense()
     storage.version += 1
-    switch dataType {
-    case .float32: ck_accumulate_f32(f32, x.f32, count)
-    case .float64: ck_accumulate_f64(f64, x.f64, count)
-    case .int32: fatalError("gradients are floating-point numbers")
-    }
+    ck_accumulate(dataType.kernelType, bytes, x.bytes, count)
   }
 
   /// Where a pullback may put a gradient of this leaf directly, and whether it must add to what is
@@ -172,7 +168,7 @@ private struct BackwardPass {
     let operations = operationsInOrder(from: root)
     root.gradient = seed
     root.ownsGradient = false
-    let state = ck_current_thread_state()!
+    let state = ck_current_thread_state()
     let previous = state.pointee.gradients_in_place
     state.pointee.gradients_in_place = accumulatesInLeaves && !createsGraph ? 1 : 0
     defer { state.pointee.gradients_in_place = previous }

@@ -63,7 +63,7 @@ package final class Operation {
 }
 
 func nextSequenceNumber() -> UInt64 {
-  let state = ck_current_thread_state()!
+  let state = ck_current_thread_state()
   state.pointee.sequence += 1
   return state.pointee.sequence
 }
@@ -75,7 +75,7 @@ final class ReleaseQueue {
   private var isDraining = false
 
   private static var ofThisThread: ReleaseQueue {
-    let state = ck_current_thread_state()!
+    let state = ck_current_thread_state()
     if let existing = state.pointee.release_queue {
       return Unmanaged.fromOpaque(existing).takeUnretainedValue()
     }

@@ -24,7 +24,7 @@ extension Tensor {
     let (q, k, v) = (q.withDenseRows(), k.withDenseRows(), v.withDenseRows())
     // Heads beside each other, so that merging them afterwards copies nothing.
     let y = Tensor.heads(q.shape, q.dataType)
-    let sums = attend(y, q, k, v, causal)
+    let logsumexp = attend(y, q, k, v, causal)
     let saved = (
       Saved(q, by: "Attention"), Saved(k, by: "Attention"), Saved(v, by: "Attention"),
       Saved(y.detached(), by: "Attention")
@@ -33,7 +33,7 @@ extension Tensor {
       refuseSecondDerivative()
       let (q, k, v, y) = (saved.0(), saved.1(), saved.2(), saved.3())
       let gradients = [q, k, v].map { Tensor.heads($0.shape, $0.dataType) }
-      attendBackward(gradients, dy, q, k, v, y, sums, causal)
+      attendBackward(gradients, dy, q, k, v, y, logsumexp, causal)
       return gradients
     }
   }
@@ -54,7 +54,7 @@ extension Tensor {
     let width = shape[2] / 3
     let result = Tensor(uninitialized: [shape[0], shape[1], width], dataType)
     let y = result.inHeads(heads)
-    let sums = attend(y, qkv[0], qkv[1], qkv[2], causal)
+    let logsumexp = attend(y, qkv[0], qkv[1], qkv[2], causal)
     let saved = Saved(whole, by: "SelfAttention")
     let savedResult = Saved(result.detached(), by: "SelfAttention")
     return result.recorded("SelfAttention", from: whole) { dy in
@@ -64,7 +64,7 @@ extension Tensor {
       let qkv = parts(x)
       attendBackward(
         parts(dx), dy.dense().inHeads(heads), qkv[0], qkv[1], qkv[2],
-        savedResult().inHeads(heads), sums, causal)
+        savedResult().inHeads(heads), logsumexp, causal)
       return [dx]
     }
   }
@@ -115,51 +115,41 @@ private func refuseSecondDerivative() {
 
 private func layout(
   _ q: Tensor, _ k: Tensor, _ v: Tensor, _ y: Tensor, _ gradients: [Tensor], _ causal: Bool
-) -> ck_attention {
-  ck_attention(
+) -> ck_attention_shape {
+  ck_attention_shape(
     batches: q.shape[0], heads: q.shape[1], queries: q.shape[2], keys: k.shape[2],
     width: q.shape[3], q: q.headStrides, k: k.headStrides, v: v.headStrides, y: y.headStrides,
     dq: gradients[0].headStrides, dk: gradients[1].headStrides, dv: gradients[2].headStrides,
     causal: causal)
 }
 
-/// Writes the result to `y` and returns the logarithms of the sums of each query's exponentials.
+/// Writes the result to `y` and returns the logsumexp of each query's scores.
 private func attend(
   _ y: Tensor, _ q: Tensor, _ k: Tensor, _ v: Tensor, _ causal: Bool
 ) -> Tensor {
-  let sums = Tensor(uninitialized: Shape(q.shape.dropLast()), q.dataType)
+  let logsumexp = Tensor(uninitialized: Shape(q.shape.dropLast()), q.dataType)
   var shape = layout(q, k, v, y, [q, k, v], causal)
-  let scale = 1 / Double(q.shape[3]).squareRoot()
-  if q.dataType == .float32 {
-    ck_attention_f32(y.f32, sums.f32, q.f32, k.f32, v.f32, &shape, Float(scale))
-  } else {
-    ck_attention_f64(y.f64, sums.f64, q.f64, k.f64, v.f64, &shape, scale)
-  }
-  return sums
+  ck_attention(
+    q.dataType.kernelType, y.bytes, logsumexp.bytes, q.bytes, k.bytes, v.bytes, &shape,
+    1 / Double(q.shape[3]).squareRoot())
+  return logsumexp
 }
 
 private func attendBackward(
   _ gradients: [Tensor], _ dy: Tensor, _ q: Tensor, _ k: Tensor, _ v: Tensor, _ y: Tensor,
-  _ sums: Tensor, _ causal: Bool
+  _ logsumexp: Tensor, _ causal: Bool
 ) {
   var g = dy
   if dy.strides != y.strides {
     g = Tensor(shape: y.shape, strides: y.strides, like: y)
     copyElements(from: dy, to: g)
   }
-  let delta = Tensor(uninitialized: sums.shape, sums.dataType)
+  let delta = Tensor(uninitialized: logsumexp.shape, q.dataType)
   var shape = layout(q, k, v, y, gradients, causal)
-  let scale = 1 / Double(q.shape[3]).squareRoot()
-  let (dq, dk, dv) = (gradients[0], gradients[1], gradients[2])
-  if q.dataType == .float32 {
-    ck_attention_backward_f32(
-      dq.f32, dk.f32, dv.f32, delta.f32, g.f32, q.f32, k.f32, v.f32, y.f32, sums.f32, &shape,
-      Float(scale))
-  } else {
-    ck_attention_backward_f64(
-      dq.f64, dk.f64, dv.f64, delta.f64, g.f64, q.f64, k.f64, v.f64, y.f64, sums.f64, &shape,
-      scale)
-  }
+  ck_attention_backward(
+    q.dataType.kernelType, gradients[0].bytes, gradients[1].bytes, gradients[2].bytes, delta.bytes,
+    g.bytes, q.bytes, k.bytes, v.bytes, y.bytes, logsumexp.bytes, &shape,
+    1 / Double(q.shape[3]).squareRoot())
 }
 
 extension Tensor {

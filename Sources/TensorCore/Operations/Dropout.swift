@@ -8,17 +8,13 @@ extension Tensor {
   package final func dropout(_ p: Double, seed: UInt64, stream: UInt32, firstSample: UInt64)
     -> Tensor
   {
+    requireFloatingPoint("dropout", self)
     require(p >= 0 && p < 1, "dropout: the probability \(p) is not in 0..<1")
     let x = dense()
     let y = Tensor(uninitialized: shape, dataType)
     let rows = shape.first ?? 1
     let columns = rows == 0 ? 0 : count / rows
-    switch dataType {
-    case .float32:
-      ck_dropout_f32(y.f32, x.f32, rows, columns, Float(p), seed, stream, nil, firstSample)
-    case .float64: ck_dropout_f64(y.f64, x.f64, rows, columns, p, seed, stream, nil, firstSample)
-    case .int32: notForIntegers("dropout")
-    }
+    ck_dropout(dataType.kernelType, y.bytes, x.bytes, rows, columns, p, seed, stream, firstSample)
     return y.recorded("Dropout", from: self) { dy in
       [dy.dropout(p, seed: seed, stream: stream, firstSample: firstSample)]
     }

@@ -12,7 +12,7 @@ extension Tensor {
     let places = indices.dense().detached()
     let rows = shape[0]
     for element in 0..<places.count {
-      let index = Int(places.i32[element])
+      let index = Int(places.pointer(Int32.self)[element])
       require(
         index >= 0 && index < rows,
         "embedding: index \(index) is out of range for a table of \(rows) rows \(shape)")
@@ -21,7 +21,8 @@ extension Tensor {
     target.append(shape[1])
     let x = dense()
     let y = Tensor(uninitialized: target, dataType)
-    ck_gather_rows(y.bytes, x.bytes, places.i32, places.count, shape[1] * dataType.byteCount)
+    ck_gather_rows(
+      dataType.kernelType, y.bytes, x.bytes, places.pointer(Int32.self), places.count, shape[1])
     let table = shape
     let leaf = isLeaf && requiresGrad ? self : nil
     let saved = Saved(places, by: "Embedding")
@@ -46,10 +47,7 @@ extension Tensor {
 
   private func addRows(_ rows: Tensor, _ places: Tensor) {
     let x = rows.dense()
-    switch dataType {
-    case .float32: ck_scatter_add_rows_f32(f32, x.f32, places.i32, places.count, shape[1])
-    case .float64: ck_scatter_add_rows_f64(f64, x.f64, places.i32, places.count, shape[1])
-    case .int32: notForIntegers("embedding")
-    }
+    ck_scatter_add_rows(
+      dataType.kernelType, bytes, x.bytes, places.pointer(Int32.self), places.count, shape[1])
   }
 }

@@ -1,3 +1,5 @@
+internal import CKernels
+
 // Elements chosen by int32 indices, and orders of elements.
 
 extension Tensor {
@@ -30,12 +32,11 @@ extension Tensor {
     let (x, places) = (dense(), indices.dense())
     let y = Tensor(uninitialized: indices.shape, dataType)
     let from = x.shape
-    forEachPlace(places, in: from, axis) { element, place in
-      switch y.dataType {
-      case .float32: y.f32[element] = x.f32[place]
-      case .float64: y.f64[element] = x.f64[place]
-      case .int32: y.i32[element] = x.i32[place]
-      }
+    let size = dataType.byteCount
+    forEachBlock(of: places, in: from, axis) { block, first, offset in
+      ck_gather(
+        dataType.kernelType, y.bytes + first * size, x.bytes + offset * size,
+        places.pointer(Int32.self) + first, block)
     }
     return y.recorded("Gather", from: self) { dy in
       [dy.scattered(places, in: from, axis: axis)]
@@ -51,12 +52,11 @@ extension Tensor {
     let y = Tensor.zeros(target, dataType)
     y.checkIndices(indices, axis, "scattered")
     let (x, places) = (dense(), indices.dense())
-    forEachPlace(places, in: target, axis) { element, place in
-      switch y.dataType {
-      case .float32: y.f32[place] += x.f32[element]
-      case .float64: y.f64[place] += x.f64[element]
-      case .int32: y.i32[place] &+= x.i32[element]
-      }
+    let size = dataType.byteCount
+    forEachBlock(of: places, in: target, axis) { block, first, offset in
+      ck_scatter_add(
+        dataType.kernelType, y.bytes + offset * size, x.bytes + first * size,
+        places.pointer(Int32.self) + first, block)
     }
     return y.recorded("Scatter", from: self) { dy in [dy.gathered(places, axis: axis)] }
   }
@@ -70,7 +70,7 @@ extension Tensor {
       "\(name): indices \(indices.dataType) \(indices.shape) for axis \(axis) of \(shape)")
     let dense = indices.dense()
     for element in 0..<dense.count {
-      let index = Int(dense.i32[element])
+      let index = Int(dense.pointer(Int32.self)[element])
       require(
         index >= 0 && index < shape[axis],
         "\(name): index \(index) is out of range for axis \(axis) of \(shape)")
@@ -86,22 +86,11 @@ extension Tensor {
   }
 
   private func summedUp(_ axis: Int, fromEnd: Bool) -> Tensor {
+    let x = dense()
     let y = Tensor(uninitialized: shape, dataType)
-    copyElements(from: self, to: y)
-    let inner = shape.dropFirst(axis + 1).reduce(1, *)
-    let length = shape[axis]
-    for line in 0..<(length == 0 ? 0 : count / length) {
-      let start = line / inner * inner * length + line % inner
-      for step in 1..<Swift.max(length, 1) {
-        let place = start + (fromEnd ? length - 1 - step : step) * inner
-        let before = fromEnd ? place + inner : place - inner
-        switch dataType {
-        case .float32: y.f32[place] += y.f32[before]
-        case .float64: y.f64[place] += y.f64[before]
-        case .int32: y.i32[place] &+= y.i32[before]
-        }
-      }
-    }
+    ck_cumulative_sum(
+      dataType.kernelType, y.bytes, x.bytes, shape.prefix(axis).reduce(1, *), shape[axis],
+      shape.dropFirst(axis + 1).reduce(1, *), fromEnd)
     return y.recorded("CumulativeSum", from: self) { dy in [dy.summedUp(axis, fromEnd: !fromEnd)] }
   }
 
@@ -142,17 +131,19 @@ extension Tensor {
   }
 }
 
-/// Calls `body` for each element of `indices` in row-major order, with its number and the number of
-/// the element of a dense tensor of shape `shape` that it points to along `axis`.
-private func forEachPlace(
-  _ indices: Tensor, in shape: Shape, _ axis: Int, _ body: (Int, Int) -> Void
+/// Calls `body` for blocks of rows and columns of the dense `indices`, which point along `axis` into
+/// a dense tensor of shape `shape`: with the block, the number of its first element, and the offset
+/// in the other tensor of what index 0 means there.
+private func forEachBlock(
+  of indices: Tensor, in shape: Shape, _ axis: Int, _ body: (ck_indexed, Int, Int) -> Void
 ) {
-  let strides = shape.denseStrides
-  let step = strides[axis]
-  var others = strides
+  var others = shape.denseStrides
+  let step = others[axis]
   others[axis] = 0
   let loop = StridedLoop(shape: indices.shape, others, indices.shape.denseStrides)
-  loop.forEachElement { base, element, _ in
-    body(element, base + Int(indices.i32[element]) * step)
+  loop.forEachBlock { rows, cols, offsets in
+    let block = ck_indexed(
+      rows: rows, cols: cols, row: loop.rowStride(0), col: loop.columnStride(0), step: step)
+    body(block, offsets[2], offsets[0])
   }
 }

@@ -9,10 +9,7 @@ extension Tensor {
   ///
   /// The gradients are `dy bᵀ` and `aᵀ dy`.
   public final func matmul(_ other: Tensor) -> Tensor {
-    require(
-      dataType == other.dataType && dataType.isFloatingPoint,
-      "matmul: \(dataType) \(shape) × \(other.dataType) \(other.shape); both must be of one floating-point type"
-    )
+    requireFloatingPoint("matmul", self, other)
     require(
       shape.count > 0 && other.shape.count > 0,
       "matmul: \(shape) × \(other.shape); scalars are multiplied with *")
@@ -52,9 +49,7 @@ extension Tensor {
     require(
       bias == nil || bias!.shape == [weight.shape[0]],
       "linear: a bias of shape \(bias!.shape) for a weight of shape \(weight.shape)")
-    require(
-      dataType == weight.dataType && dataType == (bias?.dataType ?? dataType),
-      "linear: the input is \(dataType), the weight \(weight.dataType)")
+    requireFloatingPoint("linear", self, weight, bias)
     guard shape.count == 2 else {
       var target = shape
       target[shape.count - 1] = weight.shape[0]
@@ -89,11 +84,7 @@ extension Tensor {
   /// y += row for each row, in place, outside the graph.
   private func addRow(_ row: Tensor) {
     let row = row.dense()
-    if dataType == .float32 {
-      ck_add_row_f32(f32, row.f32, shape[0], shape[1])
-    } else {
-      ck_add_row_f64(f64, row.f64, shape[0], shape[1])
-    }
+    ck_add_row(dataType.kernelType, bytes, row.bytes, shape[0], shape[1])
   }
 
   private func batchedProduct(_ other: Tensor) -> Tensor {
@@ -152,11 +143,7 @@ private func gradientProduct(_ a: Tensor, _ b: Tensor, for destination: Destinat
 private func gradientSum(_ dy: Tensor, for destination: Destination) -> Tensor {
   guard let (place, adds) = destination.place, !adds else { return dy.sum(axes: [0]) }
   let x = dy.dense()
-  if x.dataType == .float32 {
-    ck_sum_f32(place.f32, x.f32, 1, x.shape[0], x.shape[1])
-  } else {
-    ck_sum_f64(place.f64, x.f64, 1, x.shape[0], x.shape[1])
-  }
+  ck_sum(x.dataType.kernelType, place.bytes, x.bytes, 1, x.shape[0], x.shape[1])
   return place
 }
 

@@ -39,51 +39,39 @@ extension Tensor {
     let x = dense()
     let y = Tensor(uninitialized: shape, dataType)
     let mean = Tensor(uninitialized: [rows], dataType)
-    let scale = Tensor(uninitialized: [rows], dataType)
+    let rstd = Tensor(uninitialized: [rows], dataType)
     let (w, b) = (weight?.dense(), bias?.dense())
-    switch dataType {
-    case .float32:
-      ck_layer_norm_f32(
-        y.f32, mean.f32, scale.f32, x.f32, w?.f32, b?.f32, rows, columns, Float(epsilon))
-    case .float64:
-      ck_layer_norm_f64(y.f64, mean.f64, scale.f64, x.f64, w?.f64, b?.f64, rows, columns, epsilon)
-    case .int32: notForIntegers("layerNorm")
-    }
+    ck_layer_norm(
+      dataType.kernelType, y.bytes, mean.bytes, rstd.bytes, x.bytes, w?.bytes, b?.bytes, rows,
+      columns, epsilon)
     let saved = Saved(self, by: "LayerNorm")
     let savedWeight = weight.map { Saved($0, by: "LayerNorm") }
     let hasBias = bias != nil
     let needsX = requiresGrad
     return y.recorded("LayerNorm", weight, bias, from: self) { dy in
       let (x, w) = (saved(), savedWeight?())
-      if isGradientEnabled {
-        return normalizationGradients(dy, x, w, hasBias: hasBias, axes, epsilon)
-      }
-      let (dense, g, factor) = (x.dense(), dy.dense(), w?.dense())
-      var gradients: [Tensor?] = [nil]
-      if needsX {
-        let dx = Tensor(uninitialized: x.shape, x.dataType)
-        if x.dataType == .float32 {
-          ck_layer_norm_backward_f32(
-            dx.f32, g.f32, dense.f32, mean.f32, scale.f32, factor?.f32, rows, columns)
-        } else {
-          ck_layer_norm_backward_f64(
-            dx.f64, g.f64, dense.f64, mean.f64, scale.f64, factor?.f64, rows, columns)
+      return fused {
+        let (dense, g, factor) = (x.dense(), dy.dense(), w?.dense())
+        let type = x.dataType.kernelType
+        var gradients: [Tensor?] = [nil]
+        if needsX {
+          let dx = Tensor(uninitialized: x.shape, x.dataType)
+          ck_layer_norm_backward(
+            type, dx.bytes, g.bytes, dense.bytes, mean.bytes, rstd.bytes, factor?.bytes, rows,
+            columns)
+          gradients[0] = dx
         }
-        gradients[0] = dx
+        guard w != nil || hasBias else { return gradients }
+        let dw = Tensor(uninitialized: normalizedShape, x.dataType)
+        let db = Tensor(uninitialized: normalizedShape, x.dataType)
+        ck_layer_norm_sums(
+          type, dw.bytes, db.bytes, g.bytes, dense.bytes, mean.bytes, rstd.bytes, rows, columns)
+        if w != nil { gradients.append(dw) }
+        if hasBias { gradients.append(db) }
+        return gradients
+      } composed: {
+        normalizationGradients(dy, x, w, hasBias: hasBias, axes, epsilon)
       }
-      guard w != nil || hasBias else { return gradients }
-      let dw = Tensor(uninitialized: normalizedShape, x.dataType)
-      let db = Tensor(uninitialized: normalizedShape, x.dataType)
-      if x.dataType == .float32 {
-        ck_layer_norm_sums_f32(
-          dw.f32, db.f32, g.f32, dense.f32, mean.f32, scale.f32, rows, columns)
-      } else {
-        ck_layer_norm_sums_f64(
-          dw.f64, db.f64, g.f64, dense.f64, mean.f64, scale.f64, rows, columns)
-      }
-      if w != nil { gradients.append(dw) }
-      if hasBias { gradients.append(db) }
-      return gradients
     }
   }
 
@@ -147,13 +135,9 @@ extension Tensor {
     let x = layout.dense(self)
     let mean = Tensor(uninitialized: [layout.channels], dataType)
     let variance = Tensor(uninitialized: [layout.channels], dataType)
-    if dataType == .float32 {
-      ck_channel_moments_f32(
-        mean.f32, variance.f32, x.f32, layout.rows, layout.channels, layout.columns)
-    } else {
-      ck_channel_moments_f64(
-        mean.f64, variance.f64, x.f64, layout.rows, layout.channels, layout.columns)
-    }
+    ck_channel_moments(
+      dataType.kernelType, mean.bytes, variance.bytes, x.bytes, layout.rows, layout.channels,
+      layout.columns)
     return ChannelStatistics(mean: mean, variance: variance, count: layout.countOfChannel)
   }
 
@@ -167,15 +151,9 @@ extension Tensor {
     let x = layout.dense(self)
     let z = Tensor(uninitialized: x.shape, dataType)
     let shift = bias?.dense()
-    if dataType == .float32 {
-      ck_channel_affine_f32(
-        z.f32, x.f32, statistics.mean.f32, factor.f32, shift?.f32, layout.rows, layout.channels,
-        layout.columns)
-    } else {
-      ck_channel_affine_f64(
-        z.f64, x.f64, statistics.mean.f64, factor.f64, shift?.f64, layout.rows, layout.channels,
-        layout.columns)
-    }
+    ck_channel_affine(
+      dataType.kernelType, z.bytes, x.bytes, statistics.mean.bytes, factor.bytes, shift?.bytes,
+      layout.rows, layout.channels, layout.columns)
     let y = layout.restored(z)
     let saved = Saved(self, by: "BatchNorm")
     let savedWeight = weight.map { Saved($0, by: "BatchNorm") }
@@ -315,23 +293,17 @@ private func channelGradients(
   let sum = Tensor(uninitialized: [channels], x.dataType)
   let product = Tensor(uninitialized: [channels], x.dataType)
   let dx = Tensor(uninitialized: x.shape, x.dataType)
-  if x.dataType == .float32 {
-    ck_channel_sums_f32(sum.f32, product.f32, g.f32, x.f32, mean.f32, rows, channels, columns)
-  } else {
-    ck_channel_sums_f64(sum.f64, product.f64, g.f64, x.f64, mean.f64, rows, channels, columns)
-  }
+  let type = x.dataType.kernelType
+  ck_channel_sums(
+    type, sum.bytes, product.bytes, g.bytes, x.bytes, mean.bytes, rows, channels, columns)
   // The batch's own mean and variance depend on each element; given ones do not.
   let part = batch.map { 1 / Double($0.count) } ?? 0
   let (allSum, allProduct) = batch?.overAll(sum, product) ?? (sum, product)
   let (shift, slope) = (allSum * part, allProduct * scale * scale * part)
   let center = mean.dense()
-  if x.dataType == .float32 {
-    ck_channel_backward_f32(
-      dx.f32, g.f32, x.f32, center.f32, factor.f32, shift.f32, slope.f32, rows, channels, columns)
-  } else {
-    ck_channel_backward_f64(
-      dx.f64, g.f64, x.f64, center.f64, factor.f64, shift.f64, slope.f64, rows, channels, columns)
-  }
+  ck_channel_backward(
+    type, dx.bytes, g.bytes, x.bytes, center.bytes, factor.bytes, shift.bytes, slope.bytes, rows,
+    channels, columns)
   return (layout.restored(dx), product * scale, sum)
 }
 

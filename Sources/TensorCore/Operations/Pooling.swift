@@ -27,27 +27,22 @@ extension Tensor {
     let (planes, target) = (planeCount, pooledShape(windows.out_height, windows.out_width))
     let x = dense()
     let y = Tensor(uninitialized: target, dataType)
-    let places = Tensor(
+    let indices = Tensor(
       uninitialized: [planes, windows.out_height * windows.out_width], .int32)
-    if dataType == .float32 {
-      ck_max_pool_f32(y.f32, places.i32, x.f32, planes, &windows)
-    } else {
-      ck_max_pool_f64(y.f64, places.i32, x.f64, planes, &windows)
-    }
+    ck_max_pool(dataType.kernelType, y.bytes, indices.pointer(), x.bytes, planes, &windows)
     let (source, size) = (shape, windows.height * windows.width)
     return y.recorded("MaxPool2d", from: self) { dy in
-      if isGradientEnabled {
-        let flat = dy.reshaped(to: places.shape)
-        return [flat.scattered(places, in: [planes, size], axis: 1).reshaped(to: source)]
+      fused {
+        let dy = dy.dense()
+        let dx = Tensor(uninitialized: source, dy.dataType)
+        ck_max_pool_backward(
+          dy.dataType.kernelType, dx.bytes, dy.bytes, indices.pointer(), planes, size,
+          indices.shape[1])
+        return [dx]
+      } composed: {
+        let flat = dy.reshaped(to: indices.shape)
+        return [flat.scattered(indices, in: [planes, size], axis: 1).reshaped(to: source)]
       }
-      let dy = dy.dense()
-      let dx = Tensor(uninitialized: source, dy.dataType)
-      if dy.dataType == .float32 {
-        ck_max_pool_backward_f32(dx.f32, dy.f32, places.i32, planes, size, places.shape[1])
-      } else {
-        ck_max_pool_backward_f64(dx.f64, dy.f64, places.i32, planes, size, places.shape[1])
-      }
-      return [dx]
     }
   }
 
@@ -108,13 +103,9 @@ extension Tensor {
     let source = shape
     let (height, width) = (source[source.count - 2], source[source.count - 1])
     let y = Tensor(uninitialized: pooledShape(rows.count, columns.count), dataType)
-    if dataType == .float32 {
-      ck_average_pool_f32(
-        y.f32, x.f32, planeCount, height, width, rows, rows.count, columns, columns.count)
-    } else {
-      ck_average_pool_f64(
-        y.f64, x.f64, planeCount, height, width, rows, rows.count, columns, columns.count)
-    }
+    ck_average_pool(
+      dataType.kernelType, y.bytes, x.bytes, planeCount, height, width, rows, rows.count, columns,
+      columns.count)
     return y.recorded("AvgPool2d", from: self) { dy in [dy.spread(rows, columns, source)] }
   }
 
@@ -124,13 +115,9 @@ extension Tensor {
     let dy = dense()
     let dx = Tensor(uninitialized: target, dataType)
     let (height, width) = (target[target.count - 2], target[target.count - 1])
-    if dataType == .float32 {
-      ck_average_pool_backward_f32(
-        dx.f32, dy.f32, planeCount, height, width, rows, rows.count, columns, columns.count)
-    } else {
-      ck_average_pool_backward_f64(
-        dx.f64, dy.f64, planeCount, height, width, rows, rows.count, columns, columns.count)
-    }
+    ck_average_pool_backward(
+      dataType.kernelType, dx.bytes, dy.bytes, planeCount, height, width, rows, rows.count, columns,
+      columns.count)
     return dx.recorded("SpreadOverWindows", from: self) { g in [g.averaged(rows, columns)] }
   }
 

@@ -2,9 +2,14 @@ internal import CKernels
 
 // Sums, extremes and their like, over any axes.
 
-private typealias ReductionKernel<T, Result> = (
-  UnsafeMutablePointer<Result>?, UnsafePointer<T>?, Int, Int, Int
-) -> Void
+private typealias ReductionKernel =
+  @convention(c) (
+    ck_type, UnsafeMutableRawPointer, UnsafeRawPointer, Int, Int, Int
+  ) -> Void
+private typealias IndexKernel =
+  @convention(c) (
+    ck_type, UnsafeMutablePointer<Int32>, UnsafeRawPointer, Int, Int, Int
+  ) -> Void
 
 extension Tensor {
   /// The sum over `axes`, all of them unless some are named.
@@ -12,7 +17,7 @@ extension Tensor {
   /// The gradient is `dy` repeated along the summed axes.
   public final func sum(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     let mask = shape.mask(of: axes, operation: "sum")
-    let y = reduced(mask, ck_sum_f32, ck_sum_f64, ck_sum_i32)
+    let y = reduced(mask, ck_sum)
     return finish("Sum", y, mask, keepingAxes) { dy, _, shape in dy.expanded(to: shape) }
   }
 
@@ -20,14 +25,11 @@ extension Tensor {
   ///
   /// The gradient is `dy / n`, repeated along the n elements averaged.
   public final func mean(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    requireFloatingPoint("mean", self)
     let mask = shape.mask(of: axes, operation: "mean")
-    let y = reduced(mask, ck_sum_f32, ck_sum_f64, ck_sum_i32)
+    let y = reduced(mask, ck_sum)
     let factor = Double(y.count) / Double(count)
-    switch dataType {
-    case .float32: ck_affine_f32(y.f32, y.f32, y.count, Float(factor), 0)
-    case .float64: ck_affine_f64(y.f64, y.f64, y.count, factor, 0)
-    case .int32: notForIntegers("mean")
-    }
+    ck_affine(dataType.kernelType, y.bytes, y.bytes, y.count, factor, 0)
     return finish("Mean", y, mask, keepingAxes) { dy, _, shape in
       (dy * factor).expanded(to: shape)
     }
@@ -37,24 +39,24 @@ extension Tensor {
   ///
   /// The gradient is shared evenly by the largest.
   public final func max(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
-    extreme("max", "Max", axes, keepingAxes, ck_max_f32, ck_max_f64, ck_max_i32)
+    extreme("max", "Max", axes, keepingAxes, ck_max)
   }
 
   /// The smallest element over `axes`; NaN if there is one.
   ///
   /// The gradient is shared evenly by the smallest.
   public final func min(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
-    extreme("min", "Min", axes, keepingAxes, ck_min_f32, ck_min_f64, ck_min_i32)
+    extreme("min", "Min", axes, keepingAxes, ck_min)
   }
 
   /// The index of the largest element along an axis, the first of several, as int32.
   public final func argmax(axis: Int = -1, keepingAxes: Bool = false) -> Tensor {
-    indices("argmax", axis, keepingAxes, ck_argmax_f32, ck_argmax_f64, ck_argmax_i32)
+    indices("argmax", axis, keepingAxes, ck_argmax)
   }
 
   /// The index of the smallest element along an axis, the first of several, as int32.
   public final func argmin(axis: Int = -1, keepingAxes: Bool = false) -> Tensor {
-    indices("argmin", axis, keepingAxes, ck_argmin_f32, ck_argmin_f64, ck_argmin_i32)
+    indices("argmin", axis, keepingAxes, ck_argmin)
   }
 
   /// The Euclidean norm: the square root of the sum of squares over `axes`.
@@ -84,14 +86,13 @@ extension Tensor {
 
   private func extreme(
     _ name: StaticString, _ recordedName: StaticString, _ axes: [Int]?, _ keepingAxes: Bool,
-    _ f32: ReductionKernel<Float, Float>, _ f64: ReductionKernel<Double, Double>,
-    _ i32: ReductionKernel<Int32, Int32>
+    _ kernel: ReductionKernel
   ) -> Tensor {
     let mask = shape.mask(of: axes, operation: name)
     for axis in 0..<shape.count where mask[axis] {
       require(shape[axis] > 0, "\(name): nothing to choose from along axis \(axis) of \(shape)")
     }
-    let y = reduced(mask, f32, f64, i32)
+    let y = reduced(mask, kernel)
     let saved = Saved(self, by: recordedName)
     let axes = (0..<shape.count).filter { mask[$0] }
     return finish(recordedName, y, mask, keepingAxes) { dy, y, _ in
@@ -101,12 +102,13 @@ extension Tensor {
   }
 
   private func indices(
-    _ name: StaticString, _ axis: Int, _ keepingAxes: Bool, _ f32: ReductionKernel<Float, Int32>,
-    _ f64: ReductionKernel<Double, Int32>, _ i32: ReductionKernel<Int32, Int32>
+    _ name: StaticString, _ axis: Int, _ keepingAxes: Bool, _ kernel: IndexKernel
   ) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: name)
     require(shape[axis] > 0, "\(name): nothing to choose from along axis \(axis) of \(shape)")
-    let y = reduced(shape.mask(of: [axis], operation: name), f32, f64, i32)
+    let y = reduced(shape.mask(of: [axis], operation: name), .int32) {
+      kernel($0, $1.assumingMemoryBound(to: Int32.self), $2, $3, $4, $5)
+    }
     return keepingAxes ? y : withoutGrad { y.squeezed(axis: axis) }
   }
 
@@ -127,23 +129,24 @@ extension Tensor {
         })
   }
 
-  /// A kernel over the masked axes, which stay as axes of size one; dense and outside the graph.
-  private func reduced<Result32, Result64>(
-    _ mask: InlineArray<8, Bool>, _ f32Kernel: ReductionKernel<Float, Result32>,
-    _ f64Kernel: ReductionKernel<Double, Result64>, _ i32Kernel: ReductionKernel<Int32, Int32>
+  private func reduced(_ mask: InlineArray<8, Bool>, _ kernel: ReductionKernel) -> Tensor {
+    reduced(mask, dataType) { kernel($0, $1, $2, $3, $4, $5) }
+  }
+
+  /// The result of a kernel over the masked axes, which stay as axes of size one; dense and outside
+  /// the graph.
+  private func reduced(
+    _ mask: InlineArray<8, Bool>, _ resultType: DataType,
+    _ kernel: (
+      _ type: ck_type, _ y: UnsafeMutableRawPointer, _ x: UnsafeRawPointer, _ outer: Int,
+      _ reduce: Int, _ inner: Int
+    ) -> Void
   ) -> Tensor {
     var result = shape
     for axis in 0..<shape.count where mask[axis] { result[axis] = 1 }
-    let resultType: DataType = Result32.self == Int32.self ? .int32 : dataType
     let y = Tensor(uninitialized: result, resultType)
     let (x, outer, reduce, inner) = grouped(mask)
-    switch dataType {
-    case .float32:
-      f32Kernel(y.bytes.assumingMemoryBound(to: Result32.self), x.f32, outer, reduce, inner)
-    case .float64:
-      f64Kernel(y.bytes.assumingMemoryBound(to: Result64.self), x.f64, outer, reduce, inner)
-    case .int32: i32Kernel(y.i32, x.i32, outer, reduce, inner)
-    }
+    kernel(dataType.kernelType, y.bytes, x.bytes, outer, reduce, inner)
     return y
   }
 

@@ -309,8 +309,8 @@ private final class Engine: @unchecked Sendable {
   /// Adds up the gradients of this machine's ranks.
   func sumOnNode(_ elements: Range<Int>, into sums: UnsafeMutablePointer<Float>) {
     guard !elements.isEmpty else { return }
-    let terms = gradients.map { UnsafePointer($0 + elements.lowerBound) as UnsafePointer<Float>? }
-    ck_sum_tree_f32(sums, terms, terms.count, elements.count)
+    let terms = gradients.map { UnsafeRawPointer($0 + elements.lowerBound) }
+    ck_sum_tree(ck_f32, sums, terms, terms.count, elements.count)
   }
 
   private func isPublished(_ bucket: Int) -> Bool {

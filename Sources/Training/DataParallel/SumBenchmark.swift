@@ -35,9 +35,9 @@ public final class SumBenchmark {
     communicator.nodeBarrier()
     let own = memory.segments[communicator.localRank].bindMemory(to: Float.self).extracting(part)
     let terms = memory.segments.map {
-      $0.baseAddress.map { UnsafePointer($0.assumingMemoryBound(to: Float.self) + part.lowerBound) }
+      UnsafeRawPointer($0.baseAddress! + part.lowerBound * MemoryLayout<Float>.stride)
     }
-    ck_sum_tree_f32(own.baseAddress, terms, terms.count, part.count)
+    if let sums = own.baseAddress { ck_sum_tree(ck_f32, sums, terms, terms.count, part.count) }
     if sumsAcrossNodes && !part.isEmpty {
       let sum = communicator.startSumAcrossNodes(own)
       while !sum.advance() {}
