@@ -11,11 +11,6 @@
 
 #include "runtime.h"
 
-// ---------------------------------------------------------------- per-thread state
-
-static _Thread_local ck_thread_state thread_state;
-ck_thread_state *ck_current_thread_state(void) { return &thread_state; }
-
 // The floating-point control register, so that a worker can compute under its caller's rules.
 static inline uint64_t floating_point_control(void) {
 #if defined(__x86_64__)

@@ -98,7 +98,7 @@ package enum Convolution {
     var x = generator.tensor([1, 3, 224, 224])
     var rows = [Row(name: "image", shape: x.shape, parameters: 0)]
     let forward = clock.measure {
-      withMode(.evaluation) {
+      withEvaluation {
         withoutGrad {
           for layer in model.features.layers + [Flatten()] + model.classifier.layers {
             x = layer(x)

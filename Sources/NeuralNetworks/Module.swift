@@ -71,7 +71,12 @@ extension Module {
   /// All places where parameters and buffers stand; a shared one appears under each of its names.
   func namedStatePlaces() -> [(name: String, tensor: Tensor)] {
     var found: [(name: String, tensor: Tensor)] = []
-    collectState(of: self, "", &found)
+    forEachPart(of: self) { path, part in
+      if let tensor = part as? Tensor, part is Parameter || part is Buffer {
+        found.append((path, tensor))
+      }
+      return true
+    }
     return found
   }
 
@@ -94,38 +99,44 @@ extension Module {
   }
 }
 
-private func collectState(
-  of value: Any, _ path: String, _ found: inout [(name: String, tensor: Tensor)]
-) {
+/// Visits a value and everything in it where parameters, buffers and modules may be, in order, with
+/// the path of names that lead there. `visit` returns whether to look inside.
+func forEachPart(of value: Any, _ path: String = "", _ visit: (String, Any) -> Bool) {
+  guard visit(path, value) else { return }
   func join(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
   switch value {
-  case let parameter as Parameter: found.append((path, parameter))
-  case let buffer as Buffer: found.append((path, buffer))
   case is Tensor: break
   case let module as any Module:
-    for child in module.children { collectState(of: child.value, join(child.name), &found) }
+    for child in module.children { forEachPart(of: child.value, join(child.name), visit) }
   default:
     let mirror = Mirror(reflecting: value)
     switch mirror.displayStyle {
     case .optional:
-      if let some = mirror.children.first { collectState(of: some.value, path, &found) }
+      if let some = mirror.children.first { forEachPart(of: some.value, path, visit) }
     case .collection, .tuple:
       for (index, element) in mirror.children.enumerated() {
-        collectState(of: element.value, join(String(index)), &found)
+        forEachPart(of: element.value, join(String(index)), visit)
       }
     case .dictionary, .set, .enum:
-      var hidden: [(name: String, tensor: Tensor)] = []
       for child in mirror.children {
+        requireNoState(in: child.value, path, mirror.subjectType)
         for part in Mirror(reflecting: child.value).children {
-          collectState(of: part.value, path, &hidden)
+          requireNoState(in: part.value, path, mirror.subjectType)
         }
-        collectState(of: child.value, path, &hidden)
       }
-      require(
-        hidden.isEmpty,
-        "\(path): parameters or buffers in a \(mirror.subjectType) have no order or name; use properties or arrays"
-      )
     default: break
     }
+  }
+}
+
+/// Stops the program if there are parameters or buffers in a part of a container that gives them no
+/// order or name.
+private func requireNoState(in value: Any, _ path: String, _ container: Any.Type) {
+  forEachPart(of: value, path) { _, part in
+    require(
+      !(part is Parameter || part is Buffer),
+      "\(path): parameters or buffers in a \(container) have no order or name; use properties or arrays"
+    )
+    return true
   }
 }

@@ -61,8 +61,13 @@ public struct GroupNorm: Layer {
   }
 }
 
-/// Normalises the channels of batches `[N, C]` or `[N, C, L]`; see `BatchNormalization`.
-public struct BatchNorm1d: Layer {
+/// A layer that applies a `BatchNormalization`.
+private protocol BatchNormalizing {
+  var core: BatchNormalization { get }
+}
+
+/// Normalizes the channels of batches `[N, C]` or `[N, C, L]`; see `BatchNormalization`.
+public struct BatchNorm1d: Layer, BatchNormalizing {
   /// The layer for any number of axes.
   public let core: BatchNormalization
 
@@ -85,8 +90,8 @@ public struct BatchNorm1d: Layer {
   }
 }
 
-/// Normalises the channels of batches of images `[N, C, H, W]`; see `BatchNormalization`.
-public struct BatchNorm2d: Layer {
+/// Normalizes the channels of batches of images `[N, C, H, W]`; see `BatchNormalization`.
+public struct BatchNorm2d: Layer, BatchNormalizing {
   /// The layer for any number of axes.
   public let core: BatchNormalization
 
@@ -107,15 +112,14 @@ public struct BatchNorm2d: Layer {
   }
 }
 
-/// Normalises the channels of batches `[N, C, ...]`: in training by their own mean and variance, in
+/// Normalizes the channels of batches `[N, C, ...]`: in training by their own mean and variance, in
 /// evaluation by running ones.
 ///
 /// Each forward pass in training moves the running statistics by `momentum` towards those of the
-/// batch, the variance being the unbiased one, as in PyTorch. The statistics are this process's:
-/// other ranks have seen other samples, so the running ones are to be averaged over ranks before
-/// they are used or saved (`namedBuffers()` lists them). With `withTraining(_:statisticsSum:_:)`
-/// they are those of all ranks instead.
-public struct BatchNormalization: Layer {
+/// batch, with the unbiased variance, as in PyTorch. Ranks see different samples, so their running
+/// statistics differ and are averaged before they are used or saved (`namedBuffers()` lists them);
+/// `synchronizeBatchNorm(_:)` makes every rank use the statistics of the whole batch instead.
+public struct BatchNormalization: Layer, BatchNormalizing {
   /// The factor of each channel; nil without affine part.
   public let weight: Parameter?
   /// What is added to each channel; nil without affine part.
@@ -126,8 +130,16 @@ public struct BatchNormalization: Layer {
   public let runningVariance: Buffer
   /// What is added to the variance.
   public let epsilon: Double
-  /// How much of the batch's statistics enters the running ones.
+  /// The factor with which the batch's statistics enter the running ones.
   public let momentum: Double
+  /// How statistics are summed over ranks; shared by all copies of this layer.
+  fileprivate let synchronization = Synchronization()
+
+  fileprivate final class Synchronization {
+    var reduction: StatisticsReduction?
+  }
+
+  fileprivate var core: BatchNormalization { self }
 
   /// A layer for `channels` channels.
   public init(
@@ -151,16 +163,32 @@ public struct BatchNormalization: Layer {
 
   /// Applies the layer.
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    guard Mode.current == .training else {
+    guard isTraining else {
       return x.batchNorm(
         mean: runningMean, variance: runningVariance, weight: weight, bias: bias, epsilon: epsilon)
     }
-    let (result, statistics) = x.batchNorm(weight: weight, bias: bias, epsilon: epsilon)
+    let (result, statistics) = x.batchNorm(
+      weight: weight, bias: bias, epsilon: epsilon, reduction: synchronization.reduction)
     withoutGrad {
       runningMean.assign((1 - momentum) * runningMean + momentum * statistics.mean)
       runningVariance.assign(
         (1 - momentum) * runningVariance + momentum * statistics.unbiasedVariance)
     }
     return result
+  }
+}
+
+extension Module {
+  /// Makes all batch normalization layers of this module use the statistics of the batches of all
+  /// processes, PyTorch's `SyncBatchNorm`; with nil, each process uses its own again.
+  ///
+  /// Then every forward pass in training mode, and its backward pass, is a collective operation of all
+  /// processes, also of those whose batch is empty.
+  public func synchronizeBatchNorm(_ reduction: StatisticsReduction?) {
+    forEachPart(of: self) { _, part in
+      guard let layer = part as? any BatchNormalizing else { return true }
+      layer.core.synchronization.reduction = reduction
+      return false
+    }
   }
 }

@@ -46,11 +46,11 @@ public final class ParameterArena {
     public let range: Range<Int>
 
     /// Makes what lies in the gradient buffer this parameter's `grad`.
-    package func showGradient() { parameter.grad = parameter.gradientSlot }
+    package func showGradient() { parameter.grad = parameter.gradientView }
 
     /// Brings a gradient that lies elsewhere to its place.
     fileprivate func collectGradient() {
-      guard let gradient = parameter.grad, let slot = parameter.gradientSlot, gradient !== slot
+      guard let gradient = parameter.grad, let slot = parameter.gradientView, gradient !== slot
       else { return }
       slot.assign(gradient)
       showGradient()
@@ -97,7 +97,7 @@ public final class ParameterArena {
     for entry in entries {
       entry.parameter.move(
         to: valueStorage, offset: entry.range.lowerBound, copiesElements: memory.takesOverValues)
-      entry.parameter.gradientSlot = Tensor(
+      entry.parameter.gradientView = Tensor(
         shape: entry.parameter.shape, storage: gradientStorage, offset: entry.range.lowerBound,
         dataType: .float32)
     }
@@ -108,7 +108,7 @@ public final class ParameterArena {
   /// The gradients of all parameters.
   ///
   /// Parameters that have had none since `zeroGrad()` hold leftovers until
-  /// `zeroMissingGradients()`.
+  /// `zeroFillMissingGradients()`.
   public var gradients: UnsafeMutableBufferPointer<Float> { buffer(gradientStorage) }
 
   private func buffer(_ storage: Storage) -> UnsafeMutableBufferPointer<Float> {
@@ -134,7 +134,7 @@ public final class ParameterArena {
 
   /// Brings the gradients of some entries to their places, and writes zeros where a parameter has
   /// none, so that the memory can be added to other ranks'.
-  package func settleGradients(of entries: Range<Int>) {
+  package func zeroFillMissingGradients(of entries: Range<Int>) {
     for entry in self.entries[entries] {
       entry.collectGradient()
       if entry.parameter.grad == nil { gradients.extracting(entry.range).update(repeating: 0) }
@@ -142,7 +142,7 @@ public final class ParameterArena {
   }
 
   /// Writes zeros where a parameter has no gradient.
-  public func zeroMissingGradients() { settleGradients(of: entries.indices) }
+  public func zeroFillMissingGradients() { zeroFillMissingGradients(of: entries.indices) }
 
   /// The elements over which squares are added up before anything else; the norm of gradients does
   /// not depend on how blocks fall on threads and processes.
@@ -164,7 +164,7 @@ public final class ParameterArena {
 
   /// The Euclidean norm of all gradients together.
   public func gradientNorm() -> Double {
-    zeroMissingGradients()
+    zeroFillMissingGradients()
     return squareSums(ofBlocks: 0..<normBlockCount).reduce(0, +).squareRoot()
   }
 

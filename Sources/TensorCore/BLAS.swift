@@ -98,7 +98,7 @@ public enum BLAS {
   private static func multiply(into c: Matrix, _ a: Matrix, _ b: Matrix, adds: Bool) {
     // BLAS rounds differently for matrices of other sizes, so where a product is cut shows in the
     // last bits.
-    let parts = Threads.isDeterministic ? fixedParts : Threads.count
+    let parts = Threads.isPartitioningDeterministic ? fixedParts : Threads.count
     guard parts > 1, c.rows * c.columns * a.columns >= parallelProduct else {
       return gemm(into: c, a, b, adds: adds)
     }
@@ -169,49 +169,4 @@ extension BLAS.Matrix {
       return nil
     }
   }
-}
-
-/// Calls `body(part)` for each part on the kernels' thread pool, and waits.
-func parallel(_ parts: Int, _ body: (Int) -> Void) {
-  withoutActuallyEscaping(body) { body in
-    var task = body
-    withUnsafeMutablePointer(to: &task) { task in
-      ck_parallel(
-        { context, part in
-          context!.assumingMemoryBound(to: ((Int) -> Void).self).pointee(Int(part))
-        }, task, Int32(parts))
-    }
-  }
-}
-
-/// How many threads this process computes with.
-public enum Threads {
-  /// The number of threads, the caller's included.
-  ///
-  /// Results do not depend on it beyond the rounding of matrix products, and not even there within
-  /// `withWorkCutAlike`.
-  public static var count: Int {
-    get { Int(ck_threads()) }
-    set { ck_set_threads(Int32(newValue)) }
-  }
-
-  /// Whether work is partitioned in the same way for any number of threads.
-  static var isDeterministic: Bool { ck_current_thread_state().pointee.fixed_parts != 0 }
-
-  /// Runs `body` with all work cut in the same way whatever the number of threads, so that results
-  /// have the same bits; products take a little longer.
-  public static func withWorkCutAlike<Result>(_ body: () throws -> Result) rethrows -> Result {
-    let state = ck_current_thread_state()
-    let previous = state.pointee.fixed_parts
-    state.pointee.fixed_parts = 1
-    defer { state.pointee.fixed_parts = previous }
-    return try body()
-  }
-
-  /// The instruction set that the kernels use: `avx512`, `avx2` or `plain`.
-  public static var instructionSet: String { String(cString: ck_isa()) }
-
-  /// Makes this thread treat numbers too small for full precision as zero, as the pool's threads
-  /// do.
-  public static func flushDenormals() { ck_flush_denormals() }
 }

@@ -31,8 +31,9 @@ public class Tensor {
   final var hooks: [GradientHook] = []
   /// The gradient of a leaf with hooks, until it is complete for the pass.
   final var pendingGradient: Tensor?
-  /// The memory that this leaf's gradient goes to, when someone provides it.
-  package final var gradientSlot: Tensor?
+  /// The tensor that becomes this leaf's `grad`, for example a view of a `ParameterArena`; nil if
+  /// backward allocates one.
+  package final var gradientView: Tensor?
 
   /// The gradient that backward passes have accumulated in this leaf; nil before the first and
   /// after `zeroGrad()`.

@@ -14,7 +14,7 @@ public func evaluate(
   var batches = SequentialBatches(
     dataset, batchSize: batchSize, rank: communicator.rank, worldSize: communicator.worldSize,
     limit: limit)
-  try withMode(.evaluation) {
+  try withEvaluation {
     try withoutGrad {
       while let batch = try batches.next() {
         let samples = 0..<batch.count

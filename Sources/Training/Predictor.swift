@@ -40,7 +40,7 @@ public final class Predictor {
       standardization?.apply(to: $0.baseAddress!, rows: file.count)
     }
     let x = Tensor.of(inputs, shape: Shape([file.count] + inputShape))
-    let outputs = withMode(.evaluation) { withoutGrad { model(x).flattened(from: 1) } }
+    let outputs = withEvaluation { withoutGrad { model(x).flattened(from: 1) } }
     return (0..<file.count).map { index in
       let sample = outputs[index]
       switch objective {

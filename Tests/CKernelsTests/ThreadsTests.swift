@@ -122,22 +122,6 @@ struct ThreadsTests {
     }
   }
 
-  @Test("thread state is zero at first and each thread's own")
-  func threadState() {
-    let state = ck_current_thread_state()
-    let found = Mutex<Int32>(-1)
-    state.pointee.grad_disabled = 5
-    let thread = Thread {
-      let value = ck_current_thread_state().pointee.grad_disabled
-      found.withLock { $0 = value }
-    }
-    thread.start()
-    while !thread.isFinished { usleep(1000) }
-    let other = found.withLock { $0 }
-    #expect(other == 0)
-    state.pointee.grad_disabled = 0
-  }
-
   @Test("results do not depend on the number of threads")
   func determinism() {
     let n = 600_000

@@ -105,7 +105,7 @@ func loaded<Layer: Module>(_ layer: Layer, _ goldens: Goldens, _ name: String) t
       try expect(buffer("running_mean"), "running_mean", batch)
       try expect(buffer("running_var"), "running_var", batch)
     }
-    for batch in 0..<3 { try expect(withMode(.evaluation) { layer(x[batch]) }, "evaluated", batch) }
+    for batch in 0..<3 { try expect(withEvaluation { layer(x[batch]) }, "evaluated", batch) }
     try expect(buffer("running_mean"), "running_mean", 2)
   }
 
@@ -134,7 +134,7 @@ func loaded<Layer: Module>(_ layer: Layer, _ goldens: Goldens, _ name: String) t
     let x = Tensor([[1, 2, 3, 6], [0, 0, 1, -1]] as [[Float]])
     #expect(LayerNorm(4)(x).doubles() == x.layerNorm([4]).doubles())
     #expect(GroupNorm(2, 4)(x).doubles() == x.groupNorm(2).doubles())
-    let evaluated = withMode(.evaluation) { BatchNorm1d(4, epsilon: 0)(x).doubles() }
+    let evaluated = withEvaluation { BatchNorm1d(4, epsilon: 0)(x).doubles() }
     #expect(evaluated == x.doubles())
   }
 

@@ -48,17 +48,6 @@ enum { CK_MAX_THREADS = 256 };
 // caller.
 void ck_parallel(void (*task)(void *_Nullable context, int part), void *_Nullable context, int parts);
 
-// Small per-thread state of the layers above, zero at first: cheaper than a task-local value.
-typedef struct {
-  int32_t grad_disabled;            // depth of withoutGrad scopes
-  int32_t gradients_in_place;       // whether pullbacks may write straight into leaves' gradients
-  int32_t fixed_parts;              // whether work is cut the same way for any number of threads
-  uint64_t sequence;                // number of the newest recorded operation
-  void *_Nullable release_queue;    // opaque, unmanaged
-  void *_Nullable mode;             // opaque, unmanaged
-} ck_thread_state;
-ck_thread_state *ck_current_thread_state(void);
-
 // Sets flush-to-zero and denormals-are-zero in the calling thread. Workers take over the caller's
 // setting with each task.
 void ck_flush_denormals(void);

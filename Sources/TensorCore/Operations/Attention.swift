@@ -17,10 +17,7 @@ extension Tensor {
         && [0, 1, 3].allSatisfy { q.shape[$0] == k.shape[$0] } && k.shape[2] > 0,
       "scaledDotProductAttention: queries [B, H, T, D] and keys and values [B, H, S, D] are needed, not \(q.shape), \(k.shape) and \(v.shape)"
     )
-    require(
-      q.dataType.isFloatingPoint && k.dataType == q.dataType && v.dataType == q.dataType,
-      "scaledDotProductAttention: \(q.dataType), \(k.dataType) and \(v.dataType); all must be of one floating-point type"
-    )
+    requireFloatingPoint("scaledDotProductAttention", q, k, v)
     let (q, k, v) = (q.withDenseRows(), k.withDenseRows(), v.withDenseRows())
     // Heads beside each other, so that merging them afterwards copies nothing.
     let y = Tensor.heads(q.shape, q.dataType)
@@ -30,7 +27,8 @@ extension Tensor {
       Saved(y.detached(), by: "Attention")
     )
     return y.recorded("Attention", from: q, k, v) { dy in
-      refuseSecondDerivative()
+      requireFirstDerivative(
+        "scaledDotProductAttention", instead: "write it with matmul and softmax")
       let (q, k, v, y) = (saved.0(), saved.1(), saved.2(), saved.3())
       let gradients = [q, k, v].map { Tensor.heads($0.shape, $0.dataType) }
       attendBackward(gradients, dy, q, k, v, y, logsumexp, causal)
@@ -46,8 +44,7 @@ extension Tensor {
     require(
       shape.count == 3 && heads > 0 && shape[2] % (3 * heads) == 0 && shape[1] > 0,
       "selfAttention: [B, T, 3 C] with C a multiple of \(heads) heads is needed, not \(shape)")
-    require(
-      dataType.isFloatingPoint, "selfAttention: floating-point types only, not \(dataType)")
+    requireFloatingPoint("selfAttention", self)
     let whole = contiguous()
     let parts = { (x: Tensor) in Tensor.queriesKeysValues(x, heads) }
     let qkv = parts(whole.detached())
@@ -58,7 +55,7 @@ extension Tensor {
     let saved = Saved(whole, by: "SelfAttention")
     let savedResult = Saved(result.detached(), by: "SelfAttention")
     return result.recorded("SelfAttention", from: whole) { dy in
-      refuseSecondDerivative()
+      requireFirstDerivative("selfAttention", instead: "write it with matmul and softmax")
       let x = saved()
       let dx = Tensor(uninitialized: x.shape, x.dataType)
       let qkv = parts(x)
@@ -102,15 +99,6 @@ extension Tensor {
   fileprivate var headStrides: ck_head_strides {
     ck_head_strides(batch: strides[0], head: strides[1], row: strides[2])
   }
-}
-
-private func refuseSecondDerivative() {
-  require(
-    !isGradientEnabled,
-    """
-    backward: scaledDotProductAttention is fused, its gradient cannot be differentiated \
-    (createGraph); write softmax(q kᵀ / √D) v with matmul and softmax instead
-    """)
 }
 
 private func layout(

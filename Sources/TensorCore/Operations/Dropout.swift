@@ -1,6 +1,17 @@
 internal import CKernels
 
 extension Tensor {
+  /// In training mode, these elements with some zeroed at random; in evaluation mode, this tensor.
+  ///
+  /// Elements are zeroed with probability `p` and the others scaled by 1 / (1 - p). The first axis
+  /// counts samples. The gradient is the same function of `dy`, with the same mask.
+  public final func dropout(_ p: Double) -> Tensor {
+    guard isTraining, p > 0 else { return self }
+    let streams = ExecutionContext.withCurrent(\.dropoutStreams)
+    return dropout(
+      p, seed: streams.key, stream: streams.nextStream(), firstSample: streams.firstSample)
+  }
+
   /// Zeroes elements at random with probability `p` and scales the rest by 1 / (1 - p).
   ///
   /// Row r of `[rows, ...]` uses the random numbers of `(seed, firstSample + r, stream)`. The

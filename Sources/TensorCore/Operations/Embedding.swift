@@ -24,17 +24,18 @@ extension Tensor {
     ck_gather_rows(
       dataType.kernelType, y.bytes, x.bytes, places.pointer(Int32.self), places.count, shape[1])
     let table = shape
-    let leaf = isLeaf && requiresGrad ? self : nil
     let saved = Saved(places, by: "Embedding")
-    return y.recorded("Embedding", from: self) { dy in
-      if let (place, adds) = leaf?.gradientDestination {
-        place.storage.version += 1
-        if !adds { place.setAll(to: 0) }
-        place.addRows(dy, saved())
-        return [place]
-      }
-      return [dy.scatteredRows(saved(), in: table)]
-    }
+    return y.recorded(
+      "Embedding", from: self,
+      accumulating: { dy, leaves in
+        guard let (gradient, adds) = leaves.destination(of: 0) else {
+          return [.value(dy.scatteredRows(saved(), in: table))]
+        }
+        gradient.storage.version += 1
+        if !adds { gradient.setAll(to: 0) }
+        gradient.addRows(dy, saved())
+        return [.accumulated]
+      })
   }
 
   /// A table of zeros of shape `target` to whose rows at `places` these rows are added: the

@@ -120,7 +120,7 @@ extension Tensor {
     copyElements(from: y, to: self)
     if isRecorded {
       let operation = Operation(name, self, [self, other])
-      operation.pullback = pullback
+      operation.pullback = .returning(pullback)
       self.operation = operation
     }
     return self

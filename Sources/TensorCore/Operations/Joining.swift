@@ -24,7 +24,7 @@ extension Tensor {
       ranges.append(start..<start + tensor.shape[axis])
       withoutGrad { copyElements(from: tensor, to: y.sliced(ranges.last!, axis: axis)) }
     }
-    y.record("Concatenate", tensors)?.pullback = { dy in
+    y.record("Concatenate", tensors)?.pullback = .returning { dy in
       ranges.map { dy.sliced($0, axis: axis) }
     }
     return y

@@ -28,13 +28,14 @@ extension Tensor {
     BLAS.multiply(into: y, self, other, adds: false)
     let a = other.requiresGrad ? Saved(self, by: "Matmul") : nil
     let b = requiresGrad ? Saved(other, by: "Matmul") : nil
-    let (left, right) = (Destination(self), Destination(other))
-    return y.recorded("Matmul", from: self, other) { dy in
-      [
-        b.map { gradientProduct(dy, $0().transposed(), for: left) },
-        a.map { gradientProduct($0().transposed(), dy, for: right) },
-      ]
-    }
+    return y.recorded(
+      "Matmul", from: self, other,
+      accumulating: { dy, leaves in
+        [
+          b.map { gradientProduct(dy, $0().transposed(), leaves.destination(of: 0)) } ?? .none,
+          a.map { gradientProduct($0().transposed(), dy, leaves.destination(of: 1)) } ?? .none,
+        ]
+      })
   }
 
   /// x Wᵀ + b over the last axis: `[..., inputs]` becomes `[..., outputs]`, for a weight `[outputs,
@@ -65,20 +66,17 @@ extension Tensor {
     if let bias { y.addRow(bias) }
     let x = weight.requiresGrad ? Saved(self, by: "Linear") : nil
     let w = requiresGrad ? Saved(weight, by: "Linear") : nil
-    let destination = Destination(weight)
-    let biasDestination = bias.map(Destination.init)
-    let pullback: Pullback = { dy in
-      var gradients = [
-        w.map { gradientProduct(dy, $0(), for: nil) },
-        x.map { gradientProduct(dy.transposed(), $0(), for: destination) },
+    let hasBias = bias != nil
+    let pullback: AccumulatingPullback = { dy, leaves in
+      var gradients: [InputGradient] = [
+        w.map { .value(dy.matmul($0())) } ?? .none,
+        x.map { gradientProduct(dy.transposed(), $0(), leaves.destination(of: 1)) } ?? .none,
       ]
-      if let biasDestination { gradients.append(gradientSum(dy, for: biasDestination)) }
+      if hasBias { gradients.append(sumOfRows(dy, leaves.destination(of: 2))) }
       return gradients
     }
-    if let bias {
-      return y.recorded("Linear", from: self, weight, bias, pullback: pullback)
-    }
-    return y.recorded("Linear", from: self, weight, pullback: pullback)
+    if let bias { return y.recorded("Linear", from: self, weight, bias, accumulating: pullback) }
+    return y.recorded("Linear", from: self, weight, accumulating: pullback)
   }
 
   /// y += row for each row, in place, outside the graph.
@@ -124,27 +122,24 @@ extension Tensor {
   }
 }
 
-/// The leaf that a gradient is for, so that a product can be put straight into its `grad`.
-private struct Destination {
-  private let leaf: Tensor?
-
-  init(_ tensor: Tensor) { leaf = tensor.isLeaf && tensor.requiresGrad ? tensor : nil }
-
-  var place: (tensor: Tensor, adds: Bool)? { leaf?.gradientDestination }
+/// The product a b, written to or added to a leaf's gradient if there is one.
+private func gradientProduct(
+  _ a: Tensor, _ b: Tensor, _ destination: (gradient: Tensor, adds: Bool)?
+) -> InputGradient {
+  guard let (gradient, adds) = destination else { return .value(a.matmul(b)) }
+  BLAS.multiply(into: gradient, a, b, adds: adds)
+  return .accumulated
 }
 
-private func gradientProduct(_ a: Tensor, _ b: Tensor, for destination: Destination?) -> Tensor {
-  guard let (place, adds) = destination?.place else { return a.matmul(b) }
-  BLAS.multiply(into: place, a, b, adds: adds)
-  return place
-}
-
-/// The sum of the rows of `dy`.
-private func gradientSum(_ dy: Tensor, for destination: Destination) -> Tensor {
-  guard let (place, adds) = destination.place, !adds else { return dy.sum(axes: [0]) }
+/// The sum of the rows of `dy`, written to a leaf's gradient if that is empty.
+private func sumOfRows(
+  _ dy: Tensor, _ destination: (gradient: Tensor, adds: Bool)?
+) -> InputGradient {
+  guard let (gradient, adds) = destination, !adds else { return .value(dy.sum(axes: [0])) }
   let x = dy.dense()
-  ck_sum(x.dataType.kernelType, place.bytes, x.bytes, 1, x.shape[0], x.shape[1])
-  return place
+  gradient.storage.version += 1
+  ck_sum(x.dataType.kernelType, gradient.bytes, x.bytes, 1, x.shape[0], x.shape[1])
+  return .accumulated
 }
 
 private func checkInnerSizes(_ a: Tensor, _ b: Tensor) {

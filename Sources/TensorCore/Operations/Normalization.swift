@@ -15,6 +15,17 @@ public struct ChannelStatistics {
   public var unbiasedVariance: Tensor { variance * (Double(count) / Double(count - 1)) }
 }
 
+/// Sums statistics over the processes that each hold a part of a batch.
+///
+/// All processes have to run the same layers, forward and backward, also those whose part is empty.
+public struct StatisticsReduction {
+  /// The sums of each number over all processes.
+  let sum: ([Double]) -> [Double]
+
+  /// A reduction whose `sum` adds up each number over all processes: an all-reduce.
+  public init(sum: @escaping ([Double]) -> [Double]) { self.sum = sum }
+}
+
 extension Tensor {
   /// The elements normalised over the last axes, which have the sizes `shape`, then scaled by
   /// `weight` and shifted by `bias`, both of that shape: PyTorch's `layer_norm`.
@@ -98,19 +109,19 @@ extension Tensor {
   /// by `weight` and shifted by `bias`, `[C]`, together with what was found: PyTorch's `batch_norm`
   /// in training.
   ///
-  /// The gradient is that of `layerNorm`, with means over each channel. Within a `withTraining` that
-  /// sums statistics over processes, the batch is that of all processes together.
+  /// With a `reduction`, the batch is that of all processes together: PyTorch's `SyncBatchNorm`. The
+  /// gradient is that of `layerNorm`, with means over each channel.
   public final func batchNorm(
-    weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double = 1e-5
+    weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double = 1e-5,
+    reduction: StatisticsReduction? = nil
   ) -> (result: Tensor, statistics: ChannelStatistics) {
     let layout = channelLayout(weight, bias, "batchNorm")
-    let sum = ModeScope.current.statisticsSum
     let own = channelStatistics(layout)
-    let statistics = sum.map { own.merged(over: $0) } ?? own
+    let statistics = reduction.map { own.merged(by: $0) } ?? own
     require(
       statistics.count > 1,
       "batchNorm: training needs more than one element of each channel, not \(shape)")
-    let batch = BatchDependence(count: statistics.count, sum: sum)
+    let batch = BatchDependence(count: statistics.count, reduction: reduction)
     return (normalized(statistics, layout, weight, bias, epsilon, batch), statistics)
   }
 
@@ -160,28 +171,14 @@ extension Tensor {
     let hasBias = bias != nil
     return y.recorded("BatchNorm", weight, bias, from: self) { dy in
       let (x, w) = (saved(), savedWeight?())
-      if isGradientEnabled {
-        let perChannel = x.shape.channelShape
-        let axes = [0] + x.shape.indices.dropFirst(2)
-        if let batch {
-          require(
-            batch.sum == nil,
-            "batchNorm: with statistics of several processes there is no gradient of a gradient; leave createGraph out"
-          )
-          return normalizationGradients(
-            dy, x, w?.reshaped(to: perChannel), hasBias: hasBias, axes, epsilon
-          ).enumerated().map { $0 == 0 ? $1 : $1?.reshaped(to: [x.shape[1]]) }
-        }
-        let center = mean().reshaped(to: perChannel)
-        let step = scale.reshaped(to: perChannel)
-        let g = w.map { dy * $0.reshaped(to: perChannel) } ?? dy
-        return [g * step]
-          + (w == nil ? [] : [(dy * (x - center) * step).sum(axes: axes)])
-          + (hasBias ? [dy.sum(axes: axes)] : [])
+      return fused {
+        let (dx, dw, db) = channelGradients(
+          dy, x, layout, mean: mean(), scale: scale, factor: w.map { $0 * scale } ?? scale, batch)
+        return [dx] + (w == nil ? [] : [dw]) + (hasBias ? [db] : [])
+      } composed: {
+        composedChannelGradients(
+          dy, x, w, hasBias: hasBias, mean: mean(), scale: scale, epsilon, batch)
       }
-      let (dx, dw, db) = channelGradients(
-        dy, x, layout, mean: mean(), scale: scale, factor: w.map { $0 * scale } ?? scale, batch)
-      return [dx] + (w == nil ? [] : [dw]) + (hasBias ? [db] : [])
     }
   }
 
@@ -190,7 +187,7 @@ extension Tensor {
     _ name: StaticString, _ weight: Tensor?, _ bias: Tensor?, from x: Tensor,
     pullback: @escaping Pullback
   ) -> Tensor {
-    record(name, [x, weight, bias].compactMap { $0 })?.pullback = pullback
+    record(name, [x, weight, bias].compactMap { $0 })?.pullback = .returning(pullback)
     return self
   }
 
@@ -217,17 +214,17 @@ extension Tensor {
   }
 }
 
-/// That mean and variance are those of a batch, which each of its elements had a part in.
+/// Mean and variance that depend on the elements of the batch.
 private struct BatchDependence {
   /// The elements of a channel in the whole batch.
   let count: Int
-  /// Adds up over the processes that hold parts of the batch; nil when this one holds all.
-  let sum: StatisticsSum?
+  /// Sums over the processes that hold parts of the batch; nil if this one holds all of it.
+  let reduction: StatisticsReduction?
 
-  /// Two `[C]` added up over all processes.
+  /// The sums of two `[C]` over all processes.
   func overAll(_ a: Tensor, _ b: Tensor) -> (Tensor, Tensor) {
-    guard let sum else { return (a, b) }
-    let sums = sum(a.doubles() + b.doubles())
+    guard let reduction else { return (a, b) }
+    let sums = reduction.sum(a.doubles() + b.doubles())
     return (
       .of(Array(sums[..<a.count]), shape: a.shape).converted(to: a.dataType),
       .of(Array(sums[a.count...]), shape: a.shape).converted(to: a.dataType)
@@ -237,13 +234,13 @@ private struct BatchDependence {
 
 extension ChannelStatistics {
   /// The statistics of all processes' elements together.
-  fileprivate func merged(over sum: StatisticsSum) -> ChannelStatistics {
+  fileprivate func merged(by reduction: StatisticsReduction) -> ChannelStatistics {
     let channels = mean.count
-    // Of no elements there is no mean.
+    // Without elements, mean and variance are NaN.
     let nothing = [Double](repeating: 0, count: channels)
     let (means, variances) = count == 0 ? (nothing, nothing) : (mean.doubles(), variance.doubles())
     let n = Double(count)
-    let sums = sum(
+    let sums = reduction.sum(
       [n] + means.map { n * $0 } + zip(means, variances).map { n * ($0 * $0 + $1) })
     let allMeans = sums[1...channels].map { $0 / sums[0] }
     let allVariances = zip(sums[(channels + 1)...], allMeans).map {
@@ -282,6 +279,30 @@ private struct ChannelLayout {
   func restored(_ x: Tensor) -> Tensor {
     isTransposed ? withoutGrad { x.transposed().dense() } : x
   }
+}
+
+/// The gradients of batch normalization in tensor operations.
+private func composedChannelGradients(
+  _ dy: Tensor, _ x: Tensor, _ weight: Tensor?, hasBias: Bool, mean: Tensor, scale: Tensor,
+  _ epsilon: Double, _ batch: BatchDependence?
+) -> [Tensor?] {
+  let perChannel = x.shape.channelShape
+  let axes = [0] + x.shape.indices.dropFirst(2)
+  let weight = weight?.reshaped(to: perChannel)
+  if let batch {
+    require(
+      batch.reduction == nil,
+      "backward: the gradient of batchNorm with statistics of several processes cannot be differentiated (createGraph)"
+    )
+    return normalizationGradients(dy, x, weight, hasBias: hasBias, axes, epsilon)
+      .enumerated().map { $0 == 0 ? $1 : $1?.reshaped(to: [x.shape[1]]) }
+  }
+  let center = mean.reshaped(to: perChannel)
+  let step = scale.reshaped(to: perChannel)
+  let g = weight.map { dy * $0 } ?? dy
+  return [g * step]
+    + (weight == nil ? [] : [(dy * (x - center) * step).sum(axes: axes)])
+    + (hasBias ? [dy.sum(axes: axes)] : [])
 }
 
 private func channelGradients(

@@ -137,6 +137,10 @@ public final class DataParallel {
     }
     statistics = RunningStatistics(
       buffers.map(\.values), slices: sliceCount, inOrder: options.shards > 0)
+    if options.synchronizesBatchNorm && communicator.worldSize > 1 {
+      model.synchronizeBatchNorm(
+        StatisticsReduction { [communicator] in communicator.allReduce($0, .sum) })
+    }
     memory = NodeMemory(communicator)
     arena =
       communicator.worldSize == 1
@@ -150,7 +154,7 @@ public final class DataParallel {
         arena, gradients, communicator, placement, bucketBytes: options.bucketBytes,
         overlap: overlap
       ) { [arena, tree] bucket, entries in
-        arena.settleGradients(of: entries)
+        arena.zeroFillMissingGradients(of: entries)
         tree?.complete(bucket)
       }
     }
@@ -202,7 +206,7 @@ public final class DataParallel {
       try makeStep(samples, epoch, learningRate, wantsToStop, loss)
     }
     // One rank may have all threads of a machine, and several ranks few each.
-    return try options.shards > 0 ? Threads.withWorkCutAlike(step) : step()
+    return try options.shards > 0 ? withDeterministicPartitioning(step) : step()
   }
 
   private func makeStep(
@@ -232,14 +236,14 @@ public final class DataParallel {
         isUsed[index] = true
       }
       if let tree, index < slices.count - 1 {
-        arena.zeroMissingGradients()
+        arena.zeroFillMissingGradients()
         tree.fold()
       }
     }
     if let exchange {
       exchange.markAllFinal()
     } else {
-      arena.settleGradients(of: arena.entries.indices)
+      arena.zeroFillMissingGradients(of: arena.entries.indices)
       tree?.complete(0..<arena.count)
     }
     header.stopRequests = wantsToStop ? 1 : 0
@@ -294,10 +298,7 @@ public final class DataParallel {
     for (index, part) in parts.enumerated() {
       let randomness = SampleRandomness(
         seed: options.seed, epoch: epoch, firstSample: part.lowerBound)
-      let (loss, correct) = try withTraining(
-        randomness,
-        statisticsSum: synchronizes ? { [communicator] in communicator.allReduce($0, .sum) } : nil
-      ) { try loss(part) }
+      let (loss, correct) = try withTraining(randomness) { try loss(part) }
       let share = Double(part.count) / Double(batch.count)
       let isFinal = isLast && index == parts.count - 1
       loss.backward(
