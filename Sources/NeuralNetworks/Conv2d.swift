@@ -22,7 +22,7 @@ public struct Conv2d: Layer {
     dilation: Size2d = 1, groups: Int = 1, bias: Bool = true
   ) {
     checkGroups("Conv2d", inputs, outputs, groups)
-    let shape: Shape = [outputs, inputs / groups, kernel.height, kernel.width]
+    let shape: TensorShape = [outputs, inputs / groups, kernel.height, kernel.width]
     let fanIn = shape.dropFirst().reduce(1, *)
     weight = Parameter(Initializer.fanIn(shape, fanIn))
     self.bias = bias ? Parameter(Initializer.fanIn([outputs], fanIn)) : nil
@@ -79,7 +79,7 @@ public struct ConvTranspose2d: Layer {
     outputPadding: Size2d = 0, dilation: Size2d = 1, groups: Int = 1, bias: Bool = true
   ) {
     checkGroups("ConvTranspose2d", inputs, outputs, groups)
-    let shape: Shape = [inputs, outputs / groups, kernel.height, kernel.width]
+    let shape: TensorShape = [inputs, outputs / groups, kernel.height, kernel.width]
     let fanIn = shape.dropFirst().reduce(1, *)
     weight = Parameter(Initializer.fanIn(shape, fanIn))
     self.bias = bias ? Parameter(Initializer.fanIn([outputs], fanIn)) : nil

@@ -31,7 +31,7 @@ private final class DefaultRandomSource: Sendable {
 /// How initial values are drawn.
 public enum Initializer {
   /// Uniform in ±bound.
-  public static func uniform(_ shape: Shape, bound: Double) -> Tensor {
+  public static func uniform(_ shape: TensorShape, bound: Double) -> Tensor {
     DefaultRandomSource.draw { .uniform(shape, in: -bound..<bound, using: &$0) }
   }
 
@@ -39,12 +39,12 @@ public enum Initializer {
   /// uniform in ±1/√fanIn.
   ///
   /// For weights this is `kaiming_uniform_(a=sqrt(5))`: the bound √(6 / ((1 + a²) fanIn)).
-  public static func fanIn(_ shape: Shape, _ fanIn: Int) -> Tensor {
+  public static func fanIn(_ shape: TensorShape, _ fanIn: Int) -> Tensor {
     uniform(shape, bound: fanIn > 0 ? 1 / Double(fanIn).squareRoot() : 0)
   }
 
   /// Normally distributed.
-  public static func normal(_ shape: Shape, std: Double) -> Tensor {
+  public static func normal(_ shape: TensorShape, std: Double) -> Tensor {
     DefaultRandomSource.draw { .normal(shape, std: std, using: &$0) }
   }
 }

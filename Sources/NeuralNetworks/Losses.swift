@@ -112,8 +112,8 @@ private struct CountedLabels {
   ) {
     require(
       scores.shape.count >= 1 && labels.dataType == .int32
-        && labels.shape == Shape(scores.shape.dropLast()),
-      "\(name): scores \(scores.shape) need int32 labels \(Shape(scores.shape.dropLast())), not \(labels.dataType) \(labels.shape)"
+        && labels.shape == TensorShape(scores.shape.dropLast()),
+      "\(name): scores \(scores.shape) need int32 labels \(TensorShape(scores.shape.dropLast())), not \(labels.dataType) \(labels.shape)"
     )
     let classes = scores.shape.last!
     require(

@@ -7,14 +7,14 @@ public struct LayerNorm: Layer {
   /// What is added to each element; nil without affine part or bias.
   public let bias: Parameter?
   /// The sizes of the axes that are normalised over.
-  public let normalizedShape: Shape
+  public let normalizedShape: TensorShape
   /// What is added to the variance.
   public let epsilon: Double
 
   /// A layer over the last axes, which have the sizes `normalizedShape`; the weight starts as 1 and
   /// the bias as 0.
   public init(
-    _ normalizedShape: Shape, epsilon: Double = 1e-5, affine: Bool = true, bias: Bool = true
+    _ normalizedShape: TensorShape, epsilon: Double = 1e-5, affine: Bool = true, bias: Bool = true
   ) {
     self.normalizedShape = normalizedShape
     self.epsilon = epsilon

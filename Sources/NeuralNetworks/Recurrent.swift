@@ -16,7 +16,7 @@ public struct RecurrentWeights: Module {
 
   /// Everything uniform in ±1/√hidden, PyTorch's default.
   init(_ gates: Int, _ inputs: Int, _ hidden: Int, bias: Bool, suffix: String = "") {
-    func drawn(_ shape: Shape) -> Parameter { Parameter(Initializer.fanIn(shape, hidden)) }
+    func drawn(_ shape: TensorShape) -> Parameter { Parameter(Initializer.fanIn(shape, hidden)) }
     input = drawn([gates * hidden, inputs])
     state = drawn([gates * hidden, hidden])
     inputBias = bias ? drawn([gates * hidden]) : nil
@@ -178,7 +178,7 @@ private func run(
 ) -> (output: Tensor, states: [Tensor]) {
   checkInput(x, layers[0], 3, name)
   require(x.shape[1] > 0, "\(name): a sequence of length 0, \(x.shape)")
-  let expected: Shape = [layers.count, x.shape[0], layers[0].hidden]
+  let expected: TensorShape = [layers.count, x.shape[0], layers[0].hidden]
   for state in initial {
     require(
       state == nil || state!.shape == expected,

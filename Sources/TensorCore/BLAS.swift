@@ -90,7 +90,7 @@ public enum BLAS {
   /// Calls `body` with a matrix that BLAS can read: these elements, or a dense copy of them.
   private static func withMatrix(_ tensor: Tensor, _ body: (Matrix) -> Void) {
     if let matrix = Matrix(tensor) { return body(matrix) }
-    let copy = tensor.dense()
+    let copy = tensor.contiguousUnrecorded()
     withExtendedLifetime(copy) { body(Matrix(copy)!) }
   }
 

@@ -4,10 +4,10 @@
 /// the two innermost that remain form a block of rows and columns for a kernel, the others an
 /// odometer around it.
 struct StridedLoop {
-  private var shape = Shape()
-  private var strides: (Shape, Shape) = ([], [])
+  private var shape = TensorShape()
+  private var strides: (TensorShape, TensorShape) = ([], [])
 
-  init(shape full: Shape, _ a: Shape, _ b: Shape) {
+  init(shape full: TensorShape, _ a: TensorShape, _ b: TensorShape) {
     for axis in 0..<full.count where full[axis] != 1 {
       let last = shape.count - 1
       if last >= 0, strides.0[last] == a[axis] * full[axis], strides.1[last] == b[axis] * full[axis]
@@ -44,7 +44,7 @@ struct StridedLoop {
     var offsets: InlineArray<3, Int> = [0, 0, 0]
     guard shape.count > 2 else { return body(rows, cols, offsets) }
     let outer = shape.count - 2
-    var index = Shape(repeating: 0, count: outer)
+    var index = TensorShape(repeating: 0, count: outer)
     while true {
       body(rows, cols, offsets)
       offsets[2] += rows * cols

@@ -2,7 +2,7 @@ internal import CKernels
 
 extension Tensor {
   /// A tensor of the given shape whose elements are `elements` in row-major order.
-  public static func of<Scalar: TensorScalar>(_ elements: [Scalar], shape: Shape) -> Tensor {
+  public static func of<Scalar: TensorScalar>(_ elements: [Scalar], shape: TensorShape) -> Tensor {
     require(
       elements.count == shape.elementCount,
       "Tensor: \(elements.count) elements do not fill the shape \(shape)")
@@ -38,7 +38,7 @@ extension Tensor {
   }
 
   /// A tensor with every element equal to `value`.
-  public static func full(_ shape: Shape, _ value: Double, _ dataType: DataType = .float32)
+  public static func full(_ shape: TensorShape, _ value: Double, _ dataType: DataType = .float32)
     -> Tensor
   {
     let tensor = Tensor(uninitialized: shape, dataType)
@@ -47,12 +47,12 @@ extension Tensor {
   }
 
   /// A tensor of zeros.
-  public static func zeros(_ shape: Shape, _ dataType: DataType = .float32) -> Tensor {
+  public static func zeros(_ shape: TensorShape, _ dataType: DataType = .float32) -> Tensor {
     full(shape, 0, dataType)
   }
 
   /// A tensor of ones.
-  public static func ones(_ shape: Shape, _ dataType: DataType = .float32) -> Tensor {
+  public static func ones(_ shape: TensorShape, _ dataType: DataType = .float32) -> Tensor {
     full(shape, 1, dataType)
   }
 
@@ -71,7 +71,7 @@ extension Tensor {
 
   /// Independent numbers, uniform in `range`, drawn from `random`.
   public static func uniform(
-    _ shape: Shape, in range: Range<Double> = 0..<1, _ dataType: DataType = .float32,
+    _ shape: TensorShape, in range: Range<Double> = 0..<1, _ dataType: DataType = .float32,
     using random: inout RandomSource
   ) -> Tensor {
     requireFloatingPoint("uniform", dataType)
@@ -84,7 +84,7 @@ extension Tensor {
 
   /// Independent numbers, normally distributed, drawn from `random`.
   public static func normal(
-    _ shape: Shape, mean: Double = 0, std: Double = 1, _ dataType: DataType = .float32,
+    _ shape: TensorShape, mean: Double = 0, std: Double = 1, _ dataType: DataType = .float32,
     using random: inout RandomSource
   ) -> Tensor {
     requireFloatingPoint("normal", dataType)
@@ -97,7 +97,7 @@ extension Tensor {
 
   /// A copy of the elements behind `buffer`.
   package static func copying<Scalar: TensorScalar>(
-    _ buffer: UnsafeBufferPointer<Scalar>, shape: Shape
+    _ buffer: UnsafeBufferPointer<Scalar>, shape: TensorShape
   ) -> Tensor {
     require(
       buffer.count == shape.elementCount,

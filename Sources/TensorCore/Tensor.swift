@@ -9,11 +9,11 @@ internal import CKernels
 /// Tensors belong to the thread that made them and are deliberately not `Sendable`.
 public class Tensor {
   /// The sizes of the axes, outermost first.
-  public final let shape: Shape
+  public final let shape: TensorShape
   /// The type of the elements.
   public final let dataType: DataType
   /// How far apart neighbours along each axis are, in elements.
-  package final let strides: Shape
+  package final let strides: TensorShape
   /// The place of the first element in the storage, in elements.
   package final private(set) var offset: Int
   package final private(set) var storage: Storage
@@ -40,7 +40,7 @@ public class Tensor {
   public final var grad: Tensor?
 
   init(
-    shape: Shape, strides: Shape, offset: Int, storage: Storage, dataType: DataType,
+    shape: TensorShape, strides: TensorShape, offset: Int, storage: Storage, dataType: DataType,
     isContiguous: Bool
   ) {
     self.shape = shape
@@ -53,15 +53,15 @@ public class Tensor {
 
   /// A dense tensor over `storage`, whose element 0 is the storage's element `offset`.
   package convenience init(
-    shape: Shape, storage: Storage, offset: Int = 0, dataType: DataType
+    shape: TensorShape, storage: Storage, offset: Int = 0, dataType: DataType
   ) {
     self.init(
-      shape: shape, strides: shape.denseStrides, offset: offset, storage: storage,
+      shape: shape, strides: shape.contiguousStrides, offset: offset, storage: storage,
       dataType: dataType, isContiguous: true)
   }
 
   /// A dense tensor whose elements have yet to be written.
-  package convenience init(uninitialized shape: Shape, _ dataType: DataType = .float32) {
+  package convenience init(uninitialized shape: TensorShape, _ dataType: DataType = .float32) {
     self.init(
       shape: shape, storage: Storage(byteCount: shape.elementCount * dataType.byteCount),
       dataType: dataType)
@@ -130,7 +130,9 @@ public class Tensor {
   }
 
   /// A tensor over the same storage with another layout, outside the graph.
-  final func view(_ shape: Shape, _ strides: Shape, _ offset: Int, _ isContiguous: Bool) -> Tensor {
+  final func view(_ shape: TensorShape, _ strides: TensorShape, _ offset: Int, _ isContiguous: Bool)
+    -> Tensor
+  {
     let view = Tensor(
       shape: shape, strides: strides, offset: offset, storage: storage, dataType: dataType,
       isContiguous: isContiguous)
@@ -139,7 +141,7 @@ public class Tensor {
   }
 
   /// A view with other strides; finds out by itself whether it is contiguous.
-  final func view(_ shape: Shape, _ strides: Shape, _ offset: Int) -> Tensor {
+  final func view(_ shape: TensorShape, _ strides: TensorShape, _ offset: Int) -> Tensor {
     var expected = 1
     var isContiguous = true
     if shape.elementCount > 1 {
@@ -202,13 +204,13 @@ extension Tensor {
     require(
       Scalar.dataType == dataType,
       "array(of: \(Scalar.self)): the tensor \(shape) holds \(dataType)")
-    let dense = dense()
+    let dense = contiguousUnrecorded()
     return Array(UnsafeBufferPointer(start: dense.pointer(Scalar.self), count: count))
   }
 
   /// The elements in row-major order, as `Double`.
   public final func doubles() -> [Double] {
-    let x = dense()
+    let x = contiguousUnrecorded()
     return Array(unsafeUninitializedCapacity: count) { buffer, initializedCount in
       if let base = buffer.baseAddress {
         ck_convert(ck_f64, base, dataType.kernelType, x.bytes, count)
@@ -218,7 +220,7 @@ extension Tensor {
   }
 
   /// This tensor's elements in row-major order without gaps: itself, or a copy outside the graph.
-  package final func dense() -> Tensor {
+  package final func contiguousUnrecorded() -> Tensor {
     if isContiguous { return self }
     let y = Tensor(uninitialized: shape, dataType)
     copyElements(from: self, to: y)

@@ -109,6 +109,6 @@ extension Batch {
   ) -> Tensor {
     let size = shape.dropFirst().reduce(1, *)
     let part = buffer.extracting(samples.lowerBound * size..<samples.upperBound * size)
-    return .copying(part, shape: Shape([samples.count] + shape.dropFirst()))
+    return .copying(part, shape: TensorShape([samples.count] + shape.dropFirst()))
   }
 }

@@ -39,7 +39,7 @@ public final class Predictor {
     inputs.withUnsafeMutableBufferPointer {
       standardization?.apply(to: $0.baseAddress!, rows: file.count)
     }
-    let x = Tensor.of(inputs, shape: Shape([file.count] + inputShape))
+    let x = Tensor.of(inputs, shape: TensorShape([file.count] + inputShape))
     let outputs = withEvaluation { withoutGrad { model(x).flattened(from: 1) } }
     return (0..<file.count).map { index in
       let sample = outputs[index]

@@ -71,7 +71,7 @@ struct Problem: Sendable {
 
   /// Normal numbers, and 0 or 1 for each sample.
   static func coins(
-    _ shape: Shape, loss: @escaping @Sendable (Tensor, Tensor) -> Tensor
+    _ shape: TensorShape, loss: @escaping @Sendable (Tensor, Tensor) -> Tensor
   ) -> Problem {
     Problem(
       batch: shape[0],
@@ -82,7 +82,7 @@ struct Problem: Sendable {
   }
 
   /// Normal numbers, and a class for each sample.
-  static func labels(_ shape: Shape, classes: Int) -> Problem {
+  static func labels(_ shape: TensorShape, classes: Int) -> Problem {
     Problem(
       batch: shape[0],
       makeData: { random in
@@ -92,7 +92,7 @@ struct Problem: Sendable {
   }
 
   /// Tokens `[B, T]`, and a token for each of them, `[B * T]`.
-  static func tokens(_ shape: Shape, vocabulary: Int) -> Problem {
+  static func tokens(_ shape: TensorShape, vocabulary: Int) -> Problem {
     Problem(
       batch: shape[0],
       makeData: { random in
@@ -102,7 +102,7 @@ struct Problem: Sendable {
   }
 
   private static func integers(
-    _ shape: Shape, below limit: Int, _ random: inout RandomSource
+    _ shape: TensorShape, below limit: Int, _ random: inout RandomSource
   ) -> Tensor {
     Tensor.uniform(shape, in: 0..<Double(limit), using: &random).converted(to: .int32)
   }

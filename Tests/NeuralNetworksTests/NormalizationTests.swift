@@ -21,8 +21,9 @@ let networkFunctions: [GoldenCase] =
       $0["x"].layerNorm([5], weight: $0["weight"], bias: $0["bias"])
     },
     GoldenCase("layer_norm_plain", tolerance: 2, .largest) { $0.layerNorm([5]) },
-    // Where the mean is far larger than the deviation, PyTorch's own rounding shows.
-    GoldenCase("layer_norm_far", tolerance: 40, .largest) { $0.layerNorm([64]) },
+    // The mean, about 100, is rounded to 3.8e-6 in both implementations. Divided by the standard
+    // deviation 1.16 and the largest output 1.74, that is an error of 1.9e-6 in each.
+    GoldenCase("layer_norm_far", tolerance: 4, .largest) { $0.layerNorm([64]) },
     GoldenCase("layer_norm_two_axes", affine, tolerance: 2, .largest) {
       $0["x"].layerNorm([3, 5], weight: $0["weight"], bias: $0["bias"])
     },
@@ -174,6 +175,7 @@ func loaded<Layer: Module>(_ layer: Layer, _ goldens: Goldens, _ name: String) t
     let y = table.embedding(indices)
     y.linear(weight: table).sum().backward()
     for (a, b) in zip(layer.weight.grad!.doubles(), other.weight.grad!.doubles()) {
+      // Sums of a few terms of order 1, which may cancel.
       #expect((a - b).magnitude < 1e-6)
     }
   }

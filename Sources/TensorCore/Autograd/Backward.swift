@@ -64,7 +64,7 @@ extension Tensor {
 
   /// y += x for dense y, outside the graph.
   final func addInPlace(_ x: Tensor) {
-    let x = x.dense()
+    let x = x.contiguousUnrecorded()
     storage.version += 1
     ck_accumulate(dataType.kernelType, bytes, x.bytes, count)
   }
@@ -277,7 +277,7 @@ private struct BackwardPass {
 
   /// `gradient` summed over the axes that broadcasting added or stretched.
   private func unbroadcast(
-    _ gradient: Tensor, _ shape: Shape, _ dataType: DataType, _ source: StaticString
+    _ gradient: Tensor, _ shape: TensorShape, _ dataType: DataType, _ source: StaticString
   ) -> Tensor {
     require(
       gradient.dataType == dataType,

@@ -38,7 +38,7 @@ package final class Operation {
   let name: StaticString
   var edges: [Edge]
   var pullback: AnyPullback?
-  let resultShape: Shape
+  let resultShape: TensorShape
   let resultType: DataType
   /// Creation order on this thread: an operation's inputs have smaller numbers.
   let sequence: UInt64

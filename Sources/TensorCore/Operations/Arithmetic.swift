@@ -41,12 +41,12 @@ private func compared(
 }
 
 /// The shape that two tensors of one type broadcast to.
-private func broadcast(_ operation: StaticString, _ a: Tensor, _ b: Tensor) -> Shape {
+private func broadcast(_ operation: StaticString, _ a: Tensor, _ b: Tensor) -> TensorShape {
   require(
     a.dataType == b.dataType,
     "\(operation): \(a.dataType) \(a.shape) and \(b.dataType) \(b.shape); convert one with converted(to:)"
   )
-  guard let shape = Shape.broadcast(a.shape, b.shape) else {
+  guard let shape = TensorShape.broadcast(a.shape, b.shape) else {
     fatalError("\(operation): the shapes \(a.shape) and \(b.shape) do not broadcast")
   }
   return shape
@@ -79,8 +79,8 @@ private func forEachBlock(
 
 extension Tensor {
   /// The strides with which this tensor fills a larger shape: 0 along the axes that are repeated.
-  final func broadcastStrides(to target: Shape) -> Shape {
-    var result = Shape(repeating: 0, count: target.count)
+  final func broadcastStrides(to target: TensorShape) -> TensorShape {
+    var result = TensorShape(repeating: 0, count: target.count)
     let added = target.count - shape.count
     for axis in 0..<shape.count where shape[axis] != 1 || target[axis + added] == 1 {
       result[axis + added] = strides[axis]
@@ -244,16 +244,17 @@ extension Tensor {
       condition.dataType == .int32 && a.dataType == b.dataType,
       "where: the condition must be int32 and the choices of one type, not \(condition.dataType), \(a.dataType), \(b.dataType)"
     )
-    guard let choices = Shape.broadcast(a.shape, b.shape),
-      let shape = Shape.broadcast(condition.shape, choices)
+    guard let choices = TensorShape.broadcast(a.shape, b.shape),
+      let shape = TensorShape.broadcast(condition.shape, choices)
     else {
       fatalError(
         "where: the shapes \(condition.shape), \(a.shape) and \(b.shape) do not broadcast")
     }
     let (c, x, y) = withoutGrad {
       (
-        condition.expanded(to: shape).dense(), a.expanded(to: shape).dense(),
-        b.expanded(to: shape).dense()
+        condition.expanded(to: shape).contiguousUnrecorded(),
+        a.expanded(to: shape).contiguousUnrecorded(),
+        b.expanded(to: shape).contiguousUnrecorded()
       )
     }
     let result = Tensor(uninitialized: shape, a.dataType)

@@ -60,7 +60,7 @@ extension Tensor {
       let dx = Tensor(uninitialized: x.shape, x.dataType)
       let qkv = parts(x)
       attendBackward(
-        parts(dx), dy.dense().inHeads(heads), qkv[0], qkv[1], qkv[2],
+        parts(dx), dy.contiguousUnrecorded().inHeads(heads), qkv[0], qkv[1], qkv[2],
         savedResult().inHeads(heads), logsumexp, causal)
       return [dx]
     }
@@ -86,7 +86,7 @@ extension Tensor {
   }
 
   /// An uninitialized `[B, H, T, D]` that lies in memory as `[B, T, H, D]`.
-  private static func heads(_ shape: Shape, _ dataType: DataType) -> Tensor {
+  private static func heads(_ shape: TensorShape, _ dataType: DataType) -> Tensor {
     let lying = Tensor(uninitialized: [shape[0], shape[2], shape[1], shape[3]], dataType)
     return withoutGrad { lying.transposed(1, 2) }
   }
@@ -115,7 +115,7 @@ private func layout(
 private func attend(
   _ y: Tensor, _ q: Tensor, _ k: Tensor, _ v: Tensor, _ causal: Bool
 ) -> Tensor {
-  let logsumexp = Tensor(uninitialized: Shape(q.shape.dropLast()), q.dataType)
+  let logsumexp = Tensor(uninitialized: TensorShape(q.shape.dropLast()), q.dataType)
   var shape = layout(q, k, v, y, [q, k, v], causal)
   ck_attention(
     q.dataType.kernelType, y.bytes, logsumexp.bytes, q.bytes, k.bytes, v.bytes, &shape,
@@ -142,7 +142,7 @@ private func attendBackward(
 
 extension Tensor {
   /// An uninitialized tensor in the layout of `other`, a permutation of a dense one.
-  fileprivate convenience init(shape: Shape, strides: Shape, like other: Tensor) {
+  fileprivate convenience init(shape: TensorShape, strides: TensorShape, like other: Tensor) {
     self.init(
       shape: shape, strides: strides, offset: 0,
       storage: Storage(byteCount: other.count * other.dataType.byteCount),

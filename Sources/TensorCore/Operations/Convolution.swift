@@ -118,20 +118,22 @@ struct Convolution {
   let inputChannels: Int, outputChannels: Int
   let windows: ck_windows
 
-  private var inputShape: Shape {
+  private var inputShape: TensorShape {
     [images, groups * inputChannels, windows.height, windows.width]
   }
-  private var outputShape: Shape {
+  private var outputShape: TensorShape {
     [images, groups * outputChannels, windows.out_height, windows.out_width]
   }
-  private var weightShape: Shape {
+  private var weightShape: TensorShape {
     [groups * outputChannels, inputChannels, windows.kernel_height, windows.kernel_width]
   }
 
   /// y from x, the weight and the bias.
   func forward(_ x: Tensor, _ weight: Tensor, _ bias: Tensor? = nil) -> Tensor {
     let y = Tensor(uninitialized: outputShape, x.dataType)
-    let (dense, denseWeight, denseBias) = (x.dense(), weight.dense(), bias?.dense())
+    let (dense, denseWeight, denseBias) = (
+      x.contiguousUnrecorded(), weight.contiguousUnrecorded(), bias?.contiguousUnrecorded()
+    )
     ConvolutionLoops(self, x.dataType)
       .forward(y.elements, dense.elements, denseWeight.elements, denseBias?.elements)
     return recorded("Conv2d", y, x, weight, bias) { dy, x, weight in
@@ -142,7 +144,9 @@ struct Convolution {
   /// dx from dy and the weight, plus the bias of a transposed convolution.
   func inputGradient(_ dy: Tensor, _ weight: Tensor, _ bias: Tensor? = nil) -> Tensor {
     let dx = Tensor(uninitialized: inputShape, dy.dataType)
-    let (dense, denseWeight, denseBias) = (dy.dense(), weight.dense(), bias?.dense())
+    let (dense, denseWeight, denseBias) = (
+      dy.contiguousUnrecorded(), weight.contiguousUnrecorded(), bias?.contiguousUnrecorded()
+    )
     ConvolutionLoops(self, dy.dataType)
       .inputGradient(dx.elements, dense.elements, denseWeight.elements, denseBias?.elements)
     return recorded("ConvTranspose2d", dx, dy, weight, bias) { g, dy, weight in
@@ -152,7 +156,7 @@ struct Convolution {
 
   /// The gradient of the weight from x and dy.
   func weightGradient(_ x: Tensor, _ dy: Tensor) -> Tensor {
-    let (dense, denseGradient) = (x.dense(), dy.dense())
+    let (dense, denseGradient) = (x.contiguousUnrecorded(), dy.contiguousUnrecorded())
     let parts = weightGradientChunks
     let partial = Tensor(
       uninitialized: [parts, weightShape.elementCount], x.dataType)
@@ -160,7 +164,7 @@ struct Convolution {
       .weightGradient(partial.elements, dense.elements, denseGradient.elements)
     let dw = withoutGrad {
       parts == 1 ? partial : partial.sum(axes: [0])
-    }.view(weightShape, weightShape.denseStrides, 0, true)
+    }.view(weightShape, weightShape.contiguousStrides, 0, true)
     return recorded("Conv2dWeightGradient", dw, x, dy, nil) { g, x, dy in
       [dy.map { inputGradient($0, g) }, x.map { forward($0, g) }]
     }

@@ -21,7 +21,7 @@ extension Tensor {
   {
     requireFloatingPoint("dropout", self)
     require(p >= 0 && p < 1, "dropout: the probability \(p) is not in 0..<1")
-    let x = dense()
+    let x = contiguousUnrecorded()
     let y = Tensor(uninitialized: shape, dataType)
     let rows = shape.first ?? 1
     let columns = rows == 0 ? 0 : count / rows

@@ -51,12 +51,12 @@ extension Tensor {
     func size(_ letters: [Character]) -> Int { letters.reduce(1) { $0 * sizes[$1]! } }
     func arranged(_ x: Tensor, _ letters: [Character], _ groups: [[Character]]) -> Tensor {
       x.permuted(groups.joined().map { letters.firstIndex(of: $0)! })
-        .reshaped(to: Shape(groups.map(size)))
+        .reshaped(to: TensorShape(groups.map(size)))
     }
     let product = arranged(a, aLetters, [batch, rows, inner])
       .matmul(arranged(b, bLetters, [batch, inner, columns]))
     let letters = batch + rows + columns
-    return product.reshaped(to: Shape(letters.map { sizes[$0]! }))
+    return product.reshaped(to: TensorShape(letters.map { sizes[$0]! }))
       .permuted(output.map { letters.firstIndex(of: $0)! })
   }
 

@@ -17,7 +17,7 @@ extension Tensor {
     _ body: (_ type: ck_type, _ y: UnsafeMutableRawPointer, _ x: UnsafeRawPointer, _ count: Int)
       -> Void
   ) -> Tensor {
-    let x = dense()
+    let x = contiguousUnrecorded()
     let y = Tensor(uninitialized: shape, dataType)
     body(dataType.kernelType, y.bytes, x.bytes, count)
     return y
@@ -37,7 +37,7 @@ extension Tensor {
       _ saved: UnsafeRawPointer, _ count: Int
     ) -> Void
   ) -> Tensor {
-    let (dy, saved) = (dense(), saved.dense())
+    let (dy, saved) = (contiguousUnrecorded(), saved.contiguousUnrecorded())
     let dx = Tensor(uninitialized: shape, dataType)
     body(dataType.kernelType, dx.bytes, dy.bytes, saved.bytes, count)
     return dx
@@ -166,7 +166,7 @@ extension Tensor {
   /// The gradient is `dy`, converted back; none flows through integers.
   public final func converted(to target: DataType) -> Tensor {
     guard target != dataType else { return self }
-    let x = dense()
+    let x = contiguousUnrecorded()
     let y = Tensor(uninitialized: shape, target)
     ck_convert(target.kernelType, y.bytes, dataType.kernelType, x.bytes, count)
     guard target.isFloatingPoint else { return y }

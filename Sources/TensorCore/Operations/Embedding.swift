@@ -9,7 +9,7 @@ extension Tensor {
       shape.count == 2 && indices.dataType == .int32,
       "embedding: a table [n, width] and int32 indices are needed, not \(shape) and \(indices.dataType) \(indices.shape)"
     )
-    let places = indices.dense().detached()
+    let places = indices.contiguousUnrecorded().detached()
     let rows = shape[0]
     for element in 0..<places.count {
       let index = Int(places.pointer(Int32.self)[element])
@@ -19,7 +19,7 @@ extension Tensor {
     }
     var target = indices.shape
     target.append(shape[1])
-    let x = dense()
+    let x = contiguousUnrecorded()
     let y = Tensor(uninitialized: target, dataType)
     ck_gather_rows(
       dataType.kernelType, y.bytes, x.bytes, places.pointer(Int32.self), places.count, shape[1])
@@ -40,14 +40,14 @@ extension Tensor {
 
   /// A table of zeros of shape `target` to whose rows at `places` these rows are added: the
   /// transpose of `embedding`.
-  private func scatteredRows(_ places: Tensor, in target: Shape) -> Tensor {
+  private func scatteredRows(_ places: Tensor, in target: TensorShape) -> Tensor {
     let y = Tensor.zeros(target, dataType)
     y.addRows(self, places)
     return y.recorded("ScatterRows", from: self) { dy in [dy.embedding(places)] }
   }
 
   private func addRows(_ rows: Tensor, _ places: Tensor) {
-    let x = rows.dense()
+    let x = rows.contiguousUnrecorded()
     ck_scatter_add_rows(
       dataType.kernelType, bytes, x.bytes, places.pointer(Int32.self), places.count, shape[1])
   }

@@ -14,7 +14,7 @@ extension Tensor {
     var target = shape
     target[axis] = indices.count
     let wide = withoutGrad {
-      var ones = Shape(repeating: 1, count: shape.count)
+      var ones = TensorShape(repeating: 1, count: shape.count)
       ones[axis] = indices.count
       return indices.reshaped(to: ones).expanded(to: target)
     }
@@ -29,7 +29,7 @@ extension Tensor {
   public final func gathered(_ indices: Tensor, axis: Int) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: "gathered")
     checkIndices(indices, axis, "gathered")
-    let (x, places) = (dense(), indices.dense())
+    let (x, places) = (contiguousUnrecorded(), indices.contiguousUnrecorded())
     let y = Tensor(uninitialized: indices.shape, dataType)
     let from = x.shape
     let size = dataType.byteCount
@@ -45,13 +45,13 @@ extension Tensor {
 
   /// A tensor of zeros of shape `target` with this tensor's elements added at the places that
   /// `indices` name along `axis`: the transpose of `gathered`.
-  public final func scattered(_ indices: Tensor, in target: Shape, axis: Int) -> Tensor {
+  public final func scattered(_ indices: Tensor, in target: TensorShape, axis: Int) -> Tensor {
     let axis = target.normalized(axis: axis, operation: "scattered")
     require(
       indices.shape == shape, "scattered: indices \(indices.shape) for elements \(shape)")
     let y = Tensor.zeros(target, dataType)
     y.checkIndices(indices, axis, "scattered")
-    let (x, places) = (dense(), indices.dense())
+    let (x, places) = (contiguousUnrecorded(), indices.contiguousUnrecorded())
     let size = dataType.byteCount
     forEachBlock(of: places, in: target, axis) { block, first, offset in
       ck_scatter_add(
@@ -68,7 +68,7 @@ extension Tensor {
     require(
       fits && indices.dataType == .int32,
       "\(name): indices \(indices.dataType) \(indices.shape) for axis \(axis) of \(shape)")
-    let dense = indices.dense()
+    let dense = indices.contiguousUnrecorded()
     for element in 0..<dense.count {
       let index = Int(dense.pointer(Int32.self)[element])
       require(
@@ -86,7 +86,7 @@ extension Tensor {
   }
 
   private func summedUp(_ axis: Int, fromEnd: Bool) -> Tensor {
-    let x = dense()
+    let x = contiguousUnrecorded()
     let y = Tensor(uninitialized: shape, dataType)
     ck_cumulative_sum(
       dataType.kernelType, y.bytes, x.bytes, shape.prefix(axis).reduce(1, *), shape[axis],
@@ -135,12 +135,12 @@ extension Tensor {
 /// a dense tensor of shape `shape`: with the block, the number of its first element, and the offset
 /// in the other tensor of what index 0 means there.
 private func forEachBlock(
-  of indices: Tensor, in shape: Shape, _ axis: Int, _ body: (ck_indexed, Int, Int) -> Void
+  of indices: Tensor, in shape: TensorShape, _ axis: Int, _ body: (ck_indexed, Int, Int) -> Void
 ) {
-  var others = shape.denseStrides
+  var others = shape.contiguousStrides
   let step = others[axis]
   others[axis] = 0
-  let loop = StridedLoop(shape: indices.shape, others, indices.shape.denseStrides)
+  let loop = StridedLoop(shape: indices.shape, others, indices.shape.contiguousStrides)
   loop.forEachBlock { rows, cols, offsets in
     let block = ck_indexed(
       rows: rows, cols: cols, row: loop.rowStride(0), col: loop.columnStride(0), step: step)

@@ -14,13 +14,14 @@ extension Tensor {
   /// The gradient is `dy * (softmax(x) - oneHot(label))`.
   public final func crossEntropy(_ labels: Tensor) -> Tensor {
     require(
-      shape.count >= 1 && labels.shape == Shape(shape.dropLast()) && labels.dataType == .int32,
-      "crossEntropy: logits \(shape) need int32 labels \(Shape(shape.dropLast())), not \(labels.dataType) \(labels.shape)"
+      shape.count >= 1 && labels.shape == TensorShape(shape.dropLast())
+        && labels.dataType == .int32,
+      "crossEntropy: logits \(shape) need int32 labels \(TensorShape(shape.dropLast())), not \(labels.dataType) \(labels.shape)"
     )
     requireFloatingPoint("crossEntropy", self)
     let classes = shape.last!
-    let x = dense()
-    let labels = labels.dense()
+    let x = contiguousUnrecorded()
+    let labels = labels.contiguousUnrecorded()
     for index in 0..<labels.count {
       let label = labels.pointer(Int32.self)[index]
       require(
@@ -36,7 +37,7 @@ extension Tensor {
     return losses.recorded("CrossEntropy", from: self) { dy in
       let logits = saved()
       return fused {
-        let x = logits.dense()
+        let x = logits.contiguousUnrecorded()
         let dx = Tensor(uninitialized: x.shape, x.dataType)
         let (dy, stride) = dy.flatWithStride()
         ck_cross_entropy_backward(
@@ -83,11 +84,11 @@ extension Tensor {
     require(
       shape == target.shape, "\(name): an input of shape \(shape), a target of \(target.shape)")
     let saved = Saved(self, by: name)
-    let savedTarget = Saved(target.dense().detached(), by: name)
+    let savedTarget = Saved(target.contiguousUnrecorded().detached(), by: name)
     return mapped(kernel, target).recorded(name, from: self) { dy in
       let (x, t) = (saved(), savedTarget())
       return fused {
-        let x = x.dense()
+        let x = x.contiguousUnrecorded()
         let dx = Tensor(uninitialized: x.shape, x.dataType)
         let (dy, stride) = dy.flatWithStride()
         backward(x.dataType.kernelType, dx.bytes, dy.bytes, stride, x.bytes, t.bytes, x.count)
@@ -101,7 +102,7 @@ extension Tensor {
   /// The elements and the stride between them, 0 when all are the same one: the gradient of `mean()`
   /// needs no copies.
   private func flatWithStride() -> (Tensor, Int) {
-    strides.allSatisfy { $0 == 0 } && shape.count > 0 ? (self, 0) : (dense(), 1)
+    strides.allSatisfy { $0 == 0 } && shape.count > 0 ? (self, 0) : (contiguousUnrecorded(), 1)
   }
 
   /// Rows of zeros with a one at each of these int32 indices: `[...]` becomes `[..., classes]`.

@@ -81,7 +81,7 @@ extension Tensor {
 
   /// y += row for each row, in place, outside the graph.
   private func addRow(_ row: Tensor) {
-    let row = row.dense()
+    let row = row.contiguousUnrecorded()
     ck_add_row(dataType.kernelType, bytes, row.bytes, shape[0], shape[1])
   }
 
@@ -94,7 +94,8 @@ extension Tensor {
     }
     let (m, k, n) = (shape[shape.count - 2], shape.last!, other.shape.last!)
     guard
-      let batch = Shape.broadcast(Shape(shape.dropLast(2)), Shape(other.shape.dropLast(2)))
+      let batch = TensorShape.broadcast(
+        TensorShape(shape.dropLast(2)), TensorShape(other.shape.dropLast(2)))
     else {
       fatalError("matmul: the batches of \(shape) × \(other.shape) do not broadcast")
     }
@@ -107,12 +108,13 @@ extension Tensor {
     let a = withoutGrad { batched(self, m, k) }
     let b = withoutGrad { batched(other, k, n) }
     let y = Tensor(uninitialized: batched(self, m, k).shape.replacingLast(n), dataType)
-    let loop = StridedLoop(shape: batch, Shape(a.strides.dropLast(2)), Shape(b.strides.dropLast(2)))
+    let loop = StridedLoop(
+      shape: batch, TensorShape(a.strides.dropLast(2)), TensorShape(b.strides.dropLast(2)))
     loop.forEachElement { aOffset, bOffset, index in
       BLAS.multiply(
         into: y.view([m, n], [n, 1], index * m * n, true),
-        a.view([m, k], Shape(a.strides.suffix(2)), a.offset + aOffset, false),
-        b.view([k, n], Shape(b.strides.suffix(2)), b.offset + bOffset, false), adds: false)
+        a.view([m, k], TensorShape(a.strides.suffix(2)), a.offset + aOffset, false),
+        b.view([k, n], TensorShape(b.strides.suffix(2)), b.offset + bOffset, false), adds: false)
     }
     let left = other.requiresGrad ? Saved(self, by: "Matmul") : nil
     let right = requiresGrad ? Saved(other, by: "Matmul") : nil
@@ -136,7 +138,7 @@ private func sumOfRows(
   _ dy: Tensor, _ destination: (gradient: Tensor, adds: Bool)?
 ) -> InputGradient {
   guard let (gradient, adds) = destination, !adds else { return .value(dy.sum(axes: [0])) }
-  let x = dy.dense()
+  let x = dy.contiguousUnrecorded()
   gradient.storage.version += 1
   ck_sum(x.dataType.kernelType, gradient.bytes, x.bytes, 1, x.shape[0], x.shape[1])
   return .accumulated
@@ -148,8 +150,8 @@ private func checkInnerSizes(_ a: Tensor, _ b: Tensor) {
   require(k == l, "matmul: \(a.shape) × \(b.shape): \(k) columns meet \(l) rows\(hint)")
 }
 
-extension Shape {
-  fileprivate func replacingLast(_ size: Int) -> Shape {
+extension TensorShape {
+  fileprivate func replacingLast(_ size: Int) -> TensorShape {
     var result = self
     result[count - 1] = size
     return result

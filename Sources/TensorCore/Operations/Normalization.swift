@@ -34,10 +34,12 @@ extension Tensor {
   /// `(g - mean(g) - n * mean(g * n)) / d`; those of weight and bias are the sums of `dy * n` and
   /// `dy`.
   public final func layerNorm(
-    _ normalizedShape: Shape, weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double = 1e-5
+    _ normalizedShape: TensorShape, weight: Tensor? = nil, bias: Tensor? = nil,
+    epsilon: Double = 1e-5
   ) -> Tensor {
     require(
-      normalizedShape.count > 0 && Shape(shape.suffix(normalizedShape.count)) == normalizedShape,
+      normalizedShape.count > 0
+        && TensorShape(shape.suffix(normalizedShape.count)) == normalizedShape,
       "layerNorm: \(shape) does not end with \(normalizedShape)")
     require(
       [weight, bias].allSatisfy { $0 == nil || $0!.shape == normalizedShape },
@@ -47,11 +49,11 @@ extension Tensor {
     let columns = normalizedShape.elementCount
     require(columns > 0, "layerNorm: nothing to normalise in \(shape)")
     let rows = count / columns
-    let x = dense()
+    let x = contiguousUnrecorded()
     let y = Tensor(uninitialized: shape, dataType)
     let mean = Tensor(uninitialized: [rows], dataType)
     let rstd = Tensor(uninitialized: [rows], dataType)
-    let (w, b) = (weight?.dense(), bias?.dense())
+    let (w, b) = (weight?.contiguousUnrecorded(), bias?.contiguousUnrecorded())
     ck_layer_norm(
       dataType.kernelType, y.bytes, mean.bytes, rstd.bytes, x.bytes, w?.bytes, b?.bytes, rows,
       columns, epsilon)
@@ -62,7 +64,9 @@ extension Tensor {
     return y.recorded("LayerNorm", weight, bias, from: self) { dy in
       let (x, w) = (saved(), savedWeight?())
       return fused {
-        let (dense, g, factor) = (x.dense(), dy.dense(), w?.dense())
+        let (dense, g, factor) = (
+          x.contiguousUnrecorded(), dy.contiguousUnrecorded(), w?.contiguousUnrecorded()
+        )
         let type = x.dataType.kernelType
         var gradients: [Tensor?] = [nil]
         if needsX {
@@ -136,7 +140,8 @@ extension Tensor {
     let layout = channelLayout(weight, bias, "batchNorm")
     checkChannels(mean, variance, "batchNorm")
     let statistics = ChannelStatistics(
-      mean: mean.detached().dense(), variance: variance.detached().dense(),
+      mean: mean.detached().contiguousUnrecorded(),
+      variance: variance.detached().contiguousUnrecorded(),
       count: layout.countOfChannel)
     return normalized(statistics, layout, weight, bias, epsilon, nil)
   }
@@ -161,7 +166,7 @@ extension Tensor {
     let factor = withoutGrad { weight.map { $0 * scale } ?? scale }
     let x = layout.dense(self)
     let z = Tensor(uninitialized: x.shape, dataType)
-    let shift = bias?.dense()
+    let shift = bias?.contiguousUnrecorded()
     ck_channel_affine(
       dataType.kernelType, z.bytes, x.bytes, statistics.mean.bytes, factor.bytes, shift?.bytes,
       layout.rows, layout.channels, layout.columns)
@@ -263,7 +268,7 @@ private struct ChannelLayout {
   let columns: Int
   private let isTransposed: Bool
 
-  init(_ shape: Shape) {
+  init(_ shape: TensorShape) {
     isTransposed = shape.count == 2
     rows = isTransposed ? 1 : shape[0]
     channels = shape[1]
@@ -273,11 +278,11 @@ private struct ChannelLayout {
   var countOfChannel: Int { rows * columns }
 
   func dense(_ x: Tensor) -> Tensor {
-    withoutGrad { (isTransposed ? x.transposed() : x).dense() }
+    withoutGrad { (isTransposed ? x.transposed() : x).contiguousUnrecorded() }
   }
 
   func restored(_ x: Tensor) -> Tensor {
-    isTransposed ? withoutGrad { x.transposed().dense() } : x
+    isTransposed ? withoutGrad { x.transposed().contiguousUnrecorded() } : x
   }
 }
 
@@ -321,7 +326,7 @@ private func channelGradients(
   let part = batch.map { 1 / Double($0.count) } ?? 0
   let (allSum, allProduct) = batch?.overAll(sum, product) ?? (sum, product)
   let (shift, slope) = (allSum * part, allProduct * scale * scale * part)
-  let center = mean.dense()
+  let center = mean.contiguousUnrecorded()
   ck_channel_backward(
     type, dx.bytes, g.bytes, x.bytes, center.bytes, factor.bytes, shift.bytes, slope.bytes, rows,
     channels, columns)
@@ -342,7 +347,8 @@ private func normalizationGradients(
   // Backward sums these down to the shape of weight and bias.
   let others = [weight.map { (dy * n).summed(to: $0.shape, "BatchNorm") }].compactMap { $0 }
   guard hasBias else { return [dx] + others }
-  let kept = weight?.shape ?? Shape(x.shape.indices.map { axes.contains($0) ? 1 : x.shape[$0] })
+  let kept =
+    weight?.shape ?? TensorShape(x.shape.indices.map { axes.contains($0) ? 1 : x.shape[$0] })
   return [dx] + others + [dy.summed(to: kept, "BatchNorm")]
 }
 
@@ -351,10 +357,10 @@ private func describe(_ weight: Tensor?, _ bias: Tensor?) -> String {
     separator: " and ")
 }
 
-extension Shape {
+extension TensorShape {
   /// The shape in which `[C]` broadcasts to this one, `[N, C, ...]`.
-  fileprivate var channelShape: Shape {
-    var result = Shape(repeating: 1, count: count)
+  fileprivate var channelShape: TensorShape {
+    var result = TensorShape(repeating: 1, count: count)
     result[1] = self[1]
     return result
   }

@@ -25,7 +25,7 @@ extension Tensor {
       windows.height * windows.width <= Int(Int32.max),
       "maxPool2d: an image of \(shape) has too many places")
     let (planes, target) = (planeCount, pooledShape(windows.out_height, windows.out_width))
-    let x = dense()
+    let x = contiguousUnrecorded()
     let y = Tensor(uninitialized: target, dataType)
     let indices = Tensor(
       uninitialized: [planes, windows.out_height * windows.out_width], .int32)
@@ -33,7 +33,7 @@ extension Tensor {
     let (source, size) = (shape, windows.height * windows.width)
     return y.recorded("MaxPool2d", from: self) { dy in
       fused {
-        let dy = dy.dense()
+        let dy = dy.contiguousUnrecorded()
         let dx = Tensor(uninitialized: source, dy.dataType)
         ck_max_pool_backward(
           dy.dataType.kernelType, dx.bytes, dy.bytes, indices.pointer(), planes, size,
@@ -99,7 +99,7 @@ extension Tensor {
 
   /// The means over all pairs of a span of rows and a span of columns.
   private func averaged(_ rows: [ck_span], _ columns: [ck_span]) -> Tensor {
-    let x = dense()
+    let x = contiguousUnrecorded()
     let source = shape
     let (height, width) = (source[source.count - 2], source[source.count - 1])
     let y = Tensor(uninitialized: pooledShape(rows.count, columns.count), dataType)
@@ -111,8 +111,8 @@ extension Tensor {
 
   /// Each element shared evenly by the elements of its window in a tensor of shape `target`: the
   /// transpose of `averaged`.
-  private func spread(_ rows: [ck_span], _ columns: [ck_span], _ target: Shape) -> Tensor {
-    let dy = dense()
+  private func spread(_ rows: [ck_span], _ columns: [ck_span], _ target: TensorShape) -> Tensor {
+    let dy = contiguousUnrecorded()
     let dx = Tensor(uninitialized: target, dataType)
     let (height, width) = (target[target.count - 2], target[target.count - 1])
     ck_average_pool_backward(
@@ -125,7 +125,7 @@ extension Tensor {
   private var planeCount: Int { shape.dropLast(2).reduce(1, *) }
 
   /// This shape with other heights and widths.
-  private func pooledShape(_ height: Int, _ width: Int) -> Shape {
+  private func pooledShape(_ height: Int, _ width: Int) -> TensorShape {
     var target = shape
     target[shape.count - 2] = height
     target[shape.count - 1] = width

@@ -72,9 +72,9 @@ extension Tensor {
   }
 
   /// This tensor summed down to a shape that broadcasts to its own: the transpose of broadcasting.
-  final func summed(to target: Shape, _ source: StaticString) -> Tensor {
+  final func summed(to target: TensorShape, _ source: StaticString) -> Tensor {
     require(
-      Shape.broadcast(target, shape) == shape,
+      TensorShape.broadcast(target, shape) == shape,
       "\(source): a gradient of shape \(shape) for an input of shape \(target)")
     let added = shape.count - target.count
     let axes = (0..<shape.count).filter { axis in
@@ -116,10 +116,10 @@ extension Tensor {
   /// are kept.
   private func finish(
     _ name: StaticString, _ y: Tensor, _ mask: InlineArray<8, Bool>, _ keepingAxes: Bool,
-    _ pullback: @escaping (_ dy: Tensor, _ y: Tensor, _ shape: Shape) -> Tensor
+    _ pullback: @escaping (_ dy: Tensor, _ y: Tensor, _ shape: TensorShape) -> Tensor
   ) -> Tensor {
     let (full, keptShape) = (shape, y.shape)
-    var target = Shape()
+    var target = TensorShape()
     for axis in 0..<shape.count where keepingAxes || !mask[axis] { target.append(y.shape[axis]) }
     return Tensor(shape: target, storage: y.storage, dataType: dataType)
       .recorded(
@@ -167,8 +167,8 @@ extension Tensor {
         outer *= shape[axis]
       }
     }
-    if areNeighbours { return (dense(), outer, reduce, inner) }
+    if areNeighbours { return (contiguousUnrecorded(), outer, reduce, inner) }
     let axes = (0..<shape.count).filter { !mask[$0] } + (0..<shape.count).filter { mask[$0] }
-    return (withoutGrad { permuted(axes).dense() }, outer * inner, reduce, 1)
+    return (withoutGrad { permuted(axes).contiguousUnrecorded() }, outer * inner, reduce, 1)
   }
 }

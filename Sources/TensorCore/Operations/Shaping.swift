@@ -8,7 +8,7 @@ extension Tensor {
   /// out.
   ///
   /// Shares memory where the layout allows, else copies. The gradient is reshaped back.
-  public final func reshaped(to newShape: Shape) -> Tensor {
+  public final func reshaped(to newShape: TensorShape) -> Tensor {
     var target = newShape
     if let wild = newShape.firstIndex(of: -1) {
       target[wild] = 1
@@ -19,9 +19,9 @@ extension Tensor {
     }
     require(
       target.elementCount == count, "reshaped: \(shape) has not as many elements as \(newShape)")
-    let source = isContiguous ? self : dense()
+    let source = isContiguous ? self : contiguousUnrecorded()
     let (from, to) = (shape, target)
-    return source.view(to, to.denseStrides, source.offset, true)
+    return source.view(to, to.contiguousStrides, source.offset, true)
       .recorded("Reshape", from: self) { dy in [dy.reshaped(to: from)] }
   }
 
@@ -36,8 +36,10 @@ extension Tensor {
     for (index, axis) in order.enumerated() { inverse[axis] = index }
     require(
       !inverse.contains(-1), "permuted: \(axes) does not name every axis of \(shape) once")
-    return view(Shape(order.map { shape[$0] }), Shape(order.map { strides[$0] }), offset)
-      .recorded("Permute", from: self) { dy in [dy.permuted(inverse)] }
+    return view(
+      TensorShape(order.map { shape[$0] }), TensorShape(order.map { strides[$0] }), offset
+    )
+    .recorded("Permute", from: self) { dy in [dy.permuted(inverse)] }
   }
 
   /// Two axes exchanged, the last two unless others are named.
@@ -73,7 +75,7 @@ extension Tensor {
   }
 
   /// This tensor in its place in a larger one of zeros: the transpose of `sliced`.
-  final func embedded(in target: Shape, _ range: Range<Int>, axis: Int, step: Int) -> Tensor {
+  final func embedded(in target: TensorShape, _ range: Range<Int>, axis: Int, step: Int) -> Tensor {
     let y = Tensor.zeros(target, dataType)
     copyElements(from: self, to: withoutGrad { y.sliced(range, axis: axis, step: step) })
     return y.recorded("Embed", from: self) { dy in [dy.sliced(range, axis: axis, step: step)] }
@@ -97,10 +99,11 @@ extension Tensor {
   /// The elements repeated along new leading axes and along axes of size one, without copying.
   ///
   /// The gradient is summed over the repetitions.
-  public final func expanded(to target: Shape) -> Tensor {
+  public final func expanded(to target: TensorShape) -> Tensor {
     guard target != shape else { return self }
     require(
-      Shape.broadcast(shape, target) == target, "expanded: \(shape) does not broadcast to \(target)"
+      TensorShape.broadcast(shape, target) == target,
+      "expanded: \(shape) does not broadcast to \(target)"
     )
     return view(target, broadcastStrides(to: target), offset).recorded("Expand", from: self) { dy in
       [dy]
@@ -128,7 +131,7 @@ extension Tensor {
   public final func flattened(from axis: Int = 0) -> Tensor {
     if shape.count == 0 { return reshaped(to: [1]) }
     let axis = shape.normalized(axis: axis, operation: "flattened")
-    var target = Shape(shape.prefix(axis))
+    var target = TensorShape(shape.prefix(axis))
     target.append(shape.dropFirst(axis).reduce(1, *))
     return target == shape ? self : reshaped(to: target)
   }
@@ -136,7 +139,7 @@ extension Tensor {
   /// The same elements without gaps in row-major order: this tensor if it is so already, else a
   /// copy.
   public final func contiguous() -> Tensor {
-    isContiguous ? self : dense().recorded("Contiguous", from: self) { dy in [dy] }
+    isContiguous ? self : contiguousUnrecorded().recorded("Contiguous", from: self) { dy in [dy] }
   }
 
   /// A copy with memory of its own.

@@ -56,14 +56,14 @@ extension Tensor {
   private var rowCount: Int { count / shape.last! }
 
   private func rows(_ kernel: RowKernel) -> Tensor {
-    let x = dense()
+    let x = contiguousUnrecorded()
     let y = Tensor(uninitialized: shape, dataType)
     kernel(dataType.kernelType, y.bytes, x.bytes, rowCount, shape.last!)
     return y
   }
 
   private func rows(with saved: Tensor, _ kernel: RowBackwardKernel) -> Tensor {
-    let (dy, y) = (dense(), saved.dense())
+    let (dy, y) = (contiguousUnrecorded(), saved.contiguousUnrecorded())
     let dx = Tensor(uninitialized: shape, dataType)
     kernel(dataType.kernelType, dx.bytes, dy.bytes, y.bytes, rowCount, shape.last!)
     return dx
