@@ -1,10 +1,9 @@
 public import TensorCore
 
-/// A part of a model: a plain type that holds parameters, buffers and other modules.
+/// A part of a model: a type with parameters, buffers and other modules as properties.
 ///
-/// Parameters and buffers are found by reflection, in the order of declaration, under the names
-/// that PyTorch would give them: `hidden.0.weight` is the `weight` of the first module in the array
-/// `hidden`. Nothing needs to be registered:
+/// Parameters and buffers are found by reflection, in the order of declaration, with PyTorch's names:
+/// `hidden.0.weight` is the `weight` of the first module in the array `hidden`. Nothing is registered:
 ///
 ///     struct Classifier: Module {
 ///       let hidden = Linear(64, 32)
@@ -12,23 +11,23 @@ public import TensorCore
 ///       func callAsFunction(_ x: Tensor) -> Tensor { output(hidden(x).relu()) }
 ///     }
 public protocol Module {
-  /// The named parts to search for parameters and buffers; by default, the stored properties.
+  /// The named values that contain parameters and buffers; by default, the stored properties.
   var children: [(name: String, value: Any)] { get }
 
-  /// What a name in a file of another program's weights is called here; nil for what is not needed.
-  /// By default the name itself.
-  func ownName(ofForeign name: String) -> String?
+  /// The key in this module's state dictionary for a key in a file from another program, such as a
+  /// checkpoint of Hugging Face; nil if the value is not needed. By default, the same key.
+  func stateDictionaryKey(forForeignKey key: String) -> String?
 }
 
-/// A module that maps one tensor to one tensor, so that it can stand in a `Sequential`.
+/// A module that maps a tensor to a tensor and can be an element of `Sequential`.
 public protocol Layer: Module {
   /// Applies the layer.
   func callAsFunction(_ x: Tensor) -> Tensor
 }
 
 extension Module {
-  /// The name itself.
-  public func ownName(ofForeign name: String) -> String? { name }
+  /// The same key.
+  public func stateDictionaryKey(forForeignKey key: String) -> String? { key }
 
   /// The stored properties, in the order of declaration.
   public var children: [(name: String, value: Any)] {
@@ -49,18 +48,20 @@ extension Module {
 
   /// All parameters with their names, in the order of declaration.
   ///
-  /// A parameter that stands in several places is listed once, under its first name.
+  /// A shared parameter is listed once, with its first name.
   public func namedParameters() -> [(name: String, parameter: Parameter)] {
     var seen: Set<ObjectIdentifier> = []
-    return namedParameterPlaces().filter { seen.insert(ObjectIdentifier($0.parameter)).inserted }
+    return namedParameterOccurrences().filter {
+      seen.insert(ObjectIdentifier($0.parameter)).inserted
+    }
   }
 
   /// All buffers with their names, in the order of declaration.
   ///
-  /// A buffer that stands in several places is listed once, under its first name.
+  /// A shared buffer is listed once, with its first name.
   public func namedBuffers() -> [(name: String, buffer: Buffer)] {
     var seen: Set<ObjectIdentifier> = []
-    return namedStatePlaces().compactMap { place in
+    return namedState().compactMap { place in
       guard let buffer = place.tensor as? Buffer,
         seen.insert(ObjectIdentifier(buffer)).inserted
       else { return nil }
@@ -68,8 +69,8 @@ extension Module {
     }
   }
 
-  /// All places where parameters and buffers stand; a shared one appears under each of its names.
-  func namedStatePlaces() -> [(name: String, tensor: Tensor)] {
+  /// All parameters and buffers with all their names.
+  func namedState() -> [(name: String, tensor: Tensor)] {
     var found: [(name: String, tensor: Tensor)] = []
     forEachPart(of: self) { path, part in
       if let tensor = part as? Tensor, part is Parameter || part is Buffer {
@@ -80,9 +81,9 @@ extension Module {
     return found
   }
 
-  /// All places where parameters stand.
-  private func namedParameterPlaces() -> [(name: String, parameter: Parameter)] {
-    namedStatePlaces().compactMap { place in
+  /// All parameters with all their names.
+  private func namedParameterOccurrences() -> [(name: String, parameter: Parameter)] {
+    namedState().compactMap { place in
       (place.tensor as? Parameter).map { (place.name, $0) }
     }
   }
@@ -90,17 +91,17 @@ extension Module {
   /// All parameters, each once.
   public var parameters: [Parameter] { namedParameters().map(\.parameter) }
 
-  /// The number of learnable numbers.
+  /// The number of elements of all parameters.
   public var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
 
-  /// Forgets the gradients of all parameters.
+  /// Sets `grad` of all parameters to nil.
   public func zeroGrad() {
     for parameter in parameters { parameter.zeroGrad() }
   }
 }
 
-/// Visits a value and everything in it where parameters, buffers and modules may be, in order, with
-/// the path of names that lead there. `visit` returns whether to look inside.
+/// Visits a value and all values inside that may be or contain parameters, buffers and modules, in
+/// order, each with its path of names. `visit` returns whether to look inside a value.
 func forEachPart(of value: Any, _ path: String = "", _ visit: (String, Any) -> Bool) {
   guard visit(path, value) else { return }
   func join(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
@@ -129,8 +130,7 @@ func forEachPart(of value: Any, _ path: String = "", _ visit: (String, Any) -> B
   }
 }
 
-/// Stops the program if there are parameters or buffers in a part of a container that gives them no
-/// order or name.
+/// Stops the program if a container without order or names has parameters or buffers.
 private func requireNoState(in value: Any, _ path: String, _ container: Any.Type) {
   forEachPart(of: value, path) { _, part in
     require(

@@ -1,18 +1,17 @@
 public import TensorCore
 
-/// Normalises each sample over its last axes.
+/// Normalizes each sample over its last axes.
 public struct LayerNorm: Layer {
-  /// The factor of each element; nil without affine part.
+  /// The factor of each element; nil if not affine.
   public let weight: Parameter?
-  /// What is added to each element; nil without affine part or bias.
+  /// The summand of each element; nil if not affine, or without bias.
   public let bias: Parameter?
-  /// The sizes of the axes that are normalised over.
+  /// The sizes of the axes that are normalized.
   public let normalizedShape: TensorShape
-  /// What is added to the variance.
+  /// The number added to the variance.
   public let epsilon: Double
 
-  /// A layer over the last axes, which have the sizes `normalizedShape`; the weight starts as 1 and
-  /// the bias as 0.
+  /// A layer over the last axes, whose sizes are `normalizedShape`, with weight 1 and bias 0.
   public init(
     _ normalizedShape: TensorShape, epsilon: Double = 1e-5, affine: Bool = true, bias: Bool = true
   ) {
@@ -33,22 +32,22 @@ public struct LayerNorm: Layer {
   }
 }
 
-/// Normalises groups of channels of each sample, `[N, C, ...]`.
+/// Normalizes groups of channels of each sample, `[N, C, ...]`.
 public struct GroupNorm: Layer {
-  /// The factor of each channel; nil without affine part.
+  /// The factor of each channel; nil if not affine.
   public let weight: Parameter?
-  /// What is added to each channel; nil without affine part.
+  /// The summand of each channel; nil if not affine.
   public let bias: Parameter?
   /// The number of groups.
   public let groups: Int
-  /// What is added to the variance.
+  /// The number added to the variance.
   public let epsilon: Double
 
   /// A layer that divides `channels` into `groups`.
   public init(_ groups: Int, _ channels: Int, epsilon: Double = 1e-5, affine: Bool = true) {
     require(
       groups > 0 && channels % groups == 0,
-      "GroupNorm: \(channels) channels do not fall into \(groups) groups")
+      "GroupNorm: \(channels) channels are not divisible by \(groups) groups")
     self.groups = groups
     self.epsilon = epsilon
     weight = affine ? Parameter(.ones([channels])) : nil
@@ -120,15 +119,15 @@ public struct BatchNorm2d: Layer, BatchNormalizing {
 /// statistics differ and are averaged before they are used or saved (`namedBuffers()` lists them);
 /// `synchronizeBatchNorm(_:)` makes every rank use the statistics of the whole batch instead.
 public struct BatchNormalization: Layer, BatchNormalizing {
-  /// The factor of each channel; nil without affine part.
+  /// The factor of each channel; nil if not affine.
   public let weight: Parameter?
-  /// What is added to each channel; nil without affine part.
+  /// The summand of each channel; nil if not affine.
   public let bias: Parameter?
   /// The running mean of each channel.
   public let runningMean: Buffer
   /// The running variance of each channel.
   public let runningVariance: Buffer
-  /// What is added to the variance.
+  /// The number added to the variance.
   public let epsilon: Double
   /// The factor with which the batch's statistics enter the running ones.
   public let momentum: Double

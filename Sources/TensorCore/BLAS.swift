@@ -3,8 +3,8 @@ internal import COpenBLAS
 
 /// The only place that calls OpenBLAS.
 ///
-/// OpenBLAS computes on the calling thread alone; large products are cut into tiles for the
-/// kernels' own pool, so that one set of threads serves everything.
+/// OpenBLAS runs on the calling thread only; large products are cut into parts for the kernels' own
+/// pool, so that there is one set of threads.
 public enum BLAS {
   /// The family of kernels that OpenBLAS chose for this processor, such as `Zen` or `SkylakeX`.
   public static let coreName: String = {
@@ -39,7 +39,7 @@ public enum BLAS {
     /// The leading dimension: how many elements the rows are apart, or the columns of a transposed
     /// matrix.
     var leading: Int
-    /// Whether the elements of a column are neighbours in memory, and not those of a row.
+    /// Whether the elements of a column are neighbors in memory, and not those of a row.
     var isTransposed = false
 
     var transposed: Matrix {

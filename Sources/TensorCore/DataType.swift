@@ -22,7 +22,7 @@ public enum DataType: UInt8, Sendable, CaseIterable, CustomStringConvertible {
     }
   }
 
-  /// What the kernels call this type.
+  /// The kernels' name of this type.
   var kernelType: ck_type {
     switch self {
     case .float32: ck_f32

@@ -1,12 +1,12 @@
 import Glibc
 
-/// What holds for the code that runs on one thread: whether operations are recorded, whether layers
-/// train, how dropout draws, how work is partitioned.
+/// The state of a thread: whether operations are recorded, whether layers are in training mode, where
+/// dropout's random numbers come from, how work is partitioned.
 ///
 /// Scopes such as `withoutGrad` and `withTraining` change a part of it and restore that part when they
 /// end. A thread starts with the initial values below.
 final class ExecutionContext {
-  /// Whether operations record themselves.
+  /// Whether operations are recorded.
   var isGradientEnabled = true
   /// Whether layers behave as in training.
   var isTraining = true
@@ -20,9 +20,9 @@ final class ExecutionContext {
   /// Operations that wait for their release.
   let releaseQueue = ReleaseQueue()
 
-  /// The context of this thread.
+  /// Calls `body` with the context of this thread.
   ///
-  /// The thread keeps it alive; a closure avoids counting references where every nanosecond counts.
+  /// The thread keeps the context alive: no reference is counted.
   @inline(__always)
   static func withCurrent<Result>(_ body: (ExecutionContext) -> Result) -> Result {
     guard let pointer = pthread_getspecific(threadKey) else { return body(startThread()) }

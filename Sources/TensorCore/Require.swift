@@ -1,5 +1,4 @@
-/// Stops the program with `message` when the caller has made a mistake, such as shapes that do not
-/// fit.
+/// Stops the program with `message` after a mistake of the programmer, such as shapes that do not fit.
 ///
 /// Unlike `precondition`, whose message disappears in release builds, it always says what was wrong.
 @inline(__always)

@@ -21,7 +21,7 @@ extension Tensor {
     }
   }
 
-  /// A matrix from its rows, which must be equally long.
+  /// A matrix from its rows, which must have the same length.
   public convenience init<Scalar: TensorScalar>(_ rows: [[Scalar]]) {
     let columns = rows.first?.count ?? 0
     require(rows.allSatisfy { $0.count == columns }, "Tensor: the rows differ in length")
@@ -56,7 +56,7 @@ extension Tensor {
     full(shape, 1, dataType)
   }
 
-  /// The numbers 0, 1, … below `count`, along one axis.
+  /// The numbers 0, 1, …, `count - 1` along one axis.
   public static func arange(_ count: Int, _ dataType: DataType = .float32) -> Tensor {
     withoutGrad { Tensor((0..<count).map(Double.init)).converted(to: dataType) }
   }
@@ -69,7 +69,7 @@ extension Tensor {
     return tensor
   }
 
-  /// Independent numbers, uniform in `range`, drawn from `random`.
+  /// Independent random numbers, uniform in `range`.
   public static func uniform(
     _ shape: TensorShape, in range: Range<Double> = 0..<1, _ dataType: DataType = .float32,
     using random: inout RandomSource
@@ -82,7 +82,7 @@ extension Tensor {
     return tensor
   }
 
-  /// Independent numbers, normally distributed, drawn from `random`.
+  /// Independent random numbers from a normal distribution.
   public static func normal(
     _ shape: TensorShape, mean: Double = 0, std: Double = 1, _ dataType: DataType = .float32,
     using random: inout RandomSource
@@ -95,7 +95,7 @@ extension Tensor {
     return tensor
   }
 
-  /// A copy of the elements behind `buffer`.
+  /// A tensor with a copy of the elements of `buffer`.
   package static func copying<Scalar: TensorScalar>(
     _ buffer: UnsafeBufferPointer<Scalar>, shape: TensorShape
   ) -> Tensor {
@@ -109,7 +109,7 @@ extension Tensor {
     return tensor
   }
 
-  /// Writes `value` to every element of this dense tensor.
+  /// Writes `value` to every element of this contiguous tensor.
   package final func setAll(to value: Double) {
     elements.update(repeating: value, count: count)
   }
@@ -117,10 +117,10 @@ extension Tensor {
 
 /// A reproducible source of random tensors: the same seed gives the same numbers on every machine.
 ///
-/// Numbers come from a counter-based generator (Philox 4x32-10). Each tensor drawn takes the next
-/// stream of the seed, so what it holds does not depend on the sizes of those drawn before.
+/// The generator is counter-based (Philox 4x32-10). Each tensor uses the next stream of the seed, so its
+/// elements do not depend on the sizes of the tensors drawn before.
 public struct RandomSource: Sendable {
-  /// The seed that all streams share.
+  /// The random seed.
   public let seed: UInt64
   private var stream: UInt64
 

@@ -1,8 +1,8 @@
 import Foundation
 
 extension Tensor: CustomStringConvertible {
-  /// The elements in nested brackets, rows under rows, long axes abbreviated, and what else there
-  /// is to know.
+  /// The elements in nested brackets, with long axes abbreviated, and what is not the default: shape,
+  /// type, gradient function.
   ///
   ///     tensor([[1.0000, 2.0000],
   ///             [3.0000, 4.0000]], gradFunction: AddBackward)
@@ -23,7 +23,7 @@ extension Tensor: CustomStringConvertible {
 
   private var abbreviates: Bool { count > 1000 }
 
-  /// The indices shown along an axis; nil marks the gap.
+  /// The indices shown along an axis; nil stands for those left out.
   private func shownIndices(_ axis: Int) -> [Int?] {
     let size = shape[axis]
     guard abbreviates, size > 6 else { return Array(0..<size) }
@@ -57,7 +57,7 @@ extension Tensor: CustomStringConvertible {
   }
 }
 
-/// One width and one notation for all elements of a printed tensor.
+/// The width and notation of all elements of a printed tensor.
 private struct ElementFormat {
   private var usesExponent = false
   private var width = 0

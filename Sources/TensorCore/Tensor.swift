@@ -1,35 +1,35 @@
 internal import CKernels
 
-/// An n-dimensional array that remembers how it was computed.
+/// An n-dimensional array with automatic differentiation.
 ///
-/// A tensor looks into memory that it may share with others: views (`reshaped`, `transposed`,
-/// `sliced`, …) and `detached()` copy nothing. Operations on tensors that require gradients record
-/// themselves; `backward()` then leaves gradients in the `grad` of the leaves they started from.
+/// Views (`reshaped`, `transposed`, `sliced`, …) and `detached()` share memory with the original.
+/// Operations on tensors that require gradients are recorded; `backward()` then adds gradients to the
+/// `grad` of the leaves.
 ///
-/// Tensors belong to the thread that made them and are deliberately not `Sendable`.
+/// A tensor belongs to the thread that created it and is not `Sendable`.
 public class Tensor {
   /// The sizes of the axes, outermost first.
   public final let shape: TensorShape
   /// The type of the elements.
   public final let dataType: DataType
-  /// How far apart neighbours along each axis are, in elements.
+  /// The distance between neighbors along each axis, in elements.
   package final let strides: TensorShape
-  /// The place of the first element in the storage, in elements.
+  /// The offset of the first element in the storage, in elements.
   package final private(set) var offset: Int
   package final private(set) var storage: Storage
-  /// Whether the elements lie one after another in row-major order.
+  /// Whether the elements are in memory in row-major order, without gaps.
   public final let isContiguous: Bool
 
-  /// The operation that computed this tensor, nil for a leaf.
+  /// The operation that computed this tensor; nil for a leaf.
   final var operation: Operation?
   final var leafRequiresGrad = false
-  /// Whether this tensor was made as a view of another one.
+  /// Whether this tensor is a view of another one.
   final var isView = false
-  /// For the leaves of a backward pass: how many of its operations have yet to contribute.
+  /// In a backward pass, for a leaf: the number of operations that have not contributed yet.
   final var pendingUses = 0
   /// The hooks of a leaf.
   final var hooks: [GradientHook] = []
-  /// The gradient of a leaf with hooks, until it is complete for the pass.
+  /// The gradient of a leaf with hooks, until it is complete.
   final var pendingGradient: Tensor?
   /// The tensor that becomes this leaf's `grad`, for example a view of a `ParameterArena`; nil if
   /// backward allocates one.
@@ -51,7 +51,7 @@ public class Tensor {
     self.isContiguous = isContiguous
   }
 
-  /// A dense tensor over `storage`, whose element 0 is the storage's element `offset`.
+  /// A contiguous tensor over `storage`, whose first element is the storage's element `offset`.
   package convenience init(
     shape: TensorShape, storage: Storage, offset: Int = 0, dataType: DataType
   ) {
@@ -60,15 +60,14 @@ public class Tensor {
       dataType: dataType, isContiguous: true)
   }
 
-  /// A dense tensor whose elements have yet to be written.
+  /// A contiguous tensor with uninitialized elements.
   package convenience init(uninitialized shape: TensorShape, _ dataType: DataType = .float32) {
     self.init(
       shape: shape, storage: Storage(byteCount: shape.elementCount * dataType.byteCount),
       dataType: dataType)
   }
 
-  /// A leaf that looks at the same elements as `other`: the initializer of `Parameter` and
-  /// `Buffer`.
+  /// A leaf that shares the elements of `other`: the initializer of `Parameter` and `Buffer`.
   init(sharing other: Tensor) {
     shape = other.shape
     strides = other.strides
@@ -90,7 +89,7 @@ public class Tensor {
 
   /// Whether backward computes a gradient for this tensor.
   ///
-  /// Set it on leaves only; results of operations take it from their inputs.
+  /// Set it on leaves only; the result of an operation requires a gradient if an input does.
   public final var requiresGrad: Bool {
     get { operation != nil || leafRequiresGrad }
     set {
@@ -108,17 +107,17 @@ public class Tensor {
   /// Whether this tensor was not computed by a recorded operation.
   public final var isLeaf: Bool { operation == nil }
 
-  /// The operation whose backward leads on from this tensor, as in `AddBackward`; nil for a leaf.
+  /// The operation that computed this tensor, as in `AddBackward`; nil for a leaf.
   public final var gradFunction: String? { operation.map { "\($0.name)Backward" } }
 
-  /// Forgets the accumulated gradient.
+  /// Sets `grad` to nil.
   public final func zeroGrad() { grad = nil }
 
-  /// The same elements, cut off from the graph: no gradient flows through.
+  /// A view of the same elements outside the graph: no gradient flows through it.
   public final func detached() -> Tensor { view(shape, strides, offset, isContiguous) }
 
-  /// Moves this leaf to other memory of the same layout, copying its elements there unless it is to
-  /// take over what is there.
+  /// Moves this contiguous leaf to other memory; copies its elements there if `copiesElements`, and
+  /// takes over the values that are there if not.
   package final func move(to storage: Storage, offset: Int, copiesElements: Bool = true) {
     require(isLeaf && isContiguous, "only contiguous leaves can be moved")
     let size = dataType.byteCount
@@ -140,7 +139,7 @@ public class Tensor {
     return view
   }
 
-  /// A view with other strides; finds out by itself whether it is contiguous.
+  /// A view with another shape and other strides.
   final func view(_ shape: TensorShape, _ strides: TensorShape, _ offset: Int) -> Tensor {
     var expected = 1
     var isContiguous = true
@@ -156,7 +155,7 @@ public class Tensor {
 
 /// A leaf that a module owns and an optimizer updates.
 public final class Parameter: Tensor {
-  /// Makes the elements of `tensor` learnable, sharing its memory.
+  /// A parameter that shares the memory of `tensor`.
   public init(_ tensor: Tensor) {
     require(
       tensor.dataType.isFloatingPoint && tensor.isContiguous,
@@ -182,9 +181,7 @@ extension Tensor {
     return bytes.assumingMemoryBound(to: Scalar.self)
   }
 
-  /// The only element as a number.
-  ///
-  /// The tensor must have exactly one.
+  /// The element of a tensor with exactly one element, as a number.
   public final func item() -> Double {
     require(count == 1, "item: a tensor of one element is needed, not \(shape)")
     return element(at: 0)
@@ -219,7 +216,7 @@ extension Tensor {
     }
   }
 
-  /// This tensor's elements in row-major order without gaps: itself, or a copy outside the graph.
+  /// This tensor if it is contiguous, else a contiguous copy outside the graph.
   package final func contiguousUnrecorded() -> Tensor {
     if isContiguous { return self }
     let y = Tensor(uninitialized: shape, dataType)
@@ -228,7 +225,7 @@ extension Tensor {
   }
 }
 
-/// Copies all elements of `x` to the places of `y`; the shapes are equal, the layouts are not.
+/// Copies all elements of `x` to `y`, which has the same shape and may have another layout.
 func copyElements(from x: Tensor, to y: Tensor) {
   let size = x.dataType.byteCount
   let loop = StridedLoop(shape: x.shape, y.strides, x.strides)

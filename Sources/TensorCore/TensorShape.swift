@@ -1,6 +1,6 @@
-/// The sizes of a tensor's axes, outermost first, stored without a heap allocation.
+/// The sizes of a tensor's axes, outermost first, stored inline.
 ///
-/// Behaves as a small array of at most eight `Int`: `shape[0]`, `shape.count`, `shape == [2, 3]`.
+/// It is used like an array of at most eight `Int`: `shape[0]`, `shape.count`, `shape == [2, 3]`.
 public struct TensorShape: RandomAccessCollection, MutableCollection, ExpressibleByArrayLiteral,
   Hashable,
   Sendable, CustomStringConvertible
@@ -54,7 +54,7 @@ public struct TensorShape: RandomAccessCollection, MutableCollection, Expressibl
     return product
   }
 
-  /// Adds an axis at the inner end.
+  /// Appends an innermost axis.
   public mutating func append(_ size: Int) {
     require(count < TensorShape.maximumAxes, "a tensor has at most \(TensorShape.maximumAxes) axes")
     sizes[count] = size
@@ -100,7 +100,7 @@ public struct TensorShape: RandomAccessCollection, MutableCollection, Expressibl
 }
 
 extension TensorShape {
-  /// The strides of a dense tensor of this shape, in elements.
+  /// The strides of a contiguous tensor of this shape, in elements.
   var contiguousStrides: TensorShape {
     var strides = self
     var step = 1
@@ -111,7 +111,7 @@ extension TensorShape {
     return strides
   }
 
-  /// `axis` counted from the front; negative axes count from the back, as in PyTorch.
+  /// `axis` as a non-negative index; negative axes count from the end, as in PyTorch.
   func normalized(axis: Int, operation: StaticString) -> Int {
     let result = axis < 0 ? axis + count : axis
     require(
@@ -120,7 +120,7 @@ extension TensorShape {
     return result
   }
 
-  /// For each axis, whether it is one of `axes`; no axes named stands for all.
+  /// For each axis, whether it is in `axes`; nil stands for all axes.
   func mask(of axes: [Int]?, operation: StaticString) -> InlineArray<8, Bool> {
     var mask = InlineArray<8, Bool>(repeating: axes == nil)
     for axis in axes ?? [] {
@@ -131,7 +131,7 @@ extension TensorShape {
     return mask
   }
 
-  /// The shape that two shapes broadcast to, by NumPy's rules, or nil when they do not match.
+  /// The shape that two shapes broadcast to, by NumPy's rules; nil if they do not.
   static func broadcast(_ a: TensorShape, _ b: TensorShape) -> TensorShape? {
     if a == b { return a }
     let count = Swift.max(a.count, b.count)

@@ -14,7 +14,7 @@ private struct GoldenModel: Sendable, CustomTestStringConvertible {
 
   /// A model, the shape of its inputs, and a tolerance that fits it.
   ///
-  /// Rounding to float32 moves gradients by 1e-6 of their norm, or 1e-5 behind batch normalisation.
+  /// Rounding to float32 moves gradients by 1e-6 of their norm, or 1e-5 behind batch normalization.
   /// In a deep network it also decides for some of a million units whether ReLU lets them pass:
   /// PyTorch's own gradients in float32 and float64 differ by up to 0.08 then. Those of a wrong
   /// network differ by about 1.
@@ -95,8 +95,10 @@ struct ModelsTests {
         "wte.weight", "wpe.weight", "h.1.ln_2.bias", "h.0.attn.c_attn.weight",
         "h.1.mlp.c_proj.bias", "ln_f.weight",
       ]))
-    #expect(gpt.ownName(ofForeign: "transformer.h.0.attn.c_attn.bias") == "h.0.attn.c_attn.bias")
-    #expect(gpt.ownName(ofForeign: "h.0.attn.bias") == nil)
+    #expect(
+      gpt.stateDictionaryKey(forForeignKey: "transformer.h.0.attn.c_attn.bias")
+        == "h.0.attn.c_attn.bias")
+    #expect(gpt.stateDictionaryKey(forForeignKey: "h.0.attn.bias") == nil)
   }
 
   @Test("outputs and gradients are PyTorch's", arguments: GoldenModel.all)
@@ -117,7 +119,7 @@ struct ModelsTests {
     let rows = try goldens["\(golden.name)/gradients"]
     let parameters = model.namedParameters()
     try #require(rows.shape == [parameters.count, 2])
-    // What batch normalisation makes zero in exact numbers is a remainder of cancellation here.
+    // What batch normalization makes zero in exact numbers is a remainder of cancellation here.
     let smallest = golden.tolerance * 0.01 * rows.values.max()!
     var wrong: [String] = []
     for (index, (name, parameter)) in parameters.enumerated() {

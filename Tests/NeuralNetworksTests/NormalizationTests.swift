@@ -67,7 +67,7 @@ func loaded<Layer: Module>(_ layer: Layer, _ goldens: Goldens, _ name: String) t
 
 @Suite struct NormalizationTests {
   @Test(
-    "normalisation, activations and embeddings are PyTorch's", arguments: networkFunctions,
+    "normalization, activations and embeddings are PyTorch's", arguments: networkFunctions,
     floatingPointTypes)
   func golden(_ row: GoldenCase, _ dataType: DataType) throws {
     try row.check("networks", dataType)
@@ -116,7 +116,7 @@ func loaded<Layer: Module>(_ layer: Layer, _ goldens: Goldens, _ name: String) t
     #expect(cases == Set(NormalizationTests.runningCases))
   }
 
-  @Test("layers start as the identity after normalisation and have PyTorch's names")
+  @Test("layers start as the identity after normalization and have PyTorch's names")
   func names() {
     func names(_ module: any Module) -> [String] { module.stateDictionary().map(\.name) }
     #expect(names(LayerNorm(4)) == ["weight", "bias"])

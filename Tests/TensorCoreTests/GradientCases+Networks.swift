@@ -4,7 +4,7 @@ private func ofPlaces(_ table: Tensor) -> Tensor {
   table.embedding(.of([2, 0, 2, 1, 3, 2] as [Int32], shape: [2, 3]))
 }
 
-/// The rows of normalisation, attention, embedding and the smoother activations.
+/// The rows of normalization, attention, embedding and the smoother activations.
 let networkGradientCases: [GradientCase] = [
   // Activations
   .init("erf()", [7]) { $0[0].erf() },
@@ -16,7 +16,7 @@ let networkGradientCases: [GradientCase] = [
   .init("leakyRelu(slope:), another slope", [7]) { $0[0].leakyRelu(slope: 0.3) },
   .init("elu(alpha:)", [7]) { $0[0].elu() },
   .init("elu(alpha:), another alpha", [2, 4]) { $0[0].transposed().elu(alpha: 0.5) },
-  // Normalisation
+  // Normalization
   .init("layerNorm(TensorShape, weight:bias:epsilon:)", [3, 5], [5], [5]) {
     $0[0].layerNorm([5], weight: $0[1], bias: $0[2])
   },

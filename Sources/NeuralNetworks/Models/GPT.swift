@@ -1,15 +1,15 @@
 public import TensorCore
 
-/// The transformer of GPT-2 (Radford et al., 2019), its output layer tied to the token embedding.
+/// The transformer of GPT-2 (Radford et al., 2019), with the output layer tied to the token embedding.
 ///
-/// Names and shapes are those of Hugging Face's GPT-2, whose files load: `wte.weight`,
+/// Names and shapes are those of Hugging Face's GPT-2, so that its files can be loaded: `wte.weight`,
 /// `h.0.attn.c_attn.weight` as `[inputs, outputs]`, and so on.
 public struct GPT: Layer {
   /// The sizes of a transformer.
   public struct Options: Sendable, Equatable {
-    /// The number of tokens that there are.
+    /// The number of different tokens.
     public var vocabulary: Int
-    /// The longest sequence.
+    /// The length of the longest sequence.
     public var context: Int
     /// The number of blocks.
     public var layers: Int
@@ -17,15 +17,15 @@ public struct GPT: Layer {
     public var heads: Int
     /// The width of the residual stream.
     public var width: Int
-    /// The probability of dropping after embedding and in each branch.
+    /// The dropout probability after the embedding and in each branch.
     public var dropout: Double
 
-    /// The sizes of the smallest GPT-2 unless told otherwise.
+    /// By default, the sizes of the smallest GPT-2.
     public init(
       vocabulary: Int = 50257, context: Int = 1024, layers: Int = 12, heads: Int = 12,
       width: Int = 768, dropout: Double = 0
     ) {
-      require(width % heads == 0, "GPT: a width of \(width) does not divide into \(heads) heads")
+      require(width % heads == 0, "GPT: a width of \(width) is not divisible by \(heads) heads")
       self.vocabulary = vocabulary
       self.context = context
       self.layers = layers
@@ -42,8 +42,8 @@ public struct GPT: Layer {
   private let blocks: [TransformerBlock]
   private let normalization: LayerNorm
 
-  /// A transformer with GPT-2's initialisation: normal with deviation 0.02, that of projections
-  /// back into the residual stream divided by √(2 layers), biases 0.
+  /// A transformer with GPT-2's initialization: weights are normal with the standard deviation 0.02, those
+  /// of projections into the residual stream with 0.02 / √(2 layers); biases are 0.
   public init(_ options: Options) {
     self.options = options
     tokens = Embedding(
@@ -54,20 +54,20 @@ public struct GPT: Layer {
     normalization = LayerNorm(options.width)
   }
 
-  /// The parts under Hugging Face's names.
+  /// The parts with Hugging Face's names.
   public var children: [(name: String, value: Any)] {
     [("wte", tokens), ("wpe", positions), ("h", blocks), ("ln_f", normalization)]
   }
 
-  /// Hugging Face's name without the prefix of its language model; nil for its causal masks and its
-  /// second copy of the token embedding.
-  public func ownName(ofForeign name: String) -> String? {
-    let name = name.hasPrefix("transformer.") ? String(name.dropFirst("transformer.".count)) : name
-    let isMask = name.hasSuffix(".attn.bias") || name.hasSuffix(".attn.masked_bias")
-    return isMask || name == "lm_head.weight" ? nil : name
+  /// Hugging Face's key without the prefix of its language model; nil for its causal masks and its second
+  /// copy of the token embedding.
+  public func stateDictionaryKey(forForeignKey key: String) -> String? {
+    let key = key.hasPrefix("transformer.") ? String(key.dropFirst("transformer.".count)) : key
+    let isMask = key.hasSuffix(".attn.bias") || key.hasSuffix(".attn.masked_bias")
+    return isMask || key == "lm_head.weight" ? nil : key
   }
 
-  /// The logits `[B, T, vocabulary]` of the tokens that follow int32 tokens `[B, T]`.
+  /// The logits `[B, T, vocabulary]` of the next token for int32 tokens `[B, T]`.
   public func callAsFunction(_ indices: Tensor) -> Tensor {
     require(
       indices.shape.count == 2 && indices.shape[1] <= options.context,
@@ -79,7 +79,7 @@ public struct GPT: Layer {
   }
 }
 
-/// Attention and a two-layer network, each with a normalisation before and a short cut around it.
+/// Attention and an MLP, each with a layer normalization before it and a residual connection.
 private struct TransformerBlock: Layer {
   let options: GPT.Options
   let normalizations: (LayerNorm, LayerNorm)
@@ -115,7 +115,7 @@ private struct TransformerBlock: Layer {
   }
 }
 
-/// A dense layer whose weight is `[inputs, outputs]`, as GPT-2 keeps them.
+/// A linear layer whose weight is `[inputs, outputs]`, as in GPT-2.
 private struct Projection: Layer {
   let weight: Parameter
   let bias: Parameter

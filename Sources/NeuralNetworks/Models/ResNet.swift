@@ -1,14 +1,14 @@
 public import TensorCore
 
-/// The residual networks of He and others (2015).
+/// Residual networks (He et al., 2015).
 ///
 /// Names and shapes are torchvision's.
 public struct ResNet: Layer {
-  /// How the network begins.
+  /// The first layers.
   public enum Stem: Sendable {
     /// A 3x3 convolution that keeps the size, for images of 32 rows.
     case cifar
-    /// A 7x7 convolution and a pooling, which divide the size by 4, for images of 224 rows.
+    /// A 7x7 convolution and max pooling, which divide the size by 4, for images of 224 rows.
     case imageNet
   }
 
@@ -24,7 +24,7 @@ public struct ResNet: Layer {
       18: ([2, 2, 2, 2], false), 34: ([3, 4, 6, 3], false), 50: ([3, 4, 6, 3], true),
     ]
     guard let plan = plans[depth] else {
-      fatalError("ResNet: there is no depth \(depth); there are 18, 34 and 50")
+      fatalError("ResNet: the depth must be 18, 34 or 50, not \(depth)")
     }
     self.stem = stem
     firstConvolution =
@@ -46,7 +46,7 @@ public struct ResNet: Layer {
     output = Linear(width, classes)
   }
 
-  /// The parts under torchvision's names.
+  /// The parts with torchvision's names.
   public var children: [(name: String, value: Any)] {
     [("conv1", firstConvolution), ("bn1", firstNormalization)]
       + stages.enumerated().map { ("layer\($0.offset + 1)", $0.element) } + [("fc", output)]
@@ -61,7 +61,7 @@ public struct ResNet: Layer {
   }
 }
 
-/// Two 3x3 convolutions, or 1x1, 3x3 and 1x1 ones, around which the input takes a short cut.
+/// Two 3x3 convolutions, or 1x1, 3x3 and 1x1 ones, with a residual connection.
 private struct ResidualBlock: Layer {
   let convolutions: [Conv2d]
   let normalizations: [BatchNorm2d]

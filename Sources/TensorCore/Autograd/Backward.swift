@@ -5,20 +5,20 @@ extension Tensor {
   /// adds them to their `grad`.
   ///
   /// - Parameters:
-  ///   - gradient: The gradient of something with respect to this tensor, of its shape; needed
-  ///     unless this tensor has a single element, for which it is 1.
-  ///   - retainGraph: Whether to keep what the graph saved, so that it can be walked again.
+  ///   - gradient: The gradient with respect to this tensor, of its shape; 1 by default, if this tensor
+  ///     has a single element.
+  ///   - retainGraph: Whether to keep the values that the graph has saved, for another backward pass.
   ///   - createGraph: Whether to record the computation of the gradients, so that they can be
   ///     differentiated. Retains the graph.
-  ///   - onFinalGradient: Called for each leaf as soon as nothing more will be added to its
-  ///     gradient in this pass.
+  ///   - onFinalGradient: Called for each leaf as soon as its gradient is final in this pass.
   public final func backward(
     gradient: Tensor? = nil, retainGraph: Bool = false, createGraph: Bool = false,
     onFinalGradient: ((Tensor) -> Void)? = nil
   ) {
     require(
       requiresGrad,
-      "backward: this \(shape) does not require gradients; no leaf it was computed from does")
+      "backward: this tensor \(shape) does not require gradients; no leaf that it was computed from does"
+    )
     let seed = upstream(gradient, "backward")
     guard let operation else {
       accumulate(Tensor.applying(hooks, to: seed), keepsGraph: createGraph)
@@ -43,7 +43,7 @@ extension Tensor {
     }
     require(
       count == 1,
-      "\(caller): a tensor of shape \(shape) needs an upstream gradient of that shape; only one element has the default 1"
+      "\(caller): a tensor of shape \(shape) needs an upstream gradient of that shape; the default 1 is for a single element"
     )
     return .ones(shape, dataType)
   }
@@ -73,8 +73,7 @@ extension Tensor {
 /// The gradients of `result` with respect to `inputs`, in order; nil for an input that it does not
 /// depend on.
 ///
-/// The `grad` of leaves stays as it is. With `createGraph` the gradients can themselves be
-/// differentiated.
+/// Does not change the `grad` of any leaf. With `createGraph` the gradients can be differentiated.
 public func grad(
   of result: Tensor, withRespectTo inputs: [Tensor], gradient: Tensor? = nil,
   retainGraph: Bool = false, createGraph: Bool = false
@@ -111,9 +110,9 @@ public func grad(
 ///       (x.linear(weight: leaves[0], bias: leaves[1]) - y).squared().mean()
 ///     }
 ///
-/// The function is given leaves that share the memory of `inputs`. The inputs need not require
-/// gradients, and nobody's `grad` changes. The value and the gradients have no graph; for gradients
-/// of gradients there is `grad(of:withRespectTo:createGraph:)`.
+/// The function is called with leaves that share the memory of `inputs`. The inputs need not require
+/// gradients, and no `grad` changes. The value and the gradients have no graph; for gradients of
+/// gradients, use `grad(of:withRespectTo:createGraph:)`.
 public func valueAndGrad(
   at inputs: [Tensor], _ function: ([Tensor]) throws -> Tensor
 ) rethrows -> (value: Tensor, gradients: [Tensor]) {
@@ -124,7 +123,8 @@ public func valueAndGrad(
   }
   let value = try withGradientMode(true) { try function(leaves) }
   require(
-    value.count == 1, "valueAndGrad: the value is no single number, its shape is \(value.shape)")
+    value.count == 1, "valueAndGrad: the value must be a single number, not of shape \(value.shape)"
+  )
   let gradients =
     value.requiresGrad ? grad(of: value, withRespectTo: leaves) : leaves.map { _ in nil }
   return (
@@ -224,11 +224,11 @@ private struct BackwardPass {
     onLeaf(leaf, Tensor.applying(leaf.hooks, to: gradient))
   }
 
-  /// All operations that `root` was computed from, users before the used, counting the uses of
-  /// leaves on the way.
+  /// All operations that `root` was computed from, each before its inputs; counts the uses of leaves
+  /// on the way.
   ///
-  /// Operations are numbered as they are recorded and use only older ones: descending numbers are a
-  /// topological order, and always the same one.
+  /// Operations are numbered when they are recorded and depend only on older ones, so descending
+  /// numbers are a topological order, and a deterministic one.
   private func operationsInOrder(from root: Operation) -> [Operation] {
     let mark = nextSequenceNumber()
     var found = [root]
@@ -241,8 +241,8 @@ private struct BackwardPass {
       require(
         !operation.isReleased,
         """
-        backward: the graph behind \(operation.name) \(operation.resultShape) was released by an earlier backward; \
-        pass retainGraph: true to the first one to walk it again
+        backward: the graph of \(operation.name) \(operation.resultShape) was released by an earlier backward; pass \
+        retainGraph: true to the first one
         """)
       for edge in operation.edges {
         switch edge {

@@ -6,7 +6,7 @@ public func withoutGrad<Result>(_ body: () throws -> Result) rethrows -> Result 
   try withGradientMode(false, body)
 }
 
-/// Runs `body` with recording switched on or off, whatever the scopes around it say.
+/// Runs `body` with recording switched on or off, independent of the enclosing scopes.
 @inline(__always)
 func withGradientMode<Result>(_ isEnabled: Bool, _ body: () throws -> Result) rethrows -> Result {
   let context = ExecutionContext.withCurrent { $0 }
@@ -16,15 +16,15 @@ func withGradientMode<Result>(_ isEnabled: Bool, _ body: () throws -> Result) re
   return try body()
 }
 
-/// The gradients that a fused kernel computes, or, when they are to be differentiated themselves
-/// (`createGraph`), the same composed of tensor operations that are recorded.
+/// The gradients from a fused kernel or, if they are to be differentiated themselves (`createGraph`),
+/// composed of recorded tensor operations.
 @inline(__always)
 func fused<Gradients>(_ fused: () -> Gradients, composed: () -> Gradients) -> Gradients {
   isGradientEnabled ? composed() : fused()
 }
 
-/// Stops the program when the gradients of an operation are to be differentiated that exist only
-/// fused.
+/// Stops the program if the gradients of an operation that has only fused ones are to be
+/// differentiated.
 func requireFirstDerivative(_ operation: StaticString, instead: StaticString) {
   require(
     !isGradientEnabled,

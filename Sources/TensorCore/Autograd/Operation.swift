@@ -40,15 +40,15 @@ package final class Operation {
   var pullback: AnyPullback?
   let resultShape: TensorShape
   let resultType: DataType
-  /// Creation order on this thread: an operation's inputs have smaller numbers.
+  /// The order of recording on this thread: the inputs of an operation have smaller numbers.
   let sequence: UInt64
 
-  /// Called with the gradient of the result, which they may replace.
+  /// Functions that are called with the gradient of the result and may replace it.
   var hooks: [GradientHook] = []
   /// The result, if it keeps its gradient (`retainsGrad`).
   weak var retainingTensor: Tensor?
 
-  // The state of a backward pass.
+  // The state during a backward pass.
   var gradient: Tensor?
   var ownsGradient = false
   var visitedBy: UInt64 = 0
@@ -108,7 +108,7 @@ extension Tensor {
   /// Records this fresh result of an operation on `inputs`, so that backward can call `pullback`,
   /// and returns it.
   ///
-  /// This is all that an operation needs to be differentiable:
+  /// Nothing else is needed to make an operation differentiable:
   ///
   ///     extension Tensor {
   ///       func cubed() -> Tensor {
@@ -138,8 +138,8 @@ extension Tensor {
   ) -> Tensor {
     guard let operation = record(name, inputs) else { return self }
     let value = Saved(detached(), by: name)
-    // The value is saved outside the graph; what the pullback sees is tied to the operation again,
-    // so that it can be differentiated once more.
+    // The value is saved outside the graph, so that there is no reference cycle; the pullback gets it
+    // with the operation again, so that the gradient can be differentiated.
     operation.pullback = .returning { [unowned operation] dy in
       let y = value().detached()
       if isGradientEnabled { y.operation = operation }
@@ -184,8 +184,8 @@ struct Saved {
     require(
       tensor.storage.version == version,
       """
-      backward: \(operation) needs its value \(tensor.shape) of the forward pass, which an in-place operation has \
-      overwritten since; compute out of place, or save a copy
+      backward: \(operation) needs its value \(tensor.shape) of the forward pass, but an in-place operation has \
+      overwritten it; use an operation that is not in place, or a copy()
       """)
     return tensor
   }

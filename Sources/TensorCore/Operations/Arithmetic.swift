@@ -1,7 +1,7 @@
 internal import CKernels
 
-// Functions of the elements of two tensors, which broadcast to a common shape by NumPy's rules.
-// Backward sums the gradients over the broadcast axes, so the pullbacks here need not.
+// Elementwise functions of two tensors, which are broadcast to a common shape by NumPy's rules. Backward
+// sums gradients over the broadcast axes, so the pullbacks need not.
 
 infix operator .== : ComparisonPrecedence
 infix operator .< : ComparisonPrecedence
@@ -78,7 +78,7 @@ private func forEachBlock(
 }
 
 extension Tensor {
-  /// The strides with which this tensor fills a larger shape: 0 along the axes that are repeated.
+  /// The strides of this tensor expanded to a larger shape: 0 along the broadcast axes.
   final func broadcastStrides(to target: TensorShape) -> TensorShape {
     var result = TensorShape(repeating: 0, count: target.count)
     let added = target.count - shape.count
@@ -91,16 +91,16 @@ extension Tensor {
   /// A scalar of this tensor's type.
   final func scalar(_ value: Double) -> Tensor { .full([], value, dataType) }
 
-  /// The sum, element by element.
+  /// The elementwise sum.
   ///
-  /// Its gradients are `dy` and `dy`.
+  /// The gradients are `dy` and `dy`.
   public static func + (a: Tensor, b: Tensor) -> Tensor {
     combined("add", ck_add, a, b).recorded("Add", from: a, b) { dy in [dy, dy] }
   }
 
-  /// The difference, element by element.
+  /// The elementwise difference.
   ///
-  /// Its gradients are `dy` and `-dy`.
+  /// The gradients are `dy` and `-dy`.
   public static func - (a: Tensor, b: Tensor) -> Tensor {
     let needsB = b.requiresGrad
     return combined("subtract", ck_sub, a, b).recorded("Subtract", from: a, b) { dy in
@@ -108,9 +108,9 @@ extension Tensor {
     }
   }
 
-  /// The product, element by element.
+  /// The elementwise product.
   ///
-  /// Its gradients are `dy * b` and `dy * a`.
+  /// The gradients are `dy * b` and `dy * a`.
   public static func * (a: Tensor, b: Tensor) -> Tensor {
     let x = b.requiresGrad ? Saved(a, by: "Multiply") : nil
     let w = a.requiresGrad ? Saved(b, by: "Multiply") : nil
@@ -119,9 +119,9 @@ extension Tensor {
     }
   }
 
-  /// The quotient, element by element.
+  /// The elementwise quotient.
   ///
-  /// Its gradients are `dy / b` and `-dy * a / b^2`.
+  /// The gradients are `dy / b` and `-dy * a / b^2`.
   public static func / (a: Tensor, b: Tensor) -> Tensor {
     let x = b.requiresGrad ? Saved(a, by: "Divide") : nil
     let w = Saved(b, by: "Divide")
@@ -132,21 +132,21 @@ extension Tensor {
     }
   }
 
-  /// The elements of x + c.
+  /// x + c, elementwise.
   public static func + (x: Tensor, c: Double) -> Tensor { x + x.scalar(c) }
-  /// The elements of c + x.
+  /// c + x, elementwise.
   public static func + (c: Double, x: Tensor) -> Tensor { x.scalar(c) + x }
-  /// The elements of x - c.
+  /// x - c, elementwise.
   public static func - (x: Tensor, c: Double) -> Tensor { x - x.scalar(c) }
-  /// The elements of c - x.
+  /// c - x, elementwise.
   public static func - (c: Double, x: Tensor) -> Tensor { x.scalar(c) - x }
-  /// The elements of x * c.
+  /// x * c, elementwise.
   public static func * (x: Tensor, c: Double) -> Tensor { x * x.scalar(c) }
-  /// The elements of c * x.
+  /// c * x, elementwise.
   public static func * (c: Double, x: Tensor) -> Tensor { x.scalar(c) * x }
-  /// The elements of x / c.
+  /// x / c, elementwise.
   public static func / (x: Tensor, c: Double) -> Tensor { x / x.scalar(c) }
-  /// The elements of c / x.
+  /// c / x, elementwise.
   public static func / (c: Double, x: Tensor) -> Tensor { x.scalar(c) / x }
 
   /// Each element to the power of the other tensor's.
@@ -169,7 +169,7 @@ extension Tensor {
       })
   }
 
-  /// (a - b)^2, element by element.
+  /// (a - b)^2, elementwise.
   ///
   /// The gradients are `2 (a - b) dy` and its negative.
   public final func squaredDifference(_ other: Tensor) -> Tensor {
@@ -186,16 +186,16 @@ extension Tensor {
     }
   }
 
-  /// The larger of two tensors, element by element; NaN where either is.
+  /// The elementwise maximum; NaN where either is NaN.
   ///
-  /// The gradient goes to the larger one, half to each where they are equal.
+  /// The gradient flows to the larger element, half to each if they are equal.
   public static func maximum(_ a: Tensor, _ b: Tensor) -> Tensor {
     combined("maximum", ck_maximum, a, b).recordedChoice("Maximum", a, b) { $0 .> $1 }
   }
 
-  /// The smaller of two tensors, element by element; NaN where either is.
+  /// The elementwise minimum; NaN where either is NaN.
   ///
-  /// The gradient goes to the smaller one, half to each where they are equal.
+  /// The gradient flows to the smaller element, half to each if they are equal.
   public static func minimum(_ a: Tensor, _ b: Tensor) -> Tensor {
     combined("minimum", ck_minimum, a, b).recordedChoice("Minimum", a, b) { $0 .< $1 }
   }
@@ -236,13 +236,14 @@ extension Tensor {
   /// 1 where a >= c, else 0, as int32.
   public static func .>= (a: Tensor, c: Double) -> Tensor { a .>= a.scalar(c) }
 
-  /// The elements of `a` where `condition` is not 0, else those of `b`; all three broadcast.
+  /// The elements of `a` where `condition`, an int32 tensor, is not 0, else those of `b`; all three are
+  /// broadcast.
   ///
-  /// The gradient goes where the element was taken from.
+  /// The gradient flows to the operand that was selected.
   public static func `where`(_ condition: Tensor, _ a: Tensor, _ b: Tensor) -> Tensor {
     require(
       condition.dataType == .int32 && a.dataType == b.dataType,
-      "where: the condition must be int32 and the choices of one type, not \(condition.dataType), \(a.dataType), \(b.dataType)"
+      "where: an int32 condition and two operands of one type are needed, not \(condition.dataType), \(a.dataType), \(b.dataType)"
     )
     guard let choices = TensorShape.broadcast(a.shape, b.shape),
       let shape = TensorShape.broadcast(condition.shape, choices)

@@ -6,9 +6,9 @@ extension Tensor {
   /// softmax(q kᵀ / √D) v for queries `[B, H, T, D]` and keys and values `[B, H, S, D]`: PyTorch's
   /// `scaled_dot_product_attention`.
   ///
-  /// If `causal`, query i looks at the keys 0...i only. The result is computed in blocks of queries
-  /// and keys with a running maximum and sum; the backward pass saves the logarithms of the sums
-  /// and computes the scores again. It is fused: its gradient cannot be differentiated.
+  /// If `causal`, query i attends to the keys 0...i only. The result is computed in blocks of queries
+  /// and keys with a running maximum and sum; only the logsumexp of each query is saved, and backward
+  /// computes the scores again. The gradient is fused and cannot be differentiated.
   public static func scaledDotProductAttention(
     _ q: Tensor, _ k: Tensor, _ v: Tensor, causal: Bool = false
   ) -> Tensor {
@@ -19,7 +19,7 @@ extension Tensor {
     )
     requireFloatingPoint("scaledDotProductAttention", q, k, v)
     let (q, k, v) = (q.withDenseRows(), k.withDenseRows(), v.withDenseRows())
-    // Heads beside each other, so that merging them afterwards copies nothing.
+    // The heads of a position are adjacent in memory, so that merging them copies nothing.
     let y = Tensor.heads(q.shape, q.dataType)
     let logsumexp = attend(y, q, k, v, causal)
     let saved = (
@@ -36,10 +36,10 @@ extension Tensor {
     }
   }
 
-  /// The attention of positions to each other in `heads` heads, where this tensor `[B, T, 3 C]` holds
-  /// queries, keys and values side by side; the result is `[B, T, C]`.
+  /// Self-attention with `heads` heads: this tensor `[B, T, 3 C]` holds queries, keys and values side by
+  /// side, and the result is `[B, T, C]`.
   ///
-  /// The same as splitting, `scaledDotProductAttention` and merging, without the copies.
+  /// Like splitting, `scaledDotProductAttention` and merging, without copies.
   public final func selfAttention(heads: Int, causal: Bool = false) -> Tensor {
     require(
       shape.count == 3 && heads > 0 && shape[2] % (3 * heads) == 0 && shape[1] > 0,
@@ -85,13 +85,13 @@ extension Tensor {
     }
   }
 
-  /// An uninitialized `[B, H, T, D]` that lies in memory as `[B, T, H, D]`.
+  /// An uninitialized `[B, H, T, D]` whose memory layout is `[B, T, H, D]`.
   private static func heads(_ shape: TensorShape, _ dataType: DataType) -> Tensor {
-    let lying = Tensor(uninitialized: [shape[0], shape[2], shape[1], shape[3]], dataType)
-    return withoutGrad { lying.transposed(1, 2) }
+    let memory = Tensor(uninitialized: [shape[0], shape[2], shape[1], shape[3]], dataType)
+    return withoutGrad { memory.transposed(1, 2) }
   }
 
-  /// This tensor, or a copy when the elements of its rows are not neighbours.
+  /// This tensor, or a copy if the elements of its rows are not adjacent.
   private func withDenseRows() -> Tensor {
     strides[3] == 1 || shape[3] == 1 ? self : contiguous()
   }
@@ -141,7 +141,7 @@ private func attendBackward(
 }
 
 extension Tensor {
-  /// An uninitialized tensor in the layout of `other`, a permutation of a dense one.
+  /// An uninitialized tensor with the layout of `other`, which is a permutation of a contiguous one.
   fileprivate convenience init(shape: TensorShape, strides: TensorShape, like other: Tensor) {
     self.init(
       shape: shape, strides: strides, offset: 0,

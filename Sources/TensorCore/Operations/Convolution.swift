@@ -7,7 +7,7 @@ extension Tensor {
   /// y[n, o, r, c] = bias[o] + Σ weight[o, k, i, j] x[n, k, r·stride + i·dilation − padding,
   /// c·stride + j·dilation − padding], where x is 0 in the padding and k counts the channels of the
   /// group that o belongs to; H' = (H + 2 padding − dilation (KH − 1) − 1) / stride + 1, rounded
-  /// down. A single image `[C, H, W]` is welcome too.
+  /// down. A single image `[C, H, W]` is accepted too.
   ///
   /// The gradients are the transposed convolution of `dy` with the weight, the correlation of x and
   /// `dy`, and the sum of `dy` over images and output positions.
@@ -41,7 +41,7 @@ extension Tensor {
   /// Each x[n, k, r, c] adds weight[k, o, i, j] x[n, k, r, c] to y[n, o, r·stride + i·dilation −
   /// padding, c·stride + j·dilation − padding], and bias[o] is added to all: the gradient that a
   /// convolution with this weight sends to its input. H' = (H − 1) stride − 2 padding + dilation
-  /// (KH − 1) + outputPadding + 1. A single image `[C, H, W]` is welcome too.
+  /// (KH − 1) + outputPadding + 1. A single image `[C, H, W]` is accepted too.
   ///
   /// The gradients are the convolution of `dy` with the weight, the correlation of `dy` and x, and
   /// the sum of `dy` over images and output positions.
@@ -78,7 +78,7 @@ extension Tensor {
       width: extent(shape[3], kernel.width, \.width))
     require(
       result.isAtLeast(1) && shape[2] > 0 && shape[3] > 0,
-      "convTranspose2d: an input of shape \(shape) and a kernel \(kernel) with padding \(padding) leave an output of \(result)"
+      "convTranspose2d: an input of shape \(shape) and a kernel \(kernel) with padding \(padding) give an output of \(result)"
     )
     // The convolution whose input the result is, and whose output this tensor is.
     var windows = ck_windows(
@@ -107,10 +107,10 @@ extension Tensor {
   }
 }
 
-/// The sizes of a convolution: what its forward pass and its two gradients have in common.
+/// The sizes of a convolution, and its forward pass and two gradients.
 ///
-/// The three are functions of two tensors each, linear in both, and the gradients of each are the
-/// other two, so all can be differentiated any number of times.
+/// Each of the three is linear in its two tensors, and its gradients are the other two functions, so all
+/// can be differentiated any number of times.
 struct Convolution {
   let images: Int
   let groups: Int
@@ -182,7 +182,7 @@ struct Convolution {
     }
     let needsBias = bias.requiresGrad
     return result.recorded(name, from: a, b, bias) { dy in
-      // Two sums over neighbouring axes need no permuted copy.
+      // Two sums over adjacent axes need no permuted copy.
       pullback(dy, savedA?(), savedB?())
         + [needsBias ? dy.sum(axes: [2, 3]).sum(axes: [0]) : nil]
     }

@@ -1,7 +1,7 @@
 internal import CKernels
 
 extension Tensor {
-  /// In training mode, these elements with some zeroed at random; in evaluation mode, this tensor.
+  /// In training mode, zeroes elements at random; in evaluation mode, returns this tensor.
   ///
   /// Elements are zeroed with probability `p` and the others scaled by 1 / (1 - p). The first axis
   /// counts samples. The gradient is the same function of `dy`, with the same mask.
@@ -12,7 +12,7 @@ extension Tensor {
       p, seed: streams.key, stream: streams.nextStream(), firstSample: streams.firstSample)
   }
 
-  /// Zeroes elements at random with probability `p` and scales the rest by 1 / (1 - p).
+  /// Zeroes elements with probability `p` and scales the others by 1 / (1 - p).
   ///
   /// Row r of `[rows, ...]` uses the random numbers of `(seed, firstSample + r, stream)`. The
   /// gradient is the same function of `dy`.

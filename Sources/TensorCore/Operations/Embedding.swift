@@ -3,16 +3,16 @@ internal import CKernels
 extension Tensor {
   /// The rows of this table `[n, width]` at int32 indices `[...]`, as `[..., width]`.
   ///
-  /// The gradient of a row is the sum of those of its occurrences.
+  /// The gradient of a row is the sum over its occurrences.
   public final func embedding(_ indices: Tensor) -> Tensor {
     require(
       shape.count == 2 && indices.dataType == .int32,
       "embedding: a table [n, width] and int32 indices are needed, not \(shape) and \(indices.dataType) \(indices.shape)"
     )
-    let places = indices.contiguousUnrecorded().detached()
+    let indices = indices.contiguousUnrecorded().detached()
     let rows = shape[0]
-    for element in 0..<places.count {
-      let index = Int(places.pointer(Int32.self)[element])
+    for element in 0..<indices.count {
+      let index = Int(indices.pointer(Int32.self)[element])
       require(
         index >= 0 && index < rows,
         "embedding: index \(index) is out of range for a table of \(rows) rows \(shape)")
@@ -22,9 +22,9 @@ extension Tensor {
     let x = contiguousUnrecorded()
     let y = Tensor(uninitialized: target, dataType)
     ck_gather_rows(
-      dataType.kernelType, y.bytes, x.bytes, places.pointer(Int32.self), places.count, shape[1])
+      dataType.kernelType, y.bytes, x.bytes, indices.pointer(Int32.self), indices.count, shape[1])
     let table = shape
-    let saved = Saved(places, by: "Embedding")
+    let saved = Saved(indices, by: "Embedding")
     return y.recorded(
       "Embedding", from: self,
       accumulating: { dy, leaves in
@@ -38,17 +38,17 @@ extension Tensor {
       })
   }
 
-  /// A table of zeros of shape `target` to whose rows at `places` these rows are added: the
-  /// transpose of `embedding`.
-  private func scatteredRows(_ places: Tensor, in target: TensorShape) -> Tensor {
+  /// A table of zeros of shape `target` with these rows added at `indices`: the transpose of
+  /// `embedding`.
+  private func scatteredRows(_ indices: Tensor, in target: TensorShape) -> Tensor {
     let y = Tensor.zeros(target, dataType)
-    y.addRows(self, places)
-    return y.recorded("ScatterRows", from: self) { dy in [dy.embedding(places)] }
+    y.addRows(self, indices)
+    return y.recorded("ScatterRows", from: self) { dy in [dy.embedding(indices)] }
   }
 
-  private func addRows(_ rows: Tensor, _ places: Tensor) {
+  private func addRows(_ rows: Tensor, _ indices: Tensor) {
     let x = rows.contiguousUnrecorded()
     ck_scatter_add_rows(
-      dataType.kernelType, bytes, x.bytes, places.pointer(Int32.self), places.count, shape[1])
+      dataType.kernelType, bytes, x.bytes, indices.pointer(Int32.self), indices.count, shape[1])
   }
 }

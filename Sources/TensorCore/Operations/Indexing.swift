@@ -1,11 +1,11 @@
 internal import CKernels
 
-// Elements chosen by int32 indices, and orders of elements.
+// Selecting elements by int32 indices, and sorting.
 
 extension Tensor {
-  /// The parts at `indices`, int32 `[n]`, along an axis; an index may occur several times.
+  /// The slices at int32 `indices` `[n]` along an axis; an index may occur several times.
   ///
-  /// The gradient of a part is the sum of those of its occurrences.
+  /// The gradient of a slice is the sum over its occurrences.
   public final func indexSelected(_ indices: Tensor, axis: Int = 0) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: "indexSelected")
     require(
@@ -21,44 +21,44 @@ extension Tensor {
     return gathered(wide, axis: axis)
   }
 
-  /// The elements whose place along `axis` is given by int32 `indices`, as PyTorch's `gather`:
-  /// y[i, j] = x[indices[i, j], j] for axis 0.
+  /// The elements at int32 `indices` along `axis`, PyTorch's `gather`: y[i, j] = x[indices[i, j], j] for
+  /// axis 0.
   ///
-  /// `indices` has as many axes as this tensor and may be smaller along the others. The gradient is
-  /// added up at the places that the elements were taken from.
+  /// `indices` has as many axes as this tensor and may be smaller along the others. The gradient of an
+  /// element is the sum over its occurrences.
   public final func gathered(_ indices: Tensor, axis: Int) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: "gathered")
     checkIndices(indices, axis, "gathered")
-    let (x, places) = (contiguousUnrecorded(), indices.contiguousUnrecorded())
+    let (x, indices) = (contiguousUnrecorded(), indices.contiguousUnrecorded())
     let y = Tensor(uninitialized: indices.shape, dataType)
     let from = x.shape
     let size = dataType.byteCount
-    forEachBlock(of: places, in: from, axis) { block, first, offset in
+    forEachBlock(of: indices, in: from, axis) { block, first, offset in
       ck_gather(
         dataType.kernelType, y.bytes + first * size, x.bytes + offset * size,
-        places.pointer(Int32.self) + first, block)
+        indices.pointer(Int32.self) + first, block)
     }
     return y.recorded("Gather", from: self) { dy in
-      [dy.scattered(places, in: from, axis: axis)]
+      [dy.scattered(indices, in: from, axis: axis)]
     }
   }
 
-  /// A tensor of zeros of shape `target` with this tensor's elements added at the places that
-  /// `indices` name along `axis`: the transpose of `gathered`.
+  /// A tensor of zeros of shape `target` with the elements of this tensor added at `indices` along
+  /// `axis`: the transpose of `gathered`.
   public final func scattered(_ indices: Tensor, in target: TensorShape, axis: Int) -> Tensor {
     let axis = target.normalized(axis: axis, operation: "scattered")
     require(
       indices.shape == shape, "scattered: indices \(indices.shape) for elements \(shape)")
     let y = Tensor.zeros(target, dataType)
     y.checkIndices(indices, axis, "scattered")
-    let (x, places) = (contiguousUnrecorded(), indices.contiguousUnrecorded())
+    let (x, indices) = (contiguousUnrecorded(), indices.contiguousUnrecorded())
     let size = dataType.byteCount
-    forEachBlock(of: places, in: target, axis) { block, first, offset in
+    forEachBlock(of: indices, in: target, axis) { block, first, offset in
       ck_scatter_add(
         dataType.kernelType, y.bytes + offset * size, x.bytes + first * size,
-        places.pointer(Int32.self) + first, block)
+        indices.pointer(Int32.self) + first, block)
     }
-    return y.recorded("Scatter", from: self) { dy in [dy.gathered(places, axis: axis)] }
+    return y.recorded("Scatter", from: self) { dy in [dy.gathered(indices, axis: axis)] }
   }
 
   private func checkIndices(_ indices: Tensor, _ axis: Int, _ name: StaticString) {
@@ -77,9 +77,9 @@ extension Tensor {
     }
   }
 
-  /// The sums of the elements up to and including each one along an axis.
+  /// The cumulative sum along an axis: each element plus all elements before it.
   ///
-  /// The gradient is the sum of `dy` from each element on.
+  /// The gradient is the cumulative sum of `dy` from the end.
   public final func cumulativeSum(axis: Int) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: "cumulativeSum")
     return summedUp(axis, fromEnd: false)
@@ -94,8 +94,8 @@ extension Tensor {
     return y.recorded("CumulativeSum", from: self) { dy in [dy.summedUp(axis, fromEnd: !fromEnd)] }
   }
 
-  /// The int32 indices that sort the elements along an axis; equal elements keep their order, and
-  /// NaN counts as the largest.
+  /// The int32 indices that sort the elements along an axis; the order is stable, and NaN is the
+  /// largest.
   public final func argsort(axis: Int = -1, descending: Bool = false) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: "argsort")
     let rows = withoutGrad { transposed(axis, -1).contiguous() }
@@ -117,7 +117,7 @@ extension Tensor {
 
   /// The elements in ascending or descending order along an axis.
   ///
-  /// Gradients go back to where the elements came from.
+  /// The gradient is permuted back.
   public final func sorted(axis: Int = -1, descending: Bool = false) -> Tensor {
     gathered(argsort(axis: axis, descending: descending), axis: axis)
   }
@@ -131,9 +131,9 @@ extension Tensor {
   }
 }
 
-/// Calls `body` for blocks of rows and columns of the dense `indices`, which point along `axis` into
-/// a dense tensor of shape `shape`: with the block, the number of its first element, and the offset
-/// in the other tensor of what index 0 means there.
+/// Calls `body` for the blocks of contiguous `indices` along `axis` of a contiguous tensor of shape
+/// `shape`: with the block, the index of its first element, and the offset in the other tensor of its
+/// element with index 0.
 private func forEachBlock(
   of indices: Tensor, in shape: TensorShape, _ axis: Int, _ body: (ck_indexed, Int, Int) -> Void
 ) {

@@ -1,6 +1,6 @@
 internal import CKernels
 
-// Fused losses of each sample. How they are averaged is the business of the layer above.
+// Fused losses per sample; NeuralNetworks reduces them.
 
 private typealias LossBackwardKernel =
   @convention(c) (
@@ -51,8 +51,8 @@ extension Tensor {
     }
   }
 
-  /// The binary cross-entropy of each probability and its target in 0...1; logarithms are kept
-  /// above -100, as in PyTorch.
+  /// The binary cross-entropy of each probability and its target in 0...1; logarithms are clamped to at
+  /// least -100, as in PyTorch.
   ///
   /// The gradient is `dy * (p - t) / max(p (1 - p), 1e-12)`. The target gets none.
   public final func binaryCrossEntropy(_ target: Tensor) -> Tensor {
@@ -99,13 +99,13 @@ extension Tensor {
     }
   }
 
-  /// The elements and the stride between them, 0 when all are the same one: the gradient of `mean()`
-  /// needs no copies.
+  /// The elements and the stride between them, which is 0 if all are the same one, as in the gradient of
+  /// `mean()`.
   private func flatWithStride() -> (Tensor, Int) {
     strides.allSatisfy { $0 == 0 } && shape.count > 0 ? (self, 0) : (contiguousUnrecorded(), 1)
   }
 
-  /// Rows of zeros with a one at each of these int32 indices: `[...]` becomes `[..., classes]`.
+  /// One-hot vectors of these int32 indices: `[...]` becomes `[..., classes]`.
   public final func oneHot(_ classes: Int, _ dataType: DataType = .float32) -> Tensor {
     require(self.dataType == .int32, "oneHot: int32 indices are needed, not \(self.dataType)")
     return (unsqueezed(axis: -1) .== Tensor.arange(classes, .int32)).converted(to: dataType)

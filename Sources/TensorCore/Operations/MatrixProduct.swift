@@ -3,16 +3,16 @@ internal import CKernels
 extension Tensor {
   /// The matrix product.
   ///
-  /// As in NumPy and PyTorch: two vectors give their dot product; a vector counts as a row on the
-  /// left and a column on the right; leading axes are batches and broadcast. `[..., m, k]` times
-  /// `[..., k, n]` is `[..., m, n]`.
+  /// As in NumPy and PyTorch: `[..., m, k]` times `[..., k, n]` is `[..., m, n]`; leading axes are
+  /// batches and are broadcast. A vector is a row on the left and a column on the right; the product of
+  /// two vectors is their dot product.
   ///
   /// The gradients are `dy bᵀ` and `aᵀ dy`.
   public final func matmul(_ other: Tensor) -> Tensor {
     requireFloatingPoint("matmul", self, other)
     require(
       shape.count > 0 && other.shape.count > 0,
-      "matmul: \(shape) × \(other.shape); scalars are multiplied with *")
+      "matmul: \(shape) × \(other.shape); use * to multiply with a scalar")
     if shape.count == 1 {
       return unsqueezed(axis: 0).matmul(other).squeezed(axis: other.shape.count == 1 ? 0 : -2)
     }
@@ -79,7 +79,7 @@ extension Tensor {
     return y.recorded("Linear", from: self, weight, accumulating: pullback)
   }
 
-  /// y += row for each row, in place, outside the graph.
+  /// Adds `row` to each row, in place and outside the graph.
   private func addRow(_ row: Tensor) {
     let row = row.contiguousUnrecorded()
     ck_add_row(dataType.kernelType, bytes, row.bytes, shape[0], shape[1])
@@ -124,7 +124,7 @@ extension Tensor {
   }
 }
 
-/// The product a b, written to or added to a leaf's gradient if there is one.
+/// The product a b, written or added to the destination if there is one.
 private func gradientProduct(
   _ a: Tensor, _ b: Tensor, _ destination: (gradient: Tensor, adds: Bool)?
 ) -> InputGradient {
@@ -133,7 +133,7 @@ private func gradientProduct(
   return .accumulated
 }
 
-/// The sum of the rows of `dy`, written to a leaf's gradient if that is empty.
+/// The sum of the rows of `dy`, written to the destination if there is one and it is empty.
 private func sumOfRows(
   _ dy: Tensor, _ destination: (gradient: Tensor, adds: Bool)?
 ) -> InputGradient {
@@ -146,8 +146,8 @@ private func sumOfRows(
 
 private func checkInnerSizes(_ a: Tensor, _ b: Tensor) {
   let (k, l) = (a.shape[a.shape.count - 1], b.shape[b.shape.count - 2])
-  let hint = b.shape.last == k ? "; did you mean the second one transposed()?" : ""
-  require(k == l, "matmul: \(a.shape) × \(b.shape): \(k) columns meet \(l) rows\(hint)")
+  let hint = b.shape.last == k ? "; do you mean the second one transposed()?" : ""
+  require(k == l, "matmul: \(a.shape) × \(b.shape): \(k) columns and \(l) rows\(hint)")
 }
 
 extension TensorShape {

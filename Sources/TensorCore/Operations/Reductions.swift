@@ -1,6 +1,6 @@
 internal import CKernels
 
-// Sums, extremes and their like, over any axes.
+// Reductions over any axes.
 
 private typealias ReductionKernel =
   @convention(c) (
@@ -12,18 +12,18 @@ private typealias IndexKernel =
   ) -> Void
 
 extension Tensor {
-  /// The sum over `axes`, all of them unless some are named.
+  /// The sum over `axes`; by default, over all.
   ///
-  /// The gradient is `dy` repeated along the summed axes.
+  /// The gradient is `dy`, expanded along the summed axes.
   public final func sum(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     let mask = shape.mask(of: axes, operation: "sum")
     let y = reduced(mask, ck_sum)
     return finish("Sum", y, mask, keepingAxes) { dy, _, shape in dy.expanded(to: shape) }
   }
 
-  /// The mean over `axes`, all of them unless some are named.
+  /// The mean over `axes`; by default, over all.
   ///
-  /// The gradient is `dy / n`, repeated along the n elements averaged.
+  /// The gradient is `dy / n`, expanded along the n averaged elements.
   public final func mean(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     requireFloatingPoint("mean", self)
     let mask = shape.mask(of: axes, operation: "mean")
@@ -37,24 +37,24 @@ extension Tensor {
 
   /// The largest element over `axes`; NaN if there is one.
   ///
-  /// The gradient is shared evenly by the largest.
+  /// The gradient is divided evenly between equal largest elements.
   public final func max(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     extreme("max", "Max", axes, keepingAxes, ck_max)
   }
 
   /// The smallest element over `axes`; NaN if there is one.
   ///
-  /// The gradient is shared evenly by the smallest.
+  /// The gradient is divided evenly between equal smallest elements.
   public final func min(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     extreme("min", "Min", axes, keepingAxes, ck_min)
   }
 
-  /// The index of the largest element along an axis, the first of several, as int32.
+  /// The index of the largest element along an axis, the first of equal ones, as int32.
   public final func argmax(axis: Int = -1, keepingAxes: Bool = false) -> Tensor {
     indices("argmax", axis, keepingAxes, ck_argmax)
   }
 
-  /// The index of the smallest element along an axis, the first of several, as int32.
+  /// The index of the smallest element along an axis, the first of equal ones, as int32.
   public final func argmin(axis: Int = -1, keepingAxes: Bool = false) -> Tensor {
     indices("argmin", axis, keepingAxes, ck_argmin)
   }
@@ -71,7 +71,7 @@ extension Tensor {
     }
   }
 
-  /// This tensor summed down to a shape that broadcasts to its own: the transpose of broadcasting.
+  /// This tensor summed to a shape that broadcasts to its own: the transpose of broadcasting.
   final func summed(to target: TensorShape, _ source: StaticString) -> Tensor {
     require(
       TensorShape.broadcast(target, shape) == shape,
@@ -90,7 +90,7 @@ extension Tensor {
   ) -> Tensor {
     let mask = shape.mask(of: axes, operation: name)
     for axis in 0..<shape.count where mask[axis] {
-      require(shape[axis] > 0, "\(name): nothing to choose from along axis \(axis) of \(shape)")
+      require(shape[axis] > 0, "\(name): axis \(axis) of \(shape) is empty")
     }
     let y = reduced(mask, kernel)
     let saved = Saved(self, by: recordedName)
@@ -105,15 +105,15 @@ extension Tensor {
     _ name: StaticString, _ axis: Int, _ keepingAxes: Bool, _ kernel: IndexKernel
   ) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: name)
-    require(shape[axis] > 0, "\(name): nothing to choose from along axis \(axis) of \(shape)")
+    require(shape[axis] > 0, "\(name): axis \(axis) of \(shape) is empty")
     let y = reduced(shape.mask(of: [axis], operation: name), .int32) {
       kernel($0, $1.assumingMemoryBound(to: Int32.self), $2, $3, $4, $5)
     }
     return keepingAxes ? y : withoutGrad { y.squeezed(axis: axis) }
   }
 
-  /// Records a reduction whose result `y` still has the reduced axes, and removes them unless they
-  /// are kept.
+  /// Records a reduction with the result `y`, which has the reduced axes with size one, and removes
+  /// them unless they are kept.
   private func finish(
     _ name: StaticString, _ y: Tensor, _ mask: InlineArray<8, Bool>, _ keepingAxes: Bool,
     _ pullback: @escaping (_ dy: Tensor, _ y: Tensor, _ shape: TensorShape) -> Tensor
@@ -150,16 +150,16 @@ extension Tensor {
     return y
   }
 
-  /// This tensor as a dense [outer, reduce, inner]; the axes are moved only when the reduced ones
-  /// are not neighbours.
+  /// This tensor as a contiguous [outer, reduce, inner]; axes are permuted only if the reduced ones are
+  /// not adjacent.
   private func grouped(
     _ mask: InlineArray<8, Bool>
   ) -> (x: Tensor, outer: Int, reduce: Int, inner: Int) {
     var (outer, reduce, inner) = (1, 1, 1)
-    var areNeighbours = true
+    var areAdjacent = true
     for axis in 0..<shape.count where shape[axis] != 1 {
       if mask[axis] {
-        if inner != 1 { areNeighbours = false }
+        if inner != 1 { areAdjacent = false }
         reduce *= shape[axis]
       } else if reduce != 1 {
         inner *= shape[axis]
@@ -167,7 +167,7 @@ extension Tensor {
         outer *= shape[axis]
       }
     }
-    if areNeighbours { return (contiguousUnrecorded(), outer, reduce, inner) }
+    if areAdjacent { return (contiguousUnrecorded(), outer, reduce, inner) }
     let axes = (0..<shape.count).filter { !mask[$0] } + (0..<shape.count).filter { mask[$0] }
     return (withoutGrad { permuted(axes).contiguousUnrecorded() }, outer * inner, reduce, 1)
   }
