@@ -1,8 +1,8 @@
 // One result from two operands of any strides.
 #pragma once
 
-// A line is dense or a single number in each operand; everything else is packed into lines of PACKED
-// elements first. Rows shorter than SHORT_ROW are packed too.
+// In a line, each operand is dense or a single number. All other layouts are packed into lines of PACKED
+// elements first, and so are rows shorter than SHORT_ROW.
 enum { PACKED = 512, SHORT_ROW = 32 };
 
 // y = f(a, b) for one line. An operand is an array of n elements or a single one (never both).

@@ -1,6 +1,6 @@
-// Matrix products too small for a BLAS call to pay: c = beta * c + a b, in panels of two vectors of
-// columns and PANEL_DEPTH of the inner extent. The panel's part of b is packed unless it already
-// lies in rows of full vectors.
+// Matrix products that are too small for a BLAS call: c = beta * c + a b, in panels of two vectors of
+// columns and PANEL_DEPTH of the inner extent. A panel of b is packed unless it already consists of rows
+// of full vectors.
 #pragma once
 
 enum { PANEL_DEPTH = 64, TILE_ROWS = 4 };

@@ -10,14 +10,13 @@ template <typename A> constexpr bool same<A, A> = true;
 
 template <typename N, size_t n> using VectorOf = N __attribute__((ext_vector_type(n)));
 
-// A bfloat16 is the upper half of a float. It is only stored; arithmetic is done in float.
+// The upper half of a float. A storage type: arithmetic is done in float.
 struct bfloat16 {
   uint16_t bits;
 };
 
-// How an element type is stored and computed. `Stored` is what a vector of it in memory consists of,
-// `Number` what it is computed in. A type that needs a conversion specializes this, and that is all
-// that kernels need to know about it.
+// How an element type is stored and computed: `Stored` is the type of elements in memory, `Number` the
+// type of arithmetic. A type for which these differ specializes this template, and nothing else.
 template <typename T> struct Element {
   using Stored = T;
   using Number = T;
@@ -43,7 +42,7 @@ template <> struct Element<bfloat16> {
 template <typename T> using Number = typename Element<T>::Number;
 template <typename T> using Stored = typename Element<T>::Stored;
 
-// The numbers in a full vector, and that vector.
+// The number of lanes of a full vector, and its type.
 template <typename T> constexpr size_t lanes = VECTOR_BYTES / sizeof(Number<T>);
 template <typename T> using Vector = VectorOf<Number<T>, lanes<T>>;
 
@@ -54,7 +53,7 @@ typedef Vector<uint32_t> vu;
 typedef Vector<int64_t> vl;
 typedef Vector<uint64_t> vul;
 
-// Integers as unsigned ones, whose arithmetic wraps around; other numbers as they are.
+// Signed integers as unsigned ones, whose arithmetic wraps around; other numbers unchanged.
 template <size_t n> INLINE VectorOf<uint32_t, n> wrapping(VectorOf<int32_t, n> v) {
   return (VectorOf<uint32_t, n>)v;
 }
@@ -73,7 +72,7 @@ template <typename T> using Bits = typename Integer<sizeof(T)>::type;
 
 template <typename N> constexpr N infinity = __builtin_inf();
 
-// The least number, and the greatest.
+// The smallest number and the largest.
 template <typename N> constexpr N lowest = -infinity<N>;
 template <> constexpr int32_t lowest<int32_t> = INT32_MIN;
 template <typename N> constexpr N highest = infinity<N>;
@@ -91,8 +90,8 @@ template <size_t size> INLINE void copy_piece(char *&to, const char *&from, size
   }
 }
 
-// Copies fewer than VECTOR_BYTES bytes, a multiple of `unit`, in pieces of fixed size: no call, no
-// loop.
+// Copies fewer than VECTOR_BYTES bytes, a multiple of `unit`, in pieces of fixed size, without a call or
+// a loop.
 template <size_t unit> INLINE void copy_some(void *to, const void *from, size_t bytes) {
   char *t = (char *)to;
   const char *f = (const char *)from;
@@ -189,8 +188,8 @@ template <typename T, size_t n> INLINE void store(T *p, VectorOf<Number<T>, n> v
 template <typename T> INLINE Number<T> get(const T *p) { return load<T, 1>(p)[0]; }
 template <typename T> INLINE void put(T *p, Number<T> x) { store(p, (VectorOf<Number<T>, 1>)x); }
 
-// Asks for what a loop over long arrays will read soon. Processors do so themselves, but stop at the
-// end of a page, and memory that processes share mostly comes in small pages.
+// Prefetches what a loop over a long array will read soon. Processors do so themselves, but not across
+// pages, and shared memory mostly has small pages.
 INLINE void prefetch(const void *p) { __builtin_prefetch((const char *)p + 2048); }
 
 // ---------------------------------------------------------------- loops
