@@ -101,7 +101,9 @@ extension Module {
 }
 
 /// Visits a value and all values inside that may be or contain parameters, buffers and modules, in
-/// order, each with its path of names. `visit` returns whether to look inside a value.
+/// order, each with its path of names.
+///
+/// `visit` returns whether to look inside a value.
 func forEachPart(of value: Any, _ path: String = "", _ visit: (String, Any) -> Bool) {
   guard visit(path, value) else { return }
   func join(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }

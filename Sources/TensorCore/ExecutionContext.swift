@@ -47,6 +47,8 @@ final class ExecutionContext {
   }()
 }
 
-/// The key of the threads' contexts. Every thread that starts writes the same value; before that the
-/// key is invalid, for which `pthread_getspecific` returns nil.
+/// The key of the threads' contexts.
+///
+/// Every thread that starts writes the same value. Before that the key is invalid, and
+/// `pthread_getspecific` returns nil.
 private nonisolated(unsafe) var threadKey = pthread_key_t.max
