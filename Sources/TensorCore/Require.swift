@@ -13,7 +13,8 @@ package func require(
 /// type.
 @inline(__always)
 func requireFloatingPoint(
-  _ operation: StaticString, _ x: Tensor, _ a: Tensor? = nil, _ b: Tensor? = nil
+  _ operation: StaticString, _ x: Tensor, _ a: Tensor? = nil, _ b: Tensor? = nil,
+  file: StaticString = #fileID, line: UInt = #line
 ) {
   let type = x.dataType
   guard type.isFloatingPoint, (a?.dataType ?? type) == type, (b?.dataType ?? type) == type else {
@@ -21,8 +22,8 @@ func requireFloatingPoint(
     fatalError(
       operands.count == 1
         ? "\(operation): a floating-point tensor is needed, not \(operands[0]); use converted(to:)"
-        : "\(operation): \(operands.joined(separator: ", ")); all must be of one floating-point type; use converted(to:)"
-    )
+        : "\(operation): \(operands.joined(separator: ", ")); all must be of one floating-point type; use converted(to:)",
+      file: file, line: line)
   }
 }
 
