@@ -148,13 +148,15 @@ let package = Package(
       resources: [.copy("Goldens")]),
   ],
   swiftLanguageModes: [.v6],
-  cLanguageStandard: .c2x
+  cLanguageStandard: .c2x,
+  cxxLanguageStandard: .cxx20
 )
 
 for target in package.targets where target.type != .system {
   let isC = target.name.hasPrefix("C") && target.name.dropFirst().first!.isUppercase
   if isC && target.type != .test {
     target.cSettings = (target.cSettings ?? []) + [.treatAllWarnings(as: .error)]
+    target.cxxSettings = (target.cxxSettings ?? []) + [.treatAllWarnings(as: .error)]
   } else {
     target.swiftSettings = [
       .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("MemberImportVisibility"),

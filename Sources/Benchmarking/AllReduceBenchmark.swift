@@ -40,11 +40,9 @@ public final class AllReduceBenchmark {
     node.barrier()
     let sums = memory.segments[node.rank].bindMemory(to: Float.self).extracting(chunk)
     let terms = memory.segments.map {
-      $0.baseAddress.map {
-        UnsafePointer($0.assumingMemoryBound(to: Float.self) + chunk.lowerBound)
-      }
+      UnsafeRawPointer($0.baseAddress! + chunk.lowerBound * MemoryLayout<Float>.stride)
     }
-    ck_sum_tree_f32(sums.baseAddress, terms, terms.count, chunk.count)
+    if let start = sums.baseAddress { ck_sum_tree(ck_f32, start, terms, terms.count, chunk.count) }
     if communicator.topology.nodeCount > 1 && !chunk.isEmpty {
       let pending = communicator.acrossNodes.startAllReduce(sums, using: algorithm)
       while !pending.advance() {}

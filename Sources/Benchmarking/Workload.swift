@@ -72,7 +72,7 @@ struct Problem: Sendable {
 
   /// Normally distributed inputs of a shape, and targets of 0 or 1.
   static func coins(
-    _ shape: Shape, loss: @escaping @Sendable (Tensor, Tensor) -> Tensor
+    _ shape: TensorShape, loss: @escaping @Sendable (Tensor, Tensor) -> Tensor
   ) -> Problem {
     Problem(
       batch: shape[0],
@@ -83,7 +83,7 @@ struct Problem: Sendable {
   }
 
   /// Normally distributed inputs of a shape, and a class for each sample.
-  static func labels(_ shape: Shape, classes: Int) -> Problem {
+  static func labels(_ shape: TensorShape, classes: Int) -> Problem {
     Problem(
       batch: shape[0],
       makeData: { random in
@@ -93,7 +93,7 @@ struct Problem: Sendable {
   }
 
   /// Tokens of shape `[B, T]` as inputs, and as targets one token for each of them, `[B * T]`.
-  static func tokens(_ shape: Shape, vocabulary: Int) -> Problem {
+  static func tokens(_ shape: TensorShape, vocabulary: Int) -> Problem {
     Problem(
       batch: shape[0],
       makeData: { random in
@@ -103,7 +103,7 @@ struct Problem: Sendable {
   }
 
   private static func integers(
-    _ shape: Shape, below limit: Int, _ random: inout RandomSource
+    _ shape: TensorShape, below limit: Int, _ random: inout RandomSource
   ) -> Tensor {
     Tensor.uniform(shape, in: 0..<Double(limit), using: &random).converted(to: .int32)
   }

@@ -9,12 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "system.h"
-
-// ---------------------------------------------------------------- per-thread state
-
-static _Thread_local ck_thread_state thread_state;
-ck_thread_state *ck_current_thread_state(void) { return &thread_state; }
+#include "runtime.h"
 
 // The floating-point control register, so that a worker can compute under its caller's rules.
 static inline uint64_t floating_point_control(void) {

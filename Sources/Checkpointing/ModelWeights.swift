@@ -10,8 +10,8 @@ import TensorCore
 public func loadWeights(of model: some Module, from file: SafetensorsFile) throws {
   var state: [String: Tensor] = [:]
   for entry in file.entries {
-    guard let name = model.ownName(ofForeign: entry.name) else { continue }
-    let shape = Shape(entry.shape)
+    guard let name = model.stateDictionaryKey(forForeignKey: entry.name) else { continue }
+    let shape = TensorShape(entry.shape)
     switch entry.dataType {
     case .float16, .bfloat16, .float32, .float64:
       state[name] = Tensor.of(try file.floats(of: entry), shape: shape)

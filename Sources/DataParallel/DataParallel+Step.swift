@@ -82,18 +82,14 @@ extension DataParallel {
     _ loss: LossClosure
   ) throws {
     arena.zeroGrad()
-    let synchronizes = options.synchronizedBatchNorm && communicator.worldSize > 1
     // A rank without samples still takes part in synchronized statistics.
     let microBatches = (0..<options.microBatches).map {
       GlobalBatchSampler.slice(of: slice.samples, rank: $0, worldSize: options.microBatches)
-    }.filter { synchronizes || !$0.isEmpty }
+    }.filter { synchronizesBatchNorm || !$0.isEmpty }
     for (index, microBatch) in microBatches.enumerated() {
       let randomness = SampleRandomness(
         seed: options.seed, epoch: epoch, firstSample: microBatch.lowerBound)
-      let (loss, sums) = try withTraining(
-        randomness,
-        statisticsSum: synchronizes ? { [communicator] in communicator.allReduce($0, .sum) } : nil
-      ) { try loss(microBatch) }
+      let (loss, sums) = try withTraining(randomness) { try loss(microBatch) }
       let weight = Double(microBatch.count) / Double(batch.count)
       let isFinal = isLast && index == microBatches.count - 1 && overlap != .sync
       loss.backward(
@@ -110,7 +106,7 @@ extension DataParallel {
     statistics.record(
       slice.number, weight: Double(slice.samples.count) / Double(batch.count))
     if let sliceSum, !isLast {
-      arena.zeroMissingGradients()
+      arena.zeroFillMissingGradients()
       sliceSum.addSlice()
     }
   }

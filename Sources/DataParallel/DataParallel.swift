@@ -127,7 +127,16 @@ public final class DataParallel {
     reducer = try Reducer(
       arena, memory.nodeGradients(of: arena), sliceSum: sliceSum, communicator,
       bucketBytes: options.bucketBytes, overlap: overlap, algorithm: interNodeAllReduce)
+    if synchronizesBatchNorm {
+      model.synchronizeBatchNorm(
+        StatisticsReduction { [communicator] in communicator.allReduce($0, .sum) })
+    }
     shareRootState()
+  }
+
+  /// Whether batch normalization uses the statistics of the whole global batch.
+  var synchronizesBatchNorm: Bool {
+    options.synchronizedBatchNorm && communicator.worldSize > 1
   }
 
   /// The values that must be the same on all ranks.
@@ -202,6 +211,6 @@ public final class DataParallel {
       try makeStep(samples, epoch, learningRate, wantsToStop, names, loss)
     }
     // One rank may have all threads of a node, and several ranks few each.
-    return try options.fixedSlices == nil ? step() : Threads.withWorkCutAlike(step)
+    return try options.fixedSlices == nil ? step() : withDeterministicPartitioning(step)
   }
 }

@@ -72,7 +72,7 @@ struct Spiral {
 
     // Each rank tests its slice; the counts are added up over all.
     let own = parallel.slice(of: 0..<data.count)  // 9
-    let right = withMode(.evaluation) {
+    let right = withEvaluation {
       withoutGrad {
         (model(data.inputs(own)).argmax(axis: 1) .== data.labels(own)).sum().item()
       }

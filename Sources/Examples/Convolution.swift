@@ -55,7 +55,7 @@ package enum Convolution {
   // MARK: A layer of windows
 
   /// The shapes that 7 windows of 3 x 3 over 3 channels make of 5 images of 50 x 50.
-  package static func shapes() -> (plain: Shape, padded: Shape) {
+  package static func shapes() -> (plain: TensorShape, padded: TensorShape) {
     let x = Tensor.zeros([5, 3, 50, 50])
     let plain = Conv2d(3, 7, kernel: 3)
     let padded = Conv2d(3, 7, kernel: 3, padding: 1)
@@ -76,7 +76,7 @@ package enum Convolution {
   /// A layer of VGG16: the shape that it gives, and its learnable numbers.
   package struct Row {
     package var name: String
-    package var shape: Shape
+    package var shape: TensorShape
     package var parameters: Int
   }
 
@@ -98,7 +98,7 @@ package enum Convolution {
     var x = generator.tensor([1, 3, 224, 224])
     var rows = [Row(name: "image", shape: x.shape, parameters: 0)]
     let forward = clock.measure {
-      withMode(.evaluation) {
+      withEvaluation {
         withoutGrad {
           for layer in model.features.layers + [Flatten()] + model.classifier.layers {
             x = layer(x)

@@ -20,7 +20,7 @@ package enum FiveOrNot {
 
     package init(pixels: Int, hidden: Int = 200) {
       var generator = Generator()
-      func leaf(_ shape: Shape, inputs: Int) -> Tensor {
+      func leaf(_ shape: TensorShape, inputs: Int) -> Tensor {
         let tensor = generator.tensor(shape, bound: 1 / Double(inputs).squareRoot())
         tensor.requiresGrad = true
         return tensor

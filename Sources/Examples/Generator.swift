@@ -16,7 +16,7 @@ package struct Generator {
 
   /// A tensor of numbers in ±`bound`, row by row.
   package mutating func tensor(
-    _ shape: Shape, bound: Double = 1, _ dataType: DataType = .float32
+    _ shape: TensorShape, bound: Double = 1, _ dataType: DataType = .float32
   ) -> Tensor {
     let numbers = (0..<shape.elementCount).map { _ in (2 * next() - 1) * bound }
     return .of(numbers, shape: shape).converted(to: dataType)

@@ -38,7 +38,7 @@ package enum Island {
     /// Weights in ±2.5, the same ones each time.
     package init() {
       var generator = Generator()
-      func weights(_ shape: Shape) -> Tensor { generator.tensor(shape, bound: 2.5, .float64) }
+      func weights(_ shape: TensorShape) -> Tensor { generator.tensor(shape, bound: 2.5, .float64) }
       (w1, b1) = (weights([3, 2]), weights([3]))
       (w2, b2) = (weights([1, 3]), weights([1]))
       for leaf in all { leaf.requiresGrad = true }

@@ -142,7 +142,7 @@ package enum OwnOperations {
   /// Each operation with inputs to try it at.
   package static func cases() -> [Case] {
     var generator = Generator()
-    func input(_ shape: Shape) -> Tensor {
+    func input(_ shape: TensorShape) -> Tensor {
       let x = generator.tensor(shape, .float64) + 1.5  // away from a row sum of 0
       x.requiresGrad = true
       return x

@@ -24,7 +24,7 @@ public struct Tanh: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.tanh() }
 }
 
-/// The softmax along an axis, the last one by default.
+/// The softmax along an axis; by default, the last one.
 public struct Softmax: Layer {
   /// The axis whose elements sum to 1.
   public let axis: Int
@@ -34,9 +34,9 @@ public struct Softmax: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.softmax(axis: axis) }
 }
 
-/// Each element times the probability that a normally distributed number is smaller.
+/// Each element times the probability that a standard normal variable is smaller.
 public struct GELU: Layer {
-  /// How the function is computed.
+  /// The approximation.
   public let approximate: GELUApproximation
   /// A GELU layer.
   public init(approximate: GELUApproximation = .none) { self.approximate = approximate }
@@ -52,9 +52,9 @@ public struct SiLU: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.silu() }
 }
 
-/// x where it is positive, else a small multiple of it.
+/// x where it is positive, else `slope` times x.
 public struct LeakyReLU: Layer {
-  /// The factor of negative numbers.
+  /// The factor for negative elements.
   public let slope: Double
   /// A leaky ReLU layer.
   public init(slope: Double = 0.01) { self.slope = slope }
@@ -64,7 +64,7 @@ public struct LeakyReLU: Layer {
 
 /// x where it is positive, else alpha (e^x - 1).
 public struct ELU: Layer {
-  /// What the function tends to on the far negative side, negated.
+  /// The negated limit of the function for very negative x.
   public let alpha: Double
   /// An ELU layer.
   public init(alpha: Double = 1) { self.alpha = alpha }

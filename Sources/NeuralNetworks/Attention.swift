@@ -1,27 +1,25 @@
 public import TensorCore
 
-/// Attention in several heads, PyTorch's `nn.MultiheadAttention` with the batch first.
+/// Multi-head attention, PyTorch's `nn.MultiheadAttention` with `batch_first`.
 ///
-/// Queries, keys and values are `[B, T, width]`; each head works on `width / heads` of the
-/// projections' channels.
+/// Queries, keys and values are `[B, T, width]`; each head has `width / heads` channels.
 public struct MultiHeadAttention: Layer {
-  /// The weights of the projections to queries, keys and values, one below the other, `[3 width,
-  /// width]`.
+  /// The stacked weights of the projections to queries, keys and values, `[3 width, width]`.
   public let inputWeight: Parameter
   /// Their biases, `[3 width]`.
   public let inputBias: Parameter?
-  /// What is applied to the merged heads.
+  /// The projection of the merged heads.
   public let output: Linear
   /// The number of heads.
   public let heads: Int
-  /// Whether a position looks only at itself and those before it.
+  /// Whether a position attends only to itself and the positions before it.
   public let causal: Bool
 
-  /// A layer with PyTorch's default initialisation.
+  /// A layer with PyTorch's default initialization.
   public init(_ width: Int, heads: Int, bias: Bool = true, causal: Bool = false) {
     require(
       heads > 0 && width % heads == 0,
-      "MultiHeadAttention: \(width) channels do not fall into \(heads) heads")
+      "MultiHeadAttention: \(width) channels are not divisible by \(heads) heads")
     self.heads = heads
     self.causal = causal
     // The Glorot bound for `width` inputs and `3 width` outputs.
@@ -39,13 +37,13 @@ public struct MultiHeadAttention: Layer {
     ]
   }
 
-  /// The attention of the positions of `x` to each other.
+  /// Self-attention of `x`, `[B, T, width]`.
   public func callAsFunction(_ x: Tensor) -> Tensor {
     output(
       x.linear(weight: inputWeight, bias: inputBias).selfAttention(heads: heads, causal: causal))
   }
 
-  /// The attention of queries to keys, which gathers values.
+  /// Attention of `query` to `key` and `value`.
   public func callAsFunction(query: Tensor, key: Tensor, value: Tensor) -> Tensor {
     let width = inputWeight.shape[1]
     func projected(_ x: Tensor, _ part: Int) -> Tensor {

@@ -6,23 +6,23 @@ public struct Conv2d: Layer {
   public let weight: Parameter
   /// The bias, `[outputs]`.
   public let bias: Parameter?
-  /// How far apart the windows are.
+  /// The stride of the windows.
   public let stride: Size2d
-  /// The zeros around the images.
+  /// The zeros added around the images.
   public let padding: Size2d
-  /// How far apart the elements of a window are.
+  /// The distance between the elements of a window.
   public let dilation: Size2d
-  /// Into how many groups, each with its own channels, inputs and outputs are divided.
+  /// The number of groups; inputs and outputs of different groups are not connected.
   public let groups: Int
 
-  /// A layer with PyTorch's default initialisation: weights and biases uniform in ±1/√n, where n =
+  /// A layer with PyTorch's default initialization: weights and biases uniform in ±1/√n, where n =
   /// inputs / groups · kernel height · kernel width.
   public init(
     _ inputs: Int, _ outputs: Int, kernel: Size2d, stride: Size2d = 1, padding: Size2d = 0,
     dilation: Size2d = 1, groups: Int = 1, bias: Bool = true
   ) {
     checkGroups("Conv2d", inputs, outputs, groups)
-    let shape: Shape = [outputs, inputs / groups, kernel.height, kernel.width]
+    let shape: TensorShape = [outputs, inputs / groups, kernel.height, kernel.width]
     let fanIn = shape.dropFirst().reduce(1, *)
     weight = Parameter(Initializer.fanIn(shape, fanIn))
     self.bias = bias ? Parameter(Initializer.fanIn([outputs], fanIn)) : nil
@@ -54,32 +54,32 @@ public struct Conv2d: Layer {
   }
 }
 
-/// A transposed two-dimensional convolution, which enlarges where `Conv2d` reduces: images `[N,
-/// inputs, H, W]` become `[N, outputs, H', W']`.
+/// A transposed two-dimensional convolution, which reverses the change of size of `Conv2d`: images
+/// `[N, inputs, H, W]` become `[N, outputs, H', W']`.
 public struct ConvTranspose2d: Layer {
   /// The weight, `[inputs, outputs / groups, kernel height, kernel width]` as in PyTorch.
   public let weight: Parameter
   /// The bias, `[outputs]`.
   public let bias: Parameter?
-  /// How far apart the windows are in the output.
+  /// The stride of the windows in the output.
   public let stride: Size2d
-  /// How much is cut off around the output.
+  /// The rows and columns removed around the output.
   public let padding: Size2d
-  /// Rows and columns added at the end of the output, which the stride leaves open.
+  /// Rows and columns added at the end of the output; the stride leaves its size ambiguous.
   public let outputPadding: Size2d
-  /// How far apart the elements of a window are.
+  /// The distance between the elements of a window.
   public let dilation: Size2d
-  /// Into how many groups, each with its own channels, inputs and outputs are divided.
+  /// The number of groups; inputs and outputs of different groups are not connected.
   public let groups: Int
 
-  /// A layer with PyTorch's default initialisation: weights and biases uniform in ±1/√n, where n =
+  /// A layer with PyTorch's default initialization: weights and biases uniform in ±1/√n, where n =
   /// outputs / groups · kernel height · kernel width.
   public init(
     _ inputs: Int, _ outputs: Int, kernel: Size2d, stride: Size2d = 1, padding: Size2d = 0,
     outputPadding: Size2d = 0, dilation: Size2d = 1, groups: Int = 1, bias: Bool = true
   ) {
     checkGroups("ConvTranspose2d", inputs, outputs, groups)
-    let shape: Shape = [inputs, outputs / groups, kernel.height, kernel.width]
+    let shape: TensorShape = [inputs, outputs / groups, kernel.height, kernel.width]
     let fanIn = shape.dropFirst().reduce(1, *)
     weight = Parameter(Initializer.fanIn(shape, fanIn))
     self.bias = bias ? Parameter(Initializer.fanIn([outputs], fanIn)) : nil

@@ -1,10 +1,10 @@
 public import TensorCore
 
-/// Zeroes elements at random in training and scales the rest by 1 / (1 - p); does nothing in
-/// evaluation mode.
+/// Zeroes elements with probability p in training mode and scales the others by 1 / (1 - p); does
+/// nothing in evaluation mode.
 ///
-/// The first axis of its input counts samples, and the mask of a sample does not depend on the rank
-/// that holds it.
+/// The first axis of the input counts samples. The mask of a sample does not depend on the rank that
+/// processes it.
 public struct Dropout: Layer {
   /// The probability that an element is zeroed, in 0..<1.
   public let probability: Double

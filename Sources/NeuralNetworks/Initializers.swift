@@ -1,18 +1,16 @@
 import Synchronization
 public import TensorCore
 
-/// Where the initial values of layers come from unless a layer is given a source of its own.
+/// Runs `body` with `seed` as the random seed of initial values.
 ///
-/// A model built inside `withRandomSource` gets the same weights for the same seed, on every rank
-/// and machine.
+/// A model that is created inside has the same weights for the same seed, on every rank and machine.
 public func withRandomSource<Result>(
   seed: UInt64, _ body: () throws -> Result
 ) rethrows -> Result {
   try DefaultRandomSource.$current.withValue(DefaultRandomSource(seed: seed), operation: body)
 }
 
-/// The source of the innermost `withRandomSource`; outside of all, one that starts from a random
-/// seed.
+/// The source of the innermost `withRandomSource`; outside, one with an arbitrary seed.
 private final class DefaultRandomSource: Sendable {
   @TaskLocal static var current = DefaultRandomSource(seed: .random(in: .min ... .max))
   private let seed: UInt64
@@ -20,7 +18,7 @@ private final class DefaultRandomSource: Sendable {
 
   init(seed: UInt64) { self.seed = seed }
 
-  /// Draws one tensor from the current source's next stream, which nobody else gets.
+  /// Draws one tensor from the next stream of the current source.
   static func draw(_ body: (inout RandomSource) -> Tensor) -> Tensor {
     let stream = current.streams.wrappingAdd(1, ordering: .relaxed).oldValue
     var source = RandomSource(seed: current.seed, stream: stream)
@@ -28,10 +26,10 @@ private final class DefaultRandomSource: Sendable {
   }
 }
 
-/// How initial values are drawn.
+/// Distributions of initial values.
 public enum Initializer {
   /// Uniform in ±bound.
-  public static func uniform(_ shape: Shape, bound: Double) -> Tensor {
+  public static func uniform(_ shape: TensorShape, bound: Double) -> Tensor {
     DefaultRandomSource.draw { .uniform(shape, in: -bound..<bound, using: &$0) }
   }
 
@@ -39,12 +37,12 @@ public enum Initializer {
   /// uniform in ±1/√fanIn.
   ///
   /// For weights this is `kaiming_uniform_(a=sqrt(5))`: the bound √(6 / ((1 + a²) fanIn)).
-  public static func fanIn(_ shape: Shape, _ fanIn: Int) -> Tensor {
+  public static func fanIn(_ shape: TensorShape, _ fanIn: Int) -> Tensor {
     uniform(shape, bound: fanIn > 0 ? 1 / Double(fanIn).squareRoot() : 0)
   }
 
-  /// Normally distributed.
-  public static func normal(_ shape: Shape, deviation: Double) -> Tensor {
-    DefaultRandomSource.draw { .normal(shape, deviation: deviation, using: &$0) }
+  /// Normally distributed with mean 0 and the standard deviation `std`.
+  public static func normal(_ shape: TensorShape, std: Double) -> Tensor {
+    DefaultRandomSource.draw { .normal(shape, std: std, using: &$0) }
   }
 }

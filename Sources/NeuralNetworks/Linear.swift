@@ -7,7 +7,7 @@ public struct Linear: Layer {
   /// The bias, `[outputs]`.
   public let bias: Parameter?
 
-  /// A layer with PyTorch's default initialisation: weights and biases uniform in ±1/√inputs.
+  /// A layer with PyTorch's default initialization: weights and biases uniform in ±1/√inputs.
   public init(_ inputs: Int, _ outputs: Int, bias: Bool = true) {
     weight = Parameter(Initializer.fanIn([outputs, inputs], inputs))
     self.bias = bias ? Parameter(Initializer.fanIn([outputs], inputs)) : nil

@@ -1,12 +1,12 @@
 public import TensorCore
 
-/// What becomes of the losses of single elements or samples.
+/// How the losses of elements or samples are reduced.
 public enum Reduction: Sendable {
-  /// They stay as they are.
+  /// Not at all.
   case none
-  /// They are added.
+  /// By their sum.
   case sum
-  /// They are averaged, PyTorch's default.
+  /// By their mean, PyTorch's default.
   case mean
 
   fileprivate func callAsFunction(_ losses: Tensor) -> Tensor {
@@ -18,9 +18,9 @@ public enum Reduction: Sendable {
   }
 }
 
-/// The mean squared error, (prediction - target)², like PyTorch's `mse_loss`.
+/// The mean squared error, (prediction - target)², PyTorch's `mse_loss`.
 ///
-/// Both have one shape.
+/// Both have the same shape.
 public func meanSquaredError(
   _ prediction: Tensor, _ target: Tensor, reduction: Reduction = .mean
 ) -> Tensor {
@@ -28,9 +28,9 @@ public func meanSquaredError(
   return reduction(prediction.squaredDifference(target))
 }
 
-/// The mean absolute error, |prediction - target|, like PyTorch's `l1_loss`.
+/// The mean absolute error, |prediction - target|, PyTorch's `l1_loss`.
 ///
-/// Both have one shape.
+/// Both have the same shape.
 public func l1Loss(
   _ prediction: Tensor, _ target: Tensor, reduction: Reduction = .mean
 ) -> Tensor {
@@ -38,10 +38,10 @@ public func l1Loss(
   return reduction((prediction - target).abs())
 }
 
-/// Half the squared error up to a distance of `delta`, and from there on the line that continues
-/// it, like PyTorch's `huber_loss`.
+/// The Huber loss, PyTorch's `huber_loss`: with the error e, e² / 2 if |e| ≤ delta, else
+/// delta (|e| - delta / 2).
 ///
-/// Both have one shape.
+/// Both have the same shape.
 public func huberLoss(
   _ prediction: Tensor, _ target: Tensor, delta: Double = 1, reduction: Reduction = .mean
 ) -> Tensor {
@@ -52,16 +52,15 @@ public func huberLoss(
   return reduction(0.5 * near.squared() + delta * (distance - near))
 }
 
-/// The cross-entropy of logits `[..., classes]` and int32 labels `[...]`, like PyTorch's
-/// `cross_entropy` (which has the classes in axis 1).
+/// The cross-entropy of logits `[..., classes]` and int32 labels `[...]`, PyTorch's `cross_entropy`
+/// (where the classes are axis 1).
 ///
-/// The mean divides by the sum of the weights of the labels that count.
+/// The mean is weighted: the sum is divided by the sum of the weights of all labels that are not ignored.
 ///
 /// - Parameters:
-///   - labelSmoothing: How much of each label is spread evenly over all classes, 0...1.
-///   - ignoreIndex: The label of samples that do not count; PyTorch's default is -100, here there
-///     is none.
-///   - classWeights: The weight of each class, `[classes]`; 1 unless given.
+///   - labelSmoothing: The part of each label that is distributed evenly over all classes, 0...1.
+///   - ignoreIndex: The label of samples that are ignored; PyTorch's default is -100, here there is none.
+///   - classWeights: The weight of each class, `[classes]`; 1 by default.
 public func crossEntropy(
   _ logits: Tensor, _ labels: Tensor, labelSmoothing: Double = 0, ignoreIndex: Int? = nil,
   classWeights: Tensor? = nil, reduction: Reduction = .mean
@@ -82,10 +81,10 @@ public func crossEntropy(
   return counted.reduced(losses, reduction)
 }
 
-/// The negative log-likelihood of log-probabilities `[..., classes]` and int32 labels `[...]`, like
-/// PyTorch's `nll_loss` (which has the classes in axis 1).
+/// The negative log-likelihood of log-probabilities `[..., classes]` and int32 labels `[...]`, PyTorch's
+/// `nll_loss` (where the classes are axis 1).
 ///
-/// The mean divides by the sum of the weights of the labels that count; see `crossEntropy`.
+/// The mean is weighted as in `crossEntropy`.
 public func nllLoss(
   _ logProbabilities: Tensor, _ labels: Tensor, ignoreIndex: Int? = nil,
   classWeights: Tensor? = nil, reduction: Reduction = .mean
@@ -93,18 +92,18 @@ public func nllLoss(
   let counted = CountedLabels(labels, logProbabilities, ignoreIndex, classWeights, "nllLoss")
   let chosen = logProbabilities.gathered(counted.labels.unsqueezed(axis: -1), axis: -1)
     .squeezed(axis: -1)
-  // An ignored sample may have a logarithm that is infinite.
+  // The log-probability of an ignored sample may be infinite.
   return counted.reduced(.where(counted.isCounted, -chosen * counted.weights, 0), reduction)
 }
 
-/// Labels with those that are to be ignored replaced by class 0, and what each sample weighs.
+/// Labels, with ignored ones replaced by class 0, and the weight of each sample.
 private struct CountedLabels {
   let labels: Tensor
-  /// 1 for the samples that count, else 0, as int32.
+  /// 1 for samples that are not ignored, else 0, as int32.
   let isCounted: Tensor
-  /// The same in the type of the scores.
+  /// The same with the type of the scores.
   let mask: Tensor
-  /// The weight of each sample's class, 0 for those that do not count.
+  /// The weight of each sample's class, 0 for ignored samples.
   let weights: Tensor
 
   init(
@@ -112,8 +111,8 @@ private struct CountedLabels {
   ) {
     require(
       scores.shape.count >= 1 && labels.dataType == .int32
-        && labels.shape == Shape(scores.shape.dropLast()),
-      "\(name): scores \(scores.shape) need int32 labels \(Shape(scores.shape.dropLast())), not \(labels.dataType) \(labels.shape)"
+        && labels.shape == TensorShape(scores.shape.dropLast()),
+      "\(name): scores \(scores.shape) need int32 labels \(TensorShape(scores.shape.dropLast())), not \(labels.dataType) \(labels.shape)"
     )
     let classes = scores.shape.last!
     require(
@@ -146,11 +145,10 @@ private struct CountedLabels {
   }
 }
 
-/// The hinge loss of scores `[..., classes]` and int32 labels `[...]`, that of a multi-class
-/// support vector machine: the sum over the other classes of max(0, score - score of the label +
-/// margin).
+/// The multi-class hinge loss of scores `[..., classes]` and int32 labels `[...]`: the sum over the other
+/// classes of max(0, score - score of the label + margin).
 ///
-/// PyTorch's `multi_margin_loss` is this divided by the number of classes.
+/// PyTorch's `multi_margin_loss` is this loss divided by the number of classes.
 public func hingeLoss(
   _ scores: Tensor, _ labels: Tensor, margin: Double = 1, reduction: Reduction = .mean
 ) -> Tensor {
@@ -161,12 +159,11 @@ public func hingeLoss(
   return reduction(Tensor.where(isLabel, 0, violations).sum(axes: [-1]))
 }
 
-/// The pointwise terms of the Kullback-Leibler divergence from a distribution, given by its
-/// logarithms, to a target: t (log t - x), 0 where t is 0; like PyTorch's `kl_div`.
+/// The pointwise Kullback-Leibler divergence of log-probabilities x from a target t, PyTorch's `kl_div`:
+/// t (log t - x), 0 where t is 0.
 ///
-/// The target is given by probabilities, or with `logTarget` by logarithms too. The mean is over
-/// all elements; the divergence of a batch of distributions, PyTorch's `batchmean`, is the sum
-/// divided by the size of the batch.
+/// The target consists of probabilities or, with `logTarget`, of log-probabilities. The mean is over all
+/// elements; PyTorch's `batchmean` is the sum divided by the batch size.
 public func klDivergence(
   _ logProbabilities: Tensor, _ target: Tensor, logTarget: Bool = false,
   reduction: Reduction = .mean

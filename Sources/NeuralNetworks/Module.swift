@@ -1,10 +1,9 @@
 public import TensorCore
 
-/// A part of a model: a plain type that holds parameters, buffers and other modules.
+/// A part of a model: a type with parameters, buffers and other modules as properties.
 ///
-/// Parameters and buffers are found by reflection, in the order of declaration, under the names
-/// that PyTorch would give them: `hidden.0.weight` is the `weight` of the first module in the array
-/// `hidden`. Nothing needs to be registered:
+/// Parameters and buffers are found by reflection, in the order of declaration, with PyTorch's names:
+/// `hidden.0.weight` is the `weight` of the first module in the array `hidden`. Nothing is registered:
 ///
 ///     struct Classifier: Module {
 ///       let hidden = Linear(64, 32)
@@ -12,23 +11,23 @@ public import TensorCore
 ///       func callAsFunction(_ x: Tensor) -> Tensor { output(hidden(x).relu()) }
 ///     }
 public protocol Module {
-  /// The named parts to search for parameters and buffers; by default, the stored properties.
+  /// The named values that contain parameters and buffers; by default, the stored properties.
   var children: [(name: String, value: Any)] { get }
 
-  /// What a name in a file of another program's weights is called here; nil for what is not needed.
-  /// By default the name itself.
-  func ownName(ofForeign name: String) -> String?
+  /// The key in this module's state dictionary for a key in a file from another program, such as a
+  /// checkpoint of Hugging Face; nil if the value is not needed. By default, the same key.
+  func stateDictionaryKey(forForeignKey key: String) -> String?
 }
 
-/// A module that maps one tensor to one tensor, so that it can stand in a `Sequential`.
+/// A module that maps a tensor to a tensor and can be an element of `Sequential`.
 public protocol Layer: Module {
   /// Applies the layer.
   func callAsFunction(_ x: Tensor) -> Tensor
 }
 
 extension Module {
-  /// The name itself.
-  public func ownName(ofForeign name: String) -> String? { name }
+  /// The same key.
+  public func stateDictionaryKey(forForeignKey key: String) -> String? { key }
 
   /// The stored properties, in the order of declaration.
   public var children: [(name: String, value: Any)] {
@@ -49,18 +48,20 @@ extension Module {
 
   /// All parameters with their names, in the order of declaration.
   ///
-  /// A parameter that stands in several places is listed once, under its first name.
+  /// A shared parameter is listed once, with its first name.
   public func namedParameters() -> [(name: String, parameter: Parameter)] {
     var seen: Set<ObjectIdentifier> = []
-    return namedParameterPlaces().filter { seen.insert(ObjectIdentifier($0.parameter)).inserted }
+    return namedParameterOccurrences().filter {
+      seen.insert(ObjectIdentifier($0.parameter)).inserted
+    }
   }
 
   /// All buffers with their names, in the order of declaration.
   ///
-  /// A buffer that stands in several places is listed once, under its first name.
+  /// A shared buffer is listed once, with its first name.
   public func namedBuffers() -> [(name: String, buffer: Buffer)] {
     var seen: Set<ObjectIdentifier> = []
-    return namedStatePlaces().compactMap { place in
+    return namedState().compactMap { place in
       guard let buffer = place.tensor as? Buffer,
         seen.insert(ObjectIdentifier(buffer)).inserted
       else { return nil }
@@ -68,16 +69,21 @@ extension Module {
     }
   }
 
-  /// All places where parameters and buffers stand; a shared one appears under each of its names.
-  func namedStatePlaces() -> [(name: String, tensor: Tensor)] {
+  /// All parameters and buffers with all their names.
+  func namedState() -> [(name: String, tensor: Tensor)] {
     var found: [(name: String, tensor: Tensor)] = []
-    collectState(of: self, "", &found)
+    forEachPart(of: self) { path, part in
+      if let tensor = part as? Tensor, part is Parameter || part is Buffer {
+        found.append((path, tensor))
+      }
+      return true
+    }
     return found
   }
 
-  /// All places where parameters stand.
-  private func namedParameterPlaces() -> [(name: String, parameter: Parameter)] {
-    namedStatePlaces().compactMap { place in
+  /// All parameters with all their names.
+  private func namedParameterOccurrences() -> [(name: String, parameter: Parameter)] {
+    namedState().compactMap { place in
       (place.tensor as? Parameter).map { (place.name, $0) }
     }
   }
@@ -85,47 +91,54 @@ extension Module {
   /// All parameters, each once.
   public var parameters: [Parameter] { namedParameters().map(\.parameter) }
 
-  /// The number of learnable numbers.
+  /// The number of elements of all parameters.
   public var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
 
-  /// Forgets the gradients of all parameters.
+  /// Sets `grad` of all parameters to nil.
   public func zeroGrad() {
     for parameter in parameters { parameter.zeroGrad() }
   }
 }
 
-private func collectState(
-  of value: Any, _ path: String, _ found: inout [(name: String, tensor: Tensor)]
-) {
+/// Visits a value and all values inside that may be or contain parameters, buffers and modules, in
+/// order, each with its path of names.
+///
+/// `visit` returns whether to look inside a value.
+func forEachPart(of value: Any, _ path: String = "", _ visit: (String, Any) -> Bool) {
+  guard visit(path, value) else { return }
   func join(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
   switch value {
-  case let parameter as Parameter: found.append((path, parameter))
-  case let buffer as Buffer: found.append((path, buffer))
   case is Tensor: break
   case let module as any Module:
-    for child in module.children { collectState(of: child.value, join(child.name), &found) }
+    for child in module.children { forEachPart(of: child.value, join(child.name), visit) }
   default:
     let mirror = Mirror(reflecting: value)
     switch mirror.displayStyle {
     case .optional:
-      if let some = mirror.children.first { collectState(of: some.value, path, &found) }
+      if let some = mirror.children.first { forEachPart(of: some.value, path, visit) }
     case .collection, .tuple:
       for (index, element) in mirror.children.enumerated() {
-        collectState(of: element.value, join(String(index)), &found)
+        forEachPart(of: element.value, join(String(index)), visit)
       }
     case .dictionary, .set, .enum:
-      var hidden: [(name: String, tensor: Tensor)] = []
       for child in mirror.children {
+        requireNoState(in: child.value, path, mirror.subjectType)
         for part in Mirror(reflecting: child.value).children {
-          collectState(of: part.value, path, &hidden)
+          requireNoState(in: part.value, path, mirror.subjectType)
         }
-        collectState(of: child.value, path, &hidden)
       }
-      require(
-        hidden.isEmpty,
-        "\(path): parameters or buffers in a \(mirror.subjectType) have no order or name; use properties or arrays"
-      )
     default: break
     }
+  }
+}
+
+/// Stops the program if a container without order or names has parameters or buffers.
+private func requireNoState(in value: Any, _ path: String, _ container: Any.Type) {
+  forEachPart(of: value, path) { _, part in
+    require(
+      !(part is Parameter || part is Buffer),
+      "\(path): parameters or buffers in a \(container) have no order or name; use properties or arrays"
+    )
+    return true
   }
 }

@@ -1,20 +1,19 @@
 public import TensorCore
 
-/// Normalises each sample over its last axes.
+/// Normalizes each sample over its last axes.
 public struct LayerNorm: Layer {
-  /// The factor of each element; nil without affine part.
+  /// The factor of each element; nil if not affine.
   public let weight: Parameter?
-  /// What is added to each element; nil without affine part or bias.
+  /// The summand of each element; nil if not affine, or without bias.
   public let bias: Parameter?
-  /// The sizes of the axes that are normalised over.
-  public let normalizedShape: Shape
-  /// What is added to the variance.
+  /// The sizes of the axes that are normalized.
+  public let normalizedShape: TensorShape
+  /// The number added to the variance.
   public let epsilon: Double
 
-  /// A layer over the last axes, which have the sizes `normalizedShape`; the weight starts as 1 and
-  /// the bias as 0.
+  /// A layer over the last axes, whose sizes are `normalizedShape`, with weight 1 and bias 0.
   public init(
-    _ normalizedShape: Shape, epsilon: Double = 1e-5, affine: Bool = true, bias: Bool = true
+    _ normalizedShape: TensorShape, epsilon: Double = 1e-5, affine: Bool = true, bias: Bool = true
   ) {
     self.normalizedShape = normalizedShape
     self.epsilon = epsilon
@@ -33,22 +32,22 @@ public struct LayerNorm: Layer {
   }
 }
 
-/// Normalises groups of channels of each sample, `[N, C, ...]`.
+/// Normalizes groups of channels of each sample, `[N, C, ...]`.
 public struct GroupNorm: Layer {
-  /// The factor of each channel; nil without affine part.
+  /// The factor of each channel; nil if not affine.
   public let weight: Parameter?
-  /// What is added to each channel; nil without affine part.
+  /// The summand of each channel; nil if not affine.
   public let bias: Parameter?
   /// The number of groups.
   public let groups: Int
-  /// What is added to the variance.
+  /// The number added to the variance.
   public let epsilon: Double
 
   /// A layer that divides `channels` into `groups`.
   public init(_ groups: Int, _ channels: Int, epsilon: Double = 1e-5, affine: Bool = true) {
     require(
       groups > 0 && channels % groups == 0,
-      "GroupNorm: \(channels) channels do not fall into \(groups) groups")
+      "GroupNorm: \(channels) channels are not divisible by \(groups) groups")
     self.groups = groups
     self.epsilon = epsilon
     weight = affine ? Parameter(.ones([channels])) : nil
@@ -61,8 +60,13 @@ public struct GroupNorm: Layer {
   }
 }
 
-/// Normalises the channels of batches `[N, C]` or `[N, C, L]`; see `BatchNormalization`.
-public struct BatchNorm1d: Layer {
+/// A layer that applies a `BatchNormalization`.
+private protocol BatchNormalizing {
+  var core: BatchNormalization { get }
+}
+
+/// Normalizes the channels of batches `[N, C]` or `[N, C, L]`; see `BatchNormalization`.
+public struct BatchNorm1d: Layer, BatchNormalizing {
   /// The layer for any number of axes.
   public let core: BatchNormalization
 
@@ -85,8 +89,8 @@ public struct BatchNorm1d: Layer {
   }
 }
 
-/// Normalises the channels of batches of images `[N, C, H, W]`; see `BatchNormalization`.
-public struct BatchNorm2d: Layer {
+/// Normalizes the channels of batches of images `[N, C, H, W]`; see `BatchNormalization`.
+public struct BatchNorm2d: Layer, BatchNormalizing {
   /// The layer for any number of axes.
   public let core: BatchNormalization
 
@@ -107,27 +111,34 @@ public struct BatchNorm2d: Layer {
   }
 }
 
-/// Normalises the channels of batches `[N, C, ...]`: in training by their own mean and variance, in
+/// Normalizes the channels of batches `[N, C, ...]`: in training by their own mean and variance, in
 /// evaluation by running ones.
 ///
 /// Each forward pass in training moves the running statistics by `momentum` towards those of the
-/// batch, the variance being the unbiased one, as in PyTorch. The statistics are this process's:
-/// other ranks have seen other samples, so the running ones are to be averaged over ranks before
-/// they are used or saved (`namedBuffers()` lists them). With `withTraining(_:statisticsSum:_:)`
-/// they are those of all ranks instead.
-public struct BatchNormalization: Layer {
-  /// The factor of each channel; nil without affine part.
+/// batch, with the unbiased variance, as in PyTorch. Ranks see different samples, so their running
+/// statistics differ and are averaged before they are used or saved (`namedBuffers()` lists them);
+/// `synchronizeBatchNorm(_:)` makes every rank use the statistics of the whole batch instead.
+public struct BatchNormalization: Layer, BatchNormalizing {
+  /// The factor of each channel; nil if not affine.
   public let weight: Parameter?
-  /// What is added to each channel; nil without affine part.
+  /// The summand of each channel; nil if not affine.
   public let bias: Parameter?
   /// The running mean of each channel.
   public let runningMean: Buffer
   /// The running variance of each channel.
   public let runningVariance: Buffer
-  /// What is added to the variance.
+  /// The number added to the variance.
   public let epsilon: Double
-  /// How much of the batch's statistics enters the running ones.
+  /// The factor with which the batch's statistics enter the running ones.
   public let momentum: Double
+  /// How statistics are summed over ranks; shared by all copies of this layer.
+  fileprivate let synchronization = Synchronization()
+
+  fileprivate final class Synchronization {
+    var reduction: StatisticsReduction?
+  }
+
+  fileprivate var core: BatchNormalization { self }
 
   /// A layer for `channels` channels.
   public init(
@@ -151,16 +162,32 @@ public struct BatchNormalization: Layer {
 
   /// Applies the layer.
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    guard Mode.current == .training else {
+    guard isTraining else {
       return x.batchNorm(
         mean: runningMean, variance: runningVariance, weight: weight, bias: bias, epsilon: epsilon)
     }
-    let (result, statistics) = x.batchNorm(weight: weight, bias: bias, epsilon: epsilon)
+    let (result, statistics) = x.batchNorm(
+      weight: weight, bias: bias, epsilon: epsilon, reduction: synchronization.reduction)
     withoutGrad {
       runningMean.assign((1 - momentum) * runningMean + momentum * statistics.mean)
       runningVariance.assign(
         (1 - momentum) * runningVariance + momentum * statistics.unbiasedVariance)
     }
     return result
+  }
+}
+
+extension Module {
+  /// Makes all batch normalization layers of this module use the statistics of the batches of all
+  /// processes, PyTorch's `SyncBatchNorm`; with nil, each process uses its own again.
+  ///
+  /// Then every forward pass in training mode, and its backward pass, is a collective operation of all
+  /// processes, also of those whose batch is empty.
+  public func synchronizeBatchNorm(_ reduction: StatisticsReduction?) {
+    forEachPart(of: self) { _, part in
+      guard let layer = part as? any BatchNormalizing else { return true }
+      layer.core.synchronization.reduction = reduction
+      return false
+    }
   }
 }

@@ -4,16 +4,16 @@ public import TensorCore
 public struct MaxPool2d: Layer {
   /// The size of a window.
   public let kernel: Size2d
-  /// How far apart the windows are.
+  /// The stride of the windows.
   public let stride: Size2d
-  /// How far windows may reach beyond the images.
+  /// The padding around the images.
   public let padding: Size2d
-  /// How far apart the elements of a window are.
+  /// The distance between the elements of a window.
   public let dilation: Size2d
-  /// Whether a last window may reach beyond the end.
+  /// Whether the last window may extend beyond the end.
   public let ceilMode: Bool
 
-  /// A pooling layer; its stride is the kernel's size unless given.
+  /// A pooling layer; the default stride is the kernel size.
   public init(
     _ kernel: Size2d, stride: Size2d? = nil, padding: Size2d = 0, dilation: Size2d = 1,
     ceilMode: Bool = false
@@ -36,16 +36,16 @@ public struct MaxPool2d: Layer {
 public struct AvgPool2d: Layer {
   /// The size of a window.
   public let kernel: Size2d
-  /// How far apart the windows are.
+  /// The stride of the windows.
   public let stride: Size2d
-  /// How far windows may reach beyond the images.
+  /// The padding around the images.
   public let padding: Size2d
-  /// Whether a last window may reach beyond the end.
+  /// Whether the last window may extend beyond the end.
   public let ceilMode: Bool
-  /// Whether the padding counts as zeros, or not at all.
+  /// Whether the padding counts as zeros; if not, it does not count.
   public let countIncludePad: Bool
 
-  /// A pooling layer; its stride is the kernel's size unless given.
+  /// A pooling layer; the default stride is the kernel size.
   public init(
     _ kernel: Size2d, stride: Size2d? = nil, padding: Size2d = 0, ceilMode: Bool = false,
     countIncludePad: Bool = true
@@ -65,7 +65,7 @@ public struct AvgPool2d: Layer {
   }
 }
 
-/// The means over a grid of windows that cover images of any size.
+/// The means of a grid of windows that cover images of any size.
 public struct AdaptiveAvgPool2d: Layer {
   /// The size of the output.
   public let size: Size2d

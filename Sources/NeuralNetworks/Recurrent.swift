@@ -1,22 +1,22 @@
 public import TensorCore
 
-/// The weights of a recurrent cell, PyTorch's: those of input and state, with a row for each unit
-/// of each gate.
+/// The weights of a recurrent cell as in PyTorch: a weight and a bias for the input, and for the state,
+/// with a row for each unit of each gate.
 public struct RecurrentWeights: Module {
   /// The weight of the input, `[gates * hidden, inputs]`.
   public let input: Parameter
   /// The weight of the state, `[gates * hidden, hidden]`.
   public let state: Parameter
-  /// The bias beside the input's weight.
+  /// The bias of the input.
   public let inputBias: Parameter?
-  /// The bias beside the state's weight.
+  /// The bias of the state.
   public let stateBias: Parameter?
-  /// What follows PyTorch's names: `_l0` and so on for the layers of a sequence.
+  /// The suffix of PyTorch's names: `_l0` and so on for the layers of a network.
   let suffix: String
 
-  /// Everything uniform in ±1/√hidden, PyTorch's default.
+  /// Weights and biases uniform in ±1/√hidden, PyTorch's default.
   init(_ gates: Int, _ inputs: Int, _ hidden: Int, bias: Bool, suffix: String = "") {
-    func drawn(_ shape: Shape) -> Parameter { Parameter(Initializer.fanIn(shape, hidden)) }
+    func drawn(_ shape: TensorShape) -> Parameter { Parameter(Initializer.fanIn(shape, hidden)) }
     input = drawn([gates * hidden, inputs])
     state = drawn([gates * hidden, hidden])
     inputBias = bias ? drawn([gates * hidden]) : nil
@@ -35,26 +35,26 @@ public struct RecurrentWeights: Module {
     ]
   }
 
-  /// The input's part of the gates.
+  /// The contribution of the input to the gates.
   func ofInput(_ x: Tensor) -> Tensor { x.linear(weight: input, bias: inputBias) }
-  /// The state's part of the gates.
+  /// The contribution of the state to the gates.
   func ofState(_ h: Tensor) -> Tensor { h.linear(weight: state, bias: stateBias) }
 
-  /// The state that a sequence starts from: zeros for each row of `x`.
+  /// The initial state of a sequence: zeros for each row of `x`.
   func zeros(for x: Tensor) -> Tensor { .zeros([x.shape[0], hidden], x.dataType) }
 }
 
-/// The function that a plain recurrent cell applies.
+/// The activation of a plain recurrent cell.
 public enum RecurrentNonlinearity: Sendable {
   /// The hyperbolic tangent, PyTorch's default.
   case tanh
-  /// The larger of x and 0.
+  /// The rectifier, max(x, 0).
   case relu
 
   func callAsFunction(_ x: Tensor) -> Tensor { self == .tanh ? x.tanh() : x.relu() }
 }
 
-// One step of each kind of cell, given the input's part of the gates.
+// One step of each kind of cell, given the contribution of the input to the gates.
 
 private func plainStep(
   _ x: Tensor, _ h: Tensor, _ weights: RecurrentWeights, _ nonlinearity: RecurrentNonlinearity
@@ -92,7 +92,7 @@ private func checkInput(_ x: Tensor, _ weights: RecurrentWeights, _ axes: Int, _
 public struct RNNCell: Module {
   /// The weights.
   public let weights: RecurrentWeights
-  /// The function that is applied.
+  /// The activation.
   public let nonlinearity: RecurrentNonlinearity
 
   /// A cell of `hidden` units.
@@ -106,16 +106,16 @@ public struct RNNCell: Module {
   /// The weights under PyTorch's names.
   public var children: [(name: String, value: Any)] { weights.children }
 
-  /// The next state `[N, hidden]` from an input `[N, inputs]` and the state, zeros unless given.
+  /// The next state `[N, hidden]` from an input `[N, inputs]` and the state, by default zeros.
   public func callAsFunction(_ x: Tensor, _ h: Tensor? = nil) -> Tensor {
     checkInput(x, weights, 2, "RNNCell")
     return plainStep(weights.ofInput(x), h ?? weights.zeros(for: x), weights, nonlinearity)
   }
 }
 
-/// One step of a long short-term memory.
+/// One step of an LSTM.
 public struct LSTMCell: Module {
-  /// The weights of the gates: input, forget, cell, output.
+  /// The weights of the gates input, forget, cell and output.
   public let weights: RecurrentWeights
 
   /// A cell of `hidden` units.
@@ -126,7 +126,7 @@ public struct LSTMCell: Module {
   /// The weights under PyTorch's names.
   public var children: [(name: String, value: Any)] { weights.children }
 
-  /// The next states `[N, hidden]` from an input `[N, inputs]` and the states, zeros unless given.
+  /// The next states `[N, hidden]` from an input `[N, inputs]` and the states, by default zeros.
   public func callAsFunction(
     _ x: Tensor, _ state: (h: Tensor, c: Tensor)? = nil
   ) -> (h: Tensor, c: Tensor) {
@@ -136,9 +136,9 @@ public struct LSTMCell: Module {
   }
 }
 
-/// One step of a gated recurrent unit.
+/// One step of a GRU.
 public struct GRUCell: Module {
-  /// The weights of the gates: reset, update, new.
+  /// The weights of the gates reset, update and new.
   public let weights: RecurrentWeights
 
   /// A cell of `hidden` units.
@@ -149,7 +149,7 @@ public struct GRUCell: Module {
   /// The weights under PyTorch's names.
   public var children: [(name: String, value: Any)] { weights.children }
 
-  /// The next state `[N, hidden]` from an input `[N, inputs]` and the state, zeros unless given.
+  /// The next state `[N, hidden]` from an input `[N, inputs]` and the state, by default zeros.
   public func callAsFunction(_ x: Tensor, _ h: Tensor? = nil) -> Tensor {
     checkInput(x, weights, 2, "GRUCell")
     return gatedStep(weights.ofInput(x), h ?? weights.zeros(for: x), weights)
@@ -158,8 +158,7 @@ public struct GRUCell: Module {
 
 // MARK: - Sequences
 
-/// The weights of `layers` layers, of which each but the first has the states of the one before as
-/// input.
+/// The weights of `layers` layers; the input of each layer but the first is the state of the one before.
 private func stacked(
   _ gates: Int, _ inputs: Int, _ hidden: Int, _ layers: Int, _ bias: Bool
 ) -> [RecurrentWeights] {
@@ -170,15 +169,15 @@ private func stacked(
 
 /// Runs the layers over sequences `[N, T, inputs]`.
 ///
-/// `step` maps the input's part of the gates and the state, whose first tensor is what the next
-/// layer sees, to the next state.
+/// `step` computes the next state from the contribution of the input to the gates and the state; the
+/// first tensor of the state is the input of the next layer.
 private func run(
   _ x: Tensor, _ layers: [RecurrentWeights], _ initial: [Tensor?], _ name: String,
   step: (_ gates: Tensor, _ state: [Tensor], _ weights: RecurrentWeights) -> [Tensor]
 ) -> (output: Tensor, states: [Tensor]) {
   checkInput(x, layers[0], 3, name)
-  require(x.shape[1] > 0, "\(name): a sequence of length 0, \(x.shape)")
-  let expected: Shape = [layers.count, x.shape[0], layers[0].hidden]
+  require(x.shape[1] > 0, "\(name): the sequences of \(x.shape) have length 0")
+  let expected: TensorShape = [layers.count, x.shape[0], layers[0].hidden]
   for state in initial {
     require(
       state == nil || state!.shape == expected,
@@ -187,7 +186,7 @@ private func run(
   var sequence = x
   var finals: [[Tensor]] = []
   for (index, weights) in layers.enumerated() {
-    // All steps' inputs in one product.
+    // The inputs of all steps in one product.
     let gates = weights.ofInput(sequence)
     var state = initial.map { $0?[index] ?? weights.zeros(for: x) }
     var outputs: [Tensor] = []
@@ -201,11 +200,11 @@ private func run(
   return (sequence, initial.indices.map { part in .stacked(finals.map { $0[part] }) })
 }
 
-/// Plain recurrent layers over sequences, PyTorch's `nn.RNN` with the batch first.
+/// Plain recurrent layers over sequences, PyTorch's `nn.RNN` with `batch_first`.
 public struct RNN: Module {
   /// The weights of each layer.
   public let layers: [RecurrentWeights]
-  /// The function that is applied.
+  /// The activation.
   public let nonlinearity: RecurrentNonlinearity
 
   /// Layers of `hidden` units each.
@@ -230,7 +229,7 @@ public struct RNN: Module {
   }
 }
 
-/// Layers of long short-term memory over sequences, PyTorch's `nn.LSTM` with the batch first.
+/// LSTM layers over sequences, PyTorch's `nn.LSTM` with `batch_first`.
 public struct LSTM: Module {
   /// The weights of each layer.
   public let layers: [RecurrentWeights]
@@ -243,8 +242,8 @@ public struct LSTM: Module {
   /// The weights under PyTorch's names.
   public var children: [(name: String, value: Any)] { layers.flatMap(\.children) }
 
-  /// The last layer's states `[N, T, hidden]` for sequences `[N, T, inputs]`, and all layers' final
-  /// states and memories `[layers, N, hidden]`.
+  /// The last layer's states `[N, T, hidden]` for sequences `[N, T, inputs]`, and all layers' final hidden
+  /// and cell states `[layers, N, hidden]`.
   public func callAsFunction(
     _ x: Tensor, _ state: (h: Tensor, c: Tensor)? = nil
   ) -> (output: Tensor, h: Tensor, c: Tensor) {
@@ -256,7 +255,7 @@ public struct LSTM: Module {
   }
 }
 
-/// Layers of gated recurrent units over sequences, PyTorch's `nn.GRU` with the batch first.
+/// GRU layers over sequences, PyTorch's `nn.GRU` with `batch_first`.
 public struct GRU: Module {
   /// The weights of each layer.
   public let layers: [RecurrentWeights]

@@ -2,17 +2,17 @@ public import TensorCore
 
 /// Layers applied one after another.
 ///
-/// Their parameters are named by position, as in PyTorch: `0.weight`.
+/// Parameters are named by index, as in PyTorch: `0.weight`.
 public struct Sequential: Layer {
-  /// The layers, first to last.
+  /// The layers in order.
   public let layers: [any Layer]
 
-  /// Chains layers, first to last.
+  /// Layers in order.
   public init(_ layers: any Layer...) { self.layers = layers }
-  /// Chains layers, first to last.
+  /// Layers in order.
   public init(_ layers: [any Layer]) { self.layers = layers }
 
-  /// The layers under their positions.
+  /// The layers, named by index.
   public var children: [(name: String, value: Any)] {
     layers.enumerated().map { (String($0.offset), $0.element) }
   }

@@ -1,12 +1,12 @@
 public import TensorCore
 
-/// A state dictionary that does not fit a model.
+/// A state dictionary that does not match a model.
 public struct StateDictionaryError: Error, CustomStringConvertible {
   /// Parameters and buffers of the model that the dictionary lacks.
   public var missing: [String] = []
   /// Names in the dictionary that the model lacks.
   public var unexpected: [String] = []
-  /// Names whose shapes or types differ, each with both.
+  /// Names with different shapes or types, and both of these.
   public var mismatched: [String] = []
 
   /// All differences in one message.
@@ -22,20 +22,19 @@ public struct StateDictionaryError: Error, CustomStringConvertible {
 }
 
 extension Module {
-  /// The values of all parameters and buffers under PyTorch's names, in the order of declaration;
-  /// they share memory with the model.
+  /// The values of all parameters and buffers with PyTorch's names, in the order of declaration; they
+  /// share memory with the model.
   public func stateDictionary() -> [(name: String, value: Tensor)] {
-    namedStatePlaces().map { ($0.name, $0.tensor.detached()) }
+    namedState().map { ($0.name, $0.tensor.detached()) }
   }
 
   /// Copies values into the parameters and buffers of the same names.
   ///
-  /// Throws `StateDictionaryError`, and changes nothing, unless names, shapes and types are exactly
-  /// the model's. The `num_batches_tracked` that PyTorch's batch normalisation keeps beside its
-  /// `running_mean` is accepted and ignored: only a cumulative average would need it. It is not
-  /// written either; PyTorch loads files without it.
+  /// Throws `StateDictionaryError`, and changes nothing, unless names, shapes and types are exactly those
+  /// of the model. `num_batches_tracked` of PyTorch's batch normalization is accepted and ignored, because
+  /// only a cumulative average needs it. It is not saved either; PyTorch loads files without it.
   public func load(stateDictionary state: [String: Tensor]) throws {
-    let places = namedStatePlaces()
+    let places = namedState()
     var error = StateDictionaryError()
     for (name, tensor) in places {
       guard let value = state[name] else {
@@ -57,7 +56,7 @@ extension Module {
   }
 }
 
-/// The name of PyTorch's count of batches if `name` is that of a running mean, else `name` itself.
+/// The name of PyTorch's count of batches if `name` is the name of a running mean, else `name`.
 private func batchCount(beside name: String) -> String {
   let last = "running_mean"
   guard name == last || name.hasSuffix(".\(last)") else { return name }

@@ -97,8 +97,8 @@ public final class AdamW: Optimizer {
     runs.forEachElements(of: range) { elements, state in
       let start = elements.lowerBound
       let step = Double(state.stepCount + 1)
-      ck_adamw_f32(
-        arena.values.baseAddress! + start, firstMoment.baseAddress! + start,
+      ck_adamw(
+        ck_f32, arena.values.baseAddress! + start, firstMoment.baseAddress! + start,
         secondMoment.baseAddress! + start, gradients + (start - range.lowerBound), elements.count,
         learningRate, options.beta1, options.beta2, options.epsilon,
         state.decays ? options.weightDecay : 0, 1 - pow(options.beta1, step),

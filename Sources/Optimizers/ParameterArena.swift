@@ -45,11 +45,11 @@ public final class ParameterArena {
     public let range: Range<Int>
 
     /// Sets `grad` of this parameter to its elements of the gradient buffer.
-    package func showGradient() { parameter.grad = parameter.gradientSlot }
+    package func showGradient() { parameter.grad = parameter.gradientView }
 
     /// Copies a gradient that lies elsewhere into the gradient buffer.
     fileprivate func collectGradient() {
-      guard let gradient = parameter.grad, let slot = parameter.gradientSlot, gradient !== slot
+      guard let gradient = parameter.grad, let slot = parameter.gradientView, gradient !== slot
       else { return }
       slot.assign(gradient)
       showGradient()
@@ -96,7 +96,7 @@ public final class ParameterArena {
     for entry in entries {
       entry.parameter.move(
         to: valueStorage, offset: entry.range.lowerBound, copiesElements: memory.takesOverValues)
-      entry.parameter.gradientSlot = Tensor(
+      entry.parameter.gradientView = Tensor(
         shape: entry.parameter.shape, storage: gradientStorage, offset: entry.range.lowerBound,
         dataType: .float32)
     }
@@ -106,13 +106,16 @@ public final class ParameterArena {
   public var values: UnsafeMutableBufferPointer<Float> { buffer(valueStorage) }
   /// The gradients of all parameters.
   ///
-  /// The elements of a parameter without `grad` are undefined until `zeroMissingGradients()`.
+  /// The elements of a parameter without `grad` are undefined until `zeroFillMissingGradients()`.
   public var gradients: UnsafeMutableBufferPointer<Float> { buffer(gradientStorage) }
 
   private func buffer(_ storage: Storage) -> UnsafeMutableBufferPointer<Float> {
     UnsafeMutableBufferPointer(
       start: storage.pointer.assumingMemoryBound(to: Float.self), count: count)
   }
+
+  /// Whether no value is NaN or infinite.
+  package var hasFiniteValues: Bool { ck_all_finite(ck_f32, values.baseAddress!, count) }
 
   /// Sets `grad` of all parameters to nil.
   ///
@@ -129,7 +132,7 @@ public final class ParameterArena {
 
   /// Copies the gradients of some entries into the gradient buffer, and writes zeros for parameters
   /// without one, so that the buffer can be added to other ranks'.
-  package func settleGradients(of entries: Range<Int>) {
+  package func zeroFillMissingGradients(of entries: Range<Int>) {
     for entry in self.entries[entries] {
       entry.collectGradient()
       if entry.parameter.grad == nil { gradients.extracting(entry.range).update(repeating: 0) }
@@ -137,7 +140,7 @@ public final class ParameterArena {
   }
 
   /// Writes zeros for parameters without a gradient.
-  public func zeroMissingGradients() { settleGradients(of: entries.indices) }
+  public func zeroFillMissingGradients() { zeroFillMissingGradients(of: entries.indices) }
 
   /// The number of elements in a block of the gradient's norm: squares are added up in each block
   /// first, so the norm does not depend on which thread or process computes a block.
@@ -147,8 +150,8 @@ public final class ParameterArena {
   package func squareSums(ofBlocks blocks: Range<Int>) -> [Double] {
     blocks.map { block in
       let start = block * ParameterArena.normBlock
-      return ck_sum_squares_f32(
-        gradients.baseAddress! + start, min(ParameterArena.normBlock, count - start))
+      return ck_sum_squares(
+        ck_f32, gradients.baseAddress! + start, min(ParameterArena.normBlock, count - start))
     }
   }
 
@@ -159,7 +162,7 @@ public final class ParameterArena {
 
   /// The Euclidean norm of all gradients together.
   public func gradientNorm() -> Double {
-    zeroMissingGradients()
+    zeroFillMissingGradients()
     return squareSums(ofBlocks: 0..<normBlockCount).reduce(0, +).squareRoot()
   }
 
@@ -176,10 +179,10 @@ public final class ParameterArena {
 
   /// Clips some elements as `clipGradients(toNorm:)` does, given the norm of all elements.
   package func scaleGradients(toNorm maximum: Double, from norm: Double, in elements: Range<Int>) {
-    let factor = Float(maximum / (norm + 1e-6))
+    let factor = maximum / (norm + 1e-6)
     guard factor < 1, !elements.isEmpty else { return }
     let start = gradients.baseAddress! + elements.lowerBound
-    ck_affine_f32(start, start, elements.count, factor, 0)
+    ck_affine(ck_f32, start, start, elements.count, factor, 0)
   }
 
   /// Allocates zeros for an optimizer's state of each element.

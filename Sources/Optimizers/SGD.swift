@@ -83,12 +83,11 @@ public final class SGD: Optimizer {
   ) {
     runs.forEachElements(of: range) { elements, isStarted in
       let start = elements.lowerBound
-      ck_sgd_f32(
-        arena.values.baseAddress! + start,
+      ck_sgd(
+        ck_f32, arena.values.baseAddress! + start,
         options.momentum == 0 ? nil : velocity.baseAddress! + start,
-        gradients + (start - range.lowerBound), elements.count, Float(learningRate),
-        Float(options.momentum), Float(options.dampening), Float(options.weightDecay),
-        options.nesterov, !isStarted, 1)
+        gradients + (start - range.lowerBound), elements.count, learningRate, options.momentum,
+        options.dampening, options.weightDecay, options.nesterov, !isStarted)
     }
   }
 

@@ -1,29 +1,27 @@
 import Glibc
 import Synchronization
 
-/// What the tensors' memory amounts to.
+/// Statistics of the tensors' allocator.
 public struct MemoryStatistics: Sendable, Equatable {
   /// Bytes in use by living tensors, rounded up to size classes.
   public var bytesInUse = 0
-  /// Bytes taken from the system and kept: in use, cached or not yet handed out.
+  /// Bytes allocated from the system and kept: in use, cached or not yet used.
   public var bytesReserved = 0
-  /// How often the system was asked for memory.
-  ///
-  /// Constant in a steady state.
+  /// The number of allocations from the system; constant once a training loop repeats its sizes.
   public var systemAllocations = 0
 
-  /// The statistics at this moment, over all threads.
+  /// The current statistics, over all threads.
   public static var current: MemoryStatistics { Allocator.state.withLock { $0.statistics } }
 }
 
 /// The caching allocator under `Storage`.
 ///
-/// Sizes are rounded up to classes, four to each power of two. A freed block waits in the list of
-/// its class, so a training step that repeats its sizes asks the system for nothing and touches no
-/// new page. Small blocks are carved from 2 MiB slabs; larger ones get a mapping of their own. Both
-/// start at multiples of 2 MiB and are advised to use huge pages.
+/// Sizes are rounded up to classes, four per power of two. A freed block goes to the free list of its
+/// class, so a training step that repeats its sizes allocates nothing from the system. Small blocks
+/// are taken from 2 MiB slabs; larger ones have a mapping of their own. Both start at multiples of
+/// 2 MiB and are advised to use huge pages.
 enum Allocator {
-  /// Blocks are kept as addresses: memory in itself belongs to no thread.
+  /// Blocks are kept as addresses, which are Sendable.
   struct State {
     var free = [[UInt]](repeating: [], count: 4 * 64)
     var slab: UInt = 0
@@ -78,7 +76,7 @@ enum Allocator {
   private static func map(_ size: Int, _ statistics: inout MemoryStatistics) -> UInt {
     let pageSize = 4096
     let size = (size + pageSize - 1) & ~(pageSize - 1)
-    // Ask for more and give back both ends.
+    // Map more than needed, and unmap both ends.
     let length = size + slabSize
     let mapping = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     guard let mapping, mapping != MAP_FAILED else {

@@ -3,8 +3,8 @@ internal import COpenBLAS
 
 /// The only place that calls OpenBLAS.
 ///
-/// OpenBLAS computes on the calling thread alone; large products are cut into tiles for the
-/// kernels' own pool, so that one set of threads serves everything.
+/// OpenBLAS runs on the calling thread only; large products are cut into parts for the kernels' own
+/// pool, so that there is one set of threads.
 public enum BLAS {
   /// The family of kernels that OpenBLAS chose for this processor, such as `Zen` or `SkylakeX`.
   public static let coreName: String = {
@@ -20,138 +20,96 @@ public enum BLAS {
     return true
   }()
 
-  /// Products with fewer multiplications than this are done by a plain loop, for which no BLAS call
-  /// pays.
+  /// Products of at most this many multiplications are computed by a plain loop: a BLAS call costs
+  /// more.
   private static let smallProduct = 4096
-  /// Products with fewer multiplications than this stay on one thread.
+  /// Products of fewer multiplications than this stay on one thread.
   private static let parallelProduct = 1 << 19
-  /// Into how many parts a product is cut for any number of threads.
+  /// The parts of a product in deterministic partitioning.
   ///
   /// More of them would keep more threads busy, and repeat more of the packing on each.
   private static let fixedParts = 8
 
-  /// c = a b, or c += a b when `adds`: a is [m, k], b [k, n] in any layout, c [m, n] dense.
+  /// A matrix in memory: an operand or the result of a product.
+  struct Matrix {
+    /// Element [0, 0].
+    var elements: ElementPointer
+    var rows: Int
+    var columns: Int
+    /// The leading dimension: how many elements the rows are apart, or the columns of a transposed
+    /// matrix.
+    var leading: Int
+    /// Whether the elements of a column are neighbors in memory, and not those of a row.
+    var isTransposed = false
+
+    var transposed: Matrix {
+      Matrix(
+        elements: elements, rows: columns, columns: rows, leading: leading,
+        isTransposed: !isTransposed)
+    }
+
+    func rows(_ range: Range<Int>) -> Matrix {
+      var part = self
+      part.elements = elements + range.lowerBound * rowStride
+      part.rows = range.count
+      return part
+    }
+
+    func columns(_ range: Range<Int>) -> Matrix {
+      var part = self
+      part.elements = elements + range.lowerBound * columnStride
+      part.columns = range.count
+      return part
+    }
+
+    var rowStride: Int { isTransposed ? 1 : leading }
+    var columnStride: Int { isTransposed ? leading : 1 }
+  }
+
+  /// c = a b, or c += a b if `adds`: a is [m, k], b [k, n] in any layout, c [m, n] dense.
+  ///
+  /// Large products use several threads.
   static func multiply(into c: Tensor, _ a: Tensor, _ b: Tensor, adds: Bool) {
     let (m, k, n) = (a.shape[0], a.shape[1], b.shape[1])
     c.storage.version += 1
     guard m > 0, n > 0 else { return }
     guard k > 0 else { return adds ? () : c.setAll(to: 0) }
-    switch c.dataType {
-    case .float32:
-      multiply(c.f32, a, a.f32, b, b.f32, m, n, k, adds ? 1 : 0, ck_gemm_small_f32, Self.gemm)
-    case .float64:
-      multiply(c.f64, a, a.f64, b, b.f64, m, n, k, adds ? 1 : 0, ck_gemm_small_f64, Self.gemm)
-    case .int32: fatalError("matmul: floating-point types only")
-    }
-  }
-
-  /// A matrix in memory as a factor of a product, whose rows (or columns, when it is transposed) are
-  /// `leading` elements apart.
-  struct Factor<T> {
-    var elements: UnsafeMutablePointer<T>
-    var leading: Int
-    var isTransposed = false
-  }
-
-  /// c = a b, or c += a b when `adds`, on the calling thread alone: a is [m, k], b [k, n], and the
-  /// rows of c [m, n] are `ldc` elements apart.
-  static func multiply(
-    into c: UnsafeMutablePointer<Float>, ldc: Int, _ a: Factor<Float>, _ b: Factor<Float>, m: Int,
-    n: Int, k: Int, adds: Bool
-  ) {
-    multiply(c, ldc, a, b, m, n, k, adds ? 1 : 0, ck_gemm_small_f32, Self.gemm)
-  }
-
-  /// The same in double precision.
-  static func multiply(
-    into c: UnsafeMutablePointer<Double>, ldc: Int, _ a: Factor<Double>, _ b: Factor<Double>,
-    m: Int, n: Int, k: Int, adds: Bool
-  ) {
-    multiply(c, ldc, a, b, m, n, k, adds ? 1 : 0, ck_gemm_small_f64, Self.gemm)
-  }
-
-  private static func multiply<T>(
-    _ c: UnsafeMutablePointer<T>, _ ldc: Int, _ a: Factor<T>, _ b: Factor<T>, _ m: Int, _ n: Int,
-    _ k: Int, _ beta: T, _ small: Small<T>, _ gemm: (Tile<T>) -> Void
-  ) {
-    guard m * n * k > smallProduct else {
-      return small(
-        c, a.elements, b.elements, m, n, k, a.isTransposed ? 1 : a.leading,
-        a.isTransposed ? a.leading : 1, b.isTransposed ? 1 : b.leading,
-        b.isTransposed ? b.leading : 1, ldc, beta)
-    }
-    gemm(
-      Tile(
-        c: c, a: a.elements, b: b.elements, m: m, n: n, k: k, ldc: ldc, aLayout: Layout(a),
-        bLayout: Layout(b), beta: beta))
-  }
-
-  private typealias Small<T> = (
-    UnsafeMutablePointer<T>?, UnsafePointer<T>?, UnsafePointer<T>?, Int, Int, Int, Int, Int, Int,
-    Int, Int, T
-  ) -> Void
-
-  /// A matrix as BLAS wants it: transposed or not, its rows (or columns) apart by one leading
-  /// dimension.
-  private struct Layout {
-    var isTransposed: Bool
-    var leading: Int32
-
-    init(_ factor: Factor<some Any>) {
-      isTransposed = factor.isTransposed
-      leading = Int32(factor.leading)
-    }
-
-    /// nil when the matrix has to be copied first.
-    init?(_ matrix: Tensor) {
-      let (rows, columns) = (matrix.shape[0], matrix.shape[1])
-      let (rowStride, columnStride) = (matrix.strides[0], matrix.strides[1])
-      if columns == 1 || columnStride == 1, rows == 1 || rowStride >= columns {
-        isTransposed = false
-        leading = Int32(rows == 1 ? columns : rowStride)
-      } else if rows == 1 || rowStride == 1, columns == 1 || columnStride >= rows {
-        isTransposed = true
-        leading = Int32(columns == 1 ? rows : columnStride)
-      } else {
-        return nil
-      }
-    }
-  }
-
-  private static func multiply<T: TensorScalar>(
-    _ c: UnsafeMutablePointer<T>, _ aMatrix: Tensor, _ a: UnsafeMutablePointer<T>,
-    _ bMatrix: Tensor, _ b: UnsafeMutablePointer<T>, _ m: Int, _ n: Int, _ k: Int, _ beta: T,
-    _ small: Small<T>, _ gemm: (Tile<T>) -> Void
-  ) {
     if m * n * k <= smallProduct {
-      small(
-        c, a, b, m, n, k, aMatrix.strides[0], aMatrix.strides[1], bMatrix.strides[0],
-        bMatrix.strides[1], n, beta)
+      // In any layout: nothing is copied.
+      ck_gemm_small(
+        c.dataType.kernelType, c.bytes, a.bytes, b.bytes, m, n, k, a.strides[0], a.strides[1],
+        b.strides[0], b.strides[1], n, adds ? 1 : 0)
       return
     }
-    guard let aLayout = Layout(aMatrix) else {
-      let copy = aMatrix.dense()
-      return multiply(c, copy, copy.pointer(), bMatrix, b, m, n, k, beta, small, gemm)
+    let result = Matrix(elements: c.elements, rows: m, columns: n, leading: n)
+    withMatrix(a) { a in
+      withMatrix(b) { b in multiply(into: result, a, b, adds: adds) }
     }
-    guard let bLayout = Layout(bMatrix) else {
-      let copy = bMatrix.dense()
-      return multiply(c, aMatrix, a, copy, copy.pointer(), m, n, k, beta, small, gemm)
+  }
+
+  /// Calls `body` with a matrix that BLAS can read: these elements, or a dense copy of them.
+  private static func withMatrix(_ tensor: Tensor, _ body: (Matrix) -> Void) {
+    if let matrix = Matrix(tensor) { return body(matrix) }
+    let copy = tensor.contiguousUnrecorded()
+    withExtendedLifetime(copy) { body(Matrix(copy)!) }
+  }
+
+  /// c = a b, or c += a b if `adds`, on several threads if it is large.
+  private static func multiply(into c: Matrix, _ a: Matrix, _ b: Matrix, adds: Bool) {
+    // BLAS rounds differently for matrices of other sizes, so where a product is cut shows in the
+    // last bits.
+    let parts = Threads.isPartitioningDeterministic ? fixedParts : Threads.count
+    guard parts > 1, c.rows * c.columns * a.columns >= parallelProduct else {
+      return gemm(into: c, a, b, adds: adds)
     }
-    let whole = Tile(
-      c: c, a: a, b: b, m: m, n: n, k: k, ldc: n, aLayout: aLayout, bLayout: bLayout, beta: beta)
-    // BLAS rounds differently where matrices have other sizes, so the cut shows in the last bits.
-    let parts = Threads.cutsWorkAlike ? fixedParts : Threads.count
-    guard parts > 1, m * n * k >= parallelProduct else { return gemm(whole) }
     // Cutting the longer side repeats the least packing: every part reads the other operand whole.
-    withoutActuallyEscaping(gemm) { gemm in
-      parallel(parts) { part in
-        if m >= n {
-          let rows = range(m, part, of: parts)
-          if !rows.isEmpty { gemm(whole.rows(rows)) }
-        } else {
-          let columns = range(n, part, of: parts)
-          if !columns.isEmpty { gemm(whole.columns(columns)) }
-        }
+    parallel(parts) { part in
+      if c.rows >= c.columns {
+        let rows = range(c.rows, part, of: parts)
+        if !rows.isEmpty { gemm(into: c.rows(rows), a.rows(rows), b, adds: adds) }
+      } else {
+        let columns = range(c.columns, part, of: parts)
+        if !columns.isEmpty { gemm(into: c.columns(columns), a, b.columns(columns), adds: adds) }
       }
     }
   }
@@ -162,91 +120,53 @@ public enum BLAS {
     return min(count, blocks * part / parts * 16)..<min(count, blocks * (part + 1) / parts * 16)
   }
 
-  /// A product of parts of two matrices.
-  private struct Tile<T> {
-    var c: UnsafeMutablePointer<T>
-    var a: UnsafeMutablePointer<T>
-    var b: UnsafeMutablePointer<T>
-    var m: Int, n: Int, k: Int, ldc: Int
-    var aLayout: Layout, bLayout: Layout
-    var beta: T
-
-    func rows(_ range: Range<Int>) -> Tile {
-      var tile = self
-      tile.m = range.count
-      tile.c += range.lowerBound * ldc
-      tile.a += range.lowerBound * (aLayout.isTransposed ? 1 : Int(aLayout.leading))
-      return tile
+  /// c = a b, or c += a b if `adds`, on the calling thread: a is [m, k], b [k, n], c [m, n] and not
+  /// transposed.
+  static func gemm(into c: Matrix, _ a: Matrix, _ b: Matrix, adds: Bool) {
+    let dataType = c.elements.dataType
+    let (m, n, k) = (c.rows, c.columns, a.columns)
+    if m * n * k <= smallProduct {
+      ck_gemm_small(
+        dataType.kernelType, c.elements.address, a.elements.address, b.elements.address, m, n, k,
+        a.rowStride, a.columnStride, b.rowStride, b.columnStride, c.leading, adds ? 1 : 0)
+      return
     }
-
-    func columns(_ range: Range<Int>) -> Tile {
-      var tile = self
-      tile.n = range.count
-      tile.c += range.lowerBound
-      tile.b += range.lowerBound * (bLayout.isTransposed ? Int(bLayout.leading) : 1)
-      return tile
-    }
-  }
-
-  private static func gemm(_ tile: Tile<Float>) {
     _ = isConfigured
-    cblas_sgemm(
-      CblasRowMajor, tile.aLayout.isTransposed ? CblasTrans : CblasNoTrans,
-      tile.bLayout.isTransposed ? CblasTrans : CblasNoTrans, Int32(tile.m), Int32(tile.n),
-      Int32(tile.k), 1, tile.a, tile.aLayout.leading, tile.b, tile.bLayout.leading, tile.beta,
-      tile.c, Int32(tile.ldc))
-  }
-
-  private static func gemm(_ tile: Tile<Double>) {
-    _ = isConfigured
-    cblas_dgemm(
-      CblasRowMajor, tile.aLayout.isTransposed ? CblasTrans : CblasNoTrans,
-      tile.bLayout.isTransposed ? CblasTrans : CblasNoTrans, Int32(tile.m), Int32(tile.n),
-      Int32(tile.k), 1, tile.a, tile.aLayout.leading, tile.b, tile.bLayout.leading, tile.beta,
-      tile.c, Int32(tile.ldc))
-  }
-}
-
-/// Calls `body(part)` for each part on the kernels' thread pool, and waits.
-func parallel(_ parts: Int, _ body: (Int) -> Void) {
-  withoutActuallyEscaping(body) { body in
-    var task = body
-    withUnsafeMutablePointer(to: &task) { task in
-      ck_parallel(
-        { context, part in
-          context!.assumingMemoryBound(to: ((Int) -> Void).self).pointee(Int(part))
-        }, task, Int32(parts))
+    let transposeA = a.isTransposed ? CblasTrans : CblasNoTrans
+    let transposeB = b.isTransposed ? CblasTrans : CblasNoTrans
+    switch dataType {
+    case .float32:
+      cblas_sgemm(
+        CblasRowMajor, transposeA, transposeB, Int32(m), Int32(n), Int32(k), 1,
+        a.elements.address.assumingMemoryBound(to: Float.self), Int32(a.leading),
+        b.elements.address.assumingMemoryBound(to: Float.self), Int32(b.leading), adds ? 1 : 0,
+        c.elements.address.assumingMemoryBound(to: Float.self), Int32(c.leading))
+    case .float64:
+      cblas_dgemm(
+        CblasRowMajor, transposeA, transposeB, Int32(m), Int32(n), Int32(k), 1,
+        a.elements.address.assumingMemoryBound(to: Double.self), Int32(a.leading),
+        b.elements.address.assumingMemoryBound(to: Double.self), Int32(b.leading), adds ? 1 : 0,
+        c.elements.address.assumingMemoryBound(to: Double.self), Int32(c.leading))
+    case .int32: fatalError("matrix product: floating-point types only, not int32")
     }
   }
 }
 
-/// How many threads this process computes with.
-public enum Threads {
-  /// The number of threads, the caller's included.
-  ///
-  /// Results do not depend on it beyond the rounding of matrix products, and not even there within
-  /// `withWorkCutAlike`.
-  public static var count: Int {
-    get { Int(ck_threads()) }
-    set { ck_set_threads(Int32(newValue)) }
+extension BLAS.Matrix {
+  /// The elements of a tensor with two axes; nil if no leading dimension describes its layout.
+  fileprivate init?(_ tensor: Tensor) {
+    let (rows, columns) = (tensor.shape[0], tensor.shape[1])
+    let (rowStride, columnStride) = (tensor.strides[0], tensor.strides[1])
+    if columns == 1 || columnStride == 1, rows == 1 || rowStride >= columns {
+      self.init(
+        elements: tensor.elements, rows: rows, columns: columns,
+        leading: rows == 1 ? columns : rowStride)
+    } else if rows == 1 || rowStride == 1, columns == 1 || columnStride >= rows {
+      self.init(
+        elements: tensor.elements, rows: rows, columns: columns,
+        leading: columns == 1 ? rows : columnStride, isTransposed: true)
+    } else {
+      return nil
+    }
   }
-
-  static var cutsWorkAlike: Bool { ck_current_thread_state().pointee.fixed_parts != 0 }
-
-  /// Runs `body` with all work cut in the same way whatever the number of threads, so that results
-  /// have the same bits; products take a little longer.
-  public static func withWorkCutAlike<Result>(_ body: () throws -> Result) rethrows -> Result {
-    let state = ck_current_thread_state()!
-    let previous = state.pointee.fixed_parts
-    state.pointee.fixed_parts = 1
-    defer { state.pointee.fixed_parts = previous }
-    return try body()
-  }
-
-  /// The instruction set that the kernels use: `avx512`, `avx2` or `plain`.
-  public static var instructionSet: String { String(cString: ck_isa()) }
-
-  /// Makes this thread treat numbers too small for full precision as zero, as the pool's threads
-  /// do.
-  public static func flushDenormals() { ck_flush_denormals() }
 }

@@ -1,8 +1,10 @@
+internal import CKernels
+
 /// The type of a tensor's elements.
 public enum DataType: UInt8, Sendable, CaseIterable, CustomStringConvertible {
   /// Single precision, the default.
   case float32
-  /// Double precision, for gradient checks and small exact work.
+  /// Double precision, for gradient checks and small exact computations.
   case float64
   /// Integers: labels, tokens, indices and the results of comparisons. Never differentiable.
   case int32
@@ -17,6 +19,15 @@ public enum DataType: UInt8, Sendable, CaseIterable, CustomStringConvertible {
     case .float32: "float32"
     case .float64: "float64"
     case .int32: "int32"
+    }
+  }
+
+  /// The kernels' name of this type.
+  var kernelType: ck_type {
+    switch self {
+    case .float32: ck_f32
+    case .float64: ck_f64
+    case .int32: ck_i32
     }
   }
 }

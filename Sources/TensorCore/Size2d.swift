@@ -1,13 +1,12 @@
-/// A number for each of the two axes of an image: the size of a kernel, a stride, a padding.
+/// Two numbers for the axes of an image: a kernel size, a stride, a padding.
 ///
-/// A literal is enough where one is expected: `3` stands for both axes, `[3, 5]` for height and
-/// width.
+/// It can be written as a literal: `3` for both axes, `[3, 5]` for height and width.
 public struct Size2d: Hashable, Sendable, ExpressibleByIntegerLiteral, ExpressibleByArrayLiteral,
   CustomStringConvertible
 {
-  /// The number along the rows' axis, the last but one.
+  /// The number for the rows, the last axis but one.
   public var height: Int
-  /// The number along the columns' axis, the last.
+  /// The number for the columns, the last axis.
   public var width: Int
 
   /// A number for each axis.

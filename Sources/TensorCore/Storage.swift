@@ -1,15 +1,15 @@
-/// A block of memory that tensors look into: 64-byte aligned, shared by a tensor and its views.
+/// A block of memory, 64-byte aligned, that a tensor shares with its views.
 package final class Storage {
   /// The first byte.
   package let pointer: UnsafeMutableRawPointer
-  /// The size in bytes that was asked for.
+  /// The requested size in bytes.
   package let byteCount: Int
-  /// Counts the writes since creation, so that backward can tell whether a saved value still holds.
+  /// The number of in-place changes; backward uses it to detect that a saved value was overwritten.
   package var version = 0
-  /// What keeps the memory alive when it does not come from the allocator.
+  /// Keeps memory alive that does not come from the allocator.
   private let owner: AnyObject?
 
-  /// Takes uninitialized memory from the caching allocator.
+  /// Allocates uninitialized memory.
   package init(byteCount: Int) {
     self.byteCount = byteCount
     pointer = Allocator.allocate(byteCount)

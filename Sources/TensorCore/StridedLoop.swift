@@ -1,13 +1,13 @@
-/// The loops over the elements of two operands of one shape but different strides.
+/// A loop over the elements of two operands of the same shape and different strides.
 ///
-/// Axes of size one are left out and neighbouring axes that step alike in both operands are merged;
-/// the two innermost that remain form a block of rows and columns for a kernel, the others an
-/// odometer around it.
+/// Axes of size one are dropped, and adjacent axes are merged if that is possible in both operands. The
+/// two innermost of the remaining axes are the rows and columns of a block, which a kernel processes;
+/// the others are looped over.
 struct StridedLoop {
-  private var shape = Shape()
-  private var strides: (Shape, Shape) = ([], [])
+  private var shape = TensorShape()
+  private var strides: (TensorShape, TensorShape) = ([], [])
 
-  init(shape full: Shape, _ a: Shape, _ b: Shape) {
+  init(shape full: TensorShape, _ a: TensorShape, _ b: TensorShape) {
     for axis in 0..<full.count where full[axis] != 1 {
       let last = shape.count - 1
       if last >= 0, strides.0[last] == a[axis] * full[axis], strides.1[last] == b[axis] * full[axis]
@@ -35,8 +35,8 @@ struct StridedLoop {
     (operand == 0 ? strides.0 : strides.1)[shape.count - 1]
   }
 
-  /// Calls `body` with the rows and columns of a block and the offsets of its first element in both
-  /// operands, and with the number of elements before it.
+  /// Calls `body` for each block: with its rows and columns, the offsets of its first element in both
+  /// operands, and the number of elements before it.
   func forEachBlock(_ body: (Int, Int, InlineArray<3, Int>) -> Void) {
     let rows = shape[shape.count - 2]
     let cols = shape[shape.count - 1]
@@ -44,7 +44,7 @@ struct StridedLoop {
     var offsets: InlineArray<3, Int> = [0, 0, 0]
     guard shape.count > 2 else { return body(rows, cols, offsets) }
     let outer = shape.count - 2
-    var index = Shape(repeating: 0, count: outer)
+    var index = TensorShape(repeating: 0, count: outer)
     while true {
       body(rows, cols, offsets)
       offsets[2] += rows * cols
@@ -65,8 +65,7 @@ struct StridedLoop {
 }
 
 extension StridedLoop {
-  /// Calls `body` with the offsets of each element in both operands and its index in row-major
-  /// order.
+  /// Calls `body` for each element: with its offsets in both operands and its index in row-major order.
   func forEachElement(_ body: (Int, Int, Int) -> Void) {
     forEachBlock { rows, cols, offsets in
       for row in 0..<rows {

@@ -2,7 +2,7 @@ internal import CKernels
 
 extension Tensor {
   /// A tensor of the given shape whose elements are `elements` in row-major order.
-  public static func of<Scalar: TensorScalar>(_ elements: [Scalar], shape: Shape) -> Tensor {
+  public static func of<Scalar: TensorScalar>(_ elements: [Scalar], shape: TensorShape) -> Tensor {
     require(
       elements.count == shape.elementCount,
       "Tensor: \(elements.count) elements do not fill the shape \(shape)")
@@ -21,7 +21,7 @@ extension Tensor {
     }
   }
 
-  /// A matrix from its rows, which must be equally long.
+  /// A matrix from its rows, which must have the same length.
   public convenience init<Scalar: TensorScalar>(_ rows: [[Scalar]]) {
     let columns = rows.first?.count ?? 0
     require(rows.allSatisfy { $0.count == columns }, "Tensor: the rows differ in length")
@@ -38,7 +38,7 @@ extension Tensor {
   }
 
   /// A tensor with every element equal to `value`.
-  public static func full(_ shape: Shape, _ value: Double, _ dataType: DataType = .float32)
+  public static func full(_ shape: TensorShape, _ value: Double, _ dataType: DataType = .float32)
     -> Tensor
   {
     let tensor = Tensor(uninitialized: shape, dataType)
@@ -47,26 +47,18 @@ extension Tensor {
   }
 
   /// A tensor of zeros.
-  public static func zeros(_ shape: Shape, _ dataType: DataType = .float32) -> Tensor {
+  public static func zeros(_ shape: TensorShape, _ dataType: DataType = .float32) -> Tensor {
     full(shape, 0, dataType)
   }
 
   /// A tensor of ones.
-  public static func ones(_ shape: Shape, _ dataType: DataType = .float32) -> Tensor {
+  public static func ones(_ shape: TensorShape, _ dataType: DataType = .float32) -> Tensor {
     full(shape, 1, dataType)
   }
 
-  /// The numbers 0, 1, … below `count`, along one axis.
+  /// The numbers 0, 1, …, `count - 1` along one axis.
   public static func arange(_ count: Int, _ dataType: DataType = .float32) -> Tensor {
-    let tensor = Tensor(uninitialized: [count], dataType)
-    for index in 0..<count {
-      switch dataType {
-      case .float32: tensor.f32[index] = Float(index)
-      case .float64: tensor.f64[index] = Double(index)
-      case .int32: tensor.i32[index] = Int32(index)
-      }
-    }
-    return tensor
+    withoutGrad { Tensor((0..<count).map(Double.init)).converted(to: dataType) }
   }
 
   /// The identity matrix of `size` rows.
@@ -77,42 +69,35 @@ extension Tensor {
     return tensor
   }
 
-  /// Independent numbers, uniform in `range`, drawn from `random`.
+  /// Independent random numbers, uniform in `range`.
   public static func uniform(
-    _ shape: Shape, in range: Range<Double> = 0..<1, _ dataType: DataType = .float32,
+    _ shape: TensorShape, in range: Range<Double> = 0..<1, _ dataType: DataType = .float32,
     using random: inout RandomSource
   ) -> Tensor {
+    requireFloatingPoint("uniform", dataType)
     let tensor = Tensor(uninitialized: shape, dataType)
-    let (seed, stream) = (random.seed, random.nextStream())
-    let (low, high) = (range.lowerBound, range.upperBound)
-    switch dataType {
-    case .float32:
-      ck_uniform_f32(tensor.f32, tensor.count, seed, stream, 0, Float(low), Float(high))
-    case .float64: ck_uniform_f64(tensor.f64, tensor.count, seed, stream, 0, low, high)
-    case .int32: fatalError("uniform: floating-point types only")
-    }
+    ck_uniform(
+      dataType.kernelType, tensor.bytes, tensor.count, random.seed, random.nextStream(), 0,
+      range.lowerBound, range.upperBound)
     return tensor
   }
 
-  /// Independent numbers, normally distributed, drawn from `random`.
+  /// Independent random numbers from a normal distribution.
   public static func normal(
-    _ shape: Shape, mean: Double = 0, deviation: Double = 1, _ dataType: DataType = .float32,
+    _ shape: TensorShape, mean: Double = 0, std: Double = 1, _ dataType: DataType = .float32,
     using random: inout RandomSource
   ) -> Tensor {
+    requireFloatingPoint("normal", dataType)
     let tensor = Tensor(uninitialized: shape, dataType)
-    let (seed, stream) = (random.seed, random.nextStream())
-    switch dataType {
-    case .float32:
-      ck_normal_f32(tensor.f32, tensor.count, seed, stream, 0, Float(mean), Float(deviation))
-    case .float64: ck_normal_f64(tensor.f64, tensor.count, seed, stream, 0, mean, deviation)
-    case .int32: fatalError("normal: floating-point types only")
-    }
+    ck_normal(
+      dataType.kernelType, tensor.bytes, tensor.count, random.seed, random.nextStream(), 0, mean,
+      std)
     return tensor
   }
 
-  /// A copy of the elements behind `buffer`.
+  /// A tensor with a copy of the elements of `buffer`.
   package static func copying<Scalar: TensorScalar>(
-    _ buffer: UnsafeBufferPointer<Scalar>, shape: Shape
+    _ buffer: UnsafeBufferPointer<Scalar>, shape: TensorShape
   ) -> Tensor {
     require(
       buffer.count == shape.elementCount,
@@ -124,22 +109,18 @@ extension Tensor {
     return tensor
   }
 
-  /// Writes `value` to every element of this dense tensor.
+  /// Writes `value` to every element of this contiguous tensor.
   package final func setAll(to value: Double) {
-    switch dataType {
-    case .float32: ck_fill_f32(f32, count, Float(value))
-    case .float64: ck_fill_f64(f64, count, value)
-    case .int32: ck_fill_i32(i32, count, Int32(value))
-    }
+    elements.update(repeating: value, count: count)
   }
 }
 
 /// A reproducible source of random tensors: the same seed gives the same numbers on every machine.
 ///
-/// Numbers come from a counter-based generator (Philox 4x32-10). Each tensor drawn takes the next
-/// stream of the seed, so what it holds does not depend on the sizes of those drawn before.
+/// The generator is counter-based (Philox 4x32-10). Each tensor uses the next stream of the seed, so its
+/// elements do not depend on the sizes of the tensors drawn before.
 public struct RandomSource: Sendable {
-  /// The seed that all streams share.
+  /// The random seed.
   public let seed: UInt64
   private var stream: UInt64
 

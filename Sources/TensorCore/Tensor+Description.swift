@@ -1,8 +1,8 @@
 import Foundation
 
 extension Tensor: CustomStringConvertible {
-  /// The elements in nested brackets, rows under rows, long axes abbreviated, and what else there
-  /// is to know.
+  /// The elements in nested brackets, with long axes abbreviated, and what is not the default: shape,
+  /// type, gradient function.
   ///
   ///     tensor([[1.0000, 2.0000],
   ///             [3.0000, 4.0000]], gradFunction: AddBackward)
@@ -23,19 +23,11 @@ extension Tensor: CustomStringConvertible {
 
   private var abbreviates: Bool { count > 1000 }
 
-  /// The indices shown along an axis; nil marks the gap.
+  /// The indices shown along an axis; nil stands for those left out.
   private func shownIndices(_ axis: Int) -> [Int?] {
     let size = shape[axis]
     guard abbreviates, size > 6 else { return Array(0..<size) }
     return [0, 1, 2, nil, size - 3, size - 2, size - 1]
-  }
-
-  private func element(_ offset: Int) -> Double {
-    switch dataType {
-    case .float32: Double(f32[offset])
-    case .float64: f64[offset]
-    case .int32: Double(i32[offset])
-    }
   }
 
   private var shownElements: [Double] {
@@ -45,12 +37,13 @@ extension Tensor: CustomStringConvertible {
       let steps = shownIndices(axis).compactMap(\.self).map { $0 * strides[axis] }
       offsets = offsets.flatMap { offset in steps.map { offset + $0 } }
     }
-    return offsets.map(element)
+    return offsets.map(element(at:))
   }
 
   private func lines(_ axis: Int, _ offset: Int, _ format: ElementFormat, indent: Int) -> String {
     guard axis < shape.count else {
-      return dataType == .int32 ? format.integer(element(offset)) : format.real(element(offset))
+      return dataType == .int32
+        ? format.integer(element(at: offset)) : format.real(element(at: offset))
     }
     let isInnermost = axis == shape.count - 1
     let parts = shownIndices(axis).map { index in
@@ -64,7 +57,7 @@ extension Tensor: CustomStringConvertible {
   }
 }
 
-/// One width and one notation for all elements of a printed tensor.
+/// The width and notation of all elements of a printed tensor.
 private struct ElementFormat {
   private var usesExponent = false
   private var width = 0

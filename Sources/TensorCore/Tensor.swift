@@ -1,45 +1,46 @@
 internal import CKernels
 
-/// An n-dimensional array that remembers how it was computed.
+/// An n-dimensional array with automatic differentiation.
 ///
-/// A tensor looks into memory that it may share with others: views (`reshaped`, `transposed`,
-/// `sliced`, …) and `detached()` copy nothing. Operations on tensors that require gradients record
-/// themselves; `backward()` then leaves gradients in the `grad` of the leaves they started from.
+/// Views (`reshaped`, `transposed`, `sliced`, …) and `detached()` share memory with the original.
+/// Operations on tensors that require gradients are recorded; `backward()` then adds gradients to the
+/// `grad` of the leaves.
 ///
-/// Tensors belong to the thread that made them and are deliberately not `Sendable`.
+/// A tensor belongs to the thread that created it and is not `Sendable`.
 public class Tensor {
   /// The sizes of the axes, outermost first.
-  public final let shape: Shape
+  public final let shape: TensorShape
   /// The type of the elements.
   public final let dataType: DataType
-  /// How far apart neighbours along each axis are, in elements.
-  package final let strides: Shape
-  /// The place of the first element in the storage, in elements.
+  /// The distance between neighbors along each axis, in elements.
+  package final let strides: TensorShape
+  /// The offset of the first element in the storage, in elements.
   package final private(set) var offset: Int
   package final private(set) var storage: Storage
-  /// Whether the elements lie one after another in row-major order.
+  /// Whether the elements are in memory in row-major order, without gaps.
   public final let isContiguous: Bool
 
-  /// The operation that computed this tensor, nil for a leaf.
+  /// The operation that computed this tensor; nil for a leaf.
   final var operation: Operation?
   final var leafRequiresGrad = false
-  /// Whether this tensor was made as a view of another one.
+  /// Whether this tensor is a view of another one.
   final var isView = false
-  /// For the leaves of a backward pass: how many of its operations have yet to contribute.
+  /// In a backward pass, for a leaf: the number of operations that have not contributed yet.
   final var pendingUses = 0
   /// The hooks of a leaf.
   final var hooks: [GradientHook] = []
-  /// The gradient of a leaf with hooks, until it is complete for the pass.
+  /// The gradient of a leaf with hooks, until it is complete.
   final var pendingGradient: Tensor?
-  /// The memory that this leaf's gradient goes to, when someone provides it.
-  package final var gradientSlot: Tensor?
+  /// The tensor that becomes this leaf's `grad`, for example a view of a `ParameterArena`; nil if
+  /// backward allocates one.
+  package final var gradientView: Tensor?
 
   /// The gradient that backward passes have accumulated in this leaf; nil before the first and
   /// after `zeroGrad()`.
   public final var grad: Tensor?
 
   init(
-    shape: Shape, strides: Shape, offset: Int, storage: Storage, dataType: DataType,
+    shape: TensorShape, strides: TensorShape, offset: Int, storage: Storage, dataType: DataType,
     isContiguous: Bool
   ) {
     self.shape = shape
@@ -50,24 +51,23 @@ public class Tensor {
     self.isContiguous = isContiguous
   }
 
-  /// A dense tensor over `storage`, whose element 0 is the storage's element `offset`.
+  /// A contiguous tensor over `storage`, whose first element is the storage's element `offset`.
   package convenience init(
-    shape: Shape, storage: Storage, offset: Int = 0, dataType: DataType
+    shape: TensorShape, storage: Storage, offset: Int = 0, dataType: DataType
   ) {
     self.init(
-      shape: shape, strides: shape.denseStrides, offset: offset, storage: storage,
+      shape: shape, strides: shape.contiguousStrides, offset: offset, storage: storage,
       dataType: dataType, isContiguous: true)
   }
 
-  /// A dense tensor whose elements have yet to be written.
-  package convenience init(uninitialized shape: Shape, _ dataType: DataType = .float32) {
+  /// A contiguous tensor with uninitialized elements.
+  package convenience init(uninitialized shape: TensorShape, _ dataType: DataType = .float32) {
     self.init(
       shape: shape, storage: Storage(byteCount: shape.elementCount * dataType.byteCount),
       dataType: dataType)
   }
 
-  /// A leaf that looks at the same elements as `other`: the initializer of `Parameter` and
-  /// `Buffer`.
+  /// A leaf that shares the elements of `other`: the initializer of `Parameter` and `Buffer`.
   init(sharing other: Tensor) {
     shape = other.shape
     strides = other.strides
@@ -89,7 +89,7 @@ public class Tensor {
 
   /// Whether backward computes a gradient for this tensor.
   ///
-  /// Set it on leaves only; results of operations take it from their inputs.
+  /// Set it on leaves only; the result of an operation requires a gradient if an input does.
   public final var requiresGrad: Bool {
     get { operation != nil || leafRequiresGrad }
     set {
@@ -107,17 +107,17 @@ public class Tensor {
   /// Whether this tensor was not computed by a recorded operation.
   public final var isLeaf: Bool { operation == nil }
 
-  /// The operation whose backward leads on from this tensor, as in `AddBackward`; nil for a leaf.
+  /// The operation that computed this tensor, as in `AddBackward`; nil for a leaf.
   public final var gradFunction: String? { operation.map { "\($0.name)Backward" } }
 
-  /// Forgets the accumulated gradient.
+  /// Sets `grad` to nil.
   public final func zeroGrad() { grad = nil }
 
-  /// The same elements, cut off from the graph: no gradient flows through.
+  /// A view of the same elements outside the graph: no gradient flows through it.
   public final func detached() -> Tensor { view(shape, strides, offset, isContiguous) }
 
-  /// Moves this leaf to other memory of the same layout, copying its elements there unless it is to
-  /// take over what is there.
+  /// Moves this contiguous leaf to other memory; copies its elements there if `copiesElements`, and
+  /// takes over the values that are there if not.
   package final func move(to storage: Storage, offset: Int, copiesElements: Bool = true) {
     require(isLeaf && isContiguous, "only contiguous leaves can be moved")
     let size = dataType.byteCount
@@ -129,7 +129,9 @@ public class Tensor {
   }
 
   /// A tensor over the same storage with another layout, outside the graph.
-  final func view(_ shape: Shape, _ strides: Shape, _ offset: Int, _ isContiguous: Bool) -> Tensor {
+  final func view(_ shape: TensorShape, _ strides: TensorShape, _ offset: Int, _ isContiguous: Bool)
+    -> Tensor
+  {
     let view = Tensor(
       shape: shape, strides: strides, offset: offset, storage: storage, dataType: dataType,
       isContiguous: isContiguous)
@@ -137,8 +139,8 @@ public class Tensor {
     return view
   }
 
-  /// A view with other strides; finds out by itself whether it is contiguous.
-  final func view(_ shape: Shape, _ strides: Shape, _ offset: Int) -> Tensor {
+  /// A view with another shape and other strides.
+  final func view(_ shape: TensorShape, _ strides: TensorShape, _ offset: Int) -> Tensor {
     var expected = 1
     var isContiguous = true
     if shape.elementCount > 1 {
@@ -153,7 +155,7 @@ public class Tensor {
 
 /// A leaf that a module owns and an optimizer updates.
 public final class Parameter: Tensor {
-  /// Makes the elements of `tensor` learnable, sharing its memory.
+  /// A parameter that shares the memory of `tensor`.
   public init(_ tensor: Tensor) {
     require(
       tensor.dataType.isFloatingPoint && tensor.isContiguous,
@@ -178,20 +180,18 @@ extension Tensor {
     assert(Scalar.dataType == dataType)
     return bytes.assumingMemoryBound(to: Scalar.self)
   }
-  final var f32: UnsafeMutablePointer<Float> { bytes.assumingMemoryBound(to: Float.self) }
-  final var f64: UnsafeMutablePointer<Double> { bytes.assumingMemoryBound(to: Double.self) }
-  final var i32: UnsafeMutablePointer<Int32> { bytes.assumingMemoryBound(to: Int32.self) }
 
-  /// The only element as a number.
-  ///
-  /// The tensor must have exactly one.
+  /// The element of a tensor with exactly one element, as a number.
   public final func item() -> Double {
     require(count == 1, "item: a tensor of one element is needed, not \(shape)")
-    return switch dataType {
-    case .float32: Double(f32.pointee)
-    case .float64: f64.pointee
-    case .int32: Double(i32.pointee)
-    }
+    return element(at: 0)
+  }
+
+  /// The element at an offset from the first, as a number.
+  final func element(at offset: Int) -> Double {
+    var value = 0.0
+    ck_convert(ck_f64, &value, dataType.kernelType, (elements + offset).address, 1)
+    return value
   }
 
   /// The elements in row-major order.
@@ -201,21 +201,23 @@ extension Tensor {
     require(
       Scalar.dataType == dataType,
       "array(of: \(Scalar.self)): the tensor \(shape) holds \(dataType)")
-    let dense = dense()
+    let dense = contiguousUnrecorded()
     return Array(UnsafeBufferPointer(start: dense.pointer(Scalar.self), count: count))
   }
 
   /// The elements in row-major order, as `Double`.
   public final func doubles() -> [Double] {
-    switch dataType {
-    case .float32: array(of: Float.self).map(Double.init)
-    case .float64: array(of: Double.self)
-    case .int32: array(of: Int32.self).map(Double.init)
+    let x = contiguousUnrecorded()
+    return Array(unsafeUninitializedCapacity: count) { buffer, initializedCount in
+      if let base = buffer.baseAddress {
+        ck_convert(ck_f64, base, dataType.kernelType, x.bytes, count)
+      }
+      initializedCount = count
     }
   }
 
-  /// This tensor's elements in row-major order without gaps: itself, or a copy outside the graph.
-  package final func dense() -> Tensor {
+  /// This tensor if it is contiguous, else a contiguous copy outside the graph.
+  package final func contiguousUnrecorded() -> Tensor {
     if isContiguous { return self }
     let y = Tensor(uninitialized: shape, dataType)
     copyElements(from: self, to: y)
@@ -223,14 +225,13 @@ extension Tensor {
   }
 }
 
-/// Copies all elements of `x` to the places of `y`; the shapes are equal, the layouts are not.
+/// Copies all elements of `x` to `y`, which has the same shape and may have another layout.
 func copyElements(from x: Tensor, to y: Tensor) {
   let size = x.dataType.byteCount
-  let copy = size == 4 ? ck_copy_b32 : ck_copy_b64
   let loop = StridedLoop(shape: x.shape, y.strides, x.strides)
   loop.forEachBlock { rows, cols, offsets in
-    copy(
-      y.bytes + offsets[0] * size, x.bytes + offsets[1] * size, rows, cols,
+    ck_copy(
+      x.dataType.kernelType, y.bytes + offsets[0] * size, x.bytes + offsets[1] * size, rows, cols,
       loop.rowStride(0), loop.columnStride(0), loop.rowStride(1), loop.columnStride(1))
   }
 }

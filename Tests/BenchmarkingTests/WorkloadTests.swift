@@ -9,14 +9,15 @@ import Benchmarking
 /// `Goldens/make_goldens_models.py` has trained in PyTorch.
 private struct GoldenWorkload: Sendable, CustomTestStringConvertible {
   let name: String
-  let inputs: Shape
+  let inputs: TensorShape
   /// The number of classes or tokens; 1 for targets that are 0 or 1.
   let count: Int
   /// The smaller network; nil for the workload's own.
   let makeModel: (@Sendable () -> any Layer)?
 
   init(
-    _ name: String, _ inputs: Shape, _ count: Int, makeModel: (@Sendable () -> any Layer)? = nil
+    _ name: String, _ inputs: TensorShape, _ count: Int,
+    makeModel: (@Sendable () -> any Layer)? = nil
   ) {
     self.name = name
     self.inputs = inputs

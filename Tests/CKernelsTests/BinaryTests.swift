@@ -18,83 +18,100 @@ enum Layout: CaseIterable, Sendable {
   }
 }
 
+private func broadcast(
+  _ rows: Int, _ cols: Int, _ aRow: Int, _ aCol: Int, _ bRow: Int, _ bCol: Int
+) -> ck_broadcast {
+  ck_broadcast(rows: rows, cols: cols, a_row: aRow, a_col: aCol, b_row: bRow, b_col: bCol)
+}
+
 struct BinaryCase: Sendable, CustomTestStringConvertible {
-  typealias Kernel<T> =
+  typealias Kernel =
     @Sendable (
-      UnsafeMutablePointer<T>?, UnsafePointer<T>?, UnsafePointer<T>?, Int, Int, Int, Int, Int, Int
+      ck_type, UnsafeMutableRawPointer, UnsafeRawPointer, UnsafeRawPointer,
+      UnsafePointer<ck_broadcast>
     ) -> Void
   let testDescription: String
-  let float: Kernel<Float>
-  let double: Kernel<Double>
+  let kernel: Kernel
   let reference: @Sendable (Double, Double) -> Double
 
   init(
-    _ name: String, _ float: @escaping Kernel<Float>, _ double: @escaping Kernel<Double>,
+    _ name: String, _ kernel: @escaping Kernel,
     _ reference: @escaping @Sendable (Double, Double) -> Double
   ) {
     testDescription = name
-    self.float = float
-    self.double = double
+    self.kernel = kernel
     self.reference = reference
   }
 
+  func callAsFunction<T: KernelElement>(
+    _ y: UnsafeMutablePointer<T>, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ rows: Int,
+    _ cols: Int, _ aRow: Int, _ aCol: Int, _ bRow: Int, _ bCol: Int
+  ) {
+    kernel(T.type, y, a, b, [broadcast(rows, cols, aRow, aCol, bRow, bCol)])
+  }
+
   static let all: [BinaryCase] = [
-    .init("add", ck_add_f32, ck_add_f64) { $0 + $1 },
-    .init("sub", ck_sub_f32, ck_sub_f64) { $0 - $1 },
-    .init("mul", ck_mul_f32, ck_mul_f64) { $0 * $1 },
-    .init("div", ck_div_f32, ck_div_f64) { $0 / $1 },
-    .init("maximum", ck_maximum_f32, ck_maximum_f64) {
+    .init("add", ck_add) { $0 + $1 },
+    .init("sub", ck_sub) { $0 - $1 },
+    .init("mul", ck_mul) { $0 * $1 },
+    .init("div", ck_div) { $0 / $1 },
+    .init("maximum", ck_maximum) {
       $0.isNaN || $1.isNaN ? .nan : max($0, $1)
     },
-    .init("minimum", ck_minimum_f32, ck_minimum_f64) {
+    .init("minimum", ck_minimum) {
       $0.isNaN || $1.isNaN ? .nan : min($0, $1)
     },
-    .init("squared difference", ck_squared_difference_f32, ck_squared_difference_f64) {
+    .init("squared difference", ck_squared_difference) {
       ($0 - $1) * ($0 - $1)
     },
-    .init("pow", ck_pow_f32, ck_pow_f64) { pow($0, $1) },
+    .init("pow", ck_pow) { pow($0, $1) },
   ]
 }
 
 struct ComparisonCase: Sendable, CustomTestStringConvertible {
-  typealias Kernel<T> =
-    @Sendable (
-      UnsafeMutablePointer<Int32>?, UnsafePointer<T>?, UnsafePointer<T>?, Int, Int, Int, Int, Int,
-      Int
-    ) -> Void
   let testDescription: String
-  let float: Kernel<Float>
-  let double: Kernel<Double>
-  let integer: Kernel<Int32>
+  let kernel:
+    @Sendable (
+      ck_type, UnsafeMutablePointer<Int32>, UnsafeRawPointer, UnsafeRawPointer,
+      UnsafePointer<ck_broadcast>
+    ) -> Void
   let reference: @Sendable (Double, Double) -> Bool
 
+  func callAsFunction<T: KernelElement>(
+    _ y: UnsafeMutablePointer<Int32>, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ rows: Int,
+    _ cols: Int, _ aRow: Int, _ aCol: Int, _ bRow: Int, _ bCol: Int
+  ) {
+    kernel(T.type, y, a, b, [broadcast(rows, cols, aRow, aCol, bRow, bCol)])
+  }
+
   static let all: [ComparisonCase] = [
-    .init(
-      testDescription: "equal", float: ck_equal_f32, double: ck_equal_f64, integer: ck_equal_i32,
-      reference: { $0 == $1 }),
-    .init(
-      testDescription: "less", float: ck_less_f32, double: ck_less_f64, integer: ck_less_i32,
-      reference: { $0 < $1 }),
-    .init(
-      testDescription: "less or equal", float: ck_less_equal_f32, double: ck_less_equal_f64,
-      integer: ck_less_equal_i32, reference: { $0 <= $1 }),
+    .init(testDescription: "equal", kernel: ck_equal) { $0 == $1 },
+    .init(testDescription: "less", kernel: ck_less) { $0 < $1 },
+    .init(testDescription: "less or equal", kernel: ck_less_equal) { $0 <= $1 },
   ]
 }
 
 struct IntegerCase: Sendable, CustomTestStringConvertible {
   let testDescription: String
-  let kernel: BinaryCase.Kernel<Int32>
+  let kernel: BinaryCase.Kernel
   let reference: @Sendable (Int32, Int32) -> Int32
 
+  func callAsFunction(
+    _ y: UnsafeMutablePointer<Int32>, _ a: UnsafePointer<Int32>, _ b: UnsafePointer<Int32>,
+    _ rows: Int, _ cols: Int, _ aRow: Int, _ aCol: Int, _ bRow: Int, _ bCol: Int
+  ) {
+    kernel(ck_i32, y, a, b, [broadcast(rows, cols, aRow, aCol, bRow, bCol)])
+  }
+
   static let all: [IntegerCase] = [
-    .init(testDescription: "add", kernel: ck_add_i32) { $0 &+ $1 },
-    .init(testDescription: "sub", kernel: ck_sub_i32) { $0 &- $1 },
-    .init(testDescription: "mul", kernel: ck_mul_i32) { $0 &* $1 },
-    .init(testDescription: "div", kernel: ck_div_i32) {
+    .init(testDescription: "add", kernel: ck_add) { $0 &+ $1 },
+    .init(testDescription: "sub", kernel: ck_sub) { $0 &- $1 },
+    .init(testDescription: "mul", kernel: ck_mul) { $0 &* $1 },
+    .init(testDescription: "div", kernel: ck_div) {
       $1 == 0 ? 0 : $1 == -1 ? 0 &- $0 : $0 / $1
     },
-    .init(testDescription: "maximum", kernel: ck_maximum_i32) { max($0, $1) },
-    .init(testDescription: "minimum", kernel: ck_minimum_i32) { min($0, $1) },
+    .init(testDescription: "maximum", kernel: ck_maximum) { max($0, $1) },
+    .init(testDescription: "minimum", kernel: ck_minimum) { min($0, $1) },
   ]
 }
 
@@ -130,11 +147,11 @@ struct BinaryTests {
           let what = "\(rows)x\(cols) \(first) \(second)"
           let exact = expected(c, d, rows, cols, first, second, kernel.reference)
           let float = guarded(rows * cols, guard: 7) {
-            kernel.float($0, a, b, rows, cols, s.row, s.col, t.row, t.col)
+            kernel($0, a, b, rows, cols, s.row, s.col, t.row, t.col)
           }
           expectClose(float, exact, 1e-6, what)
           let double = guarded(rows * cols, guard: 7) {
-            kernel.double($0, c, d, rows, cols, s.row, s.col, t.row, t.col)
+            kernel($0, c, d, rows, cols, s.row, s.col, t.row, t.col)
           }
           expectClose(double, exact, 1e-14, what)
         }
@@ -155,7 +172,7 @@ struct BinaryTests {
         }
         var y = a
         y.withUnsafeMutableBufferPointer {
-          kernel.float($0.baseAddress, $0.baseAddress, b, rows, cols, cols, 1, t.row, t.col)
+          kernel($0.baseAddress!, $0.baseAddress!, b, rows, cols, cols, 1, t.row, t.col)
         }
         expectClose(y, exact, 1e-6, "\(rows)x\(cols) over a, \(other)")
         let reversed = expected(b, a, rows, cols, other, .dense) {
@@ -163,7 +180,7 @@ struct BinaryTests {
         }
         y = a
         y.withUnsafeMutableBufferPointer {
-          kernel.float($0.baseAddress, b, $0.baseAddress, rows, cols, t.row, t.col, cols, 1)
+          kernel($0.baseAddress!, b, $0.baseAddress!, rows, cols, t.row, t.col, cols, 1)
         }
         expectClose(y, reversed, 1e-6, "\(rows)x\(cols) over b, \(other)")
       }
@@ -184,13 +201,13 @@ struct BinaryTests {
           kernel.reference($0, $1) ? 1 : 0
         }
         #expect(
-          guarded(n, guard: 7) { kernel.float($0, a, b, rows, cols, cols, 1, t.row, t.col) }
+          guarded(n, guard: 7) { kernel($0, a, b, rows, cols, cols, 1, t.row, t.col) }
             == exact)
         #expect(
-          guarded(n, guard: 7) { kernel.double($0, c, d, rows, cols, cols, 1, t.row, t.col) }
+          guarded(n, guard: 7) { kernel($0, c, d, rows, cols, cols, 1, t.row, t.col) }
             == exact)
         #expect(
-          guarded(n, guard: 7) { kernel.integer($0, i, j, rows, cols, cols, 1, t.row, t.col) }
+          guarded(n, guard: 7) { kernel($0, i, j, rows, cols, cols, 1, t.row, t.col) }
             == exact)
       }
     }
@@ -209,7 +226,7 @@ struct BinaryTests {
           let (s, t) = (first.strides(rows, cols), second.strides(rows, cols))
           let exact = expected(a, b, rows, cols, first, second, kernel.reference)
           let y = guarded(rows * cols, guard: 7) {
-            kernel.kernel($0, a, b, rows, cols, s.row, s.col, t.row, t.col)
+            kernel($0, a, b, rows, cols, s.row, s.col, t.row, t.col)
           }
           #expect(y == exact)
         }
@@ -221,15 +238,16 @@ struct BinaryTests {
   func notANumber() {
     let a: [Float] = [.nan, 1, .nan, 2]
     let b: [Float] = [1, .nan, .nan, 1]
+    var shape = broadcast(1, 4, 4, 1, 4, 1)
     var y = [Float](repeating: 0, count: 4)
-    ck_maximum_f32(&y, a, b, 1, 4, 4, 1, 4, 1)
+    ck_maximum(ck_f32, &y, a, b, &shape)
     #expect(y[0].isNaN && y[1].isNaN && y[2].isNaN && y[3] == 2)
-    ck_minimum_f32(&y, a, b, 1, 4, 4, 1, 4, 1)
+    ck_minimum(ck_f32, &y, a, b, &shape)
     #expect(y[0].isNaN && y[1].isNaN && y[2].isNaN && y[3] == 1)
     var z = [Int32](repeating: 7, count: 4)
-    ck_less_equal_f32(&z, a, b, 1, 4, 4, 1, 4, 1)
+    ck_less_equal(ck_f32, &z, a, b, &shape)
     #expect(z == [0, 0, 0, 0])
-    ck_equal_f32(&z, a, a, 1, 4, 4, 1, 4, 1)
+    ck_equal(ck_f32, &z, a, a, &shape)
     #expect(z == [0, 1, 0, 1])
   }
 
@@ -240,10 +258,10 @@ struct BinaryTests {
       let (x, row) = (numbers.floats(rows * cols), numbers.floats(cols))
       let expected = (0..<rows * cols).map { x[$0] + row[$0 % cols] }
       var y = x
-      ck_add_row_f32(&y, row, rows, cols)
+      ck_add_row(ck_f32, &y, row, rows, cols)
       #expect(y == expected)
       var w = x.map { Double($0) }
-      ck_add_row_f64(&w, row.map { Double($0) }, rows, cols)
+      ck_add_row(ck_f64, &w, row.map { Double($0) }, rows, cols)
       expectClose(w, expected.map { Double($0) }, 1e-6, "double")
     }
   }

@@ -15,4 +15,14 @@ struct DispatchTests {
       #expect(chosen <= limit)
     }
   }
+
+  @Test("a kernel stops the program when it does not support a type, and says which")
+  func unsupported() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      var y: [Int32] = [0]
+      ck_exp(ck_i32, &y, [1] as [Int32], 1)
+    }
+    let message = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+    #expect(message.contains("exp") && message.contains("int32"))
+  }
 }

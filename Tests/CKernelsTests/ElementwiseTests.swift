@@ -3,123 +3,130 @@ import Foundation
 import Testing
 
 struct UnaryCase: Sendable, CustomTestStringConvertible {
+  typealias Kernel =
+    @Sendable (ck_type, UnsafeMutableRawPointer, UnsafeRawPointer, Int) -> Void
   let testDescription: String
-  let float: @Sendable (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Int) -> Void
-  let double: @Sendable (UnsafeMutablePointer<Double>?, UnsafePointer<Double>?, Int) -> Void
+  let kernel: Kernel
   let range: ClosedRange<Double>
   let reference: @Sendable (Double) -> Double
 
   init(
-    _ name: String,
-    _ float: @escaping @Sendable (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Int) -> Void,
-    _ double:
-      @escaping @Sendable (UnsafeMutablePointer<Double>?, UnsafePointer<Double>?, Int) ->
-      Void,
-    _ range: ClosedRange<Double> = -3...3, _ reference: @escaping @Sendable (Double) -> Double
+    _ name: String, _ kernel: @escaping Kernel, _ range: ClosedRange<Double> = -3...3,
+    _ reference: @escaping @Sendable (Double) -> Double
   ) {
     testDescription = name
-    self.float = float
-    self.double = double
+    self.kernel = kernel
     self.range = range
     self.reference = reference
   }
 
+  func callAsFunction<T: KernelElement>(
+    _ y: UnsafeMutablePointer<T>, _ x: UnsafePointer<T>, _ n: Int
+  ) {
+    kernel(T.type, y, x, n)
+  }
+
   static let all: [UnaryCase] = [
-    .init("neg", ck_neg_f32, ck_neg_f64) { -$0 },
-    .init("abs", ck_abs_f32, ck_abs_f64) { abs($0) },
-    .init("sign", ck_sign_f32, ck_sign_f64) { $0 > 0 ? 1 : $0 < 0 ? -1 : $0 },
-    .init("square", ck_square_f32, ck_square_f64) { $0 * $0 },
-    .init("sqrt", ck_sqrt_f32, ck_sqrt_f64, 0...9) { $0.squareRoot() },
-    .init("reciprocal", ck_reciprocal_f32, ck_reciprocal_f64, 0.1...9) { 1 / $0 },
-    .init("exp", ck_exp_f32, ck_exp_f64) { exp($0) },
-    .init("log", ck_log_f32, ck_log_f64, 0.001...100) { log($0) },
-    .init("sin", ck_sin_f32, ck_sin_f64, -50...50) { sin($0) },
-    .init("cos", ck_cos_f32, ck_cos_f64, -50...50) { cos($0) },
-    .init("tanh", ck_tanh_f32, ck_tanh_f64) { tanh($0) },
-    .init("sigmoid", ck_sigmoid_f32, ck_sigmoid_f64, -20...20) { 1 / (1 + exp(-$0)) },
-    .init("relu", ck_relu_f32, ck_relu_f64) { $0 > 0 || $0.isNaN ? $0 : 0 },
-    .init("floor", ck_floor_f32, ck_floor_f64) { $0.rounded(.down) },
-    .init("round", ck_round_f32, ck_round_f64) { $0.rounded(.toNearestOrEven) },
+    .init("neg", ck_neg) { -$0 },
+    .init("abs", ck_abs) { abs($0) },
+    .init("sign", ck_sign) { $0 > 0 ? 1 : $0 < 0 ? -1 : $0 },
+    .init("square", ck_square) { $0 * $0 },
+    .init("sqrt", ck_sqrt, 0...9) { $0.squareRoot() },
+    .init("reciprocal", ck_reciprocal, 0.1...9) { 1 / $0 },
+    .init("exp", ck_exp) { exp($0) },
+    .init("log", ck_log, 0.001...100) { log($0) },
+    .init("sin", ck_sin, -50...50) { sin($0) },
+    .init("cos", ck_cos, -50...50) { cos($0) },
+    .init("tanh", ck_tanh) { tanh($0) },
+    .init("sigmoid", ck_sigmoid, -20...20) { 1 / (1 + exp(-$0)) },
+    .init("relu", ck_relu) { $0 > 0 || $0.isNaN ? $0 : 0 },
+    .init("floor", ck_floor) { $0.rounded(.down) },
+    .init("round", ck_round) { $0.rounded(.toNearestOrEven) },
     .init(
-      "clamp", { ck_clamp_f32($0, $1, $2, -1, 0.5) }, { ck_clamp_f64($0, $1, $2, -1, 0.5) }
+      "clamp", { ck_clamp($0, $1, $2, $3, -1, 0.5) }
     ) { $0.isNaN ? $0 : min(max($0, -1), 0.5) },
     .init(
-      "affine", { ck_affine_f32($0, $1, $2, 2, -0.5) }, { ck_affine_f64($0, $1, $2, 2, -0.5) }
+      "affine", { ck_affine($0, $1, $2, $3, 2, -0.5) }
     ) { 2 * $0 - 0.5 },
     .init(
-      "square by pow", { ck_pow_scalar_f32($0, $1, $2, 2) }, { ck_pow_scalar_f64($0, $1, $2, 2) }
+      "square by pow", { ck_pow_scalar($0, $1, $2, $3, 2) }
     ) { pow($0, 2) },
     .init(
-      "reciprocal by pow", { ck_pow_scalar_f32($0, $1, $2, -1) },
-      { ck_pow_scalar_f64($0, $1, $2, -1) }
+      "reciprocal by pow", { ck_pow_scalar($0, $1, $2, $3, -1) }
     ) { pow($0, -1) },
     .init(
-      "power of 0.5", { ck_pow_scalar_f32($0, $1, $2, 0.5) },
-      { ck_pow_scalar_f64($0, $1, $2, 0.5) }
+      "power of 0.5", { ck_pow_scalar($0, $1, $2, $3, 0.5) }
     ) { pow($0, 0.5) },
     .init(
-      "power of 1.5", { ck_pow_scalar_f32($0, $1, $2, 1.5) },
-      { ck_pow_scalar_f64($0, $1, $2, 1.5) }, 0...5
+      "power of 1.5", { ck_pow_scalar($0, $1, $2, $3, 1.5) }, 0...5
     ) { pow($0, 1.5) },
   ]
 }
 
 struct PairCase: Sendable, CustomTestStringConvertible {
-  typealias Kernel<T> =
-    @Sendable (UnsafeMutablePointer<T>?, UnsafePointer<T>?, UnsafePointer<T>?, Int) -> Void
+  typealias Kernel =
+    @Sendable (
+      ck_type, UnsafeMutableRawPointer, UnsafeRawPointer, UnsafeRawPointer, Int
+    ) -> Void
   let testDescription: String
-  let float: Kernel<Float>
-  let double: Kernel<Double>
+  let kernel: Kernel
   let ranges: [ClosedRange<Double>]
   let reference: @Sendable (Double, Double) -> Double
 
   init(
-    _ name: String, _ float: @escaping Kernel<Float>, _ double: @escaping Kernel<Double>,
+    _ name: String, _ kernel: @escaping Kernel,
     _ ranges: [ClosedRange<Double>] = [-3...3, -3...3],
     _ reference: @escaping @Sendable (Double, Double) -> Double
   ) {
     testDescription = name
-    self.float = float
-    self.double = double
+    self.kernel = kernel
     self.ranges = ranges
     self.reference = reference
   }
 
+  func callAsFunction<T: KernelElement>(
+    _ y: UnsafeMutablePointer<T>, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ n: Int
+  ) {
+    kernel(T.type, y, a, b, n)
+  }
+
   static let all: [PairCase] = [
-    .init("relu backward", ck_relu_backward_f32, ck_relu_backward_f64) { $1 > 0 ? $0 : 0 },
-    .init("sigmoid backward", ck_sigmoid_backward_f32, ck_sigmoid_backward_f64, [-3...3, 0...1]) {
+    .init("relu backward", ck_relu_backward) { $1 > 0 ? $0 : 0 },
+    .init("sigmoid backward", ck_sigmoid_backward, [-3...3, 0...1]) {
       $0 * $1 * (1 - $1)
     },
-    .init("tanh backward", ck_tanh_backward_f32, ck_tanh_backward_f64, [-3...3, -1...1]) {
+    .init("tanh backward", ck_tanh_backward, [-3...3, -1...1]) {
       $0 * (1 - $1 * $1)
     },
-    .init("bce", ck_bce_f32, ck_bce_f64, [0.001...0.999, 0...1]) {
+    .init("bce", ck_bce, [0.001...0.999, 0...1]) {
       -($1 * max(log($0), -100) + (1 - $1) * max(log(1 - $0), -100))
     },
-    .init("bce with logits", ck_bce_logits_f32, ck_bce_logits_f64, [-30...30, 0...1]) {
+    .init("bce with logits", ck_bce_logits, [-30...30, 0...1]) {
       max($0, 0) - $0 * $1 + log1p(exp(-abs($0)))
     },
     .init(
       "bce backward",
-      { dp, p, t, n in
-        var one: Float = 0.5; ck_bce_backward_f32(dp, &one, 0, p, t, n)
-      },
-      { dp, p, t, n in
-        var one = 0.5; ck_bce_backward_f64(dp, &one, 0, p, t, n)
+      { type, dp, p, t, n in
+        withGradient(0.5, type) { ck_bce_backward(type, dp, $0, 0, p, t, n) }
       },
       [0.001...0.999, 0...1]
     ) { 0.5 * ($0 - $1) / ($0 * (1 - $0)) },
     .init(
       "bce with logits backward",
-      { dx, x, t, n in
-        var one: Float = 0.5; ck_bce_logits_backward_f32(dx, &one, 0, x, t, n)
-      },
-      { dx, x, t, n in
-        var one = 0.5; ck_bce_logits_backward_f64(dx, &one, 0, x, t, n)
+      { type, dx, x, t, n in
+        withGradient(0.5, type) { ck_bce_logits_backward(type, dx, $0, 0, x, t, n) }
       },
       [-30...30, 0...1]
     ) { 0.5 * (1 / (1 + exp(-$0)) - $1) },
   ]
+
+  /// Calls `body` with a single gradient for all elements.
+  private static func withGradient(
+    _ value: Double, _ type: ck_type, _ body: (UnsafeRawPointer) -> Void
+  ) {
+    var (narrow, wide) = (Float(value), value)
+    if type == ck_f32 { body(&narrow) } else { body(&wide) }
+  }
 }
 
 @Suite("Elementwise kernels")
@@ -130,9 +137,9 @@ struct ElementwiseTests {
     for n in lengths {
       let x = numbers.doubles(n, in: kernel.range)
       let narrow = x.map { Float($0) }
-      let double = guarded(n, guard: 7) { kernel.double($0, x, n) }
+      let double = guarded(n, guard: 7) { kernel($0, x, n) }
       expectClose(double, x.map(kernel.reference), 1e-14, "double")
-      let float = guarded(n, guard: 7) { kernel.float($0, narrow, n) }
+      let float = guarded(n, guard: 7) { kernel($0, narrow, n) }
       expectClose(float, narrow.map { kernel.reference(Double($0)) }, 1e-6, "float")
     }
   }
@@ -144,11 +151,11 @@ struct ElementwiseTests {
       let x = numbers.doubles(n, in: kernel.range)
       var y = [Float](repeating: 0, count: n)
       var z = x.map { Float($0) }
-      kernel.float(&y, z, n)
-      z.withUnsafeMutableBufferPointer { kernel.float($0.baseAddress, $0.baseAddress, n) }
+      kernel(&y, z, n)
+      z.withUnsafeMutableBufferPointer { if let z = $0.baseAddress { kernel(z, z, n) } }
       #expect(y.map(\.bitPattern) == z.map(\.bitPattern))
       var w = x
-      w.withUnsafeMutableBufferPointer { kernel.double($0.baseAddress, $0.baseAddress, n) }
+      w.withUnsafeMutableBufferPointer { if let w = $0.baseAddress { kernel(w, w, n) } }
       expectClose(w, x.map(kernel.reference), 1e-14, "double")
     }
   }
@@ -161,13 +168,13 @@ struct ElementwiseTests {
     ]
     for value in special {
       let float = guarded(19, guard: 7) {
-        kernel.float($0, [Float](repeating: Float(value), count: 19), 19)
+        kernel($0, [Float](repeating: Float(value), count: 19), 19)
       }
       let expected = Float(kernel.reference(Double(Float(value))))
       expectClose(
         float, [Double](repeating: Double(expected), count: 19), 1e-6, "float of \(value)")
       let double = guarded(5, guard: 7) {
-        kernel.double($0, [Double](repeating: value, count: 5), 5)
+        kernel($0, [Double](repeating: value, count: 5), 5)
       }
       expectClose(
         double, [Double](repeating: kernel.reference(value), count: 5), 1e-14, "double of \(value)")
@@ -180,10 +187,10 @@ struct ElementwiseTests {
     for n in lengths {
       let a = numbers.doubles(n, in: kernel.ranges[0])
       let b = numbers.doubles(n, in: kernel.ranges[1])
-      let double = guarded(n, guard: 7) { kernel.double($0, a, b, n) }
+      let double = guarded(n, guard: 7) { kernel($0, a, b, n) }
       expectClose(double, zip(a, b).map(kernel.reference), 1e-12, "double")
       let (s, t) = (a.map { Float($0) }, b.map { Float($0) })
-      let float = guarded(n, guard: 7) { kernel.float($0, s, t, n) }
+      let float = guarded(n, guard: 7) { kernel($0, s, t, n) }
       expectClose(
         float, zip(s, t).map { kernel.reference(Double($0), Double($1)) }, 2e-5, "float")
     }
@@ -194,13 +201,13 @@ struct ElementwiseTests {
     let p: [Float] = [0, 1, 0, 1]
     let t: [Float] = [1, 0, 0, 1]
     var y = [Float](repeating: 7, count: 4)
-    ck_bce_f32(&y, p, t, 4)
+    ck_bce(ck_f32, &y, p, t, 4)
     #expect(y == [100, 100, 0, 0])
     let one: [Float] = [1, 2, 3, 4]
-    ck_bce_backward_f32(&y, one, 1, p, t, 4)
+    ck_bce_backward(ck_f32, &y, one, 1, p, t, 4)
     #expect(y == [-1e12, 2e12, 0, 0])
     let x: [Float] = [1000, -1000, .infinity, 0]
-    ck_bce_logits_f32(&y, x, [0, 1, 1, 1], 4)
+    ck_bce_logits(ck_f32, &y, x, [0, 1, 1, 1] as [Float], 4)
     #expect(y[0] == 1000 && y[1] == 1000 && y[2].isNaN)
     #expect(abs(y[3] - 0.6931472) < 1e-7)
   }
@@ -211,7 +218,7 @@ struct ElementwiseTests {
     for n in lengths {
       let (dy, x) = (numbers.floats(n), numbers.floats(n))
       let t = numbers.floats(n, in: 0...1)
-      let dx = guarded(n, guard: 7) { ck_bce_logits_backward_f32($0, dy, 1, x, t, n) }
+      let dx = guarded(n, guard: Float(7)) { ck_bce_logits_backward(ck_f32, $0, dy, 1, x, t, n) }
       let expected = (0..<n).map { i -> Double in
         let sigmoid: Double = 1 / (1 + exp(-Double(x[i])))
         return Double(dy[i]) * (sigmoid - Double(t[i]))
@@ -225,11 +232,12 @@ struct ElementwiseTests {
     for n in lengths {
       var numbers = Numbers(seed: n)
       let x = numbers.integers(n, in: Int32.min...Int32.max)
-      #expect(guarded(n, guard: 7) { ck_neg_i32($0, x, n) } == x.map { 0 &- $0 })
-      #expect(guarded(n, guard: 7) { ck_abs_i32($0, x, n) } == x.map { $0 < 0 ? 0 &- $0 : $0 })
+      #expect(guarded(n, guard: Int32(7)) { ck_neg(ck_i32, $0, x, n) } == x.map { 0 &- $0 })
+      #expect(
+        guarded(n, guard: Int32(7)) { ck_abs(ck_i32, $0, x, n) } == x.map { $0 < 0 ? 0 &- $0 : $0 })
     }
     var y: [Int32] = [0]
-    ck_neg_i32(&y, [Int32.min], 1)
+    ck_neg(ck_i32, &y, [Int32.min], 1)
     #expect(y == [Int32.min])
   }
 
@@ -240,10 +248,10 @@ struct ElementwiseTests {
       let condition = numbers.integers(n, in: -1...1)
       let (a, b) = (numbers.floats(n), numbers.floats(n))
       let expected = (0..<n).map { condition[$0] != 0 ? a[$0] : b[$0] }
-      #expect(guarded(n, guard: 7) { ck_where_b32($0, condition, a, b, n) } == expected)
+      #expect(guarded(n, guard: Float(7)) { ck_where(ck_f32, $0, condition, a, b, n) } == expected)
       let (c, d) = (numbers.doubles(n), numbers.doubles(n))
       let wide = (0..<n).map { condition[$0] != 0 ? c[$0] : d[$0] }
-      #expect(guarded(n, guard: 7) { ck_where_b64($0, condition, c, d, n) } == wide)
+      #expect(guarded(n, guard: Double(7)) { ck_where(ck_f64, $0, condition, c, d, n) } == wide)
     }
   }
 
@@ -253,11 +261,11 @@ struct ElementwiseTests {
       var numbers = Numbers(seed: n)
       let (x, y) = (numbers.floats(n), numbers.floats(n))
       var z = y
-      ck_accumulate_f32(&z, x, n)
+      ck_accumulate(ck_f32, &z, x, n)
       #expect(z == zip(x, y).map { $0 + $1 })
       let (v, w) = (numbers.doubles(n), numbers.doubles(n))
       var u = w
-      ck_accumulate_f64(&u, v, n)
+      ck_accumulate(ck_f64, &u, v, n)
       #expect(u == zip(v, w).map { $0 + $1 })
     }
   }
@@ -280,9 +288,10 @@ struct ElementwiseTests {
         return buffer
       }
       defer { memory.forEach { $0.deallocate() } }
-      let pointers = memory.map { UnsafePointer($0.baseAddress) }
-      #expect(guarded(n, guard: 7) { ck_sum_tree_f32($0, pointers, count, n) } == expected)
-      ck_sum_tree_f32(memory[count - 1].baseAddress, pointers, count, n)
+      let pointers = memory.map { UnsafeRawPointer($0.baseAddress!) }
+      #expect(
+        guarded(n, guard: Float(7)) { ck_sum_tree(ck_f32, $0, pointers, count, n) } == expected)
+      ck_sum_tree(ck_f32, memory[count - 1].baseAddress!, pointers, count, n)
       #expect(memory[count - 1].prefix(n).elementsEqual(expected))
     }
   }
@@ -290,9 +299,15 @@ struct ElementwiseTests {
   @Test("fill writes every element and no other")
   func fill() {
     for n in lengths {
-      #expect(guarded(n, guard: 7) { ck_fill_f32($0, n, 2.5) } == Array(repeating: 2.5, count: n))
-      #expect(guarded(n, guard: 7) { ck_fill_f64($0, n, 2.5) } == Array(repeating: 2.5, count: n))
-      #expect(guarded(n, guard: 7) { ck_fill_i32($0, n, -3) } == Array(repeating: -3, count: n))
+      #expect(
+        guarded(n, guard: Float(7)) { ck_fill(ck_f32, $0, n, 2.5) }
+          == Array(repeating: 2.5, count: n))
+      #expect(
+        guarded(n, guard: Double(7)) { ck_fill(ck_f64, $0, n, 2.5) }
+          == Array(repeating: 2.5, count: n))
+      #expect(
+        guarded(n, guard: Int32(7)) { ck_fill(ck_i32, $0, n, -3) } == Array(repeating: -3, count: n)
+      )
     }
   }
 
@@ -303,12 +318,20 @@ struct ElementwiseTests {
       let x = numbers.floats(n, in: -1e6...1e6)
       let w = numbers.doubles(n, in: -1e6...1e6)
       let i = numbers.integers(n, in: Int32.min...Int32.max)
-      #expect(guarded(n, guard: 7) { ck_convert_f32_f64($0, x, n) } == x.map { Double($0) })
-      #expect(guarded(n, guard: 7) { ck_convert_f64_f32($0, w, n) } == w.map { Float($0) })
-      #expect(guarded(n, guard: 7) { ck_convert_i32_f32($0, i, n) } == i.map { Float($0) })
-      #expect(guarded(n, guard: 7) { ck_convert_i32_f64($0, i, n) } == i.map { Double($0) })
-      #expect(guarded(n, guard: 7) { ck_convert_f32_i32($0, x, n) } == x.map { Int32($0) })
-      #expect(guarded(n, guard: 7) { ck_convert_f64_i32($0, w, n) } == w.map { Int32($0) })
+      #expect(
+        guarded(n, guard: Double(7)) { ck_convert(ck_f64, $0, ck_f32, x, n) }
+          == x.map { Double($0) })
+      #expect(
+        guarded(n, guard: Float(7)) { ck_convert(ck_f32, $0, ck_f64, w, n) } == w.map { Float($0) })
+      #expect(
+        guarded(n, guard: Float(7)) { ck_convert(ck_f32, $0, ck_i32, i, n) } == i.map { Float($0) })
+      #expect(
+        guarded(n, guard: Double(7)) { ck_convert(ck_f64, $0, ck_i32, i, n) }
+          == i.map { Double($0) })
+      #expect(
+        guarded(n, guard: Int32(7)) { ck_convert(ck_i32, $0, ck_f32, x, n) } == x.map { Int32($0) })
+      #expect(
+        guarded(n, guard: Int32(7)) { ck_convert(ck_i32, $0, ck_f64, w, n) } == w.map { Int32($0) })
     }
   }
 
@@ -318,8 +341,14 @@ struct ElementwiseTests {
     let expected: [Int32] = [
       0, .max, .min, .max, .min, 2_147_483_520, .min, 1, -1,
     ]
-    #expect(guarded(9, guard: 7) { ck_convert_f64_i32($0, x, 9) } == expected)
-    #expect(guarded(9, guard: 7) { ck_convert_f32_i32($0, x.map { Float($0) }, 9) } == expected)
-    #expect(guarded(1, guard: 7) { ck_convert_f64_i32($0, [2147483647.5], 1) } == [.max])
+    #expect(guarded(9, guard: Int32(7)) { ck_convert(ck_i32, $0, ck_f64, x, 9) } == expected)
+    #expect(
+      guarded(9, guard: Int32(7)) { ck_convert(ck_i32, $0, ck_f32, x.map { Float($0) }, 9) }
+        == expected)
+    #expect(
+      guarded(1, guard: Int32(7)) { ck_convert(ck_i32, $0, ck_f64, [2147483647.5] as [Double], 1) }
+        == [
+          .max
+        ])
   }
 }

@@ -25,10 +25,10 @@ struct MemoryTests {
           }
         }
         var y = [UInt32](repeating: 0, count: size)
-        ck_copy_b32(&y, x, rows, cols, to.row, to.col, from.row, from.col)
+        ck_copy(ck_f32, &y, x, rows, cols, to.row, to.col, from.row, from.col)
         #expect(y == expected, "4 bytes, to \(to) from \(from)")
         var z = [UInt64](repeating: 0, count: size)
-        ck_copy_b64(&z, x.map { UInt64($0) }, rows, cols, to.row, to.col, from.row, from.col)
+        ck_copy(ck_f64, &z, x.map { UInt64($0) }, rows, cols, to.row, to.col, from.row, from.col)
         #expect(z == expected.map { UInt64($0) }, "8 bytes, to \(to) from \(from)")
       }
     }
@@ -39,9 +39,63 @@ struct MemoryTests {
     let x: [Float] = [1, 2, 3, 4, 5, 6]
     var y = [Float](repeating: 0, count: 6)
     x.withUnsafeBufferPointer { source in
-      if let base = source.baseAddress { ck_copy_b32(&y, base + 5, 2, 3, 3, 1, -3, -1) }
+      if let base = source.baseAddress { ck_copy(ck_f32, &y, base + 5, 2, 3, 3, 1, -3, -1) }
     }
     #expect(y == [6, 5, 4, 3, 2, 1])
+  }
+
+  @Test("rows are taken and added by index, in order", arguments: [1, 3, 16, 33, 700])
+  func indices(_ cols: Int) {
+    var numbers = Numbers(seed: cols)
+    let (table, count) = (50, 300)
+    let x = numbers.floats(table * cols)
+    let places = numbers.integers(count, in: 0...Int32(table - 1))
+    let taken = guarded(count * cols, guard: Float(7)) {
+      ck_gather_rows(ck_f32, $0, x, places, count, cols)
+    }
+    #expect(taken == places.flatMap { x[Int($0) * cols..<(Int($0) + 1) * cols] })
+    var expected = x
+    for (r, place) in places.enumerated() {
+      for c in 0..<cols { expected[Int(place) * cols + c] += taken[r * cols + c] }
+    }
+    let added = guarded(table * cols, guard: Float(7)) { y in
+      for i in x.indices { y[i] = x[i] }
+      ck_scatter_add_rows(ck_f32, y, taken, places, count, cols)
+    }
+    #expect(added == expected)
+  }
+
+  @Test("elements are taken and added by index, in order")
+  func elements() {
+    // Along the middle axis of [4, 5, 3], for indices [4, 2, 3]: a row of three at a time.
+    let shape = ck_indexed(rows: 2, cols: 3, row: 0, col: 1, step: 3)
+    func check<T: KernelElement & Numeric>(_: T.Type) {
+      let x = (0..<60).map { T(exactly: $0)! }
+      let indices: [Int32] = (0..<24).map { ($0 * 7 + $0 / 6) % 5 }
+      let y = guarded(24, guard: T(exactly: 7)!) { y in
+        for o in 0..<4 {
+          ck_gather(
+            T.type, y + o * 6, Array(x[o * 15..<o * 15 + 15]), Array(indices[o * 6..<o * 6 + 6]),
+            shape)
+        }
+      }
+      let places = (0..<24).map { $0 / 6 * 15 + Int(indices[$0]) * 3 + $0 % 3 }
+      #expect(y == places.map { x[$0] })
+      var sums = x
+      for (element, place) in places.enumerated() { sums[place] += y[element] }
+      let added = guarded(60, guard: T(exactly: 7)!) { z in
+        for i in 0..<60 { z[i] = x[i] }
+        for o in 0..<4 {
+          ck_scatter_add(
+            T.type, z + o * 15, Array(y[o * 6..<o * 6 + 6]), Array(indices[o * 6..<o * 6 + 6]),
+            shape)
+        }
+      }
+      #expect(added == sums)
+    }
+    check(Float.self)
+    check(Double.self)
+    check(Int32.self)
   }
 
   @Test("a hash follows from the bytes, and changes with each of them and with their number")

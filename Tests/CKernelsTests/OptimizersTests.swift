@@ -2,9 +2,9 @@ import CKernels
 import Testing
 
 struct DescentCase: Sendable {
-  let momentum: Float
-  let dampening: Float
-  let weightDecay: Float
+  let momentum: Double
+  let dampening: Double
+  let weightDecay: Double
   let nesterov: Bool
   let first: Bool
 
@@ -30,7 +30,7 @@ struct OptimizersTests {
       var expectedW: [Double] = []
       var expectedV: [Double] = []
       for i in 0..<n {
-        var g = 0.25 * Double(grad[i]) + Double(rule.weightDecay) * Double(w[i])
+        var g = Double(grad[i]) + Double(rule.weightDecay) * Double(w[i])
         var v = Double(old[i])
         if rule.momentum != 0 {
           let momentum = Double(rule.momentum)
@@ -44,13 +44,40 @@ struct OptimizersTests {
       let y = guarded(n, guard: Float(7)) { result in
         for i in 0..<n { result[i] = w[i] }
         velocity.withUnsafeMutableBufferPointer { v in
-          ck_sgd_f32(
+          ck_sgd(
+            ck_f32,
             result, rule.momentum == 0 ? nil : v.baseAddress, grad, n, 0.1, rule.momentum,
-            rule.dampening, rule.weightDecay, rule.nesterov, rule.first, 0.25)
+            rule.dampening, rule.weightDecay, rule.nesterov, rule.first)
         }
       }
       expectClose(y, expectedW, 1e-6, "w")
       expectClose(velocity, expectedV, 1e-6, "velocity")
+    }
+  }
+
+  @Test("AdamW follows the rule")
+  func adamw() {
+    for n in lengths {
+      var numbers = Numbers(seed: n)
+      let (w, m, g) = (numbers.floats(n), numbers.floats(n), numbers.floats(n))
+      let v = numbers.floats(n, in: 0...2)
+      var (newM, newV) = (m, v)
+      let y = guarded(n, guard: Float(7)) { result in
+        for i in 0..<n { result[i] = w[i] }
+        ck_adamw(ck_f32, result, &newM, &newV, g, n, 0.1, 0.9, 0.99, 1e-3, 0.5, 0.19, 0.0199)
+      }
+      var expected: [Double] = []
+      for i in 0..<n {
+        let moment = 0.9 * Double(m[i]) + 0.1 * Double(g[i])
+        let square = 0.99 * Double(v[i]) + 0.01 * Double(g[i]) * Double(g[i])
+        expected.append(
+          Double(w[i]) * (1 - 0.05) - 0.1 / 0.19 * moment
+            / ((square / 0.0199).squareRoot() + 1e-3))
+      }
+      expectClose(y, expected, 2e-6, "w")
+      expectClose(newM, (0..<n).map { 0.9 * Double(m[$0]) + 0.1 * Double(g[$0]) }, 1e-6, "m")
+      let squares = (0..<n).map { 0.99 * Double(v[$0]) + 0.01 * Double(g[$0]) * Double(g[$0]) }
+      expectClose(newV, squares, 1e-6, "v")
     }
   }
 }

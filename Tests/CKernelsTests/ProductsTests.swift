@@ -16,11 +16,11 @@ struct ProductsTests {
       let bStrides = [(n, 1), (1, k), (n + 2, 1), (2, 2 * k + 1)]
       for (aRow, aCol) in aStrides {
         for (bRow, bCol) in bStrides {
-          for (beta, ldc) in [(Float(0), n), (1, n + 3), (-0.5, n)] {
+          for (beta, ldc) in [(0.0, n), (1, n + 3), (-0.5, n)] {
             var expected = c.map { Double($0) }
             for i in 0..<m {
               for j in 0..<n {
-                var sum = beta == 0 ? 0 : Double(beta) * expected[i * ldc + j]
+                var sum = beta == 0 ? 0 : beta * expected[i * ldc + j]
                 for l in 0..<k {
                   sum += Double(a[i * aRow + l * aCol]) * Double(b[l * bRow + j * bCol])
                 }
@@ -28,12 +28,13 @@ struct ProductsTests {
               }
             }
             var y = c
-            ck_gemm_small_f32(&y, a, b, m, n, k, aRow, aCol, bRow, bCol, ldc, beta)
+            ck_gemm_small(ck_f32, &y, a, b, m, n, k, aRow, aCol, bRow, bCol, ldc, beta)
             expectClose(y, expected, 1e-4, "float \(m)x\(n)x\(k) \((aRow, aCol, bRow, bCol))")
             var z = c.map { Double($0) }
-            ck_gemm_small_f64(
+            ck_gemm_small(
+              ck_f64,
               &z, a.map { Double($0) }, b.map { Double($0) }, m, n, k, aRow, aCol, bRow, bCol, ldc,
-              Double(beta))
+              beta)
             expectClose(z, expected, 1e-12, "double \(m)x\(n)x\(k)")
           }
         }
@@ -44,10 +45,10 @@ struct ProductsTests {
   @Test("beta of zero overwrites NaN")
   func overwriting() {
     var c: [Float] = [.nan, .nan, 5]
-    ck_gemm_small_f32(&c, [2], [3, 4], 1, 2, 1, 1, 1, 2, 1, 2, 0)
+    ck_gemm_small(ck_f32, &c, [2] as [Float], [3, 4] as [Float], 1, 2, 1, 1, 1, 2, 1, 2, 0)
     #expect(c == [6, 8, 5])
     c = [.nan, .nan, 5]
-    ck_gemm_small_f32(&c, [], [], 1, 2, 0, 0, 1, 2, 1, 2, 0)
+    ck_gemm_small(ck_f32, &c, [] as [Float], [] as [Float], 1, 2, 0, 0, 1, 2, 1, 2, 0)
     #expect(c == [0, 0, 5])
   }
 }

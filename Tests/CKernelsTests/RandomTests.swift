@@ -36,7 +36,7 @@ struct RandomTests {
     #expect(
       philox([ones, ones, ones, ones], [ones, ones])
         == [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd])
-    let u = guarded(4, guard: 7) { ck_uniform_f32($0, 4, 0, 0, 0, 0, 1) }
+    let u = guarded(4, guard: Float(7)) { ck_uniform(ck_f32, $0, 4, 0, 0, 0, 0, 1) }
     let words: [UInt32] = [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]
     #expect(u == words.map { Float($0 >> 8) / 0x1p24 })
   }
@@ -49,9 +49,13 @@ struct RandomTests {
     for (seed, stream) in seeds {
       for n in [0, 1, 2, 5, 31, 33, 100, 1000] {
         let expected = (0..<n).map { uniform(seed, stream, first + UInt64($0)) }
-        let float = guarded(n, guard: 7) { ck_uniform_f32($0, n, seed, stream, first, 0, 1) }
+        let float = guarded(n, guard: Float(7)) {
+          ck_uniform(ck_f32, $0, n, seed, stream, first, 0, 1)
+        }
         #expect(float.map { Double($0) } == expected)
-        let double = guarded(n, guard: 7) { ck_uniform_f64($0, n, seed, stream, first, -2, 6) }
+        let double = guarded(n, guard: Double(7)) {
+          ck_uniform(ck_f64, $0, n, seed, stream, first, -2, 6)
+        }
         #expect(double == expected.map { -2 + 8 * $0 })
       }
     }
@@ -60,10 +64,10 @@ struct RandomTests {
   @Test("a long stream equals its parts")
   func parts() {
     let n = 40001
-    let whole = guarded(n, guard: 7) { ck_normal_f32($0, n, 9, 2, 5, 0, 1) }
+    let whole = guarded(n, guard: Float(7)) { ck_normal(ck_f32, $0, n, 9, 2, 5, 0, 1) }
     for (first, count) in [(0, 10), (3, 100), (20_000, 20_001), (40_000, 1)] {
-      let part = guarded(count, guard: 7) {
-        ck_normal_f32($0, count, 9, 2, UInt64(5 + first), 0, 1)
+      let part = guarded(count, guard: Float(7)) {
+        ck_normal(ck_f32, $0, count, 9, 2, UInt64(5 + first), 0, 1)
       }
       #expect(part == Array(whole[first..<first + count]))
     }
@@ -73,9 +77,9 @@ struct RandomTests {
   func upperEnd() {
     let n = 100_000
     let high = Float(1).nextUp
-    let y = guarded(n, guard: 7) { ck_uniform_f32($0, n, 1, 1, 0, 1, high) }
+    let y = guarded(n, guard: Float(7)) { ck_uniform(ck_f32, $0, n, 1, 1, 0, 1, Double(high)) }
     #expect(y.allSatisfy { $0 == 1 })
-    #expect(guarded(3, guard: 7) { ck_uniform_f32($0, 3, 1, 1, 0, 2, 2) } == [2, 2, 2])
+    #expect(guarded(3, guard: Float(7)) { ck_uniform(ck_f32, $0, 3, 1, 1, 0, 2, 2) } == [2, 2, 2])
   }
 
   @Test("normal numbers are Box-Muller's transform of the uniform ones")
@@ -88,9 +92,9 @@ struct RandomTests {
         let angle = 2 * Double.pi * uniform(3, 4, i | 1)
         return 10 + 0.5 * (-2 * log(u)).squareRoot() * (i % 2 == 0 ? cos(angle) : sin(angle))
       }
-      let double = guarded(n, guard: 7) { ck_normal_f64($0, n, 3, 4, first, 10, 0.5) }
+      let double = guarded(n, guard: Double(7)) { ck_normal(ck_f64, $0, n, 3, 4, first, 10, 0.5) }
       expectClose(double, expected, 1e-14, "double")
-      let float = guarded(n, guard: 7) { ck_normal_f32($0, n, 3, 4, first, 10, 0.5) }
+      let float = guarded(n, guard: Float(7)) { ck_normal(ck_f32, $0, n, 3, 4, first, 10, 0.5) }
       expectClose(float, expected, 3e-7, "float")
     }
   }
@@ -98,7 +102,9 @@ struct RandomTests {
   @Test("normal numbers have the moments of a normal distribution")
   func moments() {
     let n = 1_000_000
-    let z = guarded(n, guard: 7) { ck_normal_f32($0, n, 11, 0, 0, 0, 1) }.map { Double($0) }
+    let z = guarded(n, guard: Float(7)) { ck_normal(ck_f32, $0, n, 11, 0, 0, 0, 1) }.map {
+      Double($0)
+    }
     let mean = z.reduce(0, +) / Double(n)
     let variance = z.reduce(0) { $0 + $1 * $1 } / Double(n)
     let fourth = z.reduce(0) { $0 + $1 * $1 * $1 * $1 } / Double(n)
@@ -112,25 +118,32 @@ struct RandomTests {
     let samples: [UInt64] = [7, 1 << 40, 0, 7, .max]
     var numbers = Numbers(seed: cols)
     let x = numbers.floats(rows * cols, in: 1...2)
-    let p: Float = 0.3
+    let p = Double(0.3 as Float)
     func expected(_ sample: (Int) -> UInt64) -> [Double] {
       (0..<rows * cols).map { k in
         let (r, c) = (k / cols, k % cols)
         let counter = [UInt32(c / 4), 21] + halves(sample(r))
         let u = Double(philox(counter, halves(99))[c % 4] >> 8) / 0x1p24
-        return u < Double(p) ? 0 : Double(x[k]) / (1 - Double(p))
+        return u < p ? 0 : Double(x[k]) / (1 - p)
       }
     }
-    let y = guarded(rows * cols, guard: 7) {
-      ck_dropout_f32($0, x, rows, cols, p, 99, 21, samples, 0)
+    let y = guarded(rows * cols, guard: Float(7)) {
+      for r in 0..<rows {
+        ck_dropout(
+          ck_f32, $0 + r * cols, Array(x[r * cols..<(r + 1) * cols]), 1, cols, p, 99, 21, samples[r]
+        )
+      }
     }
     expectClose(y, expected { samples[$0] }, 3e-7, "by sample numbers")
-    let z = guarded(rows * cols, guard: 7) {
-      ck_dropout_f32($0, x, rows, cols, p, 99, 21, nil, 1000)
+    let z = guarded(rows * cols, guard: Float(7)) {
+      ck_dropout(ck_f32, $0, x, rows, cols, p, 99, 21, 1000)
     }
     expectClose(z, expected { UInt64(1000 + $0) }, 3e-7, "by the first sample")
-    let w = guarded(rows * cols, guard: 7) {
-      ck_dropout_f64($0, x.map { Double($0) }, rows, cols, Double(p), 99, 21, samples, 0)
+    let w = guarded(rows * cols, guard: Double(7)) {
+      for r in 0..<rows {
+        let row = x[r * cols..<(r + 1) * cols].map { Double($0) }
+        ck_dropout(ck_f64, $0 + r * cols, row, 1, cols, p, 99, 21, samples[r])
+      }
     }
     expectClose(w, expected { samples[$0] }, 1e-7, "double")
   }
@@ -138,15 +151,16 @@ struct RandomTests {
   @Test("dropout of probability zero keeps all and of one keeps none")
   func dropoutLimits() {
     let x: [Float] = [1, 2, 3]
-    #expect(guarded(3, guard: 7) { ck_dropout_f32($0, x, 1, 3, 0, 1, 1, nil, 0) } == x)
-    #expect(guarded(3, guard: 7) { ck_dropout_f32($0, x, 1, 3, 1, 1, 1, nil, 0) } == [0, 0, 0])
+    #expect(guarded(3, guard: Float(7)) { ck_dropout(ck_f32, $0, x, 1, 3, 0, 1, 1, 0) } == x)
+    #expect(
+      guarded(3, guard: Float(7)) { ck_dropout(ck_f32, $0, x, 1, 3, 1, 1, 1, 0) } == [0, 0, 0])
   }
 
   @Test("dropout drops the share that was asked for")
   func dropoutShare() {
     let n = 200_000
     let x = [Float](repeating: 1, count: n)
-    let y = guarded(n, guard: 7) { ck_dropout_f32($0, x, 200, 1000, 0.25, 5, 6, nil, 0) }
+    let y = guarded(n, guard: Float(7)) { ck_dropout(ck_f32, $0, x, 200, 1000, 0.25, 5, 6, 0) }
     let dropped = Double(y.filter { $0 == 0 }.count) / Double(n)
     #expect(abs(dropped - 0.25) < 0.005)
   }

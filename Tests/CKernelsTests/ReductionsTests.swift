@@ -33,13 +33,15 @@ struct ReductionsTests {
       let (outer, reduce, inner) = shape
       let n = outer * inner
       let exact = expected(x.map { Double($0) }, shape) { $0.reduce(0, +) }
-      let y = guarded(n, guard: 7) { ck_sum_f32($0, x, outer, reduce, inner) }
+      let y = guarded(n, guard: Float(7)) { ck_sum(ck_f32, $0, x, outer, reduce, inner) }
       expectClose(y, exact, 2e-6, "float \(shape)")
-      let z = guarded(n, guard: 7) { ck_sum_f64($0, x.map { Double($0) }, outer, reduce, inner) }
+      let z = guarded(n, guard: Double(7)) {
+        ck_sum(ck_f64, $0, x.map { Double($0) }, outer, reduce, inner)
+      }
       expectClose(z, exact, 1e-13, "double \(shape)")
       let i = numbers.integers(count(shape), in: Int32.min...Int32.max)
       #expect(
-        guarded(n, guard: 7) { ck_sum_i32($0, i, outer, reduce, inner) }
+        guarded(n, guard: Int32(7)) { ck_sum(ck_i32, $0, i, outer, reduce, inner) }
           == expected(i, shape) { $0.reduce(0, &+) })
     }
   }
@@ -49,10 +51,10 @@ struct ReductionsTests {
     let n = 10_000_000
     let x = [Float](repeating: 0.1, count: n)
     var y: [Float] = [0]
-    ck_sum_f32(&y, x, 1, n, 1)
+    ck_sum(ck_f32, &y, x, 1, n, 1)
     #expect(abs(Double(y[0]) / (Double(Float(0.1)) * Double(n)) - 1) < 3e-7)
     var columns: [Float] = [0, 0, 0, 0, 0]
-    ck_sum_f32(&columns, x, 1, n / 5, 5)
+    ck_sum(ck_f32, &columns, x, 1, n / 5, 5)
     for column in columns {
       #expect(abs(Double(column) / (Double(Float(0.1)) * Double(n / 5)) - 1) < 1e-6)
     }
@@ -61,13 +63,13 @@ struct ReductionsTests {
   @Test("an empty sum is zero")
   func emptySum() {
     var y: [Float] = [7, 7, 7]
-    ck_sum_f32(&y, [], 3, 0, 1)
+    ck_sum(ck_f32, &y, [] as [Float], 3, 0, 1)
     #expect(y == [0, 0, 0])
     y = [7, 7, 7]
-    ck_sum_f32(&y, [], 1, 0, 3)
+    ck_sum(ck_f32, &y, [] as [Float], 1, 0, 3)
     #expect(y == [0, 0, 0])
     var wide = [Double](repeating: 7, count: 40)
-    ck_sum_f64(&wide, [], 1, 0, 40)
+    ck_sum(ck_f64, &wide, [] as [Double], 1, 0, 40)
     #expect(wide.allSatisfy { $0 == 0 })
   }
 
@@ -85,31 +87,35 @@ struct ReductionsTests {
       let largeAt = expected(i, shape) { v in Int32(v.firstIndex(of: v.max() ?? 0) ?? 0) }
       let smallAt = expected(i, shape) { v in Int32(v.firstIndex(of: v.min() ?? 0) ?? 0) }
       let what = "\(shape)"
-      #expect(guarded(n, guard: 7) { ck_max_i32($0, i, outer, reduce, inner) } == large, "\(what)")
-      #expect(guarded(n, guard: 7) { ck_min_i32($0, i, outer, reduce, inner) } == small, "\(what)")
       #expect(
-        guarded(n, guard: 7) { ck_max_f32($0, x, outer, reduce, inner) }
+        guarded(n, guard: Int32(7)) { ck_max(ck_i32, $0, i, outer, reduce, inner) } == large,
+        "\(what)")
+      #expect(
+        guarded(n, guard: Int32(7)) { ck_min(ck_i32, $0, i, outer, reduce, inner) } == small,
+        "\(what)")
+      #expect(
+        guarded(n, guard: Float(7)) { ck_max(ck_f32, $0, x, outer, reduce, inner) }
           == large.map { Float($0) }, "\(what)")
       #expect(
-        guarded(n, guard: 7) { ck_min_f32($0, x, outer, reduce, inner) }
+        guarded(n, guard: Float(7)) { ck_min(ck_f32, $0, x, outer, reduce, inner) }
           == small.map { Float($0) }, "\(what)")
       #expect(
-        guarded(n, guard: 7) { ck_max_f64($0, w, outer, reduce, inner) }
+        guarded(n, guard: Double(7)) { ck_max(ck_f64, $0, w, outer, reduce, inner) }
           == large.map { Double($0) }, "\(what)")
       #expect(
-        guarded(n, guard: 7) { ck_min_f64($0, w, outer, reduce, inner) }
+        guarded(n, guard: Double(7)) { ck_min(ck_f64, $0, w, outer, reduce, inner) }
           == small.map { Double($0) }, "\(what)")
       for argmax in [
-        guarded(n, guard: 7) { ck_argmax_i32($0, i, outer, reduce, inner) },
-        guarded(n, guard: 7) { ck_argmax_f32($0, x, outer, reduce, inner) },
-        guarded(n, guard: 7) { ck_argmax_f64($0, w, outer, reduce, inner) },
+        guarded(n, guard: Int32(7)) { ck_argmax(ck_i32, $0, i, outer, reduce, inner) },
+        guarded(n, guard: Int32(7)) { ck_argmax(ck_f32, $0, x, outer, reduce, inner) },
+        guarded(n, guard: Int32(7)) { ck_argmax(ck_f64, $0, w, outer, reduce, inner) },
       ] {
         #expect(argmax == largeAt, "\(what)")
       }
       for argmin in [
-        guarded(n, guard: 7) { ck_argmin_i32($0, i, outer, reduce, inner) },
-        guarded(n, guard: 7) { ck_argmin_f32($0, x, outer, reduce, inner) },
-        guarded(n, guard: 7) { ck_argmin_f64($0, w, outer, reduce, inner) },
+        guarded(n, guard: Int32(7)) { ck_argmin(ck_i32, $0, i, outer, reduce, inner) },
+        guarded(n, guard: Int32(7)) { ck_argmin(ck_f32, $0, x, outer, reduce, inner) },
+        guarded(n, guard: Int32(7)) { ck_argmin(ck_f64, $0, w, outer, reduce, inner) },
       ] {
         #expect(argmin == smallAt, "\(what)")
       }
@@ -125,15 +131,15 @@ struct ReductionsTests {
           for i in 0..<inner { x[r * inner + i] = .nan }
         }
         var y = [Float](repeating: 0, count: inner)
-        ck_max_f32(&y, x, 1, reduce, inner)
+        ck_max(ck_f32, &y, x, 1, reduce, inner)
         #expect(y.allSatisfy { $0.isNaN })
         y = [Float](repeating: 0, count: inner)
-        ck_min_f32(&y, x, 1, reduce, inner)
+        ck_min(ck_f32, &y, x, 1, reduce, inner)
         #expect(y.allSatisfy { $0.isNaN })
         var at = [Int32](repeating: 7, count: inner)
-        ck_argmax_f32(&at, x, 1, reduce, inner)
+        ck_argmax(ck_f32, &at, x, 1, reduce, inner)
         #expect(at.allSatisfy { $0 == place })
-        ck_argmin_f32(&at, x, 1, reduce, inner)
+        ck_argmin(ck_f32, &at, x, 1, reduce, inner)
         #expect(at.allSatisfy { $0 == place })
       }
     }
@@ -144,12 +150,38 @@ struct ReductionsTests {
     for n in lengths where n > 0 {
       var y: [Float] = [0]
       var at: [Int32] = [7]
-      ck_max_f32(&y, [Float](repeating: -.infinity, count: n), 1, n, 1)
+      ck_max(ck_f32, &y, [Float](repeating: -.infinity, count: n), 1, n, 1)
       #expect(y == [-.infinity])
-      ck_argmax_f32(&at, [Float](repeating: -.infinity, count: n), 1, n, 1)
+      ck_argmax(ck_f32, &at, [Float](repeating: -.infinity, count: n), 1, n, 1)
       #expect(at == [0])
-      ck_min_f32(&y, [Float](repeating: .infinity, count: n), 1, n, 1)
+      ck_min(ck_f32, &y, [Float](repeating: .infinity, count: n), 1, n, 1)
       #expect(y == [.infinity])
+    }
+  }
+
+  @Test("cumulative sums agree with their definition, from both ends")
+  func cumulativeSums() {
+    for (outer, count, inner) in [
+      (1, 1, 1), (3, 0, 4), (2, 9, 1), (3, 5, 7), (1, 40, 33), (0, 3, 2),
+    ] {
+      func check<T: KernelElement & Numeric>(_: T.Type) {
+        let n = outer * count * inner
+        let x = (0..<n).map { T(exactly: $0 % 11 - 5)! }
+        for fromEnd in [false, true] {
+          let y = guarded(n, guard: T(exactly: 7)!) {
+            ck_cumulative_sum(T.type, $0, x, outer, count, inner, fromEnd)
+          }
+          let expected = (0..<n).map { i -> T in
+            let (o, k, c) = (i / inner / count, i / inner % count, i % inner)
+            let lines = fromEnd ? Array(k..<count) : Array(0...k)
+            return lines.reduce(0) { $0 + x[(o * count + $1) * inner + c] }
+          }
+          #expect(y == expected)
+        }
+      }
+      check(Float.self)
+      check(Double.self)
+      check(Int32.self)
     }
   }
 
@@ -159,11 +191,12 @@ struct ReductionsTests {
       var numbers = Numbers(seed: n)
       let x = numbers.floats(n)
       let exact = x.reduce(0) { $0 + Double($1) * Double($1) }
-      #expect(close(ck_sum_squares_f32(x, n), exact, 1e-12))
-      #expect(close(ck_sum_squares_f64(x.map { Double($0) }, n), exact, 1e-12))
+      #expect(close(ck_sum_squares(ck_f32, x, n), exact, 1e-12))
     }
     #expect(
-      close(ck_sum_squares_f32([1e30, 1e30], 2), 2 * Double(Float(1e30) as Float) * 1e30, 1e-6))
+      close(
+        ck_sum_squares(ck_f32, [1e30, 1e30] as [Float], 2), 2 * Double(Float(1e30) as Float) * 1e30,
+        1e-6))
   }
 
   @Test("one number that is not finite is found wherever it stands")
@@ -171,17 +204,17 @@ struct ReductionsTests {
     for n in lengths + [200_000] where n > 0 {
       var x = [Float](repeating: .greatestFiniteMagnitude, count: n)
       var w = [Double](repeating: -.greatestFiniteMagnitude, count: n)
-      #expect(ck_all_finite_f32(x, n) && ck_all_finite_f64(w, n))
+      #expect(ck_all_finite(ck_f32, x, n) && ck_all_finite(ck_f64, w, n))
       for place in Set([0, n / 2, n - 1]) {
         for bad in [Float.nan, .infinity, -.infinity] {
           x[place] = bad
           w[place] = Double(bad)
-          #expect(!ck_all_finite_f32(x, n) && !ck_all_finite_f64(w, n))
+          #expect(!ck_all_finite(ck_f32, x, n) && !ck_all_finite(ck_f64, w, n))
         }
         x[place] = 0
         w[place] = 0
       }
     }
-    #expect(ck_all_finite_f32(nil, 0))
+    #expect(ck_all_finite(ck_f32, [] as [Float], 0))
   }
 }

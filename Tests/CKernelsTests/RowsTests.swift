@@ -28,20 +28,27 @@ struct RowsTests {
       let normalizer = logSumExp(row)
       return row.map { exp($0 - normalizer) }
     }
-    expectClose(guarded(n, guard: 7) { ck_softmax_f32($0, x, count, cols) }, softmax, 2e-6, "float")
     expectClose(
-      guarded(n, guard: 7) { ck_softmax_f64($0, w, count, cols) }, softmax, 1e-14, "double")
+      guarded(n, guard: Float(7)) { ck_softmax(ck_f32, $0, x, count, cols) }, softmax, 2e-6, "float"
+    )
+    expectClose(
+      guarded(n, guard: Double(7)) { ck_softmax(ck_f64, $0, w, count, cols) }, softmax, 1e-14,
+      "double")
     let logSoftmax = rows(w, cols) { row, _ in
       let normalizer = logSumExp(row)
       return row.map { $0 - normalizer }
     }
     expectClose(
-      guarded(n, guard: 7) { ck_log_softmax_f32($0, x, count, cols) }, logSoftmax, 2e-6, "float")
+      guarded(n, guard: Float(7)) { ck_log_softmax(ck_f32, $0, x, count, cols) }, logSoftmax, 2e-6,
+      "float"
+    )
     expectClose(
-      guarded(n, guard: 7) { ck_log_softmax_f64($0, w, count, cols) }, logSoftmax, 1e-13, "double")
+      guarded(n, guard: Double(7)) { ck_log_softmax(ck_f64, $0, w, count, cols) }, logSoftmax,
+      1e-13,
+      "double")
     var inPlace = x
     inPlace.withUnsafeMutableBufferPointer {
-      ck_softmax_f32($0.baseAddress, $0.baseAddress, count, cols)
+      if let x = $0.baseAddress { ck_softmax(ck_f32, x, x, count, cols) }
     }
     expectClose(inPlace, softmax, 2e-6, "in place")
   }
@@ -59,10 +66,11 @@ struct RowsTests {
     }
     let scale = Double(cols)
     expectClose(
-      guarded(n, guard: 7) { ck_softmax_backward_f32($0, s, t, count, cols) }, softmax,
+      guarded(n, guard: Float(7)) { ck_softmax_backward(ck_f32, $0, s, t, count, cols) }, softmax,
       1e-6 * scale.squareRoot() + 1e-6, "float")
     expectClose(
-      guarded(n, guard: 7) { ck_softmax_backward_f64($0, dy, y, count, cols) }, softmax, 1e-11,
+      guarded(n, guard: Double(7)) { ck_softmax_backward(ck_f64, $0, dy, y, count, cols) }, softmax,
+      1e-11,
       "double")
     let logSoftmax = rows(y, cols) { row, r in
       let g = Array(dy[r * cols..<(r + 1) * cols])
@@ -70,10 +78,12 @@ struct RowsTests {
       return zip(g, row).map { $0 - exp($1) * total }
     }
     expectClose(
-      guarded(n, guard: 7) { ck_log_softmax_backward_f32($0, s, t, count, cols) }, logSoftmax,
+      guarded(n, guard: Float(7)) { ck_log_softmax_backward(ck_f32, $0, s, t, count, cols) },
+      logSoftmax,
       1e-6 * scale.squareRoot() + 1e-6, "float")
     expectClose(
-      guarded(n, guard: 7) { ck_log_softmax_backward_f64($0, dy, y, count, cols) }, logSoftmax,
+      guarded(n, guard: Double(7)) { ck_log_softmax_backward(ck_f64, $0, dy, y, count, cols) },
+      logSoftmax,
       1e-11, "double")
   }
 
@@ -87,13 +97,15 @@ struct RowsTests {
     let normalizers = (0..<count).map { logSumExp(Array(w[$0 * cols..<($0 + 1) * cols])) }
     let losses = (0..<count).map { normalizers[$0] - w[$0 * cols + Int(labels[$0])] }
     var saved = [Float](repeating: 0, count: 2 * count)
-    let loss = guarded(count, guard: 7) { ck_cross_entropy_f32($0, &saved, x, labels, count, cols) }
+    let loss = guarded(count, guard: Float(7)) {
+      ck_cross_entropy(ck_f32, $0, &saved, x, labels, count, cols)
+    }
     expectClose(loss, losses, 2e-6, "losses")
     expectClose(
       (0..<count).map { saved[2 * $0] + saved[2 * $0 + 1] }, normalizers, 2e-6, "log sum exp")
     var wide = [Double](repeating: 0, count: 2 * count)
-    let exactLoss = guarded(count, guard: 7) {
-      ck_cross_entropy_f64($0, &wide, w, labels, count, cols)
+    let exactLoss = guarded(count, guard: Double(7)) {
+      ck_cross_entropy(ck_f64, $0, &wide, w, labels, count, cols)
     }
     expectClose(exactLoss, losses, 1e-13, "losses")
     expectClose(
@@ -107,12 +119,13 @@ struct RowsTests {
           * (exp(w[k] - normalizers[r]) - (c == Int(labels[r]) ? 1 : 0))
       }
       expectClose(
-        guarded(n, guard: 7) {
-          ck_cross_entropy_backward_f32($0, dy, stride, x, saved, labels, count, cols)
+        guarded(n, guard: Float(7)) {
+          ck_cross_entropy_backward(ck_f32, $0, dy, stride, x, saved, labels, count, cols)
         }, gradient, 2e-5, "float")
       expectClose(
-        guarded(n, guard: 7) {
-          ck_cross_entropy_backward_f64(
+        guarded(n, guard: Double(7)) {
+          ck_cross_entropy_backward(
+            ck_f64,
             $0, dy.map { Double($0) }, stride, w, wide, labels, count, cols)
         }, gradient, 1e-12, "double")
     }
@@ -121,13 +134,13 @@ struct RowsTests {
   @Test("large logits do not overflow, and excluded classes get nothing")
   func extremes() {
     var y = [Float](repeating: 7, count: 3)
-    ck_softmax_f32(&y, [1000, 1000, -.infinity], 1, 3)
+    ck_softmax(ck_f32, &y, [1000, 1000, -.infinity] as [Float], 1, 3)
     #expect(y == [0.5, 0.5, 0])
-    ck_log_softmax_f32(&y, [1e4, 0, -1e4], 1, 3)
+    ck_log_softmax(ck_f32, &y, [1e4, 0, -1e4] as [Float], 1, 3)
     #expect(y == [0, -1e4, -2e4])
-    ck_softmax_f32(&y, [1, .nan, 2], 1, 3)
+    ck_softmax(ck_f32, &y, [1, .nan, 2] as [Float], 1, 3)
     #expect(y.allSatisfy { $0.isNaN })
-    ck_softmax_f32(&y, [-.infinity, -.infinity, -.infinity], 1, 3)
+    ck_softmax(ck_f32, &y, [-.infinity, -.infinity, -.infinity] as [Float], 1, 3)
     #expect(y.allSatisfy { $0.isNaN })
   }
 }

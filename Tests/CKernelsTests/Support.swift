@@ -1,6 +1,14 @@
 import CKernels
 import Testing
 
+/// A Swift type with kernels of its own.
+protocol KernelElement: Sendable, BitwiseCopyable {
+  static var type: ck_type { get }
+}
+extension Float: KernelElement { static var type: ck_type { ck_f32 } }
+extension Double: KernelElement { static var type: ck_type { ck_f64 } }
+extension Int32: KernelElement { static var type: ck_type { ck_i32 } }
+
 /// Lengths around the widths of vectors, blocks and the threshold of several threads.
 let lengths = [0, 1, 2, 7, 8, 15, 16, 17, 31, 33, 64, 100, 1000, 40001]
 
@@ -61,7 +69,9 @@ func expectClose<T: BinaryFloatingPoint>(
 }
 
 /// A result between guard elements, to notice a kernel that writes past its end.
-func guarded<T: Equatable>(_ count: Int, guard value: T, _ body: (UnsafeMutablePointer<T>) -> Void)
+func guarded<T: KernelElement & Equatable>(
+  _ count: Int, guard value: T, _ body: (UnsafeMutablePointer<T>) -> Void
+)
   -> [T]
 {
   let margin = 20

@@ -71,7 +71,7 @@ struct ThreadsTests {
           let counts = Counts(5)
           run(counts, 5)
           var y = [Float](repeating: 0, count: n)
-          ck_square_f32(&y, x, n)
+          ck_square(ck_f32, &y, x, n)
           if counts.all != [1, 1, 1, 1, 1] || !y.allSatisfy({ $0 == 0.25 }) {
             wrong.add(1, ordering: .relaxed)
           }
@@ -108,10 +108,10 @@ struct ThreadsTests {
       // In a thread of its own: the setting lasts as long as the thread.
       let thread = Thread {
         var y = [Float](repeating: 7, count: n)
-        ck_affine_f32(&y, x, n, 0.5, 0)
+        ck_affine(ck_f32, &y, x, n, 0.5, 0)
         let before = y.filter { $0.bitPattern == 0 }.count
         ck_flush_denormals()
-        ck_affine_f32(&y, x, n, 0.5, 0)
+        ck_affine(ck_f32, &y, x, n, 0.5, 0)
         let after = y.filter { $0.bitPattern == 0 }.count
         results.withLock { $0 = [before, after] }
       }
@@ -120,22 +120,6 @@ struct ThreadsTests {
       let flushed = results.withLock { $0 }
       #expect(flushed == [0, n])
     }
-  }
-
-  @Test("thread state is zero at first and each thread's own")
-  func threadState() {
-    let state = ck_current_thread_state()
-    let found = Mutex<Int32>(-1)
-    state?.pointee.grad_disabled = 5
-    let thread = Thread {
-      let value = ck_current_thread_state()?.pointee.grad_disabled
-      found.withLock { $0 = value ?? -2 }
-    }
-    thread.start()
-    while !thread.isFinished { usleep(1000) }
-    let other = found.withLock { $0 }
-    #expect(other == 0)
-    state?.pointee.grad_disabled = 0
   }
 
   @Test("results do not depend on the number of threads")
@@ -149,31 +133,43 @@ struct ThreadsTests {
       func record(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Void) {
         all.append(guarded(count, guard: 7, body).map(\.bitPattern))
       }
-      record(n) { ck_exp_f32($0, x, n) }
-      record(n) { ck_add_f32($0, x, x, n / 10, 10, 10, 1, 0, 1) }
-      record(n) { ck_mul_f32($0, x, x, 600, 1000, 1000, 1, 1, 0) }
-      record(n) { ck_pow_f32($0, x, x, 1, n, 0, 1, 0, 1) }
-      record(n) { ck_copy_b32($0, x, 600, 1000, 1, 600, 1000, 1) }
-      record(1) { ck_sum_f32($0, x, 1, n, 1) }
-      record(3) { ck_sum_f32($0, x, 1, n / 3, 3) }
-      record(100) { ck_sum_f32($0, x, 1, n / 100, 100) }
-      record(1000) { ck_sum_f32($0, x, 1, n / 1000, 1000) }
-      record(1003) { ck_sum_f32($0, x, 1, n / 1003, 1003) }
-      record(600) { ck_max_f32($0, x, 600, 1000, 1) }
-      record(n) { ck_softmax_f32($0, x, n / 10, 10) }
-      record(n) { ck_log_softmax_f32($0, x, n / 1000, 1000) }
-      var saved = [Float](repeating: 0, count: n / 5)
-      record(n / 10) { ck_cross_entropy_f32($0, &saved, x, labels, n / 10, 10) }
-      record(n) { ck_normal_f32($0, n, 1, 2, 3, 0, 1) }
-      record(n) { ck_uniform_f32($0, n, 1, 2, 3, 0, 1) }
-      record(n) { ck_dropout_f32($0, x, n / 100, 100, 0.4, 1, 2, nil, 5) }
-      record(n) { w in
-        ck_fill_f32(w, n, 1)
-        ck_sgd_f32(w, nil, x, n, 0.1, 0, 0, 0.01, false, false, 1)
+      record(n) { ck_exp(ck_f32, $0, x, n) }
+      record(n) {
+        ck_add(
+          ck_f32, $0, x, x,
+          [ck_broadcast(rows: n / 10, cols: 10, a_row: 10, a_col: 1, b_row: 0, b_col: 1)])
       }
-      let squares = ck_sum_squares_f32(x, n).bitPattern
+      record(n) {
+        ck_mul(
+          ck_f32, $0, x, x,
+          [ck_broadcast(rows: 600, cols: 1000, a_row: 1000, a_col: 1, b_row: 1, b_col: 0)])
+      }
+      record(n) {
+        ck_pow(
+          ck_f32, $0, x, x, [ck_broadcast(rows: 1, cols: n, a_row: 0, a_col: 1, b_row: 0, b_col: 1)]
+        )
+      }
+      record(n) { ck_copy(ck_f32, $0, x, 600, 1000, 1, 600, 1000, 1) }
+      record(1) { ck_sum(ck_f32, $0, x, 1, n, 1) }
+      record(3) { ck_sum(ck_f32, $0, x, 1, n / 3, 3) }
+      record(100) { ck_sum(ck_f32, $0, x, 1, n / 100, 100) }
+      record(1000) { ck_sum(ck_f32, $0, x, 1, n / 1000, 1000) }
+      record(1003) { ck_sum(ck_f32, $0, x, 1, n / 1003, 1003) }
+      record(600) { ck_max(ck_f32, $0, x, 600, 1000, 1) }
+      record(n) { ck_softmax(ck_f32, $0, x, n / 10, 10) }
+      record(n) { ck_log_softmax(ck_f32, $0, x, n / 1000, 1000) }
+      var saved = [Float](repeating: 0, count: n / 5)
+      record(n / 10) { ck_cross_entropy(ck_f32, $0, &saved, x, labels, n / 10, 10) }
+      record(n) { ck_normal(ck_f32, $0, n, 1, 2, 3, 0, 1) }
+      record(n) { ck_uniform(ck_f32, $0, n, 1, 2, 3, 0, 1) }
+      record(n) { ck_dropout(ck_f32, $0, x, n / 100, 100, 0.4, 1, 2, 5) }
+      record(n) { w in
+        ck_fill(ck_f32, w, n, 1)
+        ck_sgd(ck_f32, w, nil, x, n, 0.1, 0, 0, 0.01, false, false)
+      }
+      let squares = ck_sum_squares(ck_f32, x, n).bitPattern
       all.append([UInt32(truncatingIfNeeded: squares), UInt32(squares >> 32)])
-      all.append([ck_all_finite_f32(x, n) ? 1 : 0])
+      all.append([ck_all_finite(ck_f32, x, n) ? 1 : 0])
       return all
     }
     var reference: [[UInt32]] = []

@@ -13,13 +13,13 @@ struct Case: Sendable, CustomTestStringConvertible {
   let loss: @Sendable (any Layer, Range<Int>) -> Tensor
 
   /// Sample `i` of a batch is the same wherever it is computed.
-  private static func inputs(_ samples: Range<Int>, _ shape: Shape) -> Tensor {
+  private static func inputs(_ samples: Range<Int>, _ shape: TensorShape) -> Tensor {
     let size = shape.elementCount
     var values: [Float] = []
     for sample in samples {
       for i in 0..<size { values.append(Float((sample * 37 + i * 11) % 29) / 14 - 1) }
     }
-    return .of(values, shape: Shape([samples.count] + shape.array))
+    return .of(values, shape: TensorShape([samples.count] + shape.array))
   }
 
   private static func labels(_ samples: Range<Int>, _ count: Int = 1) -> Tensor {

@@ -53,7 +53,7 @@ import Testing
     #expect(names.count { $0.hasPrefix("conv3-") } == 13)
     #expect(names.count { $0 == "maxpool" } == 5)
     #expect(names.count { $0.hasPrefix("fc-") } == 3)
-    let shapes: [(Int, Shape)] = [
+    let shapes: [(Int, TensorShape)] = [
       (1, [1, 64, 224, 224]), (3, [1, 64, 112, 112]), (18, [1, 512, 7, 7]), (19, [1, 25088]),
       (22, [1, 1000]),
     ]

@@ -48,6 +48,7 @@ let attentions: [GoldenCase] = [
       grad(of: (y * y).sum(), withRespectTo: [x, layer.inputWeight]).flatMap { $0!.doubles() }
     }
     let (packed, separate) = (layer(x), layer(query: x, key: x, value: x))
+    // Absolute bounds below 1: results are sums of terms of order 1, which may cancel.
     #expect(zip(packed.doubles(), separate.doubles()).allSatisfy { abs($0 - $1) < 1e-5 })
     let pairs = zip(gradients(packed), gradients(separate))
     #expect(pairs.allSatisfy { abs($0 - $1) < 1e-4 * max(1, abs($1)) })
@@ -56,7 +57,7 @@ let attentions: [GoldenCase] = [
   @Test("fused attention is what its formula says, in any layout", arguments: [false, true])
   func formula(_ causal: Bool) {
     var random = RandomSource(seed: 5)
-    let shape: Shape = [2, 3, 150, 20]
+    let shape: TensorShape = [2, 3, 150, 20]
     // As slices and transpositions leave them.
     let wide = Tensor.normal([2, 150, 3, 60], .float64, using: &random)
     let parts = wide.split(20, axis: 3).map { $0.transposed(1, 2) }
@@ -66,6 +67,7 @@ let attentions: [GoldenCase] = [
     let seen = causal ? Tensor.where(mask, scores, -.infinity) : scores
     let expected = seen.softmax().matmul(parts[2]).doubles()
     let y = Tensor.scaledDotProductAttention(parts[0], parts[1], parts[2], causal: causal)
+    // Means of numbers of order 1, in float64.
     #expect(zip(y.doubles(), expected).allSatisfy { abs($0 - $1) < 1e-12 })
   }
 

@@ -12,20 +12,20 @@ import Testing
   @Test("evaluation mode passes everything")
   func evaluation() {
     let x = Tensor.arange(12).reshaped(to: [3, 4])
-    #expect(withMode(.evaluation) { Dropout(0.9)(x) } === x)
-    let inside = withTraining(randomness()) { withMode(.evaluation) { Dropout(0.9)(x) } }
+    #expect(withEvaluation { Dropout(0.9)(x) } === x)
+    let inside = withTraining(randomness()) { withEvaluation { Dropout(0.9)(x) } }
     #expect(inside === x)
   }
 
   @Test("with the probability 0 everything passes in training too")
   func nothing() {
     let x = Tensor.arange(12).reshaped(to: [3, 4])
-    #expect(withMode(.training) { Dropout(0)(x) } === x)
+    #expect(withTraining { Dropout(0)(x) } === x)
   }
 
   @Test("the mode outside all scopes is training")
   func defaultMode() {
-    #expect(Mode.current == .training)
+    #expect(isTraining)
     #expect(Dropout()(.ones([10, 100])).doubles().contains(0))
     #expect(Dropout().probability == 0.5)
   }
@@ -129,7 +129,7 @@ import Testing
   @Test("scopes of training mode go on with new masks")
   func scopes() {
     func mask() -> [Float] {
-      withMode(.training) { Dropout()(.ones([4, 64])) }.array(of: Float.self)
+      withTraining { Dropout()(.ones([4, 64])) }.array(of: Float.self)
     }
     #expect(mask() != mask())
   }

@@ -42,7 +42,7 @@ private func moments(_ values: [Double]) -> (mean: Double, variance: Double) {
 
   @Test("the normal initializer has its mean and deviation")
   func normal() {
-    let values = withRandomSource(seed: 3) { Initializer.normal([100, 200], deviation: 0.5) }
+    let values = withRandomSource(seed: 3) { Initializer.normal([100, 200], std: 0.5) }
     #expect(values.shape == [100, 200])
     let (mean, variance) = moments(values.doubles())
     #expect(abs(mean) < 5 * 0.5 / 20000.0.squareRoot())

@@ -25,8 +25,8 @@ import Testing
       let model = try kind.make(kind.settings, inputShape: shape, outputs: 3, seed: 1)
       let x =
         kind.inputs == .tokens
-        ? Tensor.zeros([1, 5], .int32) : .ones(Shape([1] + shape))
-      let y = withMode(.evaluation) { withoutGrad { model(x) } }
+        ? Tensor.zeros([1, 5], .int32) : .ones(TensorShape([1] + shape))
+      let y = withEvaluation { withoutGrad { model(x) } }
       #expect(y.shape == (kind.inputs == .tokens ? [1, 5, 3] : [1, 3]), "\(kind.name)")
     }
   }

@@ -21,8 +21,9 @@ let networkFunctions: [GoldenCase] =
       $0["x"].layerNorm([5], weight: $0["weight"], bias: $0["bias"])
     },
     GoldenCase("layer_norm_plain", tolerance: 2, .largest) { $0.layerNorm([5]) },
-    // Where the mean is far larger than the deviation, PyTorch's own rounding shows.
-    GoldenCase("layer_norm_far", tolerance: 40, .largest) { $0.layerNorm([64]) },
+    // The mean, about 100, is rounded to 3.8e-6 in both implementations. Divided by the standard
+    // deviation 1.16 and the largest output 1.74, that is an error of 1.9e-6 in each.
+    GoldenCase("layer_norm_far", tolerance: 4, .largest) { $0.layerNorm([64]) },
     GoldenCase("layer_norm_two_axes", affine, tolerance: 2, .largest) {
       $0["x"].layerNorm([3, 5], weight: $0["weight"], bias: $0["bias"])
     },
@@ -66,7 +67,7 @@ func loaded<Layer: Module>(_ layer: Layer, _ goldens: Goldens, _ name: String) t
 
 @Suite struct NormalizationTests {
   @Test(
-    "normalisation, activations and embeddings are PyTorch's", arguments: networkFunctions,
+    "normalization, activations and embeddings are PyTorch's", arguments: networkFunctions,
     floatingPointTypes)
   func golden(_ row: GoldenCase, _ dataType: DataType) throws {
     try row.check("networks", dataType)
@@ -105,7 +106,7 @@ func loaded<Layer: Module>(_ layer: Layer, _ goldens: Goldens, _ name: String) t
       try expect(buffer("running_mean"), "running_mean", batch)
       try expect(buffer("running_var"), "running_var", batch)
     }
-    for batch in 0..<3 { try expect(withMode(.evaluation) { layer(x[batch]) }, "evaluated", batch) }
+    for batch in 0..<3 { try expect(withEvaluation { layer(x[batch]) }, "evaluated", batch) }
     try expect(buffer("running_mean"), "running_mean", 2)
   }
 
@@ -115,7 +116,7 @@ func loaded<Layer: Module>(_ layer: Layer, _ goldens: Goldens, _ name: String) t
     #expect(cases == Set(NormalizationTests.runningCases))
   }
 
-  @Test("layers start as the identity after normalisation and have PyTorch's names")
+  @Test("layers start as the identity after normalization and have PyTorch's names")
   func names() {
     func names(_ module: any Module) -> [String] { module.stateDictionary().map(\.name) }
     #expect(names(LayerNorm(4)) == ["weight", "bias"])
@@ -134,7 +135,7 @@ func loaded<Layer: Module>(_ layer: Layer, _ goldens: Goldens, _ name: String) t
     let x = Tensor([[1, 2, 3, 6], [0, 0, 1, -1]] as [[Float]])
     #expect(LayerNorm(4)(x).doubles() == x.layerNorm([4]).doubles())
     #expect(GroupNorm(2, 4)(x).doubles() == x.groupNorm(2).doubles())
-    let evaluated = withMode(.evaluation) { BatchNorm1d(4, epsilon: 0)(x).doubles() }
+    let evaluated = withEvaluation { BatchNorm1d(4, epsilon: 0)(x).doubles() }
     #expect(evaluated == x.doubles())
   }
 
@@ -174,6 +175,7 @@ func loaded<Layer: Module>(_ layer: Layer, _ goldens: Goldens, _ name: String) t
     let y = table.embedding(indices)
     y.linear(weight: table).sum().backward()
     for (a, b) in zip(layer.weight.grad!.doubles(), other.weight.grad!.doubles()) {
+      // Sums of a few terms of order 1, which may cancel.
       #expect((a - b).magnitude < 1e-6)
     }
   }

@@ -111,6 +111,7 @@ struct SequenceCase {
     #expect(output.selected(3, axis: 1).doubles() == h[1].doubles())
     let first = network(x.sliced(0..<2, axis: 1))
     let second = network(x.sliced(2..<4, axis: 1), (first.h, first.c))
+    // States are in -1...1.
     #expect(zip(second.h.doubles(), h.doubles()).allSatisfy { abs($0 - $1) < 1e-6 })
   }
 

@@ -79,7 +79,7 @@ import Testing
     for (entry, expected) in zip(arena.entries, plain.parameters.reversed()) {
       let place = UnsafeMutableRawPointer(arena.gradients.baseAddress! + entry.range.lowerBound)
       #expect(entry.parameter.grad?.bytes == place)
-      #expect(entry.parameter.grad === entry.parameter.gradientSlot)
+      #expect(entry.parameter.grad === entry.parameter.gradientView)
       #expect(
         arena.gradients.extracting(entry.range).map(Double.init) == expected.grad?.doubles())
     }
@@ -105,7 +105,7 @@ import Testing
     #expect(gradients([batches[0]]) == single[0])
   }
 
-  @Test("zeroGrad forgets; leftovers count neither in the norm nor after zeroMissingGradients")
+  @Test("zeroGrad forgets; leftovers count neither in the norm nor after zeroFillMissingGradients")
   func missingGradients() {
     let layer = Linear(2, 2)
     let arena = ParameterArena(layer)
@@ -118,7 +118,7 @@ import Testing
     #expect(layer.bias?.grad == nil)
     #expect(arena.gradients.extracting(arena.entries[0].range).allSatisfy { $0 == 0 })
     arena.zeroGrad()
-    arena.zeroMissingGradients()
+    arena.zeroFillMissingGradients()
     #expect(arena.gradients.allSatisfy { $0 == 0 })
   }
 

@@ -34,8 +34,8 @@ private func convolution(
 
 /// A convolution large enough to be cut into tiles and panels.
 struct LargeConvolution: Sendable, CustomTestStringConvertible {
-  let x: Shape
-  let weight: Shape
+  let x: TensorShape
+  let weight: TensorShape
   var stride: Size2d = 1
   var padding: Size2d = 0
   var dilation: Size2d = 1

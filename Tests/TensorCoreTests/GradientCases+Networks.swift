@@ -4,76 +4,103 @@ private func ofPlaces(_ table: Tensor) -> Tensor {
   table.embedding(.of([2, 0, 2, 1, 3, 2] as [Int32], shape: [2, 3]))
 }
 
-/// The rows of normalisation, attention, embedding and the smoother activations.
+/// The rows of normalization, attention, embedding and the smoother activations.
 let networkGradientCases: [GradientCase] = [
   // Activations
-  .init("erf", [7]) { $0[0].erf() },
-  .init("gelu", [7]) { $0[0].gelu() },
-  .init("gelu by tanh", [7]) { $0[0].gelu(approximate: .tanh) },
-  .init("silu", [7]) { $0[0].silu() },
-  .init("softplus", [7]) { $0[0].softplus() },
-  .init("leakyRelu", [7]) { $0[0].leakyRelu() },
-  .init("leakyRelu, other slope", [7]) { $0[0].leakyRelu(slope: 0.3) },
-  .init("elu", [7]) { $0[0].elu() },
-  .init("elu, other alpha", [2, 4]) { $0[0].transposed().elu(alpha: 0.5) },
-  // Normalisation
-  .init("layerNorm", [3, 5], [5], [5]) { $0[0].layerNorm([5], weight: $0[1], bias: $0[2]) },
-  .init("layerNorm without affine part", [3, 5]) { $0[0].layerNorm([5], epsilon: 1e-3) },
-  .init("layerNorm without bias", [3, 5], [5]) { $0[0].layerNorm([5], weight: $0[1]) },
-  .init("layerNorm with bias only", [3, 5], [5]) { $0[0].layerNorm([5], bias: $0[1]) },
-  .init("layerNorm over two axes", [2, 3, 4], [3, 4], [3, 4]) {
+  .init("erf()", [7]) { $0[0].erf() },
+  .init("gelu(approximate:)", [7]) { $0[0].gelu() },
+  .init("gelu(approximate:), tanh", [7]) { $0[0].gelu(approximate: .tanh) },
+  .init("silu()", [7]) { $0[0].silu() },
+  .init("softplus()", [7]) { $0[0].softplus() },
+  .init("leakyRelu(slope:)", [7]) { $0[0].leakyRelu() },
+  .init("leakyRelu(slope:), another slope", [7]) { $0[0].leakyRelu(slope: 0.3) },
+  .init("elu(alpha:)", [7]) { $0[0].elu() },
+  .init("elu(alpha:), another alpha", [2, 4]) { $0[0].transposed().elu(alpha: 0.5) },
+  // Normalization
+  .init("layerNorm(TensorShape, weight:bias:epsilon:)", [3, 5], [5], [5]) {
+    $0[0].layerNorm([5], weight: $0[1], bias: $0[2])
+  },
+  .init("layerNorm(TensorShape, weight:bias:epsilon:), without affine part", [3, 5]) {
+    $0[0].layerNorm([5], epsilon: 1e-3)
+  },
+  .init("layerNorm(TensorShape, weight:bias:epsilon:), without bias", [3, 5], [5]) {
+    $0[0].layerNorm([5], weight: $0[1])
+  },
+  .init("layerNorm(TensorShape, weight:bias:epsilon:), with bias only", [3, 5], [5]) {
+    $0[0].layerNorm([5], bias: $0[1])
+  },
+  .init("layerNorm(TensorShape, weight:bias:epsilon:), over two axes", [2, 3, 4], [3, 4], [3, 4]) {
     $0[0].layerNorm([3, 4], weight: $0[1], bias: $0[2])
   },
-  .init("layerNorm of a transposed tensor", [5, 3], [5]) {
+  .init("layerNorm(TensorShape, weight:bias:epsilon:), of a transposed tensor", [5, 3], [5]) {
     $0[0].transposed().layerNorm([5], weight: $0[1])
   },
-  .init("groupNorm", [2, 4, 3], [4], [4]) { $0[0].groupNorm(2, weight: $0[1], bias: $0[2]) },
-  .init("groupNorm without affine part", [2, 4, 3]) { $0[0].groupNorm(4) },
-  .init("batchNorm of a matrix", [5, 3], [3], [3]) {
+  .init("groupNorm(Int, weight:bias:epsilon:)", [2, 4, 3], [4], [4]) {
+    $0[0].groupNorm(2, weight: $0[1], bias: $0[2])
+  },
+  .init("groupNorm(Int, weight:bias:epsilon:), without affine part", [2, 4, 3]) {
+    $0[0].groupNorm(4)
+  },
+  .init("batchNorm(weight:bias:epsilon:reduction:), of a matrix", [5, 3], [3], [3]) {
     $0[0].batchNorm(weight: $0[1], bias: $0[2]).result
   },
-  .init("batchNorm of images", [2, 3, 2, 2], [3], [3]) {
+  .init("batchNorm(weight:bias:epsilon:reduction:), of images", [2, 3, 2, 2], [3], [3]) {
     $0[0].batchNorm(weight: $0[1], bias: $0[2]).result
   },
-  .init("batchNorm without affine part", [3, 2, 3]) { $0[0].batchNorm().result },
-  .init("batchNorm with bias only", [5, 3], [3]) { $0[0].batchNorm(bias: $0[1]).result },
-  .init("batchNorm, given statistics", [2, 3, 2], [3], [3]) {
+  .init("batchNorm(weight:bias:epsilon:reduction:), without affine part", [3, 2, 3]) {
+    $0[0].batchNorm().result
+  },
+  .init("batchNorm(weight:bias:epsilon:reduction:), with bias only", [5, 3], [3]) {
+    $0[0].batchNorm(bias: $0[1]).result
+  },
+  .init("batchNorm(mean:variance:weight:bias:epsilon:)", [2, 3, 2], [3], [3]) {
     let mean = Tensor([0.5, -1, 0.25]).converted(to: $0[0].dataType)
     let variance = Tensor([0.5, 2, 1.25]).converted(to: $0[0].dataType)
     return $0[0].batchNorm(mean: mean, variance: variance, weight: $0[1], bias: $0[2])
   },
-  .init("batchNorm of a matrix, given statistics", [4, 2]) {
+  .init("batchNorm(mean:variance:weight:bias:epsilon:), of a matrix", [4, 2]) {
     let mean = Tensor([0.5, -1]).converted(to: $0[0].dataType)
     let variance = Tensor([0.5, 2]).converted(to: $0[0].dataType)
     return $0[0].batchNorm(mean: mean, variance: variance)
   },
   // Embedding
-  .init("embedding", [4, 3]) { ofPlaces($0[0]) },
-  .init("embedding of a computed table", [4, 3]) { ofPlaces($0[0].exp()).sin() },
+  .init("embedding(Tensor)", [4, 3]) { ofPlaces($0[0]) },
+  .init("embedding(Tensor), of a computed table", [4, 3]) { ofPlaces($0[0].exp()).sin() },
   // Attention
-  .init("attention", [2, 2, 3, 4], [2, 2, 5, 4], [2, 2, 5, 4], twice: false) {
+  .init(
+    "scaledDotProductAttention(Tensor, Tensor, Tensor, causal:)", [2, 2, 3, 4], [2, 2, 5, 4],
+    [2, 2, 5, 4], twice: false
+  ) {
     .scaledDotProductAttention($0[0], $0[1], $0[2])
   },
-  .init("attention, causal", [1, 2, 5, 3], [1, 2, 5, 3], [1, 2, 5, 3], twice: false) {
+  .init(
+    "scaledDotProductAttention(Tensor, Tensor, Tensor, causal:), causal", [1, 2, 5, 3],
+    [1, 2, 5, 3], [1, 2, 5, 3], twice: false
+  ) {
     .scaledDotProductAttention($0[0], $0[1], $0[2], causal: true)
   },
   .init(
-    "attention, causal, more keys than queries", [1, 1, 2, 3], [1, 1, 4, 3], [1, 1, 4, 3],
+    "scaledDotProductAttention(Tensor, Tensor, Tensor, causal:), causal, more keys than queries",
+    [1, 1, 2, 3], [1, 1, 4, 3], [1, 1, 4, 3],
     twice: false
   ) {
     .scaledDotProductAttention($0[0], $0[1], $0[2], causal: true)
   },
-  .init("attention of a tensor to itself", [2, 3, 2, 4], twice: false) {
+  .init(
+    "scaledDotProductAttention(Tensor, Tensor, Tensor, causal:), of a tensor to itself",
+    [2, 3, 2, 4], twice: false
+  ) {
     let x = $0[0].transposed(1, 2)
     return .scaledDotProductAttention(x, x, x, causal: true).transposed(1, 2)
   },
   .init(
-    "attention over several blocks", [1, 1, 67, 1], [1, 1, 130, 1], [1, 1, 130, 1], twice: false
+    "scaledDotProductAttention(Tensor, Tensor, Tensor, causal:), over several blocks",
+    [1, 1, 67, 1], [1, 1, 130, 1], [1, 1, 130, 1], twice: false
   ) {
     .scaledDotProductAttention($0[0], $0[1], $0[2], causal: true)
   },
-  .init("selfAttention", [2, 3, 12], twice: false) { $0[0].selfAttention(heads: 2) },
-  .init("selfAttention, causal", [2, 5, 6], twice: false) {
+  .init("selfAttention(heads:causal:)", [2, 3, 12], twice: false) { $0[0].selfAttention(heads: 2) },
+  .init("selfAttention(heads:causal:), causal", [2, 5, 6], twice: false) {
     $0[0].selfAttention(heads: 1, causal: true)
   },
 ]

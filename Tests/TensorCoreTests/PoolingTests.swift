@@ -61,6 +61,7 @@ struct PoolingTests {
     let expected = Tensor.maximum(
       .maximum(part(0, 0), part(0, 1)), .maximum(part(1, 0), part(1, 1)))
     #expect(largest.doubles() == expected.doubles())
+    // An absolute bound: means near 0 of numbers of order 1.
     for (a, b) in zip(mean.doubles(), x.mean(axes: [2, 3]).doubles()) { #expect(abs(a - b) < 1e-6) }
   }
 

@@ -15,13 +15,15 @@ public struct GoldenGenerator {
   }
 
   /// Numbers from `center - bound` to below `center + bound`.
-  public mutating func uniform(_ shape: Shape, bound: Double = 1, center: Double = 0) -> Tensor {
+  public mutating func uniform(_ shape: TensorShape, bound: Double = 1, center: Double = 0)
+    -> Tensor
+  {
     .of(
       (0..<shape.elementCount).map { _ in Float(center + bound * (2 * next() - 1)) }, shape: shape)
   }
 
   /// Whole numbers from 0 to below `limit`, as int32.
-  public mutating func integers(_ shape: Shape, below limit: Int) -> Tensor {
+  public mutating func integers(_ shape: TensorShape, below limit: Int) -> Tensor {
     .of((0..<shape.elementCount).map { _ in Int32(next() * Double(limit)) }, shape: shape)
   }
 

@@ -64,7 +64,7 @@ public struct Golden: Sendable, Decodable {
 
   /// A tensor with these elements, which requires no gradient.
   public func tensor(_ dataType: DataType = .float32) -> Tensor {
-    let shape = Shape(shape)
+    let shape = TensorShape(shape)
     return switch dataType {
     case .float32: .of(values.map { Float($0) }, shape: shape)
     case .float64: .of(values, shape: shape)

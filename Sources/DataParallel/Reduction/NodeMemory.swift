@@ -71,8 +71,8 @@ struct NodeGradients {
   /// Adds up some elements over the ranks of this node, pairwise.
   func sum(_ elements: Range<Int>, into sums: UnsafeMutablePointer<Float>) {
     guard !elements.isEmpty else { return }
-    let terms = buffers.map { UnsafePointer($0 + elements.lowerBound) as UnsafePointer<Float>? }
-    ck_sum_tree_f32(sums, terms, terms.count, elements.count)
+    let terms = buffers.map { UnsafeRawPointer($0 + elements.lowerBound) }
+    ck_sum_tree(ck_f32, sums, terms, terms.count, elements.count)
   }
 
   /// Adds up some elements over the ranks of this node, in the place of this rank's gradients.

@@ -47,8 +47,9 @@ final class PairwiseSliceSum {
 
   private func add(_ sum: UnsafeMutableBufferPointer<Float>, to elements: Range<Int>) {
     guard !elements.isEmpty else { return }
-    ck_accumulate_f32(
-      arena.gradients.baseAddress! + elements.lowerBound, sum.baseAddress! + elements.lowerBound,
+    ck_accumulate(
+      ck_f32, arena.gradients.baseAddress! + elements.lowerBound,
+      sum.baseAddress! + elements.lowerBound,
       elements.count)
   }
 }

@@ -109,7 +109,7 @@ final class Reducer {
   }
 
   private func completeNextBucket() {
-    arena.settleGradients(of: entriesOfBucket[completedBuckets])
+    arena.zeroFillMissingGradients(of: entriesOfBucket[completedBuckets])
     sliceSum?.addWaitingSums(to: layout.buckets[completedBuckets])
     completedBuckets += 1
     interNode?.publishNextBucket()

@@ -3,10 +3,10 @@ import TensorCore
 
 /// The small convolutional networks.
 public enum ConvolutionalNetworks {
-  /// LeCun's LeNet-5 with rectified units and max pooling, for images of `channels` and `size` rows
-  /// and columns: two 5x5 convolutions (6 and 16 channels) and three dense layers (120, 84).
+  /// LeNet-5 with ReLU and max pooling, for images of `size` rows and columns: two 5x5 convolutions with 6
+  /// and 16 channels and three linear layers with 120, 84 and `classes` outputs.
   public static func leNet(channels: Int, size: Int, classes: Int) -> Sequential {
-    // Padding makes MNIST's 28 rows the 32 that LeNet was made for.
+    // LeNet was designed for 32 rows: MNIST's 28 are padded.
     let padding = size < 32 ? 2 : 0
     let side = ((size + 2 * padding - 4) / 2 - 4) / 2
     require(side > 0, "leNet: images of \(size) rows are too small")
@@ -16,8 +16,8 @@ public enum ConvolutionalNetworks {
       Linear(16 * side * side, 120), ReLU(), Linear(120, 84), ReLU(), Linear(84, classes))
   }
 
-  /// Two 3x3 convolutions (32 and 64 channels), max pooling and two dense layers (128): the network
-  /// of PyTorch's MNIST example, without its dropout unless one is given.
+  /// Two 3x3 convolutions with 32 and 64 channels, max pooling and two linear layers with 128 and `classes`
+  /// outputs: the network of PyTorch's MNIST example, by default without its dropout.
   public static func cnn(
     channels: Int, size: Int, classes: Int, dropout: Double = 0
   ) -> Sequential {

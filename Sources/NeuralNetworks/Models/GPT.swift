@@ -1,16 +1,16 @@
 import Settings
 public import TensorCore
 
-/// The transformer of GPT-2 (Radford et al., 2019), its output layer tied to the token embedding.
+/// The transformer of GPT-2 (Radford et al., 2019), with the output layer tied to the token embedding.
 ///
-/// Names and shapes are those of Hugging Face's GPT-2, whose files load: `wte.weight`,
+/// Names and shapes are those of Hugging Face's GPT-2, so that its files can be loaded: `wte.weight`,
 /// `h.0.attn.c_attn.weight` as `[inputs, outputs]`, and so on.
 public struct GPT: Layer {
   /// The sizes of a transformer.
   public struct Options: Sendable, Equatable {
-    /// The number of tokens that there are.
+    /// The number of different tokens.
     public var vocabulary: Int
-    /// The longest sequence.
+    /// The length of the longest sequence.
     public var context: Int
     /// The number of blocks.
     public var layers: Int
@@ -18,15 +18,15 @@ public struct GPT: Layer {
     public var heads: Int
     /// The width of the residual stream.
     public var width: Int
-    /// The probability of dropping after embedding and in each branch.
+    /// The dropout probability after the embedding and in each branch.
     public var dropout: Double
 
-    /// The sizes of the smallest GPT-2 unless told otherwise.
+    /// By default, the sizes of the smallest GPT-2.
     public init(
       vocabulary: Int = 50257, context: Int = 1024, layers: Int = 12, heads: Int = 12,
       width: Int = 768, dropout: Double = 0
     ) {
-      require(width % heads == 0, "GPT: a width of \(width) does not divide into \(heads) heads")
+      require(width % heads == 0, "GPT: a width of \(width) is not divisible by \(heads) heads")
       self.vocabulary = vocabulary
       self.context = context
       self.layers = layers
@@ -43,32 +43,32 @@ public struct GPT: Layer {
   private let blocks: [TransformerBlock]
   private let normalization: LayerNorm
 
-  /// A transformer with GPT-2's initialisation: normal with deviation 0.02, that of projections
-  /// back into the residual stream divided by √(2 layers), biases 0.
+  /// A transformer with GPT-2's initialization: weights are normal with the standard deviation 0.02, those
+  /// of projections into the residual stream with 0.02 / √(2 layers); biases are 0.
   public init(_ options: Options) {
     self.options = options
     tokens = Embedding(
-      weight: Initializer.normal([options.vocabulary, options.width], deviation: 0.02))
+      weight: Initializer.normal([options.vocabulary, options.width], std: 0.02))
     positions = Embedding(
-      weight: Initializer.normal([options.context, options.width], deviation: 0.02))
+      weight: Initializer.normal([options.context, options.width], std: 0.02))
     blocks = (0..<options.layers).map { _ in TransformerBlock(options) }
     normalization = LayerNorm(options.width)
   }
 
-  /// The parts under Hugging Face's names.
+  /// The parts with Hugging Face's names.
   public var children: [(name: String, value: Any)] {
     [("wte", tokens), ("wpe", positions), ("h", blocks), ("ln_f", normalization)]
   }
 
-  /// Hugging Face's name without the prefix of its language model; nil for its causal masks and its
-  /// second copy of the token embedding.
-  public func ownName(ofForeign name: String) -> String? {
-    let name = name.hasPrefix("transformer.") ? String(name.dropFirst("transformer.".count)) : name
-    let isMask = name.hasSuffix(".attn.bias") || name.hasSuffix(".attn.masked_bias")
-    return isMask || name == "lm_head.weight" ? nil : name
+  /// Hugging Face's key without the prefix of its language model; nil for its causal masks and its second
+  /// copy of the token embedding.
+  public func stateDictionaryKey(forForeignKey key: String) -> String? {
+    let key = key.hasPrefix("transformer.") ? String(key.dropFirst("transformer.".count)) : key
+    let isMask = key.hasSuffix(".attn.bias") || key.hasSuffix(".attn.masked_bias")
+    return isMask || key == "lm_head.weight" ? nil : key
   }
 
-  /// The logits `[B, T, vocabulary]` of the tokens that follow int32 tokens `[B, T]`.
+  /// The logits `[B, T, vocabulary]` of the next token for int32 tokens `[B, T]`.
   public func callAsFunction(_ indices: Tensor) -> Tensor {
     require(
       indices.shape.count == 2 && indices.shape[1] <= options.context,
@@ -80,7 +80,7 @@ public struct GPT: Layer {
   }
 }
 
-/// Attention and a two-layer network, each with a normalisation before and a short cut around it.
+/// Attention and an MLP, each with a layer normalization before it and a residual connection.
 private struct TransformerBlock: Layer {
   let options: GPT.Options
   let normalizations: (LayerNorm, LayerNorm)
@@ -94,10 +94,10 @@ private struct TransformerBlock: Layer {
     let width = options.width
     let residual = 0.02 / (2 * Double(options.layers)).squareRoot()
     normalizations = (LayerNorm(width), LayerNorm(width))
-    queriesKeysValues = Projection(width, 3 * width, deviation: 0.02)
-    merge = Projection(width, width, deviation: residual)
-    expansion = Projection(width, 4 * width, deviation: 0.02)
-    contraction = Projection(4 * width, width, deviation: residual)
+    queriesKeysValues = Projection(width, 3 * width, std: 0.02)
+    merge = Projection(width, width, std: residual)
+    expansion = Projection(width, 4 * width, std: 0.02)
+    contraction = Projection(4 * width, width, std: residual)
   }
 
   var children: [(name: String, value: Any)] {
@@ -116,13 +116,13 @@ private struct TransformerBlock: Layer {
   }
 }
 
-/// A dense layer whose weight is `[inputs, outputs]`, as GPT-2 keeps them.
+/// A linear layer whose weight is `[inputs, outputs]`, as in GPT-2.
 private struct Projection: Layer {
   let weight: Parameter
   let bias: Parameter
 
-  init(_ inputs: Int, _ outputs: Int, deviation: Double) {
-    weight = Parameter(Initializer.normal([inputs, outputs], deviation: deviation))
+  init(_ inputs: Int, _ outputs: Int, std: Double) {
+    weight = Parameter(Initializer.normal([inputs, outputs], std: std))
     bias = Parameter(.zeros([outputs]))
   }
 

@@ -1,15 +1,15 @@
 import Settings
 public import TensorCore
 
-/// The residual networks of He and others (2015).
+/// Residual networks (He et al., 2015).
 ///
 /// Names and shapes are torchvision's.
 public struct ResNet: Layer {
-  /// How the network begins.
+  /// The first layers.
   public enum Stem: Sendable {
     /// A 3x3 convolution that keeps the size, for images of 32 rows.
     case cifar
-    /// A 7x7 convolution and a pooling, which divide the size by 4, for images of 224 rows.
+    /// A 7x7 convolution and max pooling, which divide the size by 4, for images of 224 rows.
     case imageNet
   }
 
@@ -27,7 +27,7 @@ public struct ResNet: Layer {
   /// A network of 18, 34 or 50 layers.
   public init(depth: Int, stem: Stem, channels: Int = 3, classes: Int = 1000) {
     guard let plan = ResNet.plans[depth] else {
-      fatalError("ResNet: there is no depth \(depth); there are 18, 34 and 50")
+      fatalError("ResNet: the depth must be 18, 34 or 50, not \(depth)")
     }
     self.stem = stem
     firstConvolution =
@@ -49,7 +49,7 @@ public struct ResNet: Layer {
     output = Linear(width, classes)
   }
 
-  /// The parts under torchvision's names.
+  /// The parts with torchvision's names.
   public var children: [(name: String, value: Any)] {
     [("conv1", firstConvolution), ("bn1", firstNormalization)]
       + stages.enumerated().map { ("layer\($0.offset + 1)", $0.element) } + [("fc", output)]
@@ -64,7 +64,7 @@ public struct ResNet: Layer {
   }
 }
 
-/// Two 3x3 convolutions, or 1x1, 3x3 and 1x1 ones, around which the input takes a short cut.
+/// Two 3x3 convolutions, or 1x1, 3x3 and 1x1 ones, with a residual connection.
 private struct ResidualBlock: Layer {
   let convolutions: [Conv2d]
   let normalizations: [BatchNorm2d]

@@ -1,17 +1,17 @@
 import Settings
 public import TensorCore
 
-/// The networks of Simonyan and Zisserman (2014): stacks of 3x3 convolutions between max poolings,
-/// and three dense layers.
+/// The networks of Simonyan and Zisserman (2014): 3x3 convolutions with max pooling between them, and
+/// three linear layers.
 ///
 /// Names and shapes are torchvision's.
 public struct VGG: Layer {
-  /// The convolutions with their activations, and the poolings.
+  /// The convolutions, activations and poolings.
   public let features: Sequential
-  /// The dense layers.
+  /// The linear layers.
   public let classifier: Sequential
 
-  /// The channels of the convolutions for a depth; 0 stands for a pooling.
+  /// The channels of the convolutions for each depth; 0 is a pooling.
   private static let plans: [Int: [Int]] = [
     11: [64, 0, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0],
     13: [64, 64, 0, 128, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0],
@@ -28,22 +28,22 @@ public struct VGG: Layer {
   ///   - channels: The channels of an image.
   ///   - size: The rows and columns of an image, a multiple of 32.
   ///   - classes: The number of outputs.
-  ///   - hidden: The width of the two hidden dense layers; 4096 in the paper.
-  ///   - dropout: The probability of dropping a hidden unit; 0.5 in the paper.
+  ///   - hidden: The width of the two hidden linear layers; 4096 in the paper.
+  ///   - dropout: The dropout probability; 0.5 in the paper.
   public init(
     depth: Int, channels: Int = 3, size: Int = 224, classes: Int = 1000, hidden: Int = 4096,
     dropout: Double = 0.5
   ) {
     guard let plan = VGG.plans[depth] else {
-      fatalError("VGG: there is no depth \(depth); there are 11, 13, 16 and 19")
+      fatalError("VGG: the depth must be 11, 13, 16 or 19, not \(depth)")
     }
     require(size > 0 && size % 32 == 0, "VGG: images of \(size) rows; a multiple of 32 is needed")
-    // He's initialisation (2015), as in torchvision: with PyTorch's default for convolutions, signals
-    // fade in so many layers, and deep networks without normalisation do not begin to learn.
+    // He initialization, as in torchvision: with PyTorch's default for convolutions, activations vanish over
+    // many layers, and deep networks without normalization do not start to learn.
     func convolution(_ inputs: Int, _ outputs: Int) -> Conv2d {
-      let deviation = (2 / Double(outputs * 9)).squareRoot()
+      let std = (2 / Double(outputs * 9)).squareRoot()
       return Conv2d(
-        weight: Initializer.normal([outputs, inputs, 3, 3], deviation: deviation),
+        weight: Initializer.normal([outputs, inputs, 3, 3], std: std),
         bias: .zeros([outputs]), padding: 1)
     }
     var layers: [any Layer] = []

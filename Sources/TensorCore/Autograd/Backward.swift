@@ -5,20 +5,20 @@ extension Tensor {
   /// adds them to their `grad`.
   ///
   /// - Parameters:
-  ///   - gradient: The gradient of something with respect to this tensor, of its shape; needed
-  ///     unless this tensor has a single element, for which it is 1.
-  ///   - retainGraph: Whether to keep what the graph saved, so that it can be walked again.
+  ///   - gradient: The gradient with respect to this tensor, of its shape; 1 by default, if this tensor
+  ///     has a single element.
+  ///   - retainGraph: Whether to keep the values that the graph has saved, for another backward pass.
   ///   - createGraph: Whether to record the computation of the gradients, so that they can be
   ///     differentiated. Retains the graph.
-  ///   - onFinalGradient: Called for each leaf as soon as nothing more will be added to its
-  ///     gradient in this pass.
+  ///   - onFinalGradient: Called for each leaf as soon as its gradient is final in this pass.
   public final func backward(
     gradient: Tensor? = nil, retainGraph: Bool = false, createGraph: Bool = false,
     onFinalGradient: ((Tensor) -> Void)? = nil
   ) {
     require(
       requiresGrad,
-      "backward: this \(shape) does not require gradients; no leaf it was computed from does")
+      "backward: this tensor \(shape) does not require gradients; no leaf that it was computed from does"
+    )
     let seed = upstream(gradient, "backward")
     guard let operation else {
       accumulate(Tensor.applying(hooks, to: seed), keepsGraph: createGraph)
@@ -43,65 +43,37 @@ extension Tensor {
     }
     require(
       count == 1,
-      "\(caller): a tensor of shape \(shape) needs an upstream gradient of that shape; only one element has the default 1"
+      "\(caller): a tensor of shape \(shape) needs an upstream gradient of that shape; the default 1 is for a single element"
     )
     return .ones(shape, dataType)
   }
 
-  /// Adds `gradient` to `grad`.
+  /// Adds `gradient` to `grad`; records the addition if `keepsGraph`.
   final func accumulate(_ gradient: Tensor, keepsGraph: Bool) {
-    guard let sum = grad else {
-      if keepsGraph {
-        grad = gradient
-      } else if let slot = gradientSlot {
-        if !gradient.isSameMemory(as: slot) { copyElements(from: gradient, to: slot) }
-        grad = slot
-      } else {
-        // Others may hold this very tensor; the leaf needs one of its own to add to.
-        let copy = Tensor(uninitialized: shape, dataType)
-        copyElements(from: gradient, to: copy)
-        grad = copy
-      }
-      return
+    if let sum = grad {
+      if keepsGraph { grad = sum + gradient } else { sum.addInPlace(gradient) }
+    } else if keepsGraph {
+      grad = gradient
+    } else {
+      // A copy, because others may hold this very tensor.
+      let own = gradientView ?? Tensor(uninitialized: shape, dataType)
+      copyElements(from: gradient, to: own)
+      grad = own
     }
-    if keepsGraph {
-      grad = sum + gradient
-    } else if !gradient.isSameMemory(as: sum) {
-      sum.addInPlace(gradient)
-    }
-  }
-
-  private func isSameMemory(as other: Tensor) -> Bool {
-    storage === other.storage && offset == other.offset
   }
 
   /// y += x for dense y, outside the graph.
   final func addInPlace(_ x: Tensor) {
-    let x = x.dense()
+    let x = x.contiguousUnrecorded()
     storage.version += 1
-    switch dataType {
-    case .float32: ck_accumulate_f32(f32, x.f32, count)
-    case .float64: ck_accumulate_f64(f64, x.f64, count)
-    case .int32: fatalError("gradients are floating-point numbers")
-    }
-  }
-
-  /// Where a pullback may put a gradient of this leaf directly, and whether it must add to what is
-  /// there; nil when it has to return a tensor to be added.
-  final var gradientDestination: (tensor: Tensor, adds: Bool)? {
-    guard operation == nil, leafRequiresGrad, hooks.isEmpty,
-      ck_current_thread_state().pointee.gradients_in_place != 0
-    else { return nil }
-    if let grad { return grad.isContiguous && grad.operation == nil ? (grad, true) : nil }
-    return gradientSlot.map { ($0, false) }
+    ck_accumulate(dataType.kernelType, bytes, x.bytes, count)
   }
 }
 
 /// The gradients of `result` with respect to `inputs`, in order; nil for an input that it does not
 /// depend on.
 ///
-/// The `grad` of leaves stays as it is. With `createGraph` the gradients can themselves be
-/// differentiated.
+/// Does not change the `grad` of any leaf. With `createGraph` the gradients can be differentiated.
 public func grad(
   of result: Tensor, withRespectTo inputs: [Tensor], gradient: Tensor? = nil,
   retainGraph: Bool = false, createGraph: Bool = false
@@ -138,9 +110,9 @@ public func grad(
 ///       (x.linear(weight: leaves[0], bias: leaves[1]) - y).squared().mean()
 ///     }
 ///
-/// The function is given leaves that share the memory of `inputs`. The inputs need not require
-/// gradients, and nobody's `grad` changes. The value and the gradients have no graph; for gradients
-/// of gradients there is `grad(of:withRespectTo:createGraph:)`.
+/// The function is called with leaves that share the memory of `inputs`. The inputs need not require
+/// gradients, and no `grad` changes. The value and the gradients have no graph; for gradients of
+/// gradients, use `grad(of:withRespectTo:createGraph:)`.
 public func valueAndGrad(
   at inputs: [Tensor], _ function: ([Tensor]) throws -> Tensor
 ) rethrows -> (value: Tensor, gradients: [Tensor]) {
@@ -151,7 +123,8 @@ public func valueAndGrad(
   }
   let value = try withGradientMode(true) { try function(leaves) }
   require(
-    value.count == 1, "valueAndGrad: the value is no single number, its shape is \(value.shape)")
+    value.count == 1, "valueAndGrad: the value must be a single number, not of shape \(value.shape)"
+  )
   let gradients =
     value.requiresGrad ? grad(of: value, withRespectTo: leaves) : leaves.map { _ in nil }
   return (
@@ -172,39 +145,21 @@ private struct BackwardPass {
     let operations = operationsInOrder(from: root)
     root.gradient = seed
     root.ownsGradient = false
-    let state = ck_current_thread_state()!
-    let previous = state.pointee.gradients_in_place
-    state.pointee.gradients_in_place = accumulatesInLeaves && !createsGraph ? 1 : 0
-    defer { state.pointee.gradients_in_place = previous }
-
     withGradientMode(createsGraph) {
       for operation in operations {
-        var gradients: [Tensor?] = []
         if var dy = operation.gradient {
           operation.gradient = nil
           if !operation.hooks.isEmpty { dy = Tensor.applying(operation.hooks, to: dy) }
           operation.retainingTensor?.accumulate(dy, keepsGraph: createsGraph)
           onOperation(operation, dy)
-          gradients = operation.pullback!(dy)
-          assert(
-            gradients.count == operation.edges.count,
-            "\(operation.name): \(gradients.count) gradients for \(operation.edges.count) inputs")
+          distribute(dy, operation, onLeaf)
         }
-        for (index, edge) in operation.edges.enumerated() {
-          let gradient = index < gradients.count ? gradients[index] : nil
-          switch edge {
-          case .none: break
-          case .operation(let input):
-            if let gradient { add(gradient, to: input, operation.name) }
-          case .leaf(let leaf):
-            leaf.pendingUses -= 1
-            if let gradient {
-              collect(fitted(gradient, leaf.shape, leaf.dataType, operation.name), leaf, onLeaf)
-            }
-            if leaf.pendingUses == 0 {
-              finish(leaf, onLeaf)
-              onFinal(leaf)
-            }
+        for edge in operation.edges {
+          guard case .leaf(let leaf) = edge else { continue }
+          leaf.pendingUses -= 1
+          if leaf.pendingUses == 0 {
+            finish(leaf, onLeaf)
+            onFinal(leaf)
           }
         }
         if !retainsGraph { operation.release() }
@@ -212,7 +167,52 @@ private struct BackwardPass {
     }
   }
 
-  /// Hands over a part of a leaf's gradient, unless hooks want to see the whole first.
+  /// Calls the pullback of an operation and passes the gradients on.
+  private func distribute(_ dy: Tensor, _ operation: Operation, _ onLeaf: (Tensor, Tensor) -> Void)
+  {
+    switch operation.pullback! {
+    case .returning(let pullback):
+      let gradients = pullback(dy)
+      check(gradients.count, operation)
+      for index in operation.edges.indices {
+        guard let gradient = gradients[index] else { continue }
+        pass(gradient, to: operation.edges[index], from: operation, onLeaf)
+      }
+    case .accumulating(let pullback):
+      let leaves = LeafGradients(
+        edges: operation.edges, areAccessible: accumulatesInLeaves && !createsGraph)
+      let gradients = pullback(dy, leaves)
+      check(gradients.count, operation)
+      for index in operation.edges.indices {
+        switch gradients[index] {
+        case .none: break
+        case .value(let gradient):
+          pass(gradient, to: operation.edges[index], from: operation, onLeaf)
+        case .accumulated: operation.edges[index].leaf?.showAccumulatedGradient()
+        }
+      }
+    }
+  }
+
+  private func check(_ count: Int, _ operation: Operation) {
+    require(
+      count == operation.edges.count,
+      "\(operation.name): \(count) gradients for \(operation.edges.count) inputs")
+  }
+
+  private func pass(
+    _ gradient: Tensor, to edge: Operation.Edge, from operation: Operation,
+    _ onLeaf: (Tensor, Tensor) -> Void
+  ) {
+    switch edge {
+    case .none: break
+    case .operation(let input): add(gradient, to: input, operation.name)
+    case .leaf(let leaf):
+      collect(unbroadcast(gradient, leaf.shape, leaf.dataType, operation.name), leaf, onLeaf)
+    }
+  }
+
+  /// Hands over a part of a leaf's gradient, unless the leaf has hooks, which need the whole.
   private func collect(_ gradient: Tensor, _ leaf: Tensor, _ onLeaf: (Tensor, Tensor) -> Void) {
     if leaf.hooks.isEmpty { return onLeaf(leaf, gradient) }
     leaf.pendingGradient = leaf.pendingGradient.map { $0 + gradient } ?? gradient
@@ -224,11 +224,11 @@ private struct BackwardPass {
     onLeaf(leaf, Tensor.applying(leaf.hooks, to: gradient))
   }
 
-  /// All operations that `root` was computed from, users before the used, counting the uses of
-  /// leaves on the way.
+  /// All operations that `root` was computed from, each before its inputs; counts the uses of leaves
+  /// on the way.
   ///
-  /// Operations are numbered as they are recorded and use only older ones: descending numbers are a
-  /// topological order, and always the same one.
+  /// Operations are numbered when they are recorded and depend only on older ones, so descending
+  /// numbers are a topological order, and a deterministic one.
   private func operationsInOrder(from root: Operation) -> [Operation] {
     let mark = nextSequenceNumber()
     var found = [root]
@@ -241,8 +241,8 @@ private struct BackwardPass {
       require(
         !operation.isReleased,
         """
-        backward: the graph behind \(operation.name) \(operation.resultShape) was released by an earlier backward; \
-        pass retainGraph: true to the first one to walk it again
+        backward: the graph of \(operation.name) \(operation.resultShape) was released by an earlier backward; pass \
+        retainGraph: true to the first one
         """)
       for edge in operation.edges {
         switch edge {
@@ -261,7 +261,7 @@ private struct BackwardPass {
   }
 
   private func add(_ gradient: Tensor, to operation: Operation, _ source: StaticString) {
-    let gradient = fitted(gradient, operation.resultShape, operation.resultType, source)
+    let gradient = unbroadcast(gradient, operation.resultShape, operation.resultType, source)
     guard let sum = operation.gradient else {
       operation.gradient = gradient
       operation.ownsGradient = false
@@ -276,12 +276,41 @@ private struct BackwardPass {
   }
 
   /// `gradient` summed over the axes that broadcasting added or stretched.
-  private func fitted(
-    _ gradient: Tensor, _ shape: Shape, _ dataType: DataType, _ source: StaticString
+  private func unbroadcast(
+    _ gradient: Tensor, _ shape: TensorShape, _ dataType: DataType, _ source: StaticString
   ) -> Tensor {
     require(
       gradient.dataType == dataType,
       "\(source): the gradient is \(gradient.dataType), its input \(dataType)")
     return gradient.shape == shape ? gradient : gradient.summed(to: shape, source)
+  }
+}
+
+/// Where the leaves among an operation's inputs keep their gradients, for pullbacks that add to them.
+struct LeafGradients {
+  fileprivate let edges: [Operation.Edge]
+  fileprivate let areAccessible: Bool
+
+  /// The tensor that the gradient of an input may be written to, or must be added to if `adds`; nil if
+  /// the pullback has to return the gradient.
+  func destination(of input: Int) -> (gradient: Tensor, adds: Bool)? {
+    guard areAccessible, let leaf = edges[input].leaf, leaf.hooks.isEmpty else { return nil }
+    if let grad = leaf.grad {
+      return grad.isContiguous && grad.operation == nil ? (grad, true) : nil
+    }
+    return leaf.gradientView.map { ($0, false) }
+  }
+}
+
+extension Operation.Edge {
+  fileprivate var leaf: Tensor? {
+    if case .leaf(let leaf) = self { leaf } else { nil }
+  }
+}
+
+extension Tensor {
+  /// Makes what a pullback has written to the destination of this leaf its `grad`.
+  fileprivate final func showAccumulatedGradient() {
+    if grad == nil { grad = gradientView }
   }
 }

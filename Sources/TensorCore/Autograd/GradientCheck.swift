@@ -1,12 +1,12 @@
-/// A gradient that differs from what finite differences say.
+/// A gradient that differs from finite differences.
 public struct GradientMismatch: Error, CustomStringConvertible {
-  /// Which input, counted from 0.
+  /// The index of the input.
   public let input: Int
-  /// Which element of it, in row-major order.
+  /// The index of the element in row-major order.
   public let element: Int
-  /// What backward gave.
+  /// The gradient that backward computed.
   public let computed: Double
-  /// What finite differences gave.
+  /// The gradient from finite differences.
   public let expected: Double
 
   /// The mismatch in one line.
@@ -18,14 +18,14 @@ public struct GradientMismatch: Error, CustomStringConvertible {
 /// Compares the gradients of a function with central finite differences, and throws
 /// `GradientMismatch` where they differ.
 ///
-/// The inputs must be float64 for the differences to mean anything. A result of several elements is
-/// reduced to one number by fixed weights, different for each element.
+/// The inputs must be float64, because float32 is too coarse for differences. A result with several
+/// elements is reduced to a weighted sum, with fixed weights.
 ///
 /// - Parameters:
-///   - function: The function; it must give the same result each time.
-///   - inputs: Where to check it. Inputs that require no gradients are held constant.
-///   - step: The distance by which elements are moved.
-///   - tolerance: How much a gradient may differ, relative to its magnitude or 1, whichever is
+///   - function: The function; it must be deterministic.
+///   - inputs: The point at which to check. Inputs that do not require gradients are constants.
+///   - step: The step of the finite differences.
+///   - tolerance: The largest permitted error, relative to the gradient's magnitude or 1, whichever is
 ///     larger.
 public func checkGradient(
   of function: ([Tensor]) -> Tensor, at inputs: [Tensor], step: Double = 1e-6,

@@ -1,21 +1,32 @@
-internal import CKernels
+/// Whether operations are recorded on this thread.
+public var isGradientEnabled: Bool { ExecutionContext.withCurrent(\.isGradientEnabled) }
 
-/// Whether operations record themselves on this thread.
-public var isGradientEnabled: Bool { ck_current_thread_state().pointee.grad_disabled == 0 }
-
-/// Runs `body` without recording operations: what it computes requires no gradients.
+/// Runs `body` without recording operations: its results do not require gradients.
 public func withoutGrad<Result>(_ body: () throws -> Result) rethrows -> Result {
-  let state = ck_current_thread_state()!
-  state.pointee.grad_disabled += 1
-  defer { state.pointee.grad_disabled -= 1 }
+  try withGradientMode(false, body)
+}
+
+/// Runs `body` with recording switched on or off, independent of the enclosing scopes.
+@inline(__always)
+func withGradientMode<Result>(_ isEnabled: Bool, _ body: () throws -> Result) rethrows -> Result {
+  let context = ExecutionContext.withCurrent { $0 }
+  let previous = context.isGradientEnabled
+  context.isGradientEnabled = isEnabled
+  defer { context.isGradientEnabled = previous }
   return try body()
 }
 
-/// Runs `body` with recording switched on or off, whatever the scopes around it say.
-func withGradientMode<Result>(_ isEnabled: Bool, _ body: () throws -> Result) rethrows -> Result {
-  let state = ck_current_thread_state()!
-  let previous = state.pointee.grad_disabled
-  state.pointee.grad_disabled = isEnabled ? 0 : 1
-  defer { state.pointee.grad_disabled = previous }
-  return try body()
+/// The gradients from a fused kernel or, if they are to be differentiated themselves (`createGraph`),
+/// composed of recorded tensor operations.
+@inline(__always)
+func fused<Gradients>(_ fused: () -> Gradients, composed: () -> Gradients) -> Gradients {
+  isGradientEnabled ? composed() : fused()
+}
+
+/// Stops the program if the gradients of an operation that has only fused ones are to be
+/// differentiated.
+func requireFirstDerivative(_ operation: StaticString, instead: StaticString) {
+  require(
+    !isGradientEnabled,
+    "backward: the gradient of \(operation) cannot be differentiated (createGraph); \(instead)")
 }

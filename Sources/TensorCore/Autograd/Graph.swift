@@ -1,12 +1,12 @@
-// The graph behind a tensor, to be looked at.
+// The graph of a tensor, for inspection.
 
 extension Tensor {
-  /// The names of all operations that this tensor was computed by.
+  /// The names of all operations in the graph of this tensor.
   package final func operationNames() -> Set<String> {
     Set(operationsBehind().map { "\($0.name)" })
   }
 
-  /// All operations that this tensor was computed by, the newest first.
+  /// All operations in the graph of this tensor, newest first.
   private func operationsBehind() -> [Operation] {
     guard let operation else { return [] }
     var seen: Set<ObjectIdentifier> = [ObjectIdentifier(operation)]
@@ -22,13 +22,13 @@ extension Tensor {
     return found.sorted { $0.sequence > $1.sequence }
   }
 
-  /// The graph behind this tensor in Graphviz's DOT language: operations as boxes, leaves as
-  /// ellipses, each with its shape; arrows go the way that values went.
+  /// The computation graph of this tensor in Graphviz DOT: operations are boxes, leaves are ellipses,
+  /// each with its shape; arrows point in the direction of the forward pass.
   ///
   ///     try tensor.graphDescription(["weight": w]).write(toFile: "graph.dot", …)
   ///     // dot -Tsvg graph.dot > graph.svg
   ///
-  /// Leaves found in `names` are shown under their names.
+  /// Leaves that are in `names` are labeled with their names.
   public final func graphDescription(_ names: [String: Tensor] = [:]) -> String {
     let leafNames = Dictionary(
       names.map { (ObjectIdentifier($0.value), $0.key) }, uniquingKeysWith: Swift.min)

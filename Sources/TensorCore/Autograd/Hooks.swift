@@ -1,11 +1,11 @@
-/// A function that sees a gradient on its way through the graph and may replace it.
+/// A function that is called with a gradient during backward and may replace it.
 final class GradientHook {
   let body: (Tensor) -> Tensor?
 
   init(_ body: @escaping (Tensor) -> Tensor?) { self.body = body }
 }
 
-/// A registered hook, to be removed when it is no longer wanted.
+/// A registered hook.
 public struct HookHandle {
   private let removal: () -> Void
 
@@ -16,10 +16,10 @@ public struct HookHandle {
 }
 
 extension Tensor {
-  /// Calls `body` in every backward pass with this tensor's gradient, once it is complete for the
-  /// pass; what it returns takes the gradient's place.
+  /// Calls `body` in every backward pass with the complete gradient of this tensor; a returned tensor
+  /// replaces the gradient.
   ///
-  /// On a leaf it is called before the gradient is added to `grad`.
+  /// For a leaf, it is called before the gradient is added to `grad`.
   @discardableResult
   public final func registerHook(_ body: @escaping (Tensor) -> Tensor?) -> HookHandle {
     require(requiresGrad, "registerHook: this \(shape) does not require gradients")
@@ -32,13 +32,13 @@ extension Tensor {
     return HookHandle { [weak self] in self?.hooks.removeAll { $0 === hook } }
   }
 
-  /// Whether backward leaves the gradient of this tensor in `grad` although it is not a leaf.
+  /// Whether backward sets `grad` of this tensor although it is not a leaf.
   public final var retainsGrad: Bool {
     get { operation?.retainingTensor === self }
     set { if let operation { operation.retainingTensor = newValue ? self : nil } }
   }
 
-  /// The gradient as the hooks leave it.
+  /// The gradient after all hooks.
   static func applying(_ hooks: [GradientHook], to gradient: Tensor) -> Tensor {
     hooks.reduce(gradient) { gradient, hook in
       guard let replaced = hook.body(gradient) else { return gradient }

@@ -1,17 +1,34 @@
-internal import CKernels
-
 /// Computes the gradients of an operation's inputs, in order, from the gradient `dy` of its result.
 ///
-/// nil stands for "no gradient flows there". A gradient may have the shape that broadcasting gave
+/// nil means that no gradient flows to an input. A gradient may have the shape that broadcasting gave
 /// its input; backward sums it down.
 public typealias Pullback = (_ dy: Tensor) -> [Tensor?]
 
+/// A pullback that can add gradients to leaves where they are kept, which saves a tensor and a pass
+/// over memory.
+typealias AccumulatingPullback = (_ dy: Tensor, _ leaves: LeafGradients) -> [InputGradient]
+
+/// What an accumulating pullback did with the gradient of an input.
+enum InputGradient {
+  /// No gradient flows to the input.
+  case none
+  /// This is the gradient; it may have the shape that broadcasting gave the input.
+  case value(Tensor)
+  /// The gradient has been written to or added to `LeafGradients.destination(of:)`.
+  case accumulated
+}
+
 /// One recorded step of a computation: a node of the graph that backward walks.
 ///
-/// It holds what leads on, not the inputs themselves: a leaf that collects a gradient, or the
-/// operation that made an input. The values that the derivative needs are held by the pullback,
-/// which backward drops as soon as it was used.
+/// It holds where each gradient goes, not the inputs themselves: a leaf that collects gradients, or
+/// the operation that computed an input. The values that the derivative needs are held by the
+/// pullback, which backward releases as soon as it has been called.
 package final class Operation {
+  enum AnyPullback {
+    case returning(Pullback)
+    case accumulating(AccumulatingPullback)
+  }
+
   enum Edge {
     case none
     case leaf(Tensor)
@@ -20,18 +37,18 @@ package final class Operation {
 
   let name: StaticString
   var edges: [Edge]
-  var pullback: Pullback?
-  let resultShape: Shape
+  var pullback: AnyPullback?
+  let resultShape: TensorShape
   let resultType: DataType
-  /// Creation order on this thread: an operation's inputs have smaller numbers.
+  /// The order of recording on this thread: the inputs of an operation have smaller numbers.
   let sequence: UInt64
 
-  /// Called with the gradient of the result, which they may replace.
+  /// Functions that are called with the gradient of the result and may replace it.
   var hooks: [GradientHook] = []
-  /// The result, if it wants to keep its gradient.
+  /// The result, if it keeps its gradient (`retainsGrad`).
   weak var retainingTensor: Tensor?
 
-  // The state of a backward pass.
+  // The state during a backward pass.
   var gradient: Tensor?
   var ownsGradient = false
   var visitedBy: UInt64 = 0
@@ -47,10 +64,10 @@ package final class Operation {
     }
   }
 
-  /// Whether backward has used this operation up.
+  /// Whether a backward pass has released what this operation saved.
   var isReleased: Bool { pullback == nil }
 
-  /// Lets go of everything that the operation held for backward.
+  /// Releases everything that the operation holds for backward.
   func release() {
     pullback = nil
     edges = []
@@ -62,31 +79,23 @@ package final class Operation {
   }
 }
 
+/// A number larger than those of all operations and backward passes of this thread so far.
 func nextSequenceNumber() -> UInt64 {
-  let state = ck_current_thread_state()!
-  state.pointee.sequence += 1
-  return state.pointee.sequence
+  ExecutionContext.withCurrent { context in
+    context.lastSequenceNumber += 1
+    return context.lastSequenceNumber
+  }
 }
 
-/// Lets operations go one after another, where nested `deinit`s would recurse once for each link of
-/// a chain.
+/// Releases operations one after another, because nested `deinit`s would recurse once for each link
+/// of a chain and overflow the stack.
 final class ReleaseQueue {
   private var waiting: [Operation] = []
   private var isDraining = false
 
-  private static var ofThisThread: ReleaseQueue {
-    let state = ck_current_thread_state()!
-    if let existing = state.pointee.release_queue {
-      return Unmanaged.fromOpaque(existing).takeUnretainedValue()
-    }
-    let queue = ReleaseQueue()
-    state.pointee.release_queue = Unmanaged.passRetained(queue).toOpaque()
-    return queue
-  }
-
-  /// Gives up the caller's reference to `operation`, now or after the releases under way.
+  /// Gives up the caller's reference to `operation`, now or after the releases in progress.
   static func release(_ operation: consuming Operation) {
-    let queue = ofThisThread
+    let queue = ExecutionContext.withCurrent(\.releaseQueue)
     queue.waiting.append(operation)
     guard !queue.isDraining else { return }
     queue.isDraining = true
@@ -99,7 +108,7 @@ extension Tensor {
   /// Records this fresh result of an operation on `inputs`, so that backward can call `pullback`,
   /// and returns it.
   ///
-  /// This is all that an operation needs to be differentiable:
+  /// Nothing else is needed to make an operation differentiable:
   ///
   ///     extension Tensor {
   ///       func cubed() -> Tensor {
@@ -110,13 +119,13 @@ extension Tensor {
   ///     }
   ///
   /// A pullback written with tensor operations can itself be differentiated. It must not capture
-  /// the result, which would keep itself alive for ever; see `recorded(_:from:withResult:)`.
+  /// the result, which would never be released then; see `recorded(_:from:withResult:)`.
   /// Nothing is recorded inside `withoutGrad`, or when no input requires a gradient.
   @discardableResult
   public final func recorded(
     _ name: StaticString, from inputs: Tensor..., pullback: @escaping Pullback
   ) -> Tensor {
-    record(name, inputs)?.pullback = pullback
+    record(name, inputs)?.pullback = .returning(pullback)
     return self
   }
 
@@ -129,9 +138,9 @@ extension Tensor {
   ) -> Tensor {
     guard let operation = record(name, inputs) else { return self }
     let value = Saved(detached(), by: name)
-    // The value is saved outside the graph; what the pullback sees is tied to the operation again,
-    // so that it can be differentiated once more.
-    operation.pullback = { [unowned operation] dy in
+    // The value is saved outside the graph, so that there is no reference cycle; the pullback gets it
+    // with the operation again, so that the gradient can be differentiated.
+    operation.pullback = .returning { [unowned operation] dy in
       let y = value().detached()
       if isGradientEnabled { y.operation = operation }
       return pullback(dy, y)
@@ -139,8 +148,18 @@ extension Tensor {
     return self
   }
 
-  /// Makes this fresh tensor the result of a new operation, which still wants its pullback; nil
-  /// when nothing is to be recorded.
+  /// Records this fresh result of an operation whose pullback can add gradients to leaves.
+  @discardableResult
+  final func recorded(
+    _ name: StaticString, from inputs: Tensor...,
+    accumulating pullback: @escaping AccumulatingPullback
+  ) -> Tensor {
+    record(name, inputs)?.pullback = .accumulating(pullback)
+    return self
+  }
+
+  /// Makes this fresh tensor the result of a new operation, whose pullback is still to be set; nil
+  /// if nothing is to be recorded.
   final func record(_ name: StaticString, _ inputs: [Tensor]) -> Operation? {
     guard isGradientEnabled, inputs.contains(where: \.requiresGrad) else { return nil }
     require(operation == nil && !leafRequiresGrad, "\(name): the result is not a fresh tensor")
@@ -149,7 +168,7 @@ extension Tensor {
   }
 }
 
-/// A value that a pullback needs, with a check that nobody has overwritten it since.
+/// A value that a pullback needs, with a check that it has not been overwritten since.
 struct Saved {
   private let tensor: Tensor
   private let version: Int
@@ -165,8 +184,8 @@ struct Saved {
     require(
       tensor.storage.version == version,
       """
-      backward: \(operation) needs its value \(tensor.shape) of the forward pass, which an in-place operation has \
-      overwritten since; compute out of place, or save a copy
+      backward: \(operation) needs its value \(tensor.shape) of the forward pass, but an in-place operation has \
+      overwritten it; use an operation that is not in place, or a copy()
       """)
     return tensor
   }

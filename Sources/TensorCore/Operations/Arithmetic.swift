@@ -1,7 +1,7 @@
 internal import CKernels
 
-// Functions of the elements of two tensors, which broadcast to a common shape by NumPy's rules.
-// Backward sums the gradients over the broadcast axes, so the pullbacks here need not.
+// Elementwise functions of two tensors, which are broadcast to a common shape by NumPy's rules. Backward
+// sums gradients over the broadcast axes, so the pullbacks need not.
 
 infix operator .== : ComparisonPrecedence
 infix operator .< : ComparisonPrecedence
@@ -9,84 +9,78 @@ infix operator .<= : ComparisonPrecedence
 infix operator .> : ComparisonPrecedence
 infix operator .>= : ComparisonPrecedence
 
-typealias BinaryKernel<T, Result> =
-  @Sendable (
-    UnsafeMutablePointer<Result>?, UnsafePointer<T>?, UnsafePointer<T>?, Int, Int, Int, Int, Int,
-    Int
+private typealias BinaryKernel =
+  @convention(c) (
+    ck_type, UnsafeMutableRawPointer, UnsafeRawPointer, UnsafeRawPointer,
+    UnsafePointer<ck_broadcast>
+  ) -> Void
+private typealias ComparisonKernel =
+  @convention(c) (
+    ck_type, UnsafeMutablePointer<Int32>, UnsafeRawPointer, UnsafeRawPointer,
+    UnsafePointer<ck_broadcast>
   ) -> Void
 
-/// The kernels of one function for each element type; comparisons give integers.
-private struct BinaryKernels<Result32, Result64>: Sendable {
-  var name: StaticString
-  var f32: BinaryKernel<Float, Result32>
-  var f64: BinaryKernel<Double, Result64>
-  var i32: BinaryKernel<Int32, Int32>?
+/// The result of a kernel of two tensors: dense and outside the graph.
+private func combined(
+  _ operation: StaticString, _ kernel: BinaryKernel, _ a: Tensor, _ b: Tensor
+) -> Tensor {
+  let y = Tensor(uninitialized: broadcast(operation, a, b), a.dataType)
+  forEachBlock(y, a, b) { kernel(a.dataType.kernelType, $0, $1, $2, $3) }
+  return y
 }
 
-private let addition = BinaryKernels(name: "add", f32: ck_add_f32, f64: ck_add_f64, i32: ck_add_i32)
-private let subtraction = BinaryKernels(
-  name: "subtract", f32: ck_sub_f32, f64: ck_sub_f64, i32: ck_sub_i32)
-private let multiplication = BinaryKernels(
-  name: "multiply", f32: ck_mul_f32, f64: ck_mul_f64, i32: ck_mul_i32)
-private let division = BinaryKernels(
-  name: "divide", f32: ck_div_f32, f64: ck_div_f64, i32: ck_div_i32)
-private let largest = BinaryKernels(
-  name: "maximum", f32: ck_maximum_f32, f64: ck_maximum_f64, i32: ck_maximum_i32)
-private let smallest = BinaryKernels(
-  name: "minimum", f32: ck_minimum_f32, f64: ck_minimum_f64, i32: ck_minimum_i32)
-private let power = BinaryKernels(name: "pow", f32: ck_pow_f32, f64: ck_pow_f64)
-private let squaredDistance = BinaryKernels(
-  name: "squaredDifference", f32: ck_squared_difference_f32, f64: ck_squared_difference_f64)
-private let equality = BinaryKernels(
-  name: ".==", f32: ck_equal_f32, f64: ck_equal_f64, i32: ck_equal_i32)
-private let less = BinaryKernels(name: ".<", f32: ck_less_f32, f64: ck_less_f64, i32: ck_less_i32)
-private let lessOrEqual = BinaryKernels(
-  name: ".<=", f32: ck_less_equal_f32, f64: ck_less_equal_f64, i32: ck_less_equal_i32)
-
-/// Applies a kernel to two tensors; the result is dense and outside the graph.
-private func combined<Result32, Result64>(
-  _ kernels: BinaryKernels<Result32, Result64>, _ a: Tensor, _ b: Tensor
+/// The result of a comparison, as int32.
+private func compared(
+  _ operation: StaticString, _ kernel: ComparisonKernel, _ a: Tensor, _ b: Tensor
 ) -> Tensor {
-  require(
-    a.dataType == b.dataType,
-    "\(kernels.name): \(a.dataType) \(a.shape) and \(b.dataType) \(b.shape); convert one with converted(to:)"
-  )
-  guard let shape = Shape.broadcast(a.shape, b.shape) else {
-    fatalError("\(kernels.name): the shapes \(a.shape) and \(b.shape) do not broadcast")
-  }
-  let resultType: DataType = Result32.self == Int32.self ? .int32 : a.dataType
-  let y = Tensor(uninitialized: shape, resultType)
-  switch a.dataType {
-  case .float32: run(kernels.f32, y, a, a.f32, b, b.f32)
-  case .float64: run(kernels.f64, y, a, a.f64, b, b.f64)
-  case .int32:
-    guard let kernel = kernels.i32 else { a.notForIntegers(kernels.name) }
-    run(kernel, y, a, a.i32, b, b.i32)
+  let y = Tensor(uninitialized: broadcast(operation, a, b), .int32)
+  forEachBlock(y, a, b) {
+    kernel(a.dataType.kernelType, $0.assumingMemoryBound(to: Int32.self), $1, $2, $3)
   }
   return y
 }
 
-private func run<T, Result>(
-  _ kernel: BinaryKernel<T, Result>, _ y: Tensor, _ a: Tensor, _ aElements: UnsafePointer<T>,
-  _ b: Tensor, _ bElements: UnsafePointer<T>
+/// The shape that two tensors of one type broadcast to.
+private func broadcast(_ operation: StaticString, _ a: Tensor, _ b: Tensor) -> TensorShape {
+  require(
+    a.dataType == b.dataType,
+    "\(operation): \(a.dataType) \(a.shape) and \(b.dataType) \(b.shape); convert one with converted(to:)"
+  )
+  guard let shape = TensorShape.broadcast(a.shape, b.shape) else {
+    fatalError("\(operation): the shapes \(a.shape) and \(b.shape) do not broadcast")
+  }
+  return shape
+}
+
+/// Calls `kernel` for the blocks of rows and columns of the dense `y` and of two operands that
+/// broadcast to its shape.
+private func forEachBlock(
+  _ y: Tensor, _ a: Tensor, _ b: Tensor,
+  _ kernel: (
+    UnsafeMutableRawPointer, UnsafeRawPointer, UnsafeRawPointer, UnsafePointer<ck_broadcast>
+  ) -> Void
 ) {
-  let result = y.bytes.assumingMemoryBound(to: Result.self)
   if a.isContiguous, b.isContiguous, a.shape == b.shape {
-    return kernel(result, aElements, bElements, 1, y.count, 0, 1, 0, 1)
+    var block = ck_broadcast(rows: 1, cols: y.count, a_row: 0, a_col: 1, b_row: 0, b_col: 1)
+    return kernel(y.bytes, a.bytes, b.bytes, &block)
   }
   let loop = StridedLoop(
     shape: y.shape, a.broadcastStrides(to: y.shape), b.broadcastStrides(to: y.shape))
+  let (resultSize, size) = (y.dataType.byteCount, a.dataType.byteCount)
   loop.forEachBlock { rows, cols, offsets in
+    var block = ck_broadcast(
+      rows: rows, cols: cols, a_row: loop.rowStride(0), a_col: loop.columnStride(0),
+      b_row: loop.rowStride(1), b_col: loop.columnStride(1))
     kernel(
-      result + offsets[2], aElements + offsets[0], bElements + offsets[1], rows, cols,
-      loop.rowStride(0), loop.columnStride(0), loop.rowStride(1), loop.columnStride(1))
+      y.bytes + offsets[2] * resultSize, a.bytes + offsets[0] * size, b.bytes + offsets[1] * size,
+      &block)
   }
 }
 
 extension Tensor {
-  /// The strides with which this tensor fills a larger shape: 0 along the axes that are repeated.
-  final func broadcastStrides(to target: Shape) -> Shape {
-    var result = Shape(repeating: 0, count: target.count)
+  /// The strides of this tensor expanded to a larger shape: 0 along the broadcast axes.
+  final func broadcastStrides(to target: TensorShape) -> TensorShape {
+    var result = TensorShape(repeating: 0, count: target.count)
     let added = target.count - shape.count
     for axis in 0..<shape.count where shape[axis] != 1 || target[axis + added] == 1 {
       result[axis + added] = strides[axis]
@@ -97,62 +91,62 @@ extension Tensor {
   /// A scalar of this tensor's type.
   final func scalar(_ value: Double) -> Tensor { .full([], value, dataType) }
 
-  /// The sum, element by element.
+  /// The elementwise sum.
   ///
-  /// Its gradients are `dy` and `dy`.
+  /// The gradients are `dy` and `dy`.
   public static func + (a: Tensor, b: Tensor) -> Tensor {
-    combined(addition, a, b).recorded("Add", from: a, b) { dy in [dy, dy] }
+    combined("add", ck_add, a, b).recorded("Add", from: a, b) { dy in [dy, dy] }
   }
 
-  /// The difference, element by element.
+  /// The elementwise difference.
   ///
-  /// Its gradients are `dy` and `-dy`.
+  /// The gradients are `dy` and `-dy`.
   public static func - (a: Tensor, b: Tensor) -> Tensor {
     let needsB = b.requiresGrad
-    return combined(subtraction, a, b).recorded("Subtract", from: a, b) { dy in
+    return combined("subtract", ck_sub, a, b).recorded("Subtract", from: a, b) { dy in
       [dy, needsB ? -dy : nil]
     }
   }
 
-  /// The product, element by element.
+  /// The elementwise product.
   ///
-  /// Its gradients are `dy * b` and `dy * a`.
+  /// The gradients are `dy * b` and `dy * a`.
   public static func * (a: Tensor, b: Tensor) -> Tensor {
     let x = b.requiresGrad ? Saved(a, by: "Multiply") : nil
     let w = a.requiresGrad ? Saved(b, by: "Multiply") : nil
-    return combined(multiplication, a, b).recorded("Multiply", from: a, b) { dy in
+    return combined("multiply", ck_mul, a, b).recorded("Multiply", from: a, b) { dy in
       [w.map { dy * $0() }, x.map { dy * $0() }]
     }
   }
 
-  /// The quotient, element by element.
+  /// The elementwise quotient.
   ///
-  /// Its gradients are `dy / b` and `-dy * a / b^2`.
+  /// The gradients are `dy / b` and `-dy * a / b^2`.
   public static func / (a: Tensor, b: Tensor) -> Tensor {
     let x = b.requiresGrad ? Saved(a, by: "Divide") : nil
     let w = Saved(b, by: "Divide")
     let needsA = a.requiresGrad
-    return combined(division, a, b).recorded("Divide", from: a, b) { dy in
+    return combined("divide", ck_div, a, b).recorded("Divide", from: a, b) { dy in
       let w = w()
       return [needsA ? dy / w : nil, x.map { -dy * $0() / (w * w) }]
     }
   }
 
-  /// The elements of x + c.
+  /// x + c, elementwise.
   public static func + (x: Tensor, c: Double) -> Tensor { x + x.scalar(c) }
-  /// The elements of c + x.
+  /// c + x, elementwise.
   public static func + (c: Double, x: Tensor) -> Tensor { x.scalar(c) + x }
-  /// The elements of x - c.
+  /// x - c, elementwise.
   public static func - (x: Tensor, c: Double) -> Tensor { x - x.scalar(c) }
-  /// The elements of c - x.
+  /// c - x, elementwise.
   public static func - (c: Double, x: Tensor) -> Tensor { x.scalar(c) - x }
-  /// The elements of x * c.
+  /// x * c, elementwise.
   public static func * (x: Tensor, c: Double) -> Tensor { x * x.scalar(c) }
-  /// The elements of c * x.
+  /// c * x, elementwise.
   public static func * (c: Double, x: Tensor) -> Tensor { x.scalar(c) * x }
-  /// The elements of x / c.
+  /// x / c, elementwise.
   public static func / (x: Tensor, c: Double) -> Tensor { x / x.scalar(c) }
-  /// The elements of c / x.
+  /// c / x, elementwise.
   public static func / (c: Double, x: Tensor) -> Tensor { x.scalar(c) / x }
 
   /// Each element to the power of the other tensor's.
@@ -160,10 +154,11 @@ extension Tensor {
   /// The gradients are `dy * b * a^(b - 1)` (0 where b = 0) and `dy * a^b * log(a)` (0 where a = 0
   /// and b >= 0).
   public final func pow(_ exponent: Tensor) -> Tensor {
+    requireFloatingPoint("pow", self, exponent)
     let a = Saved(self, by: "Pow")
     let b = Saved(exponent, by: "Pow")
     let (needsA, needsB) = (requiresGrad, exponent.requiresGrad)
-    return combined(power, self, exponent).recorded(
+    return combined("pow", ck_pow, self, exponent).recorded(
       "Pow", from: self, exponent,
       withResult: { dy, y in
         let (a, b) = (a(), b())
@@ -174,32 +169,35 @@ extension Tensor {
       })
   }
 
-  /// (a - b)^2, element by element.
+  /// (a - b)^2, elementwise.
   ///
   /// The gradients are `2 (a - b) dy` and its negative.
   public final func squaredDifference(_ other: Tensor) -> Tensor {
+    requireFloatingPoint("squaredDifference", self, other)
     let a = Saved(self, by: "SquaredDifference")
     let b = Saved(other, by: "SquaredDifference")
     let (needsA, needsB) = (requiresGrad, other.requiresGrad)
-    return combined(squaredDistance, self, other).recorded("SquaredDifference", from: self, other) {
+    return combined("squaredDifference", ck_squared_difference, self, other).recorded(
+      "SquaredDifference", from: self, other
+    ) {
       dy in
       let da = 2 * dy * (a() - b())
       return [needsA ? da : nil, needsB ? -da : nil]
     }
   }
 
-  /// The larger of two tensors, element by element; NaN where either is.
+  /// The elementwise maximum; NaN where either is NaN.
   ///
-  /// The gradient goes to the larger one, half to each where they are equal.
+  /// The gradient flows to the larger element, half to each if they are equal.
   public static func maximum(_ a: Tensor, _ b: Tensor) -> Tensor {
-    combined(largest, a, b).recordedChoice("Maximum", a, b) { $0 .> $1 }
+    combined("maximum", ck_maximum, a, b).recordedChoice("Maximum", a, b) { $0 .> $1 }
   }
 
-  /// The smaller of two tensors, element by element; NaN where either is.
+  /// The elementwise minimum; NaN where either is NaN.
   ///
-  /// The gradient goes to the smaller one, half to each where they are equal.
+  /// The gradient flows to the smaller element, half to each if they are equal.
   public static func minimum(_ a: Tensor, _ b: Tensor) -> Tensor {
-    combined(smallest, a, b).recordedChoice("Minimum", a, b) { $0 .< $1 }
+    combined("minimum", ck_minimum, a, b).recordedChoice("Minimum", a, b) { $0 .< $1 }
   }
 
   private func recordedChoice(
@@ -218,15 +216,15 @@ extension Tensor {
   }
 
   /// 1 where the elements are equal, else 0, as int32.
-  public static func .== (a: Tensor, b: Tensor) -> Tensor { combined(equality, a, b) }
+  public static func .== (a: Tensor, b: Tensor) -> Tensor { compared(".==", ck_equal, a, b) }
   /// 1 where a < b, else 0, as int32.
-  public static func .< (a: Tensor, b: Tensor) -> Tensor { combined(less, a, b) }
+  public static func .< (a: Tensor, b: Tensor) -> Tensor { compared(".<", ck_less, a, b) }
   /// 1 where a <= b, else 0, as int32.
-  public static func .<= (a: Tensor, b: Tensor) -> Tensor { combined(lessOrEqual, a, b) }
+  public static func .<= (a: Tensor, b: Tensor) -> Tensor { compared(".<=", ck_less_equal, a, b) }
   /// 1 where a > b, else 0, as int32.
-  public static func .> (a: Tensor, b: Tensor) -> Tensor { combined(less, b, a) }
+  public static func .> (a: Tensor, b: Tensor) -> Tensor { compared(".>", ck_less, b, a) }
   /// 1 where a >= b, else 0, as int32.
-  public static func .>= (a: Tensor, b: Tensor) -> Tensor { combined(lessOrEqual, b, a) }
+  public static func .>= (a: Tensor, b: Tensor) -> Tensor { compared(".>=", ck_less_equal, b, a) }
   /// 1 where the elements equal a constant, else 0, as int32.
   public static func .== (a: Tensor, c: Double) -> Tensor { a .== a.scalar(c) }
   /// 1 where a < c, else 0, as int32.
@@ -238,32 +236,31 @@ extension Tensor {
   /// 1 where a >= c, else 0, as int32.
   public static func .>= (a: Tensor, c: Double) -> Tensor { a .>= a.scalar(c) }
 
-  /// The elements of `a` where `condition` is not 0, else those of `b`; all three broadcast.
+  /// The elements of `a` where `condition`, an int32 tensor, is not 0, else those of `b`; all three are
+  /// broadcast.
   ///
-  /// The gradient goes where the element was taken from.
+  /// The gradient flows to the operand that was selected.
   public static func `where`(_ condition: Tensor, _ a: Tensor, _ b: Tensor) -> Tensor {
     require(
       condition.dataType == .int32 && a.dataType == b.dataType,
-      "where: the condition must be int32 and the choices of one type, not \(condition.dataType), \(a.dataType), \(b.dataType)"
+      "where: an int32 condition and two operands of one type are needed, not \(condition.dataType), \(a.dataType), \(b.dataType)"
     )
-    guard let choices = Shape.broadcast(a.shape, b.shape),
-      let shape = Shape.broadcast(condition.shape, choices)
+    guard let choices = TensorShape.broadcast(a.shape, b.shape),
+      let shape = TensorShape.broadcast(condition.shape, choices)
     else {
       fatalError(
         "where: the shapes \(condition.shape), \(a.shape) and \(b.shape) do not broadcast")
     }
     let (c, x, y) = withoutGrad {
       (
-        condition.expanded(to: shape).dense(), a.expanded(to: shape).dense(),
-        b.expanded(to: shape).dense()
+        condition.expanded(to: shape).contiguousUnrecorded(),
+        a.expanded(to: shape).contiguousUnrecorded(),
+        b.expanded(to: shape).contiguousUnrecorded()
       )
     }
     let result = Tensor(uninitialized: shape, a.dataType)
-    if a.dataType.byteCount == 4 {
-      ck_where_b32(result.bytes, c.i32, x.bytes, y.bytes, result.count)
-    } else {
-      ck_where_b64(result.bytes, c.i32, x.bytes, y.bytes, result.count)
-    }
+    ck_where(
+      a.dataType.kernelType, result.bytes, c.pointer(Int32.self), x.bytes, y.bytes, result.count)
     let saved = Saved(condition, by: "Where")
     return result.recorded("Where", from: a, b) { dy in
       [Tensor.where(saved(), dy, 0), Tensor.where(saved(), 0, dy)]

@@ -6,9 +6,9 @@ extension Tensor {
   /// softmax(q kᵀ / √D) v for queries `[B, H, T, D]` and keys and values `[B, H, S, D]`: PyTorch's
   /// `scaled_dot_product_attention`.
   ///
-  /// If `causal`, query i looks at the keys 0...i only. The result is computed in blocks of queries
-  /// and keys with a running maximum and sum; the backward pass saves the logarithms of the sums
-  /// and computes the scores again. It is fused: its gradient cannot be differentiated.
+  /// If `causal`, query i attends to the keys 0...i only. The result is computed in blocks of queries
+  /// and keys with a running maximum and sum; only the logsumexp of each query is saved, and backward
+  /// computes the scores again. The gradient is fused and cannot be differentiated.
   public static func scaledDotProductAttention(
     _ q: Tensor, _ k: Tensor, _ v: Tensor, causal: Bool = false
   ) -> Tensor {
@@ -17,54 +17,51 @@ extension Tensor {
         && [0, 1, 3].allSatisfy { q.shape[$0] == k.shape[$0] } && k.shape[2] > 0,
       "scaledDotProductAttention: queries [B, H, T, D] and keys and values [B, H, S, D] are needed, not \(q.shape), \(k.shape) and \(v.shape)"
     )
-    require(
-      q.dataType.isFloatingPoint && k.dataType == q.dataType && v.dataType == q.dataType,
-      "scaledDotProductAttention: \(q.dataType), \(k.dataType) and \(v.dataType); all must be of one floating-point type"
-    )
+    requireFloatingPoint("scaledDotProductAttention", q, k, v)
     let (q, k, v) = (q.withDenseRows(), k.withDenseRows(), v.withDenseRows())
-    // Heads beside each other, so that merging them afterwards copies nothing.
+    // The heads of a position are adjacent in memory, so that merging them copies nothing.
     let y = Tensor.heads(q.shape, q.dataType)
-    let sums = attend(y, q, k, v, causal)
+    let logsumexp = attend(y, q, k, v, causal)
     let saved = (
       Saved(q, by: "Attention"), Saved(k, by: "Attention"), Saved(v, by: "Attention"),
       Saved(y.detached(), by: "Attention")
     )
     return y.recorded("Attention", from: q, k, v) { dy in
-      refuseSecondDerivative()
+      requireFirstDerivative(
+        "scaledDotProductAttention", instead: "write it with matmul and softmax")
       let (q, k, v, y) = (saved.0(), saved.1(), saved.2(), saved.3())
       let gradients = [q, k, v].map { Tensor.heads($0.shape, $0.dataType) }
-      attendBackward(gradients, dy, q, k, v, y, sums, causal)
+      attendBackward(gradients, dy, q, k, v, y, logsumexp, causal)
       return gradients
     }
   }
 
-  /// The attention of positions to each other in `heads` heads, where this tensor `[B, T, 3 C]` holds
-  /// queries, keys and values side by side; the result is `[B, T, C]`.
+  /// Self-attention with `heads` heads: this tensor `[B, T, 3 C]` holds queries, keys and values side by
+  /// side, and the result is `[B, T, C]`.
   ///
-  /// The same as splitting, `scaledDotProductAttention` and merging, without the copies.
+  /// Like splitting, `scaledDotProductAttention` and merging, without copies.
   public final func selfAttention(heads: Int, causal: Bool = false) -> Tensor {
     require(
       shape.count == 3 && heads > 0 && shape[2] % (3 * heads) == 0 && shape[1] > 0,
       "selfAttention: [B, T, 3 C] with C a multiple of \(heads) heads is needed, not \(shape)")
-    require(
-      dataType.isFloatingPoint, "selfAttention: floating-point types only, not \(dataType)")
+    requireFloatingPoint("selfAttention", self)
     let whole = contiguous()
     let parts = { (x: Tensor) in Tensor.queriesKeysValues(x, heads) }
     let qkv = parts(whole.detached())
     let width = shape[2] / 3
     let result = Tensor(uninitialized: [shape[0], shape[1], width], dataType)
     let y = result.inHeads(heads)
-    let sums = attend(y, qkv[0], qkv[1], qkv[2], causal)
+    let logsumexp = attend(y, qkv[0], qkv[1], qkv[2], causal)
     let saved = Saved(whole, by: "SelfAttention")
     let savedResult = Saved(result.detached(), by: "SelfAttention")
     return result.recorded("SelfAttention", from: whole) { dy in
-      refuseSecondDerivative()
+      requireFirstDerivative("selfAttention", instead: "write it with matmul and softmax")
       let x = saved()
       let dx = Tensor(uninitialized: x.shape, x.dataType)
       let qkv = parts(x)
       attendBackward(
-        parts(dx), dy.dense().inHeads(heads), qkv[0], qkv[1], qkv[2],
-        savedResult().inHeads(heads), sums, causal)
+        parts(dx), dy.contiguousUnrecorded().inHeads(heads), qkv[0], qkv[1], qkv[2],
+        savedResult().inHeads(heads), logsumexp, causal)
       return [dx]
     }
   }
@@ -88,13 +85,13 @@ extension Tensor {
     }
   }
 
-  /// An uninitialized `[B, H, T, D]` that lies in memory as `[B, T, H, D]`.
-  private static func heads(_ shape: Shape, _ dataType: DataType) -> Tensor {
-    let lying = Tensor(uninitialized: [shape[0], shape[2], shape[1], shape[3]], dataType)
-    return withoutGrad { lying.transposed(1, 2) }
+  /// An uninitialized `[B, H, T, D]` whose memory layout is `[B, T, H, D]`.
+  private static func heads(_ shape: TensorShape, _ dataType: DataType) -> Tensor {
+    let memory = Tensor(uninitialized: [shape[0], shape[2], shape[1], shape[3]], dataType)
+    return withoutGrad { memory.transposed(1, 2) }
   }
 
-  /// This tensor, or a copy when the elements of its rows are not neighbours.
+  /// This tensor, or a copy if the elements of its rows are not adjacent.
   private func withDenseRows() -> Tensor {
     strides[3] == 1 || shape[3] == 1 ? self : contiguous()
   }
@@ -104,67 +101,48 @@ extension Tensor {
   }
 }
 
-private func refuseSecondDerivative() {
-  require(
-    !isGradientEnabled,
-    """
-    backward: scaledDotProductAttention is fused, its gradient cannot be differentiated \
-    (createGraph); write softmax(q kᵀ / √D) v with matmul and softmax instead
-    """)
-}
-
 private func layout(
   _ q: Tensor, _ k: Tensor, _ v: Tensor, _ y: Tensor, _ gradients: [Tensor], _ causal: Bool
-) -> ck_attention {
-  ck_attention(
+) -> ck_attention_shape {
+  ck_attention_shape(
     batches: q.shape[0], heads: q.shape[1], queries: q.shape[2], keys: k.shape[2],
     width: q.shape[3], q: q.headStrides, k: k.headStrides, v: v.headStrides, y: y.headStrides,
     dq: gradients[0].headStrides, dk: gradients[1].headStrides, dv: gradients[2].headStrides,
     causal: causal)
 }
 
-/// Writes the result to `y` and returns the logarithms of the sums of each query's exponentials.
+/// Writes the result to `y` and returns the logsumexp of each query's scores.
 private func attend(
   _ y: Tensor, _ q: Tensor, _ k: Tensor, _ v: Tensor, _ causal: Bool
 ) -> Tensor {
-  let sums = Tensor(uninitialized: Shape(q.shape.dropLast()), q.dataType)
+  let logsumexp = Tensor(uninitialized: TensorShape(q.shape.dropLast()), q.dataType)
   var shape = layout(q, k, v, y, [q, k, v], causal)
-  let scale = 1 / Double(q.shape[3]).squareRoot()
-  if q.dataType == .float32 {
-    ck_attention_f32(y.f32, sums.f32, q.f32, k.f32, v.f32, &shape, Float(scale))
-  } else {
-    ck_attention_f64(y.f64, sums.f64, q.f64, k.f64, v.f64, &shape, scale)
-  }
-  return sums
+  ck_attention(
+    q.dataType.kernelType, y.bytes, logsumexp.bytes, q.bytes, k.bytes, v.bytes, &shape,
+    1 / Double(q.shape[3]).squareRoot())
+  return logsumexp
 }
 
 private func attendBackward(
   _ gradients: [Tensor], _ dy: Tensor, _ q: Tensor, _ k: Tensor, _ v: Tensor, _ y: Tensor,
-  _ sums: Tensor, _ causal: Bool
+  _ logsumexp: Tensor, _ causal: Bool
 ) {
   var g = dy
   if dy.strides != y.strides {
     g = Tensor(shape: y.shape, strides: y.strides, like: y)
     copyElements(from: dy, to: g)
   }
-  let delta = Tensor(uninitialized: sums.shape, sums.dataType)
+  let delta = Tensor(uninitialized: logsumexp.shape, q.dataType)
   var shape = layout(q, k, v, y, gradients, causal)
-  let scale = 1 / Double(q.shape[3]).squareRoot()
-  let (dq, dk, dv) = (gradients[0], gradients[1], gradients[2])
-  if q.dataType == .float32 {
-    ck_attention_backward_f32(
-      dq.f32, dk.f32, dv.f32, delta.f32, g.f32, q.f32, k.f32, v.f32, y.f32, sums.f32, &shape,
-      Float(scale))
-  } else {
-    ck_attention_backward_f64(
-      dq.f64, dk.f64, dv.f64, delta.f64, g.f64, q.f64, k.f64, v.f64, y.f64, sums.f64, &shape,
-      scale)
-  }
+  ck_attention_backward(
+    q.dataType.kernelType, gradients[0].bytes, gradients[1].bytes, gradients[2].bytes, delta.bytes,
+    g.bytes, q.bytes, k.bytes, v.bytes, y.bytes, logsumexp.bytes, &shape,
+    1 / Double(q.shape[3]).squareRoot())
 }
 
 extension Tensor {
-  /// An uninitialized tensor in the layout of `other`, a permutation of a dense one.
-  fileprivate convenience init(shape: Shape, strides: Shape, like other: Tensor) {
+  /// An uninitialized tensor with the layout of `other`, which is a permutation of a contiguous one.
+  fileprivate convenience init(shape: TensorShape, strides: TensorShape, like other: Tensor) {
     self.init(
       shape: shape, strides: strides, offset: 0,
       storage: Storage(byteCount: other.count * other.dataType.byteCount),

@@ -1,24 +1,31 @@
 internal import CKernels
 
 extension Tensor {
-  /// Zeroes elements at random with probability `p` and scales the rest by 1 / (1 - p).
+  /// In training mode, zeroes elements at random; in evaluation mode, returns this tensor.
+  ///
+  /// Elements are zeroed with probability `p` and the others scaled by 1 / (1 - p). The first axis
+  /// counts samples. The gradient is the same function of `dy`, with the same mask.
+  public final func dropout(_ p: Double) -> Tensor {
+    guard isTraining, p > 0 else { return self }
+    let streams = ExecutionContext.withCurrent(\.dropoutStreams)
+    return dropout(
+      p, seed: streams.key, stream: streams.nextStream(), firstSample: streams.firstSample)
+  }
+
+  /// Zeroes elements with probability `p` and scales the others by 1 / (1 - p).
   ///
   /// Row r of `[rows, ...]` uses the random numbers of `(seed, firstSample + r, stream)`. The
   /// gradient is the same function of `dy`.
   package final func dropout(_ p: Double, seed: UInt64, stream: UInt32, firstSample: UInt64)
     -> Tensor
   {
+    requireFloatingPoint("dropout", self)
     require(p >= 0 && p < 1, "dropout: the probability \(p) is not in 0..<1")
-    let x = dense()
+    let x = contiguousUnrecorded()
     let y = Tensor(uninitialized: shape, dataType)
     let rows = shape.first ?? 1
     let columns = rows == 0 ? 0 : count / rows
-    switch dataType {
-    case .float32:
-      ck_dropout_f32(y.f32, x.f32, rows, columns, Float(p), seed, stream, nil, firstSample)
-    case .float64: ck_dropout_f64(y.f64, x.f64, rows, columns, p, seed, stream, nil, firstSample)
-    case .int32: notForIntegers("dropout")
-    }
+    ck_dropout(dataType.kernelType, y.bytes, x.bytes, rows, columns, p, seed, stream, firstSample)
     return y.recorded("Dropout", from: self) { dy in
       [dy.dropout(p, seed: seed, stream: stream, firstSample: firstSample)]
     }

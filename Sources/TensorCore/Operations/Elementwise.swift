@@ -2,64 +2,65 @@ internal import CKernels
 
 // Functions of each element of one tensor.
 
-typealias UnaryKernel<T> = (UnsafeMutablePointer<T>?, UnsafePointer<T>?, Int) -> Void
-typealias BackwardKernel<T> = (
-  UnsafeMutablePointer<T>?, UnsafePointer<T>?, UnsafePointer<T>?, Int
-) -> Void
+typealias UnaryKernel =
+  @convention(c) (
+    ck_type, UnsafeMutableRawPointer, UnsafeRawPointer, Int
+  ) -> Void
+typealias BackwardKernel =
+  @convention(c) (
+    ck_type, UnsafeMutableRawPointer, UnsafeRawPointer, UnsafeRawPointer, Int
+  ) -> Void
 
 extension Tensor {
-  /// A kernel applied to every element; the result is dense and outside the graph.
+  /// The result of a kernel that `body` applies to these elements: dense and outside the graph.
   final func mapped(
-    _ name: StaticString, _ f32Kernel: UnaryKernel<Float>, _ f64Kernel: UnaryKernel<Double>,
-    _ i32Kernel: UnaryKernel<Int32>? = nil
+    _ body: (_ type: ck_type, _ y: UnsafeMutableRawPointer, _ x: UnsafeRawPointer, _ count: Int)
+      -> Void
   ) -> Tensor {
-    let x = dense()
+    let x = contiguousUnrecorded()
     let y = Tensor(uninitialized: shape, dataType)
-    switch dataType {
-    case .float32: f32Kernel(y.f32, x.f32, count)
-    case .float64: f64Kernel(y.f64, x.f64, count)
-    case .int32:
-      guard let i32Kernel else { notForIntegers(name) }
-      i32Kernel(y.i32, x.i32, count)
-    }
+    body(dataType.kernelType, y.bytes, x.bytes, count)
     return y
   }
 
-  /// A fused backward kernel of dy = self and the saved value, outside the graph.
+  /// The result of a kernel for floating-point elements.
+  final func mapped(_ operation: StaticString, _ kernel: UnaryKernel) -> Tensor {
+    requireFloatingPoint(operation, self)
+    return mapped { kernel($0, $1, $2, $3) }
+  }
+
+  /// The result of a backward kernel that `body` applies to this gradient and a saved value.
   final func mapped(
-    _ saved: Tensor, _ f32Kernel: BackwardKernel<Float>, _ f64Kernel: BackwardKernel<Double>
+    with saved: Tensor,
+    _ body: (
+      _ type: ck_type, _ dx: UnsafeMutableRawPointer, _ dy: UnsafeRawPointer,
+      _ saved: UnsafeRawPointer, _ count: Int
+    ) -> Void
   ) -> Tensor {
-    let dy = dense()
-    let s = saved.dense()
+    let (dy, saved) = (contiguousUnrecorded(), saved.contiguousUnrecorded())
     let dx = Tensor(uninitialized: shape, dataType)
-    if dataType == .float32 {
-      f32Kernel(dx.f32, dy.f32, s.f32, count)
-    } else {
-      f64Kernel(dx.f64, dy.f64, s.f64, count)
-    }
+    body(dataType.kernelType, dx.bytes, dy.bytes, saved.bytes, count)
     return dx
   }
 
-  final func notForIntegers(_ name: StaticString) -> Never {
-    fatalError(
-      "\(name): a floating-point tensor is needed, this \(shape) is int32; convert it first")
+  /// The result of a backward kernel of this gradient and a saved value.
+  final func mapped(_ kernel: BackwardKernel, _ saved: Tensor) -> Tensor {
+    mapped(with: saved) { kernel($0, $1, $2, $3, $4) }
   }
 
   /// The negative of each element.
   ///
   /// The gradient is `-dy`.
   public static prefix func - (x: Tensor) -> Tensor {
-    x.mapped("negate", ck_neg_f32, ck_neg_f64, ck_neg_i32).recorded("Negate", from: x) { dy in
-      [-dy]
-    }
+    x.mapped { ck_neg($0, $1, $2, $3) }.recorded("Negate", from: x) { dy in [-dy] }
   }
 
-  /// The magnitude of each element.
+  /// The absolute value of each element.
   ///
   /// The gradient is `dy * sign(x)`, 0 at 0.
   public final func abs() -> Tensor {
     let x = Saved(self, by: "Abs")
-    return mapped("abs", ck_abs_f32, ck_abs_f64, ck_abs_i32).recorded("Abs", from: self) { dy in
+    return mapped { ck_abs($0, $1, $2, $3) }.recorded("Abs", from: self) { dy in
       [dy * x().sign()]
     }
   }
@@ -67,44 +68,38 @@ extension Tensor {
   /// The sign of each element: -1, 0 or 1.
   ///
   /// Not differentiable.
-  public final func sign() -> Tensor { mapped("sign", ck_sign_f32, ck_sign_f64) }
+  public final func sign() -> Tensor { mapped("sign", ck_sign) }
 
-  /// The largest whole number not above each element.
+  /// The largest integer not above each element.
   ///
   /// Not differentiable.
-  public final func floor() -> Tensor { mapped("floor", ck_floor_f32, ck_floor_f64) }
+  public final func floor() -> Tensor { mapped("floor", ck_floor) }
 
-  /// The nearest whole number, halves to even.
+  /// The nearest integer, ties to even.
   ///
   /// Not differentiable.
-  public final func rounded() -> Tensor { mapped("rounded", ck_round_f32, ck_round_f64) }
+  public final func rounded() -> Tensor { mapped("rounded", ck_round) }
 
   /// The square of each element.
   ///
   /// The gradient is `2 x dy`.
   public final func squared() -> Tensor {
     let x = Saved(self, by: "Square")
-    return mapped("squared", ck_square_f32, ck_square_f64).recorded("Square", from: self) { dy in
-      [2 * x() * dy]
-    }
+    return mapped("squared", ck_square).recorded("Square", from: self) { dy in [2 * x() * dy] }
   }
 
   /// The square root of each element.
   ///
   /// The gradient is `dy / (2 sqrt(x))`.
   public final func sqrt() -> Tensor {
-    mapped("sqrt", ck_sqrt_f32, ck_sqrt_f64).recorded(
-      "Sqrt", from: self,
-      withResult: { dy, y in
-        [dy / (2 * y)]
-      })
+    mapped("sqrt", ck_sqrt).recorded("Sqrt", from: self, withResult: { dy, y in [dy / (2 * y)] })
   }
 
   /// The reciprocal of each element, 1 / x.
   ///
   /// The gradient is `-dy / x^2`.
   public final func reciprocal() -> Tensor {
-    mapped("reciprocal", ck_reciprocal_f32, ck_reciprocal_f64).recorded(
+    mapped("reciprocal", ck_reciprocal).recorded(
       "Reciprocal", from: self, withResult: { dy, y in [-dy * y * y] })
   }
 
@@ -112,11 +107,7 @@ extension Tensor {
   ///
   /// The gradient is `dy * exp(x)`.
   public final func exp() -> Tensor {
-    mapped("exp", ck_exp_f32, ck_exp_f64).recorded(
-      "Exp", from: self,
-      withResult: { dy, y in
-        [dy * y]
-      })
+    mapped("exp", ck_exp).recorded("Exp", from: self, withResult: { dy, y in [dy * y] })
   }
 
   /// The natural logarithm of each element.
@@ -124,7 +115,7 @@ extension Tensor {
   /// The gradient is `dy / x`.
   public final func log() -> Tensor {
     let x = Saved(self, by: "Log")
-    return mapped("log", ck_log_f32, ck_log_f64).recorded("Log", from: self) { dy in [dy / x()] }
+    return mapped("log", ck_log).recorded("Log", from: self) { dy in [dy / x()] }
   }
 
   /// The sine of each element, in radians.
@@ -132,9 +123,7 @@ extension Tensor {
   /// The gradient is `dy * cos(x)`.
   public final func sin() -> Tensor {
     let x = Saved(self, by: "Sin")
-    return mapped("sin", ck_sin_f32, ck_sin_f64).recorded("Sin", from: self) { dy in
-      [dy * x().cos()]
-    }
+    return mapped("sin", ck_sin).recorded("Sin", from: self) { dy in [dy * x().cos()] }
   }
 
   /// The cosine of each element, in radians.
@@ -142,61 +131,16 @@ extension Tensor {
   /// The gradient is `-dy * sin(x)`.
   public final func cos() -> Tensor {
     let x = Saved(self, by: "Cos")
-    return mapped("cos", ck_cos_f32, ck_cos_f64).recorded("Cos", from: self) { dy in
-      [-dy * x().sin()]
-    }
+    return mapped("cos", ck_cos).recorded("Cos", from: self) { dy in [-dy * x().sin()] }
   }
 
-  /// The hyperbolic tangent of each element.
-  ///
-  /// The gradient is `dy * (1 - tanh(x)^2)`.
-  public final func tanh() -> Tensor {
-    mapped("tanh", ck_tanh_f32, ck_tanh_f64).recorded(
-      "Tanh", from: self,
-      withResult: { dy, y in
-        isGradientEnabled
-          ? [dy * (1 - y * y)] : [dy.mapped(y, ck_tanh_backward_f32, ck_tanh_backward_f64)]
-      })
-  }
-
-  /// The logistic function of each element, 1 / (1 + e^-x).
-  ///
-  /// The gradient is `dy * y * (1 - y)`.
-  public final func sigmoid() -> Tensor {
-    mapped("sigmoid", ck_sigmoid_f32, ck_sigmoid_f64).recorded(
-      "Sigmoid", from: self,
-      withResult: { dy, y in
-        isGradientEnabled
-          ? [dy * y * (1 - y)]
-          : [dy.mapped(y, ck_sigmoid_backward_f32, ck_sigmoid_backward_f64)]
-      })
-  }
-
-  /// The larger of each element and 0.
-  ///
-  /// The gradient is `dy` where x > 0, else 0.
-  public final func relu() -> Tensor {
-    mapped("relu", ck_relu_f32, ck_relu_f64).recorded(
-      "Relu", from: self,
-      withResult: { dy, y in
-        isGradientEnabled
-          ? [dy * y.sign()] : [dy.mapped(y, ck_relu_backward_f32, ck_relu_backward_f64)]
-      })
-  }
-
-  /// Each element, kept between `low` and `high`.
+  /// Each element, limited to the range from `low` to `high`.
   ///
   /// The gradient is `dy` where low <= x <= high, else 0.
   public final func clamped(_ low: Double = -.infinity, _ high: Double = .infinity) -> Tensor {
-    let x = dense()
-    let y = Tensor(uninitialized: shape, dataType)
-    switch dataType {
-    case .float32: ck_clamp_f32(y.f32, x.f32, count, Float(low), Float(high))
-    case .float64: ck_clamp_f64(y.f64, x.f64, count, low, high)
-    case .int32: notForIntegers("clamped")
-    }
+    requireFloatingPoint("clamped", self)
     let saved = Saved(self, by: "Clamp")
-    return y.recorded("Clamp", from: self) { dy in
+    return mapped { ck_clamp($0, $1, $2, $3, low, high) }.recorded("Clamp", from: self) { dy in
       let x = saved()
       let inside = (x .>= low) * (x .<= high)
       return [Tensor.where(inside, dy, 0)]
@@ -208,15 +152,9 @@ extension Tensor {
   /// The gradient is `exponent * x^(exponent - 1) * dy`, 0 for the exponent 0.
   public final func pow(_ exponent: Double) -> Tensor {
     if exponent == 2 { return squared() }
-    let x = dense()
-    let y = Tensor(uninitialized: shape, dataType)
-    switch dataType {
-    case .float32: ck_pow_scalar_f32(y.f32, x.f32, count, Float(exponent))
-    case .float64: ck_pow_scalar_f64(y.f64, x.f64, count, exponent)
-    case .int32: notForIntegers("pow")
-    }
+    requireFloatingPoint("pow", self)
     let saved = Saved(self, by: "Pow")
-    return y.recorded("Pow", from: self) { dy in
+    return mapped { ck_pow_scalar($0, $1, $2, $3, exponent) }.recorded("Pow", from: self) { dy in
       exponent == 0 ? [dy * 0] : [exponent * saved().pow(exponent - 1) * dy]
     }
   }
@@ -228,17 +166,9 @@ extension Tensor {
   /// The gradient is `dy`, converted back; none flows through integers.
   public final func converted(to target: DataType) -> Tensor {
     guard target != dataType else { return self }
-    let x = dense()
+    let x = contiguousUnrecorded()
     let y = Tensor(uninitialized: shape, target)
-    switch (dataType, target) {
-    case (.float32, .float64): ck_convert_f32_f64(y.f64, x.f32, count)
-    case (.float64, .float32): ck_convert_f64_f32(y.f32, x.f64, count)
-    case (.int32, .float32): ck_convert_i32_f32(y.f32, x.i32, count)
-    case (.int32, .float64): ck_convert_i32_f64(y.f64, x.i32, count)
-    case (.float32, .int32): ck_convert_f32_i32(y.i32, x.f32, count)
-    case (.float64, .int32): ck_convert_f64_i32(y.i32, x.f64, count)
-    default: fatalError("unreachable: the types differ")
-    }
+    ck_convert(target.kernelType, y.bytes, dataType.kernelType, x.bytes, count)
     guard target.isFloatingPoint else { return y }
     let source = dataType
     return y.recorded("Convert", from: self) { dy in [dy.converted(to: source)] }

@@ -3,53 +3,52 @@ internal import CKernels
 extension Tensor {
   /// The rows of this table `[n, width]` at int32 indices `[...]`, as `[..., width]`.
   ///
-  /// The gradient of a row is the sum of those of its occurrences.
+  /// The gradient of a row is the sum over its occurrences.
   public final func embedding(_ indices: Tensor) -> Tensor {
     require(
       shape.count == 2 && indices.dataType == .int32,
       "embedding: a table [n, width] and int32 indices are needed, not \(shape) and \(indices.dataType) \(indices.shape)"
     )
-    let places = indices.dense().detached()
+    let indices = indices.contiguousUnrecorded().detached()
     let rows = shape[0]
-    for element in 0..<places.count {
-      let index = Int(places.i32[element])
+    for element in 0..<indices.count {
+      let index = Int(indices.pointer(Int32.self)[element])
       require(
         index >= 0 && index < rows,
         "embedding: index \(index) is out of range for a table of \(rows) rows \(shape)")
     }
     var target = indices.shape
     target.append(shape[1])
-    let x = dense()
+    let x = contiguousUnrecorded()
     let y = Tensor(uninitialized: target, dataType)
-    ck_gather_rows(y.bytes, x.bytes, places.i32, places.count, shape[1] * dataType.byteCount)
+    ck_gather_rows(
+      dataType.kernelType, y.bytes, x.bytes, indices.pointer(Int32.self), indices.count, shape[1])
     let table = shape
-    let leaf = isLeaf && requiresGrad ? self : nil
-    let saved = Saved(places, by: "Embedding")
-    return y.recorded("Embedding", from: self) { dy in
-      if let (place, adds) = leaf?.gradientDestination {
-        place.storage.version += 1
-        if !adds { place.setAll(to: 0) }
-        place.addRows(dy, saved())
-        return [place]
-      }
-      return [dy.scatteredRows(saved(), in: table)]
-    }
+    let saved = Saved(indices, by: "Embedding")
+    return y.recorded(
+      "Embedding", from: self,
+      accumulating: { dy, leaves in
+        guard let (gradient, adds) = leaves.destination(of: 0) else {
+          return [.value(dy.scatteredRows(saved(), in: table))]
+        }
+        gradient.storage.version += 1
+        if !adds { gradient.setAll(to: 0) }
+        gradient.addRows(dy, saved())
+        return [.accumulated]
+      })
   }
 
-  /// A table of zeros of shape `target` to whose rows at `places` these rows are added: the
-  /// transpose of `embedding`.
-  private func scatteredRows(_ places: Tensor, in target: Shape) -> Tensor {
+  /// A table of zeros of shape `target` with these rows added at `indices`: the transpose of
+  /// `embedding`.
+  private func scatteredRows(_ indices: Tensor, in target: TensorShape) -> Tensor {
     let y = Tensor.zeros(target, dataType)
-    y.addRows(self, places)
-    return y.recorded("ScatterRows", from: self) { dy in [dy.embedding(places)] }
+    y.addRows(self, indices)
+    return y.recorded("ScatterRows", from: self) { dy in [dy.embedding(indices)] }
   }
 
-  private func addRows(_ rows: Tensor, _ places: Tensor) {
-    let x = rows.dense()
-    switch dataType {
-    case .float32: ck_scatter_add_rows_f32(f32, x.f32, places.i32, places.count, shape[1])
-    case .float64: ck_scatter_add_rows_f64(f64, x.f64, places.i32, places.count, shape[1])
-    case .int32: notForIntegers("embedding")
-    }
+  private func addRows(_ rows: Tensor, _ indices: Tensor) {
+    let x = rows.contiguousUnrecorded()
+    ck_scatter_add_rows(
+      dataType.kernelType, bytes, x.bytes, indices.pointer(Int32.self), indices.count, shape[1])
   }
 }

@@ -2,11 +2,10 @@
 
 internal import CKernels
 
-// Operations that overwrite their first operand, as PyTorch's with a trailing underscore.
+// In-place operations, named with a trailing underscore as in PyTorch.
 //
-// The elements are written where they are, so all views see them, and the storage's version tells
-// backward that values saved before no longer hold. In the graph, the tensor becomes the result of
-// the new operation.
+// All views see the new elements, and the storage's version tells backward that values saved before
+// were overwritten. In the graph, the tensor becomes the result of the new operation.
 
 extension Tensor {
   /// Adds `scale * other` to this tensor's elements in place; `other` may broadcast.
@@ -30,8 +29,7 @@ extension Tensor {
 
   /// Multiplies this tensor's elements in place; `other` may broadcast.
   ///
-  /// The gradients are `dy * other` and `dy * x`, for which the old elements
-  /// are copied.
+  /// The gradients are `dy * other` and `dy * x`, which needs a copy of the old elements.
   @discardableResult
   public final func mul_(_ other: Tensor) -> Tensor {
     let x = other.requiresGrad ? Saved(copy(), by: "Multiply") : nil
@@ -45,8 +43,7 @@ extension Tensor {
 
   /// Divides this tensor's elements in place; `other` may broadcast.
   ///
-  /// The gradients are `dy / other` and `-dy * x / other^2`, for which the old elements
-  /// are copied.
+  /// The gradients are `dy / other` and `-dy * x / other^2`, which needs a copy of the old elements.
   @discardableResult
   public final func div_(_ other: Tensor) -> Tensor {
     let x = other.requiresGrad ? Saved(copy(), by: "Divide") : nil
@@ -103,14 +100,14 @@ extension Tensor {
     require(
       !(isGradientEnabled && leafRequiresGrad),
       """
-      \(name): a leaf that requires gradients \(shape) cannot be changed in place; do it inside \
-      withoutGrad, or on detached()
+      \(name): a leaf that requires gradients \(shape) cannot be changed in place; use withoutGrad or \
+      detached()
       """)
     require(
       !isRecorded || !isView,
       """
-      \(name): a view \(shape) cannot be changed in place where gradients are recorded, because the \
-      tensor behind it would not know; change that one, or work on a copy()
+      \(name): a view \(shape) cannot be changed in place while gradients are recorded, because the \
+      original tensor would not record it; change the original, or a copy()
       """)
     let y = withoutGrad(value)
     require(
@@ -120,7 +117,7 @@ extension Tensor {
     copyElements(from: y, to: self)
     if isRecorded {
       let operation = Operation(name, self, [self, other])
-      operation.pullback = pullback
+      operation.pullback = .returning(pullback)
       self.operation = operation
     }
     return self

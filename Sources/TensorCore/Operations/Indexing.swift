@@ -1,9 +1,11 @@
-// Elements chosen by int32 indices, and orders of elements.
+internal import CKernels
+
+// Selecting elements by int32 indices, and sorting.
 
 extension Tensor {
-  /// The parts at `indices`, int32 `[n]`, along an axis; an index may occur several times.
+  /// The slices at int32 `indices` `[n]` along an axis; an index may occur several times.
   ///
-  /// The gradient of a part is the sum of those of its occurrences.
+  /// The gradient of a slice is the sum over its occurrences.
   public final func indexSelected(_ indices: Tensor, axis: Int = 0) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: "indexSelected")
     require(
@@ -12,53 +14,51 @@ extension Tensor {
     var target = shape
     target[axis] = indices.count
     let wide = withoutGrad {
-      var ones = Shape(repeating: 1, count: shape.count)
+      var ones = TensorShape(repeating: 1, count: shape.count)
       ones[axis] = indices.count
       return indices.reshaped(to: ones).expanded(to: target)
     }
     return gathered(wide, axis: axis)
   }
 
-  /// The elements whose place along `axis` is given by int32 `indices`, as PyTorch's `gather`:
-  /// y[i, j] = x[indices[i, j], j] for axis 0.
+  /// The elements at int32 `indices` along `axis`, PyTorch's `gather`: y[i, j] = x[indices[i, j], j] for
+  /// axis 0.
   ///
-  /// `indices` has as many axes as this tensor and may be smaller along the others. The gradient is
-  /// added up at the places that the elements were taken from.
+  /// `indices` has as many axes as this tensor and may be smaller along the others. The gradient of an
+  /// element is the sum over its occurrences.
   public final func gathered(_ indices: Tensor, axis: Int) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: "gathered")
     checkIndices(indices, axis, "gathered")
-    let (x, places) = (dense(), indices.dense())
+    let (x, indices) = (contiguousUnrecorded(), indices.contiguousUnrecorded())
     let y = Tensor(uninitialized: indices.shape, dataType)
     let from = x.shape
-    forEachPlace(places, in: from, axis) { element, place in
-      switch y.dataType {
-      case .float32: y.f32[element] = x.f32[place]
-      case .float64: y.f64[element] = x.f64[place]
-      case .int32: y.i32[element] = x.i32[place]
-      }
+    let size = dataType.byteCount
+    forEachBlock(of: indices, in: from, axis) { block, first, offset in
+      ck_gather(
+        dataType.kernelType, y.bytes + first * size, x.bytes + offset * size,
+        indices.pointer(Int32.self) + first, block)
     }
     return y.recorded("Gather", from: self) { dy in
-      [dy.scattered(places, in: from, axis: axis)]
+      [dy.scattered(indices, in: from, axis: axis)]
     }
   }
 
-  /// A tensor of zeros of shape `target` with this tensor's elements added at the places that
-  /// `indices` name along `axis`: the transpose of `gathered`.
-  public final func scattered(_ indices: Tensor, in target: Shape, axis: Int) -> Tensor {
+  /// A tensor of zeros of shape `target` with the elements of this tensor added at `indices` along
+  /// `axis`: the transpose of `gathered`.
+  public final func scattered(_ indices: Tensor, in target: TensorShape, axis: Int) -> Tensor {
     let axis = target.normalized(axis: axis, operation: "scattered")
     require(
       indices.shape == shape, "scattered: indices \(indices.shape) for elements \(shape)")
     let y = Tensor.zeros(target, dataType)
     y.checkIndices(indices, axis, "scattered")
-    let (x, places) = (dense(), indices.dense())
-    forEachPlace(places, in: target, axis) { element, place in
-      switch y.dataType {
-      case .float32: y.f32[place] += x.f32[element]
-      case .float64: y.f64[place] += x.f64[element]
-      case .int32: y.i32[place] &+= x.i32[element]
-      }
+    let (x, indices) = (contiguousUnrecorded(), indices.contiguousUnrecorded())
+    let size = dataType.byteCount
+    forEachBlock(of: indices, in: target, axis) { block, first, offset in
+      ck_scatter_add(
+        dataType.kernelType, y.bytes + offset * size, x.bytes + first * size,
+        indices.pointer(Int32.self) + first, block)
     }
-    return y.recorded("Scatter", from: self) { dy in [dy.gathered(places, axis: axis)] }
+    return y.recorded("Scatter", from: self) { dy in [dy.gathered(indices, axis: axis)] }
   }
 
   private func checkIndices(_ indices: Tensor, _ axis: Int, _ name: StaticString) {
@@ -68,45 +68,34 @@ extension Tensor {
     require(
       fits && indices.dataType == .int32,
       "\(name): indices \(indices.dataType) \(indices.shape) for axis \(axis) of \(shape)")
-    let dense = indices.dense()
+    let dense = indices.contiguousUnrecorded()
     for element in 0..<dense.count {
-      let index = Int(dense.i32[element])
+      let index = Int(dense.pointer(Int32.self)[element])
       require(
         index >= 0 && index < shape[axis],
         "\(name): index \(index) is out of range for axis \(axis) of \(shape)")
     }
   }
 
-  /// The sums of the elements up to and including each one along an axis.
+  /// The cumulative sum along an axis: each element plus all elements before it.
   ///
-  /// The gradient is the sum of `dy` from each element on.
+  /// The gradient is the cumulative sum of `dy` from the end.
   public final func cumulativeSum(axis: Int) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: "cumulativeSum")
     return summedUp(axis, fromEnd: false)
   }
 
   private func summedUp(_ axis: Int, fromEnd: Bool) -> Tensor {
+    let x = contiguousUnrecorded()
     let y = Tensor(uninitialized: shape, dataType)
-    copyElements(from: self, to: y)
-    let inner = shape.dropFirst(axis + 1).reduce(1, *)
-    let length = shape[axis]
-    for line in 0..<(length == 0 ? 0 : count / length) {
-      let start = line / inner * inner * length + line % inner
-      for step in 1..<Swift.max(length, 1) {
-        let place = start + (fromEnd ? length - 1 - step : step) * inner
-        let before = fromEnd ? place + inner : place - inner
-        switch dataType {
-        case .float32: y.f32[place] += y.f32[before]
-        case .float64: y.f64[place] += y.f64[before]
-        case .int32: y.i32[place] &+= y.i32[before]
-        }
-      }
-    }
+    ck_cumulative_sum(
+      dataType.kernelType, y.bytes, x.bytes, shape.prefix(axis).reduce(1, *), shape[axis],
+      shape.dropFirst(axis + 1).reduce(1, *), fromEnd)
     return y.recorded("CumulativeSum", from: self) { dy in [dy.summedUp(axis, fromEnd: !fromEnd)] }
   }
 
-  /// The int32 indices that sort the elements along an axis; equal elements keep their order, and
-  /// NaN counts as the largest.
+  /// The int32 indices that sort the elements along an axis; the order is stable, and NaN is the
+  /// largest.
   public final func argsort(axis: Int = -1, descending: Bool = false) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: "argsort")
     let rows = withoutGrad { transposed(axis, -1).contiguous() }
@@ -128,7 +117,7 @@ extension Tensor {
 
   /// The elements in ascending or descending order along an axis.
   ///
-  /// Gradients go back to where the elements came from.
+  /// The gradient is permuted back.
   public final func sorted(axis: Int = -1, descending: Bool = false) -> Tensor {
     gathered(argsort(axis: axis, descending: descending), axis: axis)
   }
@@ -142,17 +131,19 @@ extension Tensor {
   }
 }
 
-/// Calls `body` for each element of `indices` in row-major order, with its number and the number of
-/// the element of a dense tensor of shape `shape` that it points to along `axis`.
-private func forEachPlace(
-  _ indices: Tensor, in shape: Shape, _ axis: Int, _ body: (Int, Int) -> Void
+/// Calls `body` for the blocks of contiguous `indices` along `axis` of a contiguous tensor of shape
+/// `shape`: with the block, the index of its first element, and the offset in the other tensor of its
+/// element with index 0.
+private func forEachBlock(
+  of indices: Tensor, in shape: TensorShape, _ axis: Int, _ body: (ck_indexed, Int, Int) -> Void
 ) {
-  let strides = shape.denseStrides
-  let step = strides[axis]
-  var others = strides
+  var others = shape.contiguousStrides
+  let step = others[axis]
   others[axis] = 0
-  let loop = StridedLoop(shape: indices.shape, others, indices.shape.denseStrides)
-  loop.forEachElement { base, element, _ in
-    body(element, base + Int(indices.i32[element]) * step)
+  let loop = StridedLoop(shape: indices.shape, others, indices.shape.contiguousStrides)
+  loop.forEachBlock { rows, cols, offsets in
+    let block = ck_indexed(
+      rows: rows, cols: cols, row: loop.rowStride(0), col: loop.columnStride(0), step: step)
+    body(block, offsets[2], offsets[0])
   }
 }

@@ -1,9 +1,9 @@
-// Tensors put together and taken apart.
+// Concatenating and splitting tensors.
 
 extension Tensor {
-  /// Tensors one after another along an existing axis, as PyTorch's `cat`.
+  /// Tensors concatenated along an existing axis, PyTorch's `cat`.
   ///
-  /// All other axes must be equal. The gradient of each is its slice of `dy`.
+  /// All other axes must have equal sizes. The gradient of each tensor is its slice of `dy`.
   public static func concatenated(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
     require(!tensors.isEmpty, "concatenated: no tensors")
     let axis = tensors[0].shape.normalized(axis: axis, operation: "concatenated")
@@ -14,7 +14,7 @@ extension Tensor {
       expected[axis] = tensor.shape.count == target.count ? tensor.shape[axis] : 0
       require(
         tensor.shape == expected && tensor.dataType == tensors[0].dataType,
-        "concatenated: \(tensor.dataType) \(tensor.shape) does not continue \(tensors[0].dataType) \(tensors[0].shape) along axis \(axis)"
+        "concatenated: \(tensor.dataType) \(tensor.shape) does not fit \(tensors[0].dataType) \(tensors[0].shape) along axis \(axis)"
       )
     }
     let y = Tensor(uninitialized: target, tensors[0].dataType)
@@ -24,21 +24,21 @@ extension Tensor {
       ranges.append(start..<start + tensor.shape[axis])
       withoutGrad { copyElements(from: tensor, to: y.sliced(ranges.last!, axis: axis)) }
     }
-    y.record("Concatenate", tensors)?.pullback = { dy in
+    y.record("Concatenate", tensors)?.pullback = .returning { dy in
       ranges.map { dy.sliced($0, axis: axis) }
     }
     return y
   }
 
-  /// Tensors of one shape along a new axis.
+  /// Tensors of one shape stacked along a new axis.
   public static func stacked(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
     concatenated(tensors.map { $0.unsqueezed(axis: axis) }, axis: axis)
   }
 
-  /// Views of consecutive parts of `size` along an axis; the last one may be smaller.
+  /// Views of consecutive slices of `size` along an axis; the last one may be smaller.
   public final func split(_ size: Int, axis: Int = 0) -> [Tensor] {
     let axis = shape.normalized(axis: axis, operation: "split")
-    require(size > 0, "split: parts of \(size) along axis \(axis) of \(shape)")
+    require(size > 0, "split: slices of \(size) along axis \(axis) of \(shape)")
     return stride(from: 0, to: Swift.max(shape[axis], 1), by: size).map {
       sliced($0..<Swift.min($0 + size, shape[axis]), axis: axis)
     }

@@ -3,19 +3,16 @@ internal import CKernels
 extension Tensor {
   /// The matrix product.
   ///
-  /// As in NumPy and PyTorch: two vectors give their dot product; a vector counts as a row on the
-  /// left and a column on the right; leading axes are batches and broadcast. `[..., m, k]` times
-  /// `[..., k, n]` is `[..., m, n]`.
+  /// As in NumPy and PyTorch: `[..., m, k]` times `[..., k, n]` is `[..., m, n]`; leading axes are
+  /// batches and are broadcast. A vector is a row on the left and a column on the right; the product of
+  /// two vectors is their dot product.
   ///
   /// The gradients are `dy bᵀ` and `aᵀ dy`.
   public final func matmul(_ other: Tensor) -> Tensor {
-    require(
-      dataType == other.dataType && dataType.isFloatingPoint,
-      "matmul: \(dataType) \(shape) × \(other.dataType) \(other.shape); both must be of one floating-point type"
-    )
+    requireFloatingPoint("matmul", self, other)
     require(
       shape.count > 0 && other.shape.count > 0,
-      "matmul: \(shape) × \(other.shape); scalars are multiplied with *")
+      "matmul: \(shape) × \(other.shape); use * to multiply with a scalar")
     if shape.count == 1 {
       return unsqueezed(axis: 0).matmul(other).squeezed(axis: other.shape.count == 1 ? 0 : -2)
     }
@@ -31,13 +28,14 @@ extension Tensor {
     BLAS.multiply(into: y, self, other, adds: false)
     let a = other.requiresGrad ? Saved(self, by: "Matmul") : nil
     let b = requiresGrad ? Saved(other, by: "Matmul") : nil
-    let (left, right) = (Destination(self), Destination(other))
-    return y.recorded("Matmul", from: self, other) { dy in
-      [
-        b.map { gradientProduct(dy, $0().transposed(), for: left) },
-        a.map { gradientProduct($0().transposed(), dy, for: right) },
-      ]
-    }
+    return y.recorded(
+      "Matmul", from: self, other,
+      accumulating: { dy, leaves in
+        [
+          b.map { gradientProduct(dy, $0().transposed(), leaves.destination(of: 0)) } ?? .none,
+          a.map { gradientProduct($0().transposed(), dy, leaves.destination(of: 1)) } ?? .none,
+        ]
+      })
   }
 
   /// x Wᵀ + b over the last axis: `[..., inputs]` becomes `[..., outputs]`, for a weight `[outputs,
@@ -52,9 +50,7 @@ extension Tensor {
     require(
       bias == nil || bias!.shape == [weight.shape[0]],
       "linear: a bias of shape \(bias!.shape) for a weight of shape \(weight.shape)")
-    require(
-      dataType == weight.dataType && dataType == (bias?.dataType ?? dataType),
-      "linear: the input is \(dataType), the weight \(weight.dataType)")
+    requireFloatingPoint("linear", self, weight, bias)
     guard shape.count == 2 else {
       var target = shape
       target[shape.count - 1] = weight.shape[0]
@@ -70,30 +66,23 @@ extension Tensor {
     if let bias { y.addRow(bias) }
     let x = weight.requiresGrad ? Saved(self, by: "Linear") : nil
     let w = requiresGrad ? Saved(weight, by: "Linear") : nil
-    let destination = Destination(weight)
-    let biasDestination = bias.map(Destination.init)
-    let pullback: Pullback = { dy in
-      var gradients = [
-        w.map { gradientProduct(dy, $0(), for: nil) },
-        x.map { gradientProduct(dy.transposed(), $0(), for: destination) },
+    let hasBias = bias != nil
+    let pullback: AccumulatingPullback = { dy, leaves in
+      var gradients: [InputGradient] = [
+        w.map { .value(dy.matmul($0())) } ?? .none,
+        x.map { gradientProduct(dy.transposed(), $0(), leaves.destination(of: 1)) } ?? .none,
       ]
-      if let biasDestination { gradients.append(gradientSum(dy, for: biasDestination)) }
+      if hasBias { gradients.append(sumOfRows(dy, leaves.destination(of: 2))) }
       return gradients
     }
-    if let bias {
-      return y.recorded("Linear", from: self, weight, bias, pullback: pullback)
-    }
-    return y.recorded("Linear", from: self, weight, pullback: pullback)
+    if let bias { return y.recorded("Linear", from: self, weight, bias, accumulating: pullback) }
+    return y.recorded("Linear", from: self, weight, accumulating: pullback)
   }
 
-  /// y += row for each row, in place, outside the graph.
+  /// Adds `row` to each row, in place and outside the graph.
   private func addRow(_ row: Tensor) {
-    let row = row.dense()
-    if dataType == .float32 {
-      ck_add_row_f32(f32, row.f32, shape[0], shape[1])
-    } else {
-      ck_add_row_f64(f64, row.f64, shape[0], shape[1])
-    }
+    let row = row.contiguousUnrecorded()
+    ck_add_row(dataType.kernelType, bytes, row.bytes, shape[0], shape[1])
   }
 
   private func batchedProduct(_ other: Tensor) -> Tensor {
@@ -105,7 +94,8 @@ extension Tensor {
     }
     let (m, k, n) = (shape[shape.count - 2], shape.last!, other.shape.last!)
     guard
-      let batch = Shape.broadcast(Shape(shape.dropLast(2)), Shape(other.shape.dropLast(2)))
+      let batch = TensorShape.broadcast(
+        TensorShape(shape.dropLast(2)), TensorShape(other.shape.dropLast(2)))
     else {
       fatalError("matmul: the batches of \(shape) × \(other.shape) do not broadcast")
     }
@@ -118,12 +108,13 @@ extension Tensor {
     let a = withoutGrad { batched(self, m, k) }
     let b = withoutGrad { batched(other, k, n) }
     let y = Tensor(uninitialized: batched(self, m, k).shape.replacingLast(n), dataType)
-    let loop = StridedLoop(shape: batch, Shape(a.strides.dropLast(2)), Shape(b.strides.dropLast(2)))
+    let loop = StridedLoop(
+      shape: batch, TensorShape(a.strides.dropLast(2)), TensorShape(b.strides.dropLast(2)))
     loop.forEachElement { aOffset, bOffset, index in
       BLAS.multiply(
         into: y.view([m, n], [n, 1], index * m * n, true),
-        a.view([m, k], Shape(a.strides.suffix(2)), a.offset + aOffset, false),
-        b.view([k, n], Shape(b.strides.suffix(2)), b.offset + bOffset, false), adds: false)
+        a.view([m, k], TensorShape(a.strides.suffix(2)), a.offset + aOffset, false),
+        b.view([k, n], TensorShape(b.strides.suffix(2)), b.offset + bOffset, false), adds: false)
     }
     let left = other.requiresGrad ? Saved(self, by: "Matmul") : nil
     let right = requiresGrad ? Saved(other, by: "Matmul") : nil
@@ -133,41 +124,34 @@ extension Tensor {
   }
 }
 
-/// The leaf that a gradient is for, so that a product can be put straight into its `grad`.
-private struct Destination {
-  private let leaf: Tensor?
-
-  init(_ tensor: Tensor) { leaf = tensor.isLeaf && tensor.requiresGrad ? tensor : nil }
-
-  var place: (tensor: Tensor, adds: Bool)? { leaf?.gradientDestination }
+/// The product a b, written or added to the destination if there is one.
+private func gradientProduct(
+  _ a: Tensor, _ b: Tensor, _ destination: (gradient: Tensor, adds: Bool)?
+) -> InputGradient {
+  guard let (gradient, adds) = destination else { return .value(a.matmul(b)) }
+  BLAS.multiply(into: gradient, a, b, adds: adds)
+  return .accumulated
 }
 
-private func gradientProduct(_ a: Tensor, _ b: Tensor, for destination: Destination?) -> Tensor {
-  guard let (place, adds) = destination?.place else { return a.matmul(b) }
-  BLAS.multiply(into: place, a, b, adds: adds)
-  return place
-}
-
-/// The sum of the rows of `dy`.
-private func gradientSum(_ dy: Tensor, for destination: Destination) -> Tensor {
-  guard let (place, adds) = destination.place, !adds else { return dy.sum(axes: [0]) }
-  let x = dy.dense()
-  if x.dataType == .float32 {
-    ck_sum_f32(place.f32, x.f32, 1, x.shape[0], x.shape[1])
-  } else {
-    ck_sum_f64(place.f64, x.f64, 1, x.shape[0], x.shape[1])
-  }
-  return place
+/// The sum of the rows of `dy`, written to the destination if there is one and it is empty.
+private func sumOfRows(
+  _ dy: Tensor, _ destination: (gradient: Tensor, adds: Bool)?
+) -> InputGradient {
+  guard let (gradient, adds) = destination, !adds else { return .value(dy.sum(axes: [0])) }
+  let x = dy.contiguousUnrecorded()
+  gradient.storage.version += 1
+  ck_sum(x.dataType.kernelType, gradient.bytes, x.bytes, 1, x.shape[0], x.shape[1])
+  return .accumulated
 }
 
 private func checkInnerSizes(_ a: Tensor, _ b: Tensor) {
   let (k, l) = (a.shape[a.shape.count - 1], b.shape[b.shape.count - 2])
-  let hint = b.shape.last == k ? "; did you mean the second one transposed()?" : ""
-  require(k == l, "matmul: \(a.shape) × \(b.shape): \(k) columns meet \(l) rows\(hint)")
+  let hint = b.shape.last == k ? "; do you mean the second one transposed()?" : ""
+  require(k == l, "matmul: \(a.shape) × \(b.shape): \(k) columns and \(l) rows\(hint)")
 }
 
-extension Shape {
-  fileprivate func replacingLast(_ size: Int) -> Shape {
+extension TensorShape {
+  fileprivate func replacingLast(_ size: Int) -> TensorShape {
     var result = self
     result[count - 1] = size
     return result

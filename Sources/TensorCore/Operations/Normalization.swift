@@ -1,94 +1,76 @@
 internal import CKernels
 
-// Elements shifted and scaled to mean 0 and variance 1, within a sample or over a batch.
-
-/// What batch normalisation found out about the channels of a batch.
-public struct ChannelStatistics {
-  /// The mean of each channel.
-  public let mean: Tensor
-  /// The biased variance of each channel.
-  public let variance: Tensor
-  /// The number of elements of a channel.
-  public let count: Int
-
-  /// The variance that divides by `count - 1`.
-  public var unbiasedVariance: Tensor { variance * (Double(count) / Double(count - 1)) }
-}
+// Layer and group normalization: mean 0 and variance 1 within a sample. BatchNorm.swift normalizes over a
+// batch.
 
 extension Tensor {
-  /// The elements normalised over the last axes, which have the sizes `shape`, then scaled by
-  /// `weight` and shifted by `bias`, both of that shape: PyTorch's `layer_norm`.
+  /// The elements normalized over the last axes, whose sizes are `normalizedShape`, multiplied by
+  /// `weight` and added to `bias`, both of that shape: PyTorch's `layer_norm`.
   ///
-  /// With n the normalised elements, d their deviation, and g = dy * weight, the gradient is
-  /// `(g - mean(g) - n * mean(g * n)) / d`; those of weight and bias are the sums of `dy * n` and
-  /// `dy`.
+  /// With the normalized elements n, rstd = 1 / sqrt(variance + epsilon) and g = dy * weight, the
+  /// gradient is `rstd * (g - mean(g) - n * mean(g * n))`; those of weight and bias are the sums of
+  /// `dy * n` and `dy`.
   public final func layerNorm(
-    _ normalizedShape: Shape, weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double = 1e-5
+    _ normalizedShape: TensorShape, weight: Tensor? = nil, bias: Tensor? = nil,
+    epsilon: Double = 1e-5
   ) -> Tensor {
     require(
-      normalizedShape.count > 0 && Shape(shape.suffix(normalizedShape.count)) == normalizedShape,
+      normalizedShape.count > 0
+        && TensorShape(shape.suffix(normalizedShape.count)) == normalizedShape,
       "layerNorm: \(shape) does not end with \(normalizedShape)")
-    require(
-      [weight, bias].allSatisfy { $0 == nil || $0!.shape == normalizedShape },
-      "layerNorm: weight and bias must be \(normalizedShape), not \(describe(weight, bias))")
-    checkTypes(weight, bias, "layerNorm")
+    for parameter in [weight, bias] {
+      require(
+        parameter == nil || parameter!.shape == normalizedShape,
+        "layerNorm: weight and bias must be \(normalizedShape), not \(parameter!.shape)")
+    }
+    requireFloatingPoint("layerNorm", self, weight, bias)
     let axes = Array(-normalizedShape.count..<0)
     let columns = normalizedShape.elementCount
-    require(columns > 0, "layerNorm: nothing to normalise in \(shape)")
+    require(columns > 0, "layerNorm: there are no elements to normalize in \(shape)")
     let rows = count / columns
-    let x = dense()
+    let x = contiguousUnrecorded()
     let y = Tensor(uninitialized: shape, dataType)
     let mean = Tensor(uninitialized: [rows], dataType)
-    let scale = Tensor(uninitialized: [rows], dataType)
-    let (w, b) = (weight?.dense(), bias?.dense())
-    switch dataType {
-    case .float32:
-      ck_layer_norm_f32(
-        y.f32, mean.f32, scale.f32, x.f32, w?.f32, b?.f32, rows, columns, Float(epsilon))
-    case .float64:
-      ck_layer_norm_f64(y.f64, mean.f64, scale.f64, x.f64, w?.f64, b?.f64, rows, columns, epsilon)
-    case .int32: notForIntegers("layerNorm")
-    }
+    let rstd = Tensor(uninitialized: [rows], dataType)
+    let (w, b) = (weight?.contiguousUnrecorded(), bias?.contiguousUnrecorded())
+    ck_layer_norm(
+      dataType.kernelType, y.bytes, mean.bytes, rstd.bytes, x.bytes, w?.bytes, b?.bytes, rows,
+      columns, epsilon)
     let saved = Saved(self, by: "LayerNorm")
     let savedWeight = weight.map { Saved($0, by: "LayerNorm") }
     let hasBias = bias != nil
     let needsX = requiresGrad
     return y.recorded("LayerNorm", weight, bias, from: self) { dy in
       let (x, w) = (saved(), savedWeight?())
-      if isGradientEnabled {
-        return normalizationGradients(dy, x, w, hasBias: hasBias, axes, epsilon)
-      }
-      let (dense, g, factor) = (x.dense(), dy.dense(), w?.dense())
-      var gradients: [Tensor?] = [nil]
-      if needsX {
-        let dx = Tensor(uninitialized: x.shape, x.dataType)
-        if x.dataType == .float32 {
-          ck_layer_norm_backward_f32(
-            dx.f32, g.f32, dense.f32, mean.f32, scale.f32, factor?.f32, rows, columns)
-        } else {
-          ck_layer_norm_backward_f64(
-            dx.f64, g.f64, dense.f64, mean.f64, scale.f64, factor?.f64, rows, columns)
+      return fused {
+        let (x, g, w) = (
+          x.contiguousUnrecorded(), dy.contiguousUnrecorded(), w?.contiguousUnrecorded()
+        )
+        let type = x.dataType.kernelType
+        var gradients: [Tensor?] = [nil]
+        if needsX {
+          let dx = Tensor(uninitialized: x.shape, x.dataType)
+          ck_layer_norm_backward(
+            type, dx.bytes, g.bytes, x.bytes, mean.bytes, rstd.bytes, w?.bytes, rows,
+            columns)
+          gradients[0] = dx
         }
-        gradients[0] = dx
+        guard w != nil || hasBias else { return gradients }
+        let dw = Tensor(uninitialized: normalizedShape, x.dataType)
+        let db = Tensor(uninitialized: normalizedShape, x.dataType)
+        ck_layer_norm_sums(
+          type, dw.bytes, db.bytes, g.bytes, x.bytes, mean.bytes, rstd.bytes, rows, columns)
+        if w != nil { gradients.append(dw) }
+        if hasBias { gradients.append(db) }
+        return gradients
+      } composed: {
+        normalizationGradients(dy, x, w, hasBias: hasBias, axes, epsilon)
       }
-      guard w != nil || hasBias else { return gradients }
-      let dw = Tensor(uninitialized: normalizedShape, x.dataType)
-      let db = Tensor(uninitialized: normalizedShape, x.dataType)
-      if x.dataType == .float32 {
-        ck_layer_norm_sums_f32(
-          dw.f32, db.f32, g.f32, dense.f32, mean.f32, scale.f32, rows, columns)
-      } else {
-        ck_layer_norm_sums_f64(
-          dw.f64, db.f64, g.f64, dense.f64, mean.f64, scale.f64, rows, columns)
-      }
-      if w != nil { gradients.append(dw) }
-      if hasBias { gradients.append(db) }
-      return gradients
     }
   }
 
-  /// The elements `[N, C, ...]` normalised over each of `groups` groups of channels of a sample, then
-  /// scaled and shifted by a `weight` and a `bias` for each channel: PyTorch's `group_norm`.
+  /// The elements `[N, C, ...]` normalized over each of `groups` groups of channels of a sample,
+  /// multiplied by `weight` and added to `bias`, both `[C]`: PyTorch's `group_norm`.
   ///
   /// The gradient is that of `layerNorm`.
   public final func groupNorm(
@@ -96,272 +78,59 @@ extension Tensor {
   ) -> Tensor {
     require(
       shape.count >= 2 && groups > 0 && shape[1] % groups == 0,
-      "groupNorm: the channels of \(shape) do not fall into \(groups) groups")
+      "groupNorm: the channels of \(shape) are not divisible by \(groups) groups")
     let rest = shape.dropFirst(2).reduce(shape[1] / groups, *)
     let y = reshaped(to: [shape[0], groups, rest]).layerNorm([rest], epsilon: epsilon)
       .reshaped(to: shape)
-    checkChannels(weight, bias, "groupNorm")
+    checkChannels("groupNorm", weight, bias)
     let perChannel = shape.channelShape
     let scaled = weight.map { y * $0.reshaped(to: perChannel) } ?? y
     return bias.map { scaled + $0.reshaped(to: perChannel) } ?? scaled
   }
 
-  /// The channels of this batch `[N, C, ...]` normalised by their own mean and variance, then scaled
-  /// by `weight` and shifted by `bias`, `[C]`, together with what was found: PyTorch's `batch_norm`
-  /// in training.
-  ///
-  /// The gradient is that of `layerNorm`, with means over each channel. Within a `withTraining` that
-  /// sums statistics over processes, the batch is that of all processes together.
-  public final func batchNorm(
-    weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double = 1e-5
-  ) -> (result: Tensor, statistics: ChannelStatistics) {
-    let layout = channelLayout(weight, bias, "batchNorm")
-    let sum = ModeScope.current.statisticsSum
-    let own = channelStatistics(layout)
-    let statistics = sum.map { own.merged(over: $0) } ?? own
-    require(
-      statistics.count > 1,
-      "batchNorm: training needs more than one element of each channel, not \(shape)")
-    let batch = BatchDependence(count: statistics.count, sum: sum)
-    return (normalized(statistics, layout, weight, bias, epsilon, batch), statistics)
-  }
-
-  /// The channels `[N, C, ...]` normalised by a given mean and variance `[C]`, then scaled by
-  /// `weight` and shifted by `bias`: PyTorch's `batch_norm` in evaluation.
-  ///
-  /// No gradient flows to mean and variance.
-  public final func batchNorm(
-    mean: Tensor, variance: Tensor, weight: Tensor? = nil, bias: Tensor? = nil,
-    epsilon: Double = 1e-5
-  ) -> Tensor {
-    let layout = channelLayout(weight, bias, "batchNorm")
-    checkChannels(mean, variance, "batchNorm")
-    let statistics = ChannelStatistics(
-      mean: mean.detached().dense(), variance: variance.detached().dense(),
-      count: layout.countOfChannel)
-    return normalized(statistics, layout, weight, bias, epsilon, nil)
-  }
-
-  /// The mean and variance of each channel.
-  private func channelStatistics(_ layout: ChannelLayout) -> ChannelStatistics {
-    let x = layout.dense(self)
-    let mean = Tensor(uninitialized: [layout.channels], dataType)
-    let variance = Tensor(uninitialized: [layout.channels], dataType)
-    if dataType == .float32 {
-      ck_channel_moments_f32(
-        mean.f32, variance.f32, x.f32, layout.rows, layout.channels, layout.columns)
-    } else {
-      ck_channel_moments_f64(
-        mean.f64, variance.f64, x.f64, layout.rows, layout.channels, layout.columns)
-    }
-    return ChannelStatistics(mean: mean, variance: variance, count: layout.countOfChannel)
-  }
-
-  private func normalized(
-    _ statistics: ChannelStatistics, _ layout: ChannelLayout, _ weight: Tensor?, _ bias: Tensor?,
-    _ epsilon: Double, _ batch: BatchDependence?
-  ) -> Tensor {
-    let mean = Saved(statistics.mean, by: "BatchNorm")
-    let scale = withoutGrad { (statistics.variance + epsilon).sqrt().reciprocal() }
-    let factor = withoutGrad { weight.map { $0 * scale } ?? scale }
-    let x = layout.dense(self)
-    let z = Tensor(uninitialized: x.shape, dataType)
-    let shift = bias?.dense()
-    if dataType == .float32 {
-      ck_channel_affine_f32(
-        z.f32, x.f32, statistics.mean.f32, factor.f32, shift?.f32, layout.rows, layout.channels,
-        layout.columns)
-    } else {
-      ck_channel_affine_f64(
-        z.f64, x.f64, statistics.mean.f64, factor.f64, shift?.f64, layout.rows, layout.channels,
-        layout.columns)
-    }
-    let y = layout.restored(z)
-    let saved = Saved(self, by: "BatchNorm")
-    let savedWeight = weight.map { Saved($0, by: "BatchNorm") }
-    let hasBias = bias != nil
-    return y.recorded("BatchNorm", weight, bias, from: self) { dy in
-      let (x, w) = (saved(), savedWeight?())
-      if isGradientEnabled {
-        let perChannel = x.shape.channelShape
-        let axes = [0] + x.shape.indices.dropFirst(2)
-        if let batch {
-          require(
-            batch.sum == nil,
-            "batchNorm: with statistics of several processes there is no gradient of a gradient; leave createGraph out"
-          )
-          return normalizationGradients(
-            dy, x, w?.reshaped(to: perChannel), hasBias: hasBias, axes, epsilon
-          ).enumerated().map { $0 == 0 ? $1 : $1?.reshaped(to: [x.shape[1]]) }
-        }
-        let center = mean().reshaped(to: perChannel)
-        let step = scale.reshaped(to: perChannel)
-        let g = w.map { dy * $0.reshaped(to: perChannel) } ?? dy
-        return [g * step]
-          + (w == nil ? [] : [(dy * (x - center) * step).sum(axes: axes)])
-          + (hasBias ? [dy.sum(axes: axes)] : [])
-      }
-      let (dx, dw, db) = channelGradients(
-        dy, x, layout, mean: mean(), scale: scale, factor: w.map { $0 * scale } ?? scale, batch)
-      return [dx] + (w == nil ? [] : [dw]) + (hasBias ? [db] : [])
-    }
-  }
-
   /// Records an operation whose weight and bias may be missing.
-  private func recorded(
+  final func recorded(
     _ name: StaticString, _ weight: Tensor?, _ bias: Tensor?, from x: Tensor,
     pullback: @escaping Pullback
   ) -> Tensor {
-    record(name, [x, weight, bias].compactMap { $0 })?.pullback = pullback
+    record(name, [x, weight, bias].compactMap { $0 })?.pullback = .returning(pullback)
     return self
   }
 
-  private func checkTypes(_ weight: Tensor?, _ bias: Tensor?, _ name: StaticString) {
-    require(
-      dataType.isFloatingPoint
-        && [weight, bias].allSatisfy { ($0?.dataType ?? dataType) == dataType },
-      "\(name): an input of \(dataType) and \(describe(weight, bias))")
-  }
-
-  private func checkChannels(_ a: Tensor?, _ b: Tensor?, _ name: StaticString) {
+  final func checkChannels(_ name: StaticString, _ a: Tensor?, _ b: Tensor?) {
     require(shape.count >= 2, "\(name): an input [N, C, ...] is needed, not \(shape)")
-    require(
-      [a, b].allSatisfy { $0 == nil || $0!.shape == [shape[1]] },
-      "\(name): for the channels of \(shape), [\(shape[1])] is needed, not \(describe(a, b))")
-    checkTypes(a, b, name)
-  }
-
-  private func channelLayout(
-    _ weight: Tensor?, _ bias: Tensor?, _ name: StaticString
-  ) -> ChannelLayout {
-    checkChannels(weight, bias, name)
-    return ChannelLayout(shape)
-  }
-}
-
-/// That mean and variance are those of a batch, which each of its elements had a part in.
-private struct BatchDependence {
-  /// The elements of a channel in the whole batch.
-  let count: Int
-  /// Adds up over the processes that hold parts of the batch; nil when this one holds all.
-  let sum: StatisticsSum?
-
-  /// Two `[C]` added up over all processes.
-  func overAll(_ a: Tensor, _ b: Tensor) -> (Tensor, Tensor) {
-    guard let sum else { return (a, b) }
-    let sums = sum(a.doubles() + b.doubles())
-    return (
-      .of(Array(sums[..<a.count]), shape: a.shape).converted(to: a.dataType),
-      .of(Array(sums[a.count...]), shape: a.shape).converted(to: a.dataType)
-    )
-  }
-}
-
-extension ChannelStatistics {
-  /// The statistics of all processes' elements together.
-  fileprivate func merged(over sum: StatisticsSum) -> ChannelStatistics {
-    let channels = mean.count
-    // Of no elements there is no mean.
-    let nothing = [Double](repeating: 0, count: channels)
-    let (means, variances) = count == 0 ? (nothing, nothing) : (mean.doubles(), variance.doubles())
-    let n = Double(count)
-    let sums = sum(
-      [n] + means.map { n * $0 } + zip(means, variances).map { n * ($0 * $0 + $1) })
-    let allMeans = sums[1...channels].map { $0 / sums[0] }
-    let allVariances = zip(sums[(channels + 1)...], allMeans).map {
-      max(0, $0 / sums[0] - $1 * $1)
+    for parameter in [a, b] {
+      require(
+        parameter == nil || parameter!.shape == [shape[1]],
+        "\(name): for the channels of \(shape), [\(shape[1])] is needed, not \(parameter!.shape)")
     }
-    func tensor(_ values: [Double]) -> Tensor {
-      .of(values, shape: mean.shape).converted(to: mean.dataType)
-    }
-    return ChannelStatistics(
-      mean: tensor(allMeans), variance: tensor(allVariances), count: Int(sums[0]))
+    requireFloatingPoint(name, self, a, b)
   }
 }
 
-/// A batch `[N, C, ...]` as the kernels see it: rows of channels of columns.
-///
-/// A matrix `[N, C]` is transposed, so that the elements of a channel are neighbours.
-private struct ChannelLayout {
-  let rows: Int
-  let channels: Int
-  let columns: Int
-  private let isTransposed: Bool
-
-  init(_ shape: Shape) {
-    isTransposed = shape.count == 2
-    rows = isTransposed ? 1 : shape[0]
-    channels = shape[1]
-    columns = isTransposed ? shape[0] : shape.dropFirst(2).reduce(1, *)
-  }
-
-  var countOfChannel: Int { rows * columns }
-
-  func dense(_ x: Tensor) -> Tensor {
-    withoutGrad { (isTransposed ? x.transposed() : x).dense() }
-  }
-
-  func restored(_ x: Tensor) -> Tensor {
-    isTransposed ? withoutGrad { x.transposed().dense() } : x
-  }
-}
-
-private func channelGradients(
-  _ dy: Tensor, _ x: Tensor, _ layout: ChannelLayout, mean: Tensor, scale: Tensor, factor: Tensor,
-  _ batch: BatchDependence?
-) -> (dx: Tensor, dw: Tensor, db: Tensor) {
-  let (g, x) = (layout.dense(dy), layout.dense(x))
-  let (rows, channels, columns) = (layout.rows, layout.channels, layout.columns)
-  let sum = Tensor(uninitialized: [channels], x.dataType)
-  let product = Tensor(uninitialized: [channels], x.dataType)
-  let dx = Tensor(uninitialized: x.shape, x.dataType)
-  if x.dataType == .float32 {
-    ck_channel_sums_f32(sum.f32, product.f32, g.f32, x.f32, mean.f32, rows, channels, columns)
-  } else {
-    ck_channel_sums_f64(sum.f64, product.f64, g.f64, x.f64, mean.f64, rows, channels, columns)
-  }
-  // The batch's own mean and variance depend on each element; given ones do not.
-  let part = batch.map { 1 / Double($0.count) } ?? 0
-  let (allSum, allProduct) = batch?.overAll(sum, product) ?? (sum, product)
-  let (shift, slope) = (allSum * part, allProduct * scale * scale * part)
-  let center = mean.dense()
-  if x.dataType == .float32 {
-    ck_channel_backward_f32(
-      dx.f32, g.f32, x.f32, center.f32, factor.f32, shift.f32, slope.f32, rows, channels, columns)
-  } else {
-    ck_channel_backward_f64(
-      dx.f64, g.f64, x.f64, center.f64, factor.f64, shift.f64, slope.f64, rows, channels, columns)
-  }
-  return (layout.restored(dx), product * scale, sum)
-}
-
-/// The gradients of (x - mean) / sqrt(variance + epsilon) * weight + bias in tensor operations, mean
-/// and variance being those of `x` over `axes`.
-private func normalizationGradients(
+/// The gradients of (x - mean) / sqrt(variance + epsilon) * weight + bias in tensor operations, with the
+/// mean and variance of `x` over `axes`.
+func normalizationGradients(
   _ dy: Tensor, _ x: Tensor, _ weight: Tensor?, hasBias: Bool, _ axes: [Int], _ epsilon: Double
 ) -> [Tensor?] {
   func mean(_ x: Tensor) -> Tensor { x.mean(axes: axes, keepingAxes: true) }
   let centered = x - mean(x)
-  let scale = (mean(centered.squared()) + epsilon).sqrt().reciprocal()
-  let n = centered * scale
+  let rstd = (mean(centered.squared()) + epsilon).sqrt().reciprocal()
+  let n = centered * rstd
   let g = weight.map { dy * $0 } ?? dy
-  let dx = scale * (g - mean(g) - n * mean(g * n))
-  // Backward sums these down to the shape of weight and bias.
-  let others = [weight.map { (dy * n).summed(to: $0.shape, "BatchNorm") }].compactMap { $0 }
+  let dx = rstd * (g - mean(g) - n * mean(g * n))
+  // Backward does not know that the shapes of weight and bias are per channel.
+  let others = [weight.map { (dy * n).summed(to: $0.shape, "normalization") }].compactMap { $0 }
   guard hasBias else { return [dx] + others }
-  let kept = weight?.shape ?? Shape(x.shape.indices.map { axes.contains($0) ? 1 : x.shape[$0] })
-  return [dx] + others + [dy.summed(to: kept, "BatchNorm")]
+  let kept =
+    weight?.shape ?? TensorShape(x.shape.indices.map { axes.contains($0) ? 1 : x.shape[$0] })
+  return [dx] + others + [dy.summed(to: kept, "normalization")]
 }
 
-private func describe(_ weight: Tensor?, _ bias: Tensor?) -> String {
-  [weight, bias].map { $0.map { "\($0.dataType) \($0.shape)" } ?? "none" }.joined(
-    separator: " and ")
-}
-
-extension Shape {
+extension TensorShape {
   /// The shape in which `[C]` broadcasts to this one, `[N, C, ...]`.
-  fileprivate var channelShape: Shape {
-    var result = Shape(repeating: 1, count: count)
+  var channelShape: TensorShape {
+    var result = TensorShape(repeating: 1, count: count)
     result[1] = self[1]
     return result
   }

@@ -1,13 +1,13 @@
 internal import CKernels
 
 extension Tensor {
-  /// The largest element of each window of a kernel's size: `[N, C, H, W]` becomes `[N, C, H', W']`.
+  /// The largest element of each window: `[N, C, H, W]` becomes `[N, C, H', W']`.
   ///
-  /// H' = (H + 2 padding − dilation (KH − 1) − 1) / stride + 1, rounded down, or up with `ceilMode`
-  /// as long as the last window starts before the end. The stride is the kernel's size unless given.
-  /// NaN in a window is its result. A single image `[C, H, W]` is welcome too.
+  /// H' = (H + 2 padding − dilation (KH − 1) − 1) / stride + 1, rounded down, or up with `ceilMode`, except
+  /// that no window starts in the padding at the end. The default stride is the kernel size. The result
+  /// of a window with a NaN is NaN. A single image `[C, H, W]` is accepted too.
   ///
-  /// The gradient goes to the largest element of each window, the first of several.
+  /// The gradient flows to the largest element of each window, the first of equal ones.
   public final func maxPool2d(
     kernel: Size2d, stride: Size2d? = nil, padding: Size2d = 0, dilation: Size2d = 1,
     ceilMode: Bool = false
@@ -23,41 +23,35 @@ extension Tensor {
     )
     require(
       windows.height * windows.width <= Int(Int32.max),
-      "maxPool2d: an image of \(shape) has too many places")
+      "maxPool2d: an image of \(shape) has too many elements")
     let (planes, target) = (planeCount, pooledShape(windows.out_height, windows.out_width))
-    let x = dense()
+    let x = contiguousUnrecorded()
     let y = Tensor(uninitialized: target, dataType)
-    let places = Tensor(
+    let indices = Tensor(
       uninitialized: [planes, windows.out_height * windows.out_width], .int32)
-    if dataType == .float32 {
-      ck_max_pool_f32(y.f32, places.i32, x.f32, planes, &windows)
-    } else {
-      ck_max_pool_f64(y.f64, places.i32, x.f64, planes, &windows)
-    }
+    ck_max_pool(dataType.kernelType, y.bytes, indices.pointer(), x.bytes, planes, &windows)
     let (source, size) = (shape, windows.height * windows.width)
     return y.recorded("MaxPool2d", from: self) { dy in
-      if isGradientEnabled {
-        let flat = dy.reshaped(to: places.shape)
-        return [flat.scattered(places, in: [planes, size], axis: 1).reshaped(to: source)]
+      fused {
+        let dy = dy.contiguousUnrecorded()
+        let dx = Tensor(uninitialized: source, dy.dataType)
+        ck_max_pool_backward(
+          dy.dataType.kernelType, dx.bytes, dy.bytes, indices.pointer(), planes, size,
+          indices.shape[1])
+        return [dx]
+      } composed: {
+        let flat = dy.reshaped(to: indices.shape)
+        return [flat.scattered(indices, in: [planes, size], axis: 1).reshaped(to: source)]
       }
-      let dy = dy.dense()
-      let dx = Tensor(uninitialized: source, dy.dataType)
-      if dy.dataType == .float32 {
-        ck_max_pool_backward_f32(dx.f32, dy.f32, places.i32, planes, size, places.shape[1])
-      } else {
-        ck_max_pool_backward_f64(dx.f64, dy.f64, places.i32, planes, size, places.shape[1])
-      }
-      return [dx]
     }
   }
 
-  /// The mean of each window of a kernel's size: `[N, C, H, W]` becomes `[N, C, H', W']`, with sizes
-  /// as for `maxPool2d`.
+  /// The mean of each window: `[N, C, H, W]` becomes `[N, C, H', W']`, with the sizes of `maxPool2d`.
   ///
-  /// With `countIncludePad` the padding counts as zeros; without, only the image's own elements are
-  /// averaged. The stride is the kernel's size unless given.
+  /// With `countIncludePad` the padding counts as zeros, otherwise it does not count. The default stride
+  /// is the kernel size.
   ///
-  /// The gradient is shared evenly by the elements of each window.
+  /// The gradient is distributed evenly over the elements of each window.
   public final func avgPool2d(
     kernel: Size2d, stride: Size2d? = nil, padding: Size2d = 0, ceilMode: Bool = false,
     countIncludePad: Bool = true
@@ -83,12 +77,12 @@ extension Tensor {
       spans(windows.width, windows.out_width, \.width))
   }
 
-  /// The means over a grid of `size` windows that cover the image evenly: `[N, C, H, W]` becomes
-  /// `[N, C, size.height, size.width]`.
+  /// The means of a grid of windows that cover the image: `[N, C, H, W]` becomes `[N, C, size.height,
+  /// size.width]`.
   ///
-  /// Window i covers rows ⌊i H / H'⌋ up to ⌈(i + 1) H / H'⌉, and columns likewise.
+  /// Window i covers the rows from ⌊i H / H'⌋ to before ⌈(i + 1) H / H'⌉, and columns likewise.
   ///
-  /// The gradient is shared evenly by the elements of each window.
+  /// The gradient is distributed evenly over the elements of each window.
   public final func adaptiveAvgPool2d(_ size: Size2d) -> Tensor {
     checkPooling("adaptiveAvgPool2d", 1, 0)
     require(size.isAtLeast(1), "adaptiveAvgPool2d: an output of \(size) for an input \(shape)")
@@ -102,43 +96,35 @@ extension Tensor {
       spans(shape[shape.count - 2], size.height), spans(shape[shape.count - 1], size.width))
   }
 
-  /// The means over all pairs of a span of rows and a span of columns.
+  /// The means over each pair of a span of rows and a span of columns.
   private func averaged(_ rows: [ck_span], _ columns: [ck_span]) -> Tensor {
-    let x = dense()
+    let x = contiguousUnrecorded()
     let source = shape
     let (height, width) = (source[source.count - 2], source[source.count - 1])
     let y = Tensor(uninitialized: pooledShape(rows.count, columns.count), dataType)
-    if dataType == .float32 {
-      ck_average_pool_f32(
-        y.f32, x.f32, planeCount, height, width, rows, rows.count, columns, columns.count)
-    } else {
-      ck_average_pool_f64(
-        y.f64, x.f64, planeCount, height, width, rows, rows.count, columns, columns.count)
-    }
+    ck_average_pool(
+      dataType.kernelType, y.bytes, x.bytes, planeCount, height, width, rows, rows.count, columns,
+      columns.count)
     return y.recorded("AvgPool2d", from: self) { dy in [dy.spread(rows, columns, source)] }
   }
 
-  /// Each element shared evenly by the elements of its window in a tensor of shape `target`: the
-  /// transpose of `averaged`.
-  private func spread(_ rows: [ck_span], _ columns: [ck_span], _ target: Shape) -> Tensor {
-    let dy = dense()
+  /// Each element distributed evenly over its window in a tensor of shape `target`: the transpose of
+  /// `averaged`.
+  private func spread(_ rows: [ck_span], _ columns: [ck_span], _ target: TensorShape) -> Tensor {
+    let dy = contiguousUnrecorded()
     let dx = Tensor(uninitialized: target, dataType)
     let (height, width) = (target[target.count - 2], target[target.count - 1])
-    if dataType == .float32 {
-      ck_average_pool_backward_f32(
-        dx.f32, dy.f32, planeCount, height, width, rows, rows.count, columns, columns.count)
-    } else {
-      ck_average_pool_backward_f64(
-        dx.f64, dy.f64, planeCount, height, width, rows, rows.count, columns, columns.count)
-    }
+    ck_average_pool_backward(
+      dataType.kernelType, dx.bytes, dy.bytes, planeCount, height, width, rows, rows.count, columns,
+      columns.count)
     return dx.recorded("SpreadOverWindows", from: self) { g in [g.averaged(rows, columns)] }
   }
 
-  /// The number of images in all channels.
+  /// The number of planes: images times channels.
   private var planeCount: Int { shape.dropLast(2).reduce(1, *) }
 
-  /// This shape with other heights and widths.
-  private func pooledShape(_ height: Int, _ width: Int) -> Shape {
+  /// This shape with another height and width.
+  private func pooledShape(_ height: Int, _ width: Int) -> TensorShape {
     var target = shape
     target[shape.count - 2] = height
     target[shape.count - 1] = width
@@ -174,7 +160,7 @@ extension ck_windows {
     let plane = Size2d(height: x.shape[x.shape.count - 2], width: x.shape[x.shape.count - 1])
     self.init(
       name, plane: plane, kernel: kernel, stride: stride, padding: padding, dilation: dilation)
-    func places(_ part: KeyPath<Size2d, Int>) -> Int {
+    func positions(_ part: KeyPath<Size2d, Int>) -> Int {
       let (step, padding) = (stride[keyPath: part], padding[keyPath: part])
       let room =
         plane[keyPath: part] + 2 * padding - dilation[keyPath: part] * (kernel[keyPath: part] - 1)
@@ -184,14 +170,14 @@ extension ck_windows {
       // The last window must start in the image or the padding before it.
       return roundsUp && (count - 1) * step >= plane[keyPath: part] + padding ? count - 1 : count
     }
-    (out_height, out_width) = (places(\.height), places(\.width))
+    (out_height, out_width) = (positions(\.height), positions(\.width))
     require(
       out_height > 0 && out_width > 0,
       "\(name): a kernel \(kernel) with dilation \(dilation) is larger than the image \(x.shape) with padding \(padding)"
     )
   }
 
-  /// The windows of a kernel over planes of a size; the number of places is still to be set.
+  /// The windows of a kernel over planes of a size; the output size is still to be set.
   init(
     _ name: StaticString, plane: Size2d, kernel: Size2d, stride: Size2d, padding: Size2d,
     dilation: Size2d
@@ -210,11 +196,11 @@ extension ck_windows {
   /// Whether every window contains an element of the plane.
   fileprivate var meetPlane: Bool {
     func meets(
-      _ size: Int, _ kernel: Int, _ places: Int, _ stride: Int, _ padding: Int, _ dilation: Int
+      _ size: Int, _ kernel: Int, _ positions: Int, _ stride: Int, _ padding: Int, _ dilation: Int
     ) -> Bool {
-      (0..<places).allSatisfy { place in
+      (0..<positions).allSatisfy { position in
         (0..<kernel).contains {
-          (0..<size).contains(place * stride + $0 * dilation - padding)
+          (0..<size).contains(position * stride + $0 * dilation - padding)
         }
       }
     }

@@ -1,31 +1,31 @@
 internal import CKernels
 
-// Views: the same elements under another shape. None of these copies, except `contiguous` and
-// reshaping a tensor that no view can express.
+// Views. Only `contiguous`, `copy` and, if no view is possible, `reshaped` copy elements.
 
 extension Tensor {
-  /// The same elements in row-major order under another shape; one size may be -1 and is worked
-  /// out.
+  /// The same elements in row-major order with another shape; one size may be -1 and is inferred.
   ///
-  /// Shares memory where the layout allows, else copies. The gradient is reshaped back.
-  public final func reshaped(to newShape: Shape) -> Tensor {
+  /// A view if this tensor is contiguous, else a copy. The gradient is reshaped back.
+  public final func reshaped(to newShape: TensorShape) -> Tensor {
     var target = newShape
     if let wild = newShape.firstIndex(of: -1) {
       target[wild] = 1
       let rest = target.elementCount
       require(
-        rest > 0 && count % rest == 0, "reshaped: \(shape) does not fit into \(newShape)")
+        rest > 0 && count % rest == 0,
+        "reshaped: \(shape) to \(newShape): the number of elements is not divisible")
       target[wild] = count / rest
     }
     require(
-      target.elementCount == count, "reshaped: \(shape) has not as many elements as \(newShape)")
-    let source = isContiguous ? self : dense()
+      target.elementCount == count,
+      "reshaped: \(shape) to \(newShape): the numbers of elements differ")
+    let source = isContiguous ? self : contiguousUnrecorded()
     let (from, to) = (shape, target)
-    return source.view(to, to.denseStrides, source.offset, true)
+    return source.view(to, to.contiguousStrides, source.offset, true)
       .recorded("Reshape", from: self) { dy in [dy.reshaped(to: from)] }
   }
 
-  /// The axes in another order: axis `i` of the result is axis `axes[i]` of this tensor.
+  /// The axes permuted: axis `i` of the result is axis `axes[i]` of this tensor.
   ///
   /// The gradient is permuted back.
   public final func permuted(_ axes: [Int]) -> Tensor {
@@ -36,11 +36,13 @@ extension Tensor {
     for (index, axis) in order.enumerated() { inverse[axis] = index }
     require(
       !inverse.contains(-1), "permuted: \(axes) does not name every axis of \(shape) once")
-    return view(Shape(order.map { shape[$0] }), Shape(order.map { strides[$0] }), offset)
-      .recorded("Permute", from: self) { dy in [dy.permuted(inverse)] }
+    return view(
+      TensorShape(order.map { shape[$0] }), TensorShape(order.map { strides[$0] }), offset
+    )
+    .recorded("Permute", from: self) { dy in [dy.permuted(inverse)] }
   }
 
-  /// Two axes exchanged, the last two unless others are named.
+  /// Two axes exchanged; by default, the last two.
   ///
   /// The gradient is transposed back.
   public final func transposed(_ first: Int = -2, _ second: Int = -1) -> Tensor {
@@ -54,9 +56,9 @@ extension Tensor {
     }
   }
 
-  /// The elements within `range` along an axis, every `step`-th one.
+  /// Every `step`-th element of a range along an axis.
   ///
-  /// The gradient is `dy` in the place of the slice and 0 around it.
+  /// The gradient is `dy` in the slice and 0 elsewhere.
   public final func sliced(_ range: Range<Int>, axis: Int = 0, step: Int = 1) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: "sliced")
     require(
@@ -72,14 +74,14 @@ extension Tensor {
       }
   }
 
-  /// This tensor in its place in a larger one of zeros: the transpose of `sliced`.
-  final func embedded(in target: Shape, _ range: Range<Int>, axis: Int, step: Int) -> Tensor {
+  /// A tensor of zeros with this tensor in a slice of it: the transpose of `sliced`.
+  final func embedded(in target: TensorShape, _ range: Range<Int>, axis: Int, step: Int) -> Tensor {
     let y = Tensor.zeros(target, dataType)
     copyElements(from: self, to: withoutGrad { y.sliced(range, axis: axis, step: step) })
     return y.recorded("Embed", from: self) { dy in [dy.sliced(range, axis: axis, step: step)] }
   }
 
-  /// The part at one index along an axis, which disappears.
+  /// The slice at one index along an axis, without that axis.
   public final func selected(_ index: Int, axis: Int = 0) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: "selected")
     let position = index < 0 ? index + shape[axis] : index
@@ -89,18 +91,19 @@ extension Tensor {
     return sliced(position..<position + 1, axis: axis).squeezed(axis: axis)
   }
 
-  /// The part at an index along the first axis; negative indices count from the end.
+  /// The slice at an index along the first axis; negative indices count from the end.
   public final subscript(index: Int) -> Tensor { selected(index) }
-  /// The parts within a range along the first axis.
+  /// The slice of a range along the first axis.
   public final subscript(range: Range<Int>) -> Tensor { sliced(range) }
 
-  /// The elements repeated along new leading axes and along axes of size one, without copying.
+  /// The elements broadcast to a larger shape, without copying.
   ///
-  /// The gradient is summed over the repetitions.
-  public final func expanded(to target: Shape) -> Tensor {
+  /// The gradient is summed over the broadcast axes.
+  public final func expanded(to target: TensorShape) -> Tensor {
     guard target != shape else { return self }
     require(
-      Shape.broadcast(shape, target) == target, "expanded: \(shape) does not broadcast to \(target)"
+      TensorShape.broadcast(shape, target) == target,
+      "expanded: \(shape) does not broadcast to \(target)"
     )
     return view(target, broadcastStrides(to: target), offset).recorded("Expand", from: self) { dy in
       [dy]
@@ -117,26 +120,26 @@ extension Tensor {
 
   /// With a new axis of size one before `axis`; -1 adds it at the end.
   public final func unsqueezed(axis: Int) -> Tensor {
-    let place = axis < 0 ? axis + shape.count + 1 : axis
+    let position = axis < 0 ? axis + shape.count + 1 : axis
     require(
-      place >= 0 && place <= shape.count, "unsqueezed: axis \(axis) is out of range for \(shape)")
-    return view(shape.inserting(1, at: place), strides.inserting(1, at: place), offset)
-      .recorded("Unsqueeze", from: self) { dy in [dy.squeezed(axis: place)] }
+      position >= 0 && position <= shape.count,
+      "unsqueezed: axis \(axis) is out of range for \(shape)")
+    return view(shape.inserting(1, at: position), strides.inserting(1, at: position), offset)
+      .recorded("Unsqueeze", from: self) { dy in [dy.squeezed(axis: position)] }
   }
 
-  /// The axes from `axis` on merged into one: `[N, C, H, W]` becomes `[N, C * H * W]` from axis 1.
+  /// The axes from `axis` to the last merged into one: `[N, C, H, W]` becomes `[N, C * H * W]` from axis 1.
   public final func flattened(from axis: Int = 0) -> Tensor {
     if shape.count == 0 { return reshaped(to: [1]) }
     let axis = shape.normalized(axis: axis, operation: "flattened")
-    var target = Shape(shape.prefix(axis))
+    var target = TensorShape(shape.prefix(axis))
     target.append(shape.dropFirst(axis).reduce(1, *))
     return target == shape ? self : reshaped(to: target)
   }
 
-  /// The same elements without gaps in row-major order: this tensor if it is so already, else a
-  /// copy.
+  /// This tensor if it is contiguous, else a contiguous copy.
   public final func contiguous() -> Tensor {
-    isContiguous ? self : dense().recorded("Contiguous", from: self) { dy in [dy] }
+    isContiguous ? self : contiguousUnrecorded().recorded("Contiguous", from: self) { dy in [dy] }
   }
 
   /// A copy with memory of its own.

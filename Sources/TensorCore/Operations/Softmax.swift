@@ -1,11 +1,13 @@
 internal import CKernels
 
-private typealias RowKernel<T> = (
-  UnsafeMutablePointer<T>?, UnsafePointer<T>?, Int, Int
-) -> Void
-private typealias RowBackwardKernel<T> = (
-  UnsafeMutablePointer<T>?, UnsafePointer<T>?, UnsafePointer<T>?, Int, Int
-) -> Void
+private typealias RowKernel =
+  @convention(c) (
+    ck_type, UnsafeMutableRawPointer, UnsafeRawPointer, Int, Int
+  ) -> Void
+private typealias RowBackwardKernel =
+  @convention(c) (
+    ck_type, UnsafeMutableRawPointer, UnsafeRawPointer, UnsafeRawPointer, Int, Int
+  ) -> Void
 
 extension Tensor {
   /// exp(x) / sum(exp(x)) along an axis, without overflow.
@@ -13,12 +15,14 @@ extension Tensor {
   /// The gradient is `y * (dy - sum(dy * y))`.
   public final func softmax(axis: Int = -1) -> Tensor {
     alongRows(axis, "softmax") { x in
-      x.rows(ck_softmax_f32, ck_softmax_f64).recorded(
+      x.rows(ck_softmax).recorded(
         "Softmax", from: x,
         withResult: { dy, y in
-          isGradientEnabled
-            ? [y * (dy - (dy * y).sum(axes: [-1], keepingAxes: true))]
-            : [dy.rows(y, ck_softmax_backward_f32, ck_softmax_backward_f64)]
+          fused {
+            [dy.rows(with: y, ck_softmax_backward)]
+          } composed: {
+            [y * (dy - (dy * y).sum(axes: [-1], keepingAxes: true))]
+          }
         })
     }
   }
@@ -28,19 +32,21 @@ extension Tensor {
   /// The gradient is `dy - exp(y) * sum(dy)`.
   public final func logSoftmax(axis: Int = -1) -> Tensor {
     alongRows(axis, "logSoftmax") { x in
-      x.rows(ck_log_softmax_f32, ck_log_softmax_f64).recorded(
+      x.rows(ck_log_softmax).recorded(
         "LogSoftmax", from: x,
         withResult: { dy, y in
-          isGradientEnabled
-            ? [dy - y.exp() * dy.sum(axes: [-1], keepingAxes: true)]
-            : [dy.rows(y, ck_log_softmax_backward_f32, ck_log_softmax_backward_f64)]
+          fused {
+            [dy.rows(with: y, ck_log_softmax_backward)]
+          } composed: {
+            [dy - y.exp() * dy.sum(axes: [-1], keepingAxes: true)]
+          }
         })
     }
   }
 
   /// Applies a function of rows along any axis by moving that axis to the end and back.
   private func alongRows(_ axis: Int, _ name: StaticString, _ body: (Tensor) -> Tensor) -> Tensor {
-    require(dataType.isFloatingPoint, "\(name): floating-point types only, not \(dataType)")
+    requireFloatingPoint(name, self)
     let axis = shape.normalized(axis: axis, operation: name)
     require(shape[axis] > 0, "\(name): axis \(axis) of \(shape) is empty")
     if axis == shape.count - 1 { return body(self) }
@@ -49,27 +55,17 @@ extension Tensor {
 
   private var rowCount: Int { count / shape.last! }
 
-  private func rows(_ f32Kernel: RowKernel<Float>, _ f64Kernel: RowKernel<Double>) -> Tensor {
-    let x = dense()
+  private func rows(_ kernel: RowKernel) -> Tensor {
+    let x = contiguousUnrecorded()
     let y = Tensor(uninitialized: shape, dataType)
-    if dataType == .float32 {
-      f32Kernel(y.f32, x.f32, rowCount, shape.last!)
-    } else {
-      f64Kernel(y.f64, x.f64, rowCount, shape.last!)
-    }
+    kernel(dataType.kernelType, y.bytes, x.bytes, rowCount, shape.last!)
     return y
   }
 
-  private func rows(
-    _ saved: Tensor, _ f32Kernel: RowBackwardKernel<Float>, _ f64Kernel: RowBackwardKernel<Double>
-  ) -> Tensor {
-    let (dy, y) = (dense(), saved.dense())
+  private func rows(with saved: Tensor, _ kernel: RowBackwardKernel) -> Tensor {
+    let (dy, y) = (contiguousUnrecorded(), saved.contiguousUnrecorded())
     let dx = Tensor(uninitialized: shape, dataType)
-    if dataType == .float32 {
-      f32Kernel(dx.f32, dy.f32, y.f32, rowCount, shape.last!)
-    } else {
-      f64Kernel(dx.f64, dy.f64, y.f64, rowCount, shape.last!)
-    }
+    kernel(dataType.kernelType, dx.bytes, dy.bytes, y.bytes, rowCount, shape.last!)
     return dx
   }
 }

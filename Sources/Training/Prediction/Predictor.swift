@@ -19,8 +19,8 @@ public final class Predictor {
     inputs.withUnsafeMutableBufferPointer {
       signature.standardization?.apply(to: $0.baseAddress!, rows: file.count)
     }
-    let x = Tensor.of(inputs, shape: Shape([file.count] + signature.inputShape))
-    let outputs = withMode(.evaluation) { withoutGrad { model(x).flattened(from: 1) } }
+    let x = Tensor.of(inputs, shape: TensorShape([file.count] + signature.inputShape))
+    let outputs = withEvaluation { withoutGrad { model(x).flattened(from: 1) } }
     return (0..<file.count).map { signature.objective.prediction(outputs[$0]) }
   }
 }

@@ -30,7 +30,7 @@ public final class TextGenerator {
     var tokens = try codec.encode(prompt.isEmpty ? String(codec.characters[0]) : prompt)
     let start = prompt.isEmpty ? tokens.count : 0
     var random = RandomSource(seed: seed)
-    withMode(.evaluation) {
+    withEvaluation {
       withoutGrad {
         for _ in 0..<count {
           let window = Array(tokens.suffix(context))

@@ -32,6 +32,6 @@ extension Batch {
     let first = (positions.lowerBound - self.positions.lowerBound) * size
     return .copying(
       buffer.extracting(first..<first + positions.count * size),
-      shape: Shape([positions.count] + shape.dropFirst()))
+      shape: TensorShape([positions.count] + shape.dropFirst()))
   }
 }

@@ -19,7 +19,7 @@ extension TrainingTask {
     var batches = SequentialBatches(
       data.test, batchSize: batchSize,
       partition: BatchPartition(index: communicator.rank, of: communicator.worldSize), limit: limit)
-    try withMode(.evaluation) {
+    try withEvaluation {
       try withoutGrad {
         while let batch = try batches.next() {
           let (loss, correct) = self.loss(batch, batch.positions)

@@ -21,7 +21,7 @@ final class CheckpointWriter {
   /// When that fails, reports it and lets the training continue.
   func save(_ trainer: Trainer, _ report: (TrainingEvent) throws -> Void) throws {
     // The weights are the same on all ranks, so all throw or none does.
-    guard trainer.parallel.arena.values.allSatisfy(\.isFinite) else {
+    guard trainer.parallel.arena.hasFiniteValues else {
       throw NonFiniteWeights(step: trainer.step)
     }
     guard let store, savedStep != trainer.step else { return }

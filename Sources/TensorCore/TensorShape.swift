@@ -1,7 +1,8 @@
-/// The sizes of a tensor's axes, outermost first, stored without a heap allocation.
+/// The sizes of a tensor's axes, outermost first, stored inline.
 ///
-/// Behaves as a small array of at most eight `Int`: `shape[0]`, `shape.count`, `shape == [2, 3]`.
-public struct Shape: RandomAccessCollection, MutableCollection, ExpressibleByArrayLiteral, Hashable,
+/// It is used like an array of at most eight `Int`: `shape[0]`, `shape.count`, `shape == [2, 3]`.
+public struct TensorShape: RandomAccessCollection, MutableCollection, ExpressibleByArrayLiteral,
+  Hashable,
   Sendable, CustomStringConvertible
 {
   /// The most axes that a tensor can have.
@@ -53,16 +54,16 @@ public struct Shape: RandomAccessCollection, MutableCollection, ExpressibleByArr
     return product
   }
 
-  /// Adds an axis at the inner end.
+  /// Appends an innermost axis.
   public mutating func append(_ size: Int) {
-    require(count < Shape.maximumAxes, "a tensor has at most \(Shape.maximumAxes) axes")
+    require(count < TensorShape.maximumAxes, "a tensor has at most \(TensorShape.maximumAxes) axes")
     sizes[count] = size
     count += 1
   }
 
   /// Returns this shape with an axis of `size` inserted before `axis`.
-  public func inserting(_ size: Int, at axis: Int) -> Shape {
-    var result = Shape()
+  public func inserting(_ size: Int, at axis: Int) -> TensorShape {
+    var result = TensorShape()
     for index in 0..<count {
       if index == axis { result.append(size) }
       result.append(sizes[index])
@@ -72,8 +73,8 @@ public struct Shape: RandomAccessCollection, MutableCollection, ExpressibleByArr
   }
 
   /// Returns this shape without `axis`.
-  public func removing(_ axis: Int) -> Shape {
-    var result = Shape()
+  public func removing(_ axis: Int) -> TensorShape {
+    var result = TensorShape()
     for index in 0..<count where index != axis { result.append(sizes[index]) }
     return result
   }
@@ -85,7 +86,7 @@ public struct Shape: RandomAccessCollection, MutableCollection, ExpressibleByArr
   public var description: String { array.description }
 
   /// Whether two shapes have the same axes.
-  public static func == (a: Shape, b: Shape) -> Bool {
+  public static func == (a: TensorShape, b: TensorShape) -> Bool {
     guard a.count == b.count else { return false }
     for axis in 0..<a.count where a.sizes[axis] != b.sizes[axis] { return false }
     return true
@@ -98,9 +99,9 @@ public struct Shape: RandomAccessCollection, MutableCollection, ExpressibleByArr
   }
 }
 
-extension Shape {
-  /// The strides of a dense tensor of this shape, in elements.
-  var denseStrides: Shape {
+extension TensorShape {
+  /// The strides of a contiguous tensor of this shape, in elements.
+  var contiguousStrides: TensorShape {
     var strides = self
     var step = 1
     for axis in stride(from: count - 1, through: 0, by: -1) {
@@ -110,7 +111,7 @@ extension Shape {
     return strides
   }
 
-  /// `axis` counted from the front; negative axes count from the back, as in PyTorch.
+  /// `axis` as a non-negative index; negative axes count from the end, as in PyTorch.
   func normalized(axis: Int, operation: StaticString) -> Int {
     let result = axis < 0 ? axis + count : axis
     require(
@@ -119,7 +120,7 @@ extension Shape {
     return result
   }
 
-  /// For each axis, whether it is one of `axes`; no axes named stands for all.
+  /// For each axis, whether it is in `axes`; nil stands for all axes.
   func mask(of axes: [Int]?, operation: StaticString) -> InlineArray<8, Bool> {
     var mask = InlineArray<8, Bool>(repeating: axes == nil)
     for axis in axes ?? [] {
@@ -130,11 +131,11 @@ extension Shape {
     return mask
   }
 
-  /// The shape that two shapes broadcast to, by NumPy's rules, or nil when they do not match.
-  static func broadcast(_ a: Shape, _ b: Shape) -> Shape? {
+  /// The shape that two shapes broadcast to, by NumPy's rules; nil if they do not.
+  static func broadcast(_ a: TensorShape, _ b: TensorShape) -> TensorShape? {
     if a == b { return a }
     let count = Swift.max(a.count, b.count)
-    var result = Shape(repeating: 1, count: count)
+    var result = TensorShape(repeating: 1, count: count)
     for axis in 0..<count {
       let i = axis - (count - a.count)
       let j = axis - (count - b.count)

@@ -1,0 +1,191 @@
+// Attention in tiles of scores.
+#pragma once
+
+enum { ATTENTION_BLOCK = 64 };  // queries, and keys, of a tile of scores
+
+// One head of a tensor: rows of neighbouring elements.
+template <typename T> struct Head {
+  T *p;
+  ptrdiff_t stride;
+
+  Head(T *base, ck_head_strides s, size_t batch, size_t head)
+      : p(base + (ptrdiff_t)batch * s.batch + (ptrdiff_t)head * s.head), stride(s.row) {}
+  T *row(size_t r) const { return p + (ptrdiff_t)r * stride; }
+};
+
+// The operands of products: rows of a head, and their transpose.
+template <typename T> INLINE Matrix<T> rows_from(Head<const T> head, size_t first) {
+  return {head.row(first), head.stride, 1};
+}
+template <typename T> INLINE Matrix<T> transposed(Matrix<T> a) { return {a.p, a.col, a.row}; }
+
+// How many of the `cols` keys from `key` on the query attends to.
+INLINE size_t visible_keys(const ck_attention_shape *shape, size_t query, size_t key, size_t cols) {
+  if (!shape->causal) return cols;
+  if (query < key) return 0;
+  return query - key + 1 < cols ? query - key + 1 : cols;
+}
+
+// The queries first..<first + rows of one head, block of keys after block of keys: the sum so far is
+// rescaled whenever the maximum grows.
+template <typename T>
+void attention_block(Head<T> y, Number<T> *logsumexp, Head<const T> q, Head<const T> k,
+                     Head<const T> v, const ck_attention_shape *shape, size_t first, size_t rows,
+                     Number<T> scale) {
+  typedef Number<T> N;
+  constexpr size_t B = ATTENTION_BLOCK;
+  const size_t width = shape->width;
+  size_t keys = shape->keys;
+  if (shape->causal && first + rows < keys) keys = first + rows;
+  T p[B * B];
+  N max[B], total[B];
+  for (size_t j = 0; j < keys; j += B) {
+    const size_t cols = keys - j < B ? keys - j : B;
+    product(p, B, rows_from<T>(q, first), transposed(rows_from<T>(k, j)), rows, cols, width, N(0));
+    for (size_t r = 0; r < rows; r++) {
+      T *s = p + r * B, *to = y.row(first + r);
+      const size_t visible = visible_keys(shape, first + r, j, cols);
+      if (visible > 0) {
+        const N top = reduce<Max>(s, visible) * scale;
+        const N old = j == 0 ? -infinity<N> : max[r];
+        const N highest = Max::combine(old, top);
+        max[r] = highest;
+        Vector<T> sum = 0;
+        for_vectors<lanes<T>>(0, visible, [&](size_t i, size_t count) {
+          const Vector<T> e = exp(load(s + i, count, -infinity<N>) * scale - highest);
+          sum += e;
+          store(s + i, e, count);
+        });
+        const N part = sum_of_lanes(sum);
+        if (j == 0) {
+          total[r] = part;
+        } else {
+          const N factor = exp(old - highest);
+          total[r] = total[r] * factor + part;
+          if (factor != 1) {
+            for_vectors<lanes<T>>(0, width, [&](size_t i, size_t count) {
+              store(to + i, load(to + i, count) * factor, count);
+            });
+          }
+        }
+      }
+      for (size_t c = visible; c < cols; c++) s[c] = {};
+    }
+    product(y.row(first), (size_t)y.stride, Matrix<T>{p, B, 1}, rows_from<T>(v, j), rows, width,
+            cols, N(j == 0 ? 0 : 1));
+  }
+  for (size_t r = 0; r < rows; r++) {
+    T *to = y.row(first + r);
+    const N factor = 1 / total[r];
+    logsumexp[r] = max[r] + log(total[r]);
+    for_vectors<lanes<T>>(0, width, [&](size_t i, size_t count) {
+      store(to + i, load(to + i, count) * factor, count);
+    });
+  }
+}
+
+template <typename T>
+void attention(T *y, Number<T> *logsumexp, const T *q, const T *k, const T *v,
+               const ck_attention_shape *shape, double scale) {
+  const size_t blocks = (shape->queries + ATTENTION_BLOCK - 1) / ATTENTION_BLOCK;
+  parallel_for_rows(
+      shape->batches * shape->heads * blocks, shape->keys * shape->width, GRAIN_MATHEMATICS,
+      [=](size_t begin, size_t end) {
+        for (size_t i = begin; i < end; i++) {
+          const size_t number = i / blocks, first = i % blocks * ATTENTION_BLOCK;
+          const size_t batch = number / shape->heads, head = number % shape->heads;
+          attention_block<T>(
+              {y, shape->y, batch, head}, logsumexp + number * shape->queries + first,
+              {q, shape->q, batch, head}, {k, shape->k, batch, head}, {v, shape->v, batch, head},
+              shape, first, smaller(shape->queries - first, ATTENTION_BLOCK), Number<T>(scale));
+        }
+      });
+}
+KERNEL(attention, float, double)
+
+// ---------------------------------------------------------------- backward pass
+
+// The tensors of a backward pass, for one head.
+template <typename T> struct AttentionGradients {
+  Head<T> dq, dk, dv;
+  Head<const T> dy, q, k, v, y;
+  Number<T> *delta;             // the sums of y * dy of each query
+  const Number<T> *logsumexp;
+};
+
+template <typename T>
+void attention_backward_head(const AttentionGradients<T> &h, const ck_attention_shape *shape,
+                             Number<T> scale) {
+  typedef Number<T> N;
+  constexpr size_t B = ATTENTION_BLOCK;
+  const size_t width = shape->width, queries = shape->queries;
+  for (size_t r = 0; r < queries; r++) {
+    const T *a = h.y.row(r), *b = h.dy.row(r);
+    Vector<T> sum = 0;
+    for_vectors<lanes<T>>(0, width, [&](size_t i, size_t count) {
+      sum += load(a + i, count) * load(b + i, count);
+    });
+    h.delta[r] = sum_of_lanes(sum);
+  }
+  T p[B * B], ds[B * B];
+  const Matrix<T> scores = {p, B, 1}, gradients = {ds, B, 1};
+  for (size_t j = 0; j < shape->keys; j += B) {
+    const size_t cols = shape->keys - j < B ? shape->keys - j : B;
+    const size_t start = shape->causal ? j : 0;
+    if (start >= queries) {
+      for (size_t c = 0; c < cols; c++) {
+        memset(h.dk.row(j + c), 0, width * sizeof(T));
+        memset(h.dv.row(j + c), 0, width * sizeof(T));
+      }
+      continue;
+    }
+    const Matrix<T> k = rows_from<T>(h.k, j), v = rows_from<T>(h.v, j);
+    for (size_t first = start; first < queries; first += B) {
+      const size_t rows = queries - first < B ? queries - first : B;
+      const Matrix<T> q = rows_from<T>(h.q, first), dy = rows_from<T>(h.dy, first);
+      const N adds = first == start ? 0 : 1;
+      product(p, B, q, transposed(k), rows, cols, width, N(0));
+      product(ds, B, dy, transposed(v), rows, cols, width, N(0));
+      for (size_t r = 0; r < rows; r++) {
+        T *a = p + r * B, *b = ds + r * B;
+        const size_t visible = visible_keys(shape, first + r, j, cols);
+        const N normalizer = h.logsumexp[first + r], mean = h.delta[first + r];
+        for_vectors<lanes<T>>(0, visible, [&](size_t i, size_t count) {
+          const Vector<T> e = exp(load(a + i, count) * scale - normalizer);
+          store(a + i, e, count);
+          store(b + i, e * (load(b + i, count) - mean) * scale, count);
+        });
+        for (size_t c = visible; c < cols; c++) a[c] = b[c] = {};
+      }
+      product(h.dv.row(j), (size_t)h.dv.stride, transposed(scores), dy, cols, width, rows, adds);
+      product(h.dk.row(j), (size_t)h.dk.stride, transposed(gradients), q, cols, width, rows, adds);
+      product(h.dq.row(first), (size_t)h.dq.stride, gradients, k, rows, width, cols,
+              N(j == 0 ? 0 : 1));
+    }
+  }
+}
+
+template <typename T>
+void attention_backward(T *dq, T *dk, T *dv, Number<T> *delta, const T *dy, const T *q, const T *k,
+                        const T *v, const T *y, const Number<T> *logsumexp,
+                        const ck_attention_shape *shape, double scale) {
+  parallel_for_rows(
+      shape->batches * shape->heads, shape->queries * shape->keys, GRAIN_MATHEMATICS,
+      [=](size_t begin, size_t end) {
+        for (size_t i = begin; i < end; i++) {
+          const size_t batch = i / shape->heads, head = i % shape->heads;
+          attention_backward_head<T>({.dq = {dq, shape->dq, batch, head},
+                                      .dk = {dk, shape->dk, batch, head},
+                                      .dv = {dv, shape->dv, batch, head},
+                                      .dy = {dy, shape->y, batch, head},
+                                      .q = {q, shape->q, batch, head},
+                                      .k = {k, shape->k, batch, head},
+                                      .v = {v, shape->v, batch, head},
+                                      .y = {y, shape->y, batch, head},
+                                      .delta = delta + i * shape->queries,
+                                      .logsumexp = logsumexp + i * shape->queries},
+                                     shape, Number<T>(scale));
+        }
+      });
+}
+KERNEL(attention_backward, float, double)

@@ -1,0 +1,179 @@
+// Layer normalization over rows, and batch normalization over channels.
+#pragma once
+
+// The sum of (x - mean)^2.
+template <typename T>
+INLINE Number<T> sum_of_squared_distances(const T *x, Number<T> mean, size_t n) {
+  Vector<T> total = 0;
+  for_vectors<lanes<T>>(0, n, [&](size_t i, size_t count) {
+    const Vector<T> d = load(x + i, count, mean) - mean;
+    total += d * d;
+  });
+  return sum_of_lanes(total);
+}
+
+// ---------------------------------------------------------------- rows
+
+template <typename T>
+void layer_norm(T *y, Number<T> *mean, Number<T> *rstd, const T *x, const T *weight, const T *bias,
+                size_t rows, size_t cols, double epsilon) {
+  typedef Number<T> N;
+  parallel_for_rows(rows, cols, GRAIN_MATHEMATICS, [=](size_t begin, size_t end) {
+    for (size_t r = begin; r < end; r++) {
+      const T *from = x + r * cols;
+      T *to = y + r * cols;
+      const N m = reduce<Sum>(from, cols) / N(cols);
+      const N variance = sum_of_squared_distances(from, m, cols) / N(cols);
+      const N scale = 1 / N(sqrt(double(variance + N(epsilon))));
+      mean[r] = m;
+      rstd[r] = scale;
+      for_vectors<lanes<T>>(0, cols, [&](size_t i, size_t count) {
+        Vector<T> v = (load(from + i, count) - m) * scale;
+        if (weight) v *= load(weight + i, count);
+        if (bias) v += load(bias + i, count);
+        store(to + i, v, count);
+      });
+    }
+  });
+}
+KERNEL(layer_norm, float, double)
+
+template <typename T>
+void layer_norm_backward(T *dx, const T *dy, const T *x, const Number<T> *mean,
+                         const Number<T> *rstd, const T *weight, size_t rows, size_t cols) {
+  typedef Number<T> N;
+  parallel_for_rows(rows, cols, GRAIN_MATHEMATICS, [=](size_t begin, size_t end) {
+    for (size_t r = begin; r < end; r++) {
+      const T *from = x + r * cols, *dy_row = dy + r * cols;
+      T *to = dx + r * cols;
+      const N m = mean[r], scale = rstd[r];
+      Vector<T> sum = 0, product = 0;
+      for_vectors<lanes<T>>(0, cols, [&](size_t i, size_t count) {
+        const Vector<T> normalized = (load(from + i, count, m) - m) * scale;
+        Vector<T> g = load(dy_row + i, count);
+        if (weight) g *= load(weight + i, count);
+        sum += g;
+        product += g * normalized;
+      });
+      const N mean_of_g = sum_of_lanes(sum) / N(cols);
+      const N mean_of_product = sum_of_lanes(product) / N(cols);
+      for_vectors<lanes<T>>(0, cols, [&](size_t i, size_t count) {
+        const Vector<T> normalized = (load(from + i, count) - m) * scale;
+        Vector<T> g = load(dy_row + i, count);
+        if (weight) g *= load(weight + i, count);
+        store(to + i, (g - mean_of_g - normalized * mean_of_product) * scale, count);
+      });
+    }
+  });
+}
+KERNEL(layer_norm_backward, float, double)
+
+// In blocks of rows, so that the error stays small.
+template <typename T>
+void layer_norm_sums(T *dweight, T *dbias, const T *dy, const T *x, const Number<T> *mean,
+                     const Number<T> *rstd, size_t rows, size_t cols) {
+  parallel_for_rows(cols, rows, GRAIN_MEMORY, [=](size_t begin, size_t end) {
+    for_vectors<lanes<T>>(begin, end, [&](size_t i, size_t count) {
+      Vector<T> product = 0, sum = 0;
+      for (size_t first = 0; first < rows; first += BLOCK_ROWS) {
+        const size_t last = rows - first < BLOCK_ROWS ? rows : first + BLOCK_ROWS;
+        Vector<T> block_product = 0, block_sum = 0;
+        for (size_t r = first; r < last; r++) {
+          const Vector<T> g = load(dy + r * cols + i, count);
+          block_product += g * ((load(x + r * cols + i, count) - mean[r]) * rstd[r]);
+          block_sum += g;
+        }
+        product += block_product;
+        sum += block_sum;
+      }
+      store(dweight + i, product, count);
+      store(dbias + i, sum, count);
+    });
+  });
+}
+KERNEL(layer_norm_sums, float, double)
+
+// ---------------------------------------------------------------- channels of x[rows, channels, cols]
+
+template <typename T>
+void channel_moments(Number<T> *mean, Number<T> *variance, const T *x, size_t rows, size_t channels,
+                     size_t cols) {
+  typedef Number<T> N;
+  parallel_for_rows(channels, rows * cols, GRAIN_MEMORY, [=](size_t begin, size_t end) {
+    const double n = (double)rows * (double)cols;
+    const size_t step = channels * cols;
+    for (size_t c = begin; c < end; c++) {
+      const T *from = x + c * cols;
+      double sum = 0, squares = 0;
+      for (size_t r = 0; r < rows; r++) sum += reduce<Sum>(from + r * step, cols);
+      const N m = N(sum / n);
+      for (size_t r = 0; r < rows; r++) squares += sum_of_squared_distances(from + r * step, m, cols);
+      mean[c] = m;
+      variance[c] = N(squares / n);
+    }
+  });
+}
+KERNEL(channel_moments, float, double)
+
+template <typename T>
+void channel_affine(T *y, const T *x, const Number<T> *center, const Number<T> *scale,
+                    const Number<T> *shift, size_t rows, size_t channels, size_t cols) {
+  parallel_for_rows(rows * channels, cols, GRAIN_MEMORY, [=](size_t begin, size_t end) {
+    for (size_t r = begin; r < end; r++) {
+      const size_t c = r % channels;
+      const Number<T> mean = center[c], factor = scale[c], summand = shift ? shift[c] : 0;
+      const T *from = x + r * cols;
+      T *to = y + r * cols;
+      for_vectors<lanes<T>>(0, cols, [&](size_t i, size_t count) {
+        store(to + i, (load(from + i, count) - mean) * factor + summand, count);
+      });
+    }
+  });
+}
+KERNEL(channel_affine, float, double)
+
+template <typename T>
+void channel_sums(Number<T> *sum, Number<T> *product, const T *dy, const T *x,
+                  const Number<T> *center, size_t rows, size_t channels, size_t cols) {
+  typedef Number<T> N;
+  parallel_for_rows(channels, rows * cols, GRAIN_MEMORY, [=](size_t begin, size_t end) {
+    const size_t step = channels * cols;
+    for (size_t c = begin; c < end; c++) {
+      const N mean = center[c];
+      double total = 0, total_product = 0;
+      for (size_t r = 0; r < rows; r++) {
+        const T *from = x + c * cols + r * step, *dy_row = dy + c * cols + r * step;
+        Vector<T> row_product = 0, row_sum = 0;
+        for_vectors<lanes<T>>(0, cols, [&](size_t i, size_t count) {
+          const Vector<T> g = load(dy_row + i, count);
+          row_sum += g;
+          row_product += g * (load(from + i, count, mean) - mean);
+        });
+        total += sum_of_lanes(row_sum);
+        total_product += sum_of_lanes(row_product);
+      }
+      sum[c] = N(total);
+      product[c] = N(total_product);
+    }
+  });
+}
+KERNEL(channel_sums, float, double)
+
+template <typename T>
+void channel_backward(T *dx, const T *dy, const T *x, const Number<T> *center,
+                      const Number<T> *scale, const Number<T> *shift, const Number<T> *slope,
+                      size_t rows, size_t channels, size_t cols) {
+  parallel_for_rows(rows * channels, cols, GRAIN_MEMORY, [=](size_t begin, size_t end) {
+    for (size_t r = begin; r < end; r++) {
+      const size_t c = r % channels;
+      const Number<T> mean = center[c], factor = scale[c], summand = shift[c], gradient = slope[c];
+      const T *from = x + r * cols, *dy_row = dy + r * cols;
+      T *to = dx + r * cols;
+      for_vectors<lanes<T>>(0, cols, [&](size_t i, size_t count) {
+        const Vector<T> distance = load(from + i, count) - mean;
+        store(to + i, factor * (load(dy_row + i, count) - summand - gradient * distance), count);
+      });
+    }
+  });
+}
+KERNEL(channel_backward, float, double)

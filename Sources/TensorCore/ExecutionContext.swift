@@ -1,0 +1,54 @@
+import Glibc
+
+/// The state of a thread: whether operations are recorded, whether layers are in training mode, where
+/// dropout's random numbers come from, how work is partitioned.
+///
+/// Scopes such as `withoutGrad` and `withTraining` change a part of it and restore that part when they
+/// end. A thread starts with the initial values below.
+final class ExecutionContext {
+  /// Whether operations are recorded.
+  var isGradientEnabled = true
+  /// Whether layers behave as in training.
+  var isTraining = true
+  /// Where dropout takes its random numbers from.
+  var dropoutStreams = DropoutStreams(key: 0, firstSample: 0)
+  /// Whether work is partitioned in the same way for any number of threads.
+  var isPartitioningDeterministic = false
+
+  /// The number of the newest operation or backward pass.
+  var lastSequenceNumber: UInt64 = 0
+  /// Operations that wait for their release.
+  let releaseQueue = ReleaseQueue()
+
+  /// Calls `body` with the context of this thread.
+  ///
+  /// The thread keeps the context alive: no reference is counted.
+  @inline(__always)
+  static func withCurrent<Result>(_ body: (ExecutionContext) -> Result) -> Result {
+    guard let pointer = pthread_getspecific(threadKey) else { return body(startThread()) }
+    return Unmanaged<ExecutionContext>.fromOpaque(pointer)._withUnsafeGuaranteedRef(body)
+  }
+
+  @inline(never)
+  private static func startThread() -> ExecutionContext {
+    threadKey = newKey
+    let context = ExecutionContext()
+    pthread_setspecific(threadKey, Unmanaged.passRetained(context).toOpaque())
+    return context
+  }
+
+  private static let newKey: pthread_key_t = {
+    var key = pthread_key_t()
+    let status = pthread_key_create(&key) { context in
+      if let context { Unmanaged<ExecutionContext>.fromOpaque(context).release() }
+    }
+    require(status == 0, "TensorCore: this process has no thread-specific key left")
+    return key
+  }()
+}
+
+/// The key of the threads' contexts.
+///
+/// Every thread that starts writes the same value. Before that the key is invalid, and
+/// `pthread_getspecific` returns nil.
+private nonisolated(unsafe) var threadKey = pthread_key_t.max
