@@ -1,5 +1,5 @@
-/// What this program is called by those who compare ranks and read checkpoints.
-public enum Version {
+/// The version of this program, compared between ranks and recorded in checkpoints.
+package enum Version {
   /// The version, after Semantic Versioning.
-  public static let current = "0.1.0"
+  package static let current = "0.1.0"
 }

@@ -81,7 +81,7 @@ extension Trainer {
       task, communicator, options: configuration.group(), parallel: configuration.group(),
       checkpoints: configuration.group(), configurationFile: configuration.json.text + "\n",
       schedule: { totalSteps in
-        Schedule(
+        LearningRateSchedule(
           base: learningRate, warmupSteps: warmupSteps,
           schedule.entry.shape(schedule.settings, totalSteps: totalSteps))
       }, makeOptimizer: { optimizer.entry.make($0, optimizer.settings) })

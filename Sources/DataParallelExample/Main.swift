@@ -1,4 +1,4 @@
-// Data-parallel training in a program of one's own: a model, data and a loop, and what it takes to
+// Data-parallel training in your own program: a model, data and a loop, and what it takes to
 // run them on any number of ranks.
 //
 //     swift build -c release --product data-parallel-example

@@ -36,7 +36,7 @@ package enum FiveOrNot {
     }
   }
 
-  /// Learns the first 1,000 images, and reports every so many steps.
+  /// Learns the first 1,000 images, and reports at intervals.
   package static func train(
     _ images: LabeledImages, steps: Int = 1000, every: Int = 100, learningRate: Double = 1e-2,
     report: (Row) -> Void = { _ in }

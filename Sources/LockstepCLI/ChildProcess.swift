@@ -20,7 +20,7 @@ struct ChildProcess {
     }
     outputFile = try temporaryFile()
     errorFile = try temporaryFile()
-    // `env` looks on the PATH; mpirun takes an absolute path as a hint for its other machines.
+    // `env` looks on the PATH; mpirun takes an absolute path as a hint for its other nodes.
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = command
     process.standardInput = FileHandle.nullDevice

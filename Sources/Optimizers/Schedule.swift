@@ -4,7 +4,7 @@ import Foundation
 ///
 /// During the first `warmupSteps` steps the rate rises linearly to `base`: step s uses `base * (s +
 /// 1) / warmupSteps`. The shape starts where the warm-up ends.
-public struct Schedule: Sendable, Equatable {
+public struct LearningRateSchedule: Sendable, Equatable {
   /// How the rate changes after the warm-up.
   public enum Shape: Sendable, Equatable {
     /// The rate is constant.

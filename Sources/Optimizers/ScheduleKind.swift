@@ -9,7 +9,7 @@ public struct ScheduleKind: NamedEntry {
   public let name: String
   /// The options with their defaults.
   public let settings: any SettingsGroup
-  private let makeShape: @Sendable (any SettingsGroup, Int) -> Schedule.Shape
+  private let makeShape: @Sendable (any SettingsGroup, Int) -> LearningRateSchedule.Shape
 
   /// A schedule of a name.
   ///
@@ -19,7 +19,7 @@ public struct ScheduleKind: NamedEntry {
   ///   - shape: What happens after the warm-up, in a run of `totalSteps` steps.
   public init<Options: SettingsGroup>(
     _ name: String, _ defaults: Options,
-    shape: @escaping @Sendable (_ options: Options, _ totalSteps: Int) -> Schedule.Shape
+    shape: @escaping @Sendable (_ options: Options, _ totalSteps: Int) -> LearningRateSchedule.Shape
   ) {
     self.name = name
     settings = defaults
@@ -28,7 +28,7 @@ public struct ScheduleKind: NamedEntry {
 
   /// What happens after the warm-up in a run of `totalSteps` steps; `options` has the type of
   /// `settings`.
-  public func shape(_ options: any SettingsGroup, totalSteps: Int) -> Schedule.Shape {
+  public func shape(_ options: any SettingsGroup, totalSteps: Int) -> LearningRateSchedule.Shape {
     makeShape(options, totalSteps)
   }
 }

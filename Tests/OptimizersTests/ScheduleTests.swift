@@ -13,7 +13,7 @@ import Testing
   func golden(_ name: String) throws {
     let goldens = try Goldens("schedules", in: .module)
     func setting(_ key: String) throws -> Double { try goldens["\(name)/\(key)"].number }
-    let shape: Schedule.Shape =
+    let shape: LearningRateSchedule.Shape =
       if goldens.contains("\(name)/gamma") {
         .step(size: Int(try setting("size")), gamma: try setting("gamma"))
       } else if goldens.contains("\(name)/minimum") {
@@ -21,7 +21,7 @@ import Testing
       } else {
         .constant
       }
-    let schedule = Schedule(
+    let schedule = LearningRateSchedule(
       base: try setting("base"), warmupSteps: Int(try setting("warmup")), shape)
     let rates = try goldens["\(name)/rates"]
     let actual = rates.values.indices.map { schedule($0) }
@@ -35,23 +35,24 @@ import Testing
 
   @Test("the warm-up rises in equal parts and ends at the base")
   func warmup() {
-    let schedule = Schedule(base: 0.5, warmupSteps: 4)
+    let schedule = LearningRateSchedule(base: 0.5, warmupSteps: 4)
     #expect((0..<6).map { schedule($0) } == [0.125, 0.25, 0.375, 0.5, 0.5, 0.5])
   }
 
   @Test("without a shape and warm-up the rate is constant")
   func constant() {
-    let schedule = Schedule(base: 0.3)
+    let schedule = LearningRateSchedule(base: 0.3)
     #expect([0, 1, 1_000_000].allSatisfy { schedule($0) == 0.3 })
   }
 
   @Test("a cosine stays at its minimum after its end")
   func cosineEnd() {
-    let schedule = Schedule(base: 1, warmupSteps: 2, .cosine(steps: 6, minimum: 0.25))
+    let schedule = LearningRateSchedule(base: 1, warmupSteps: 2, .cosine(steps: 6, minimum: 0.25))
     #expect(schedule(2) == 1)
     #expect(abs(schedule(4) - 0.625) < 1e-15)
     #expect([6, 7, 100].allSatisfy { schedule($0) == 0.25 })
     // No step remains for the cosine.
-    #expect(Schedule(base: 1, warmupSteps: 6, .cosine(steps: 6, minimum: 0.25))(6) == 0.25)
+    #expect(
+      LearningRateSchedule(base: 1, warmupSteps: 6, .cosine(steps: 6, minimum: 0.25))(6) == 0.25)
   }
 }

@@ -7,12 +7,12 @@ import Training
 struct BenchAllReduce: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "allreduce",
-    abstract: "Times sums over all ranks, by shared memory and by MPI.",
+    abstract: "Times all-reduces, in shared memory and with MPI.",
     usage: "mpirun -np <ranks> lockstep bench allreduce [<options>]",
     discussion: """
-      Adds up float32 buffers that every rank has, so that each rank can read all sums: once the way \
-      that training does it, and once with MPI_Allreduce in place. On one machine the first adds up \
-      what lies in shared memory, each rank its part; across machines the parts travel besides.
+      Sums a float32 buffer of every rank, so that each rank can read the sums: once as training does \
+      it, and once with MPI_Allreduce in place. As training does it, each rank of a node sums its \
+      chunk of the shared memory; then the nodes all-reduce these chunks.
       """)
 
   @Option(help: ArgumentHelp("About how long to measure each size.", valueName: "seconds"))

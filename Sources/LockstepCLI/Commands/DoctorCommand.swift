@@ -169,7 +169,7 @@ private struct DoctorReport {
     }
   }
 
-  /// Open MPI's messages between ranks of a machine pass through files of 4 MiB, one per rank.
+  /// Open MPI's messages between ranks of a node pass through files of 4 MiB, one per rank.
   mutating func checkSharedMemory(ranks: Int) {
     guard ranks > 1 else { return }
     let attributes = try? FileManager.default.attributesOfFileSystem(forPath: "/dev/shm")

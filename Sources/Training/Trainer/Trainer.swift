@@ -26,7 +26,7 @@ public final class Trainer {
   let configurationFile: String?
   private let checkpointInterval: Int?
   private let sampler: GlobalBatchSampler
-  private let schedule: Schedule
+  private let schedule: LearningRateSchedule
   var state = TrainingState()
 
   /// Prepares to train a task.
@@ -42,13 +42,13 @@ public final class Trainer {
   ///   - parallel: How ranks work together; its seed is that of `options`.
   ///   - checkpoints: When checkpoints are saved.
   ///   - configurationFile: What checkpoints keep as `config.json`; nil keeps none.
-  ///   - schedule: Makes the learning-rate schedule of a run of so many steps.
+  ///   - schedule: Makes the learning-rate schedule, given the number of steps of the run.
   ///   - makeOptimizer: Makes the optimizer of the parameters.
   public init(
     _ task: TrainingTask, _ communicator: any Communicator, options: Options = Options(),
     parallel parallelOptions: DataParallel.Options = DataParallel.Options(),
     checkpoints: CheckpointOptions = CheckpointOptions(), configurationFile: String? = nil,
-    schedule: (_ totalSteps: Int) -> Schedule,
+    schedule: (_ totalSteps: Int) -> LearningRateSchedule,
     makeOptimizer: (ParameterArena) -> any Optimizer
   ) throws {
     (self.task, self.communicator, self.options) = (task, communicator, options)
