@@ -1,4 +1,5 @@
 import ArgumentParser
+import Base
 import Benchmarking
 import CSignals
 import Foundation
@@ -135,15 +136,11 @@ struct BenchScaling: ParsableCommand {
       + (scaling == .strong ? ["--strong"] : [])
   }
 
-  private var machine: [JSONValue.Member] {
+  private var machine: JSONObject {
     [
-      JSONValue.Member("version", .string(Version.current)),
-      JSONValue.Member("workload", .string(workload)),
-      JSONValue.Member("scaling", .string(scaling.rawValue)),
-      JSONValue.Member("processor", .string(Environment.processor)),
-      JSONValue.Member("cores", .integer(Cores.count)),
-      JSONValue.Member("isa", .string(Threads.instructionSet)),
-      JSONValue.Member("openblas_core", .string(BLAS.coreName)),
+      "version": Version.current, "workload": workload, "scaling": scaling.rawValue,
+      "processor": Environment.processor, "cores": Cores.count, "isa": Threads.instructionSet,
+      "openblas_core": BLAS.coreName,
     ]
   }
 
