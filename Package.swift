@@ -21,7 +21,6 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CKernels", linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
     .target(name: "CDigits", exclude: ["README.md"]),
-    .target(name: "CSignals"),
     .target(name: "CSharedMemory"),
 
     // The layers, lowest first: a target imports only what stands above it here.
@@ -72,7 +71,7 @@ let package = Package(
       dependencies: [
         "Lockstep", "Configuration", "Benchmarking", "Training", "Checkpointing", "DataParallel",
         "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading", "Collectives",
-        "MPICollectives", "Settings", "Base", "CSignals",
+        "MPICollectives", "Settings", "Base",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

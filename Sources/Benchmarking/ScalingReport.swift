@@ -12,10 +12,20 @@ package struct ScalingReport {
     private struct Record: Decodable {
       let peer: String
       let ranks: Int
-      let samples_per_s: Double
-      let slowest_rank: Int
-      let median_ms, compute_ms, exposed_communication_ms, hidden_communication_ms: Double
-      let waiting_ms: Double
+      let samplesPerSecond: Double
+      let slowestRank: Int
+      let total, compute, exposed, hidden, waiting: Double
+
+      enum CodingKeys: String, CodingKey {
+        case peer, ranks
+        case samplesPerSecond = "samples_per_s"
+        case slowestRank = "slowest_rank"
+        case total = "median_ms"
+        case compute = "compute_ms"
+        case exposed = "exposed_communication_ms"
+        case hidden = "hidden_communication_ms"
+        case waiting = "waiting_ms"
+      }
     }
 
     /// The JSON object.
@@ -24,14 +34,11 @@ package struct ScalingReport {
 
     /// The number of ranks.
     package var ranks: Int { record.ranks }
-    fileprivate var samplesPerSecond: Double { record.samples_per_s }
-    fileprivate var slowestRank: Int { record.slowest_rank }
+    fileprivate var samplesPerSecond: Double { record.samplesPerSecond }
+    fileprivate var slowestRank: Int { record.slowestRank }
     /// Milliseconds of a step: total, compute, exposed and hidden communication, waiting.
     fileprivate var times: [Double] {
-      [
-        record.median_ms, record.compute_ms, record.exposed_communication_ms,
-        record.hidden_communication_ms, record.waiting_ms,
-      ]
+      [record.total, record.compute, record.exposed, record.hidden, record.waiting]
     }
 
     /// Finds the JSON object in the output of the command and its launcher; nil if there is none.
@@ -40,7 +47,7 @@ package struct ScalingReport {
         (try? JSON.decode(Record.self, from: line.utf8)).map { (line: line, record: $0) }
       }
       guard let (line, record) = lines.last(where: { $0.record.peer == "lockstep" }),
-        record.ranks > 0, record.samples_per_s > 0
+        record.ranks > 0, record.samplesPerSecond > 0
       else { return nil }
       self.line = String(line)
       self.record = record

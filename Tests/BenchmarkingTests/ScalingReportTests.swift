@@ -38,8 +38,14 @@ import Testing
         """)
     struct Content: Decodable {
       struct Measurement: Decodable {
-        let efficiency, speed_up: Double
-        let slowest_rank: Int
+        let efficiency, speedUp: Double
+        let slowestRank: Int
+
+        enum CodingKeys: String, CodingKey {
+          case efficiency
+          case speedUp = "speed_up"
+          case slowestRank = "slowest_rank"
+        }
       }
       let cores: Int
       let measurements: [Measurement]
@@ -47,8 +53,8 @@ import Testing
     let json = try JSON.decode(Content.self, from: report.json.utf8)
     #expect(json.cores == 8)
     #expect(json.measurements.map(\.efficiency) == [1, 0.8, 1])
-    #expect(json.measurements.map(\.speed_up) == [1, 1.6, 4])
-    #expect(json.measurements.map(\.slowest_rank) == [0, 3, 0])
+    #expect(json.measurements.map(\.speedUp) == [1, 1.6, 4])
+    #expect(json.measurements.map(\.slowestRank) == [0, 3, 0])
   }
 
   @Test("the table fits 80 columns")

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Base
 import Benchmarking
-import CSignals
 import Foundation
 import Lockstep
 
@@ -85,7 +84,7 @@ struct BenchScaling: ParsableCommand {
   }
 
   func run() {
-    csignals_install()
+    StopSignals.observe()
     withSession { _ in
       let directory = output ?? "scaling-\(workload)"
       try FileSystem().preflight(directory)

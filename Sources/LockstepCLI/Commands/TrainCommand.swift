@@ -1,5 +1,4 @@
 import ArgumentParser
-import CSignals
 import Configuration
 import Foundation
 import Lockstep
@@ -46,7 +45,7 @@ struct TrainCommand: ParsableCommand {
   }
 
   func run() {
-    csignals_install()
+    StopSignals.observe()
     withSession(train)
   }
 
@@ -80,7 +79,7 @@ struct TrainCommand: ParsableCommand {
     do {
       outcome = try trainer.train(
         store: run?.store, maximumSteps: maxSteps,
-        isStopRequested: { csignals_requested() != 0 }, onEvent: { recorder?.record($0) })
+        isStopRequested: { StopSignals.requested != nil }, onEvent: { recorder?.record($0) })
     } catch {
       try? run?.close(.failed)
       recorder?.progress.clear()
