@@ -11,6 +11,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
@@ -32,7 +33,11 @@ let package = Package(
       name: "Optimizers", dependencies: ["NeuralNetworks", "TensorCore", "Settings", "CKernels"]),
     .target(name: "DataLoading", dependencies: ["Settings", "Base", "CDigits", "CZlib"]),
     .target(name: "Collectives", dependencies: ["Base"]),
-    .target(name: "MPICollectives", dependencies: ["Collectives", "COpenMPI", "CSharedMemory"]),
+    .target(
+      name: "MPICollectives",
+      dependencies: [
+        "Collectives", "COpenMPI", "CSharedMemory", .product(name: "Logging", package: "swift-log"),
+      ]),
     .target(
       name: "DataParallel",
       dependencies: [
@@ -73,6 +78,7 @@ let package = Package(
         "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading", "Collectives",
         "MPICollectives", "Settings", "Base",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
       ]),
 
     // What a user's own program looks like.

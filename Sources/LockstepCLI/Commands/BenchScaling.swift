@@ -3,6 +3,7 @@ import Base
 import Benchmarking
 import Foundation
 import Lockstep
+import Logging
 
 struct BenchScaling: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -91,9 +92,11 @@ struct BenchScaling: ParsableCommand {
       let counts = try rankCounts()
       let crowded = counts.filter { launcher == nil && $0 * threads > Cores.count }
       if !crowded.isEmpty {
-        printWarning(
-          "\(count(Cores.count, "core")) for \(crowded.map(String.init).joined(separator: ", ")) "
-            + "ranks of \(count(threads, "thread")): ranks that share cores do not measure scaling")
+        logger.warning(
+          """
+          \(count(Cores.count, "core")) for \(crowded.map(String.init).joined(separator: ", ")) \
+          ranks of \(count(threads, "thread")): ranks that share cores do not measure scaling
+          """)
       }
       var report = ScalingReport(
         title: "\(workload), \(scaling) scaling, \(count(threads, "thread")) per rank",

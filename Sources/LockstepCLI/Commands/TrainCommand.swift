@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import Foundation
 import Lockstep
+import Logging
 import Training
 
 struct TrainCommand: ParsableCommand {
@@ -54,7 +55,9 @@ struct TrainCommand: ParsableCommand {
     let cores = communicator.findCPUBinding()
     let threads = try configuration.group(ThreadOptions.self).threadsPerRank
     Threads.count = threads ?? cores.threads
-    if communicator.isRoot { cores.warnings(threadsPerRank: threads).forEach(printWarning) }
+    if communicator.isRoot {
+      for warning in cores.warnings(threadsPerRank: threads) { logger.warning("\(warning)") }
+    }
     let trainer = try Trainer(configuration, communicator)
     try communicator.checkInvariants([
       "--max-steps": maxSteps.map(String.init) ?? "none", "--dry-run": String(dryRun),
@@ -108,7 +111,7 @@ private final class Recorder {
       everySteps: configuration.group(LoggingOptions.self).everySteps,
       environment: Environment.description(trainer.describe()))
     for rejection in run.rejected {
-      printWarning("checkpoint of step \(rejection.step) was skipped: \(rejection.reason)")
+      logger.warning("checkpoint of step \(rejection.step) was skipped: \(rejection.reason)")
     }
   }
 
@@ -134,6 +137,6 @@ private final class Recorder {
 
   private func warn(_ message: String) {
     progress.clear()
-    printWarning(message)
+    logger.warning("\(message)")
   }
 }
