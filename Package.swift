@@ -11,6 +11,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
@@ -21,7 +22,6 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CKernels", linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
     .target(name: "CDigits", exclude: ["README.md"]),
-    .target(name: "CSignals"),
     .target(name: "CSharedMemory"),
 
     // The layers, lowest first: a target imports only what stands above it here.
@@ -33,7 +33,11 @@ let package = Package(
       name: "Optimizers", dependencies: ["NeuralNetworks", "TensorCore", "Settings", "CKernels"]),
     .target(name: "DataLoading", dependencies: ["Settings", "Base", "CDigits", "CZlib"]),
     .target(name: "Collectives", dependencies: ["Base"]),
-    .target(name: "MPICollectives", dependencies: ["Collectives", "COpenMPI", "CSharedMemory"]),
+    .target(
+      name: "MPICollectives",
+      dependencies: [
+        "Collectives", "COpenMPI", "CSharedMemory", .product(name: "Logging", package: "swift-log"),
+      ]),
     .target(
       name: "DataParallel",
       dependencies: [
@@ -72,8 +76,9 @@ let package = Package(
       dependencies: [
         "Lockstep", "Configuration", "Benchmarking", "Training", "Checkpointing", "DataParallel",
         "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading", "Collectives",
-        "MPICollectives", "Settings", "Base", "CSignals",
+        "MPICollectives", "Settings", "Base",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
       ]),
 
     // What a user's own program looks like.
@@ -89,6 +94,7 @@ let package = Package(
 
     // Tests mirror Sources; what they share is in TestSupport.
     .target(name: "TestSupport", dependencies: ["TensorCore"], path: "Tests/TestSupport"),
+    .testTarget(name: "BaseTests", dependencies: ["Base"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings", "Base"]),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
     .testTarget(

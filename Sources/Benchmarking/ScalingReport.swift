@@ -1,5 +1,4 @@
-import Base
-package import Checkpointing
+package import Base
 import Foundation
 
 /// Measurements of one workload's step on different numbers of ranks, as a table, CSV, JSON and SVG.
@@ -9,45 +8,68 @@ import Foundation
 package struct ScalingReport {
   /// One line of `lockstep bench step --json`.
   package struct Measurement {
+    /// The values that are used here; the others are only passed on.
+    private struct Record: Decodable {
+      let peer: String
+      let ranks: Int
+      let samplesPerSecond: Double
+      let slowestRank: Int
+      let total, compute, exposed, hidden, waiting: Double
+
+      enum CodingKeys: String, CodingKey {
+        case peer, ranks
+        case samplesPerSecond = "samples_per_s"
+        case slowestRank = "slowest_rank"
+        case total = "median_ms"
+        case compute = "compute_ms"
+        case exposed = "exposed_communication_ms"
+        case hidden = "hidden_communication_ms"
+        case waiting = "waiting_ms"
+      }
+    }
+
     /// The JSON object.
-    fileprivate let record: JSONValue
+    private let line: String
+    private let record: Record
+
     /// The number of ranks.
-    package let ranks: Int
-    fileprivate let samplesPerSecond: Double
-    fileprivate let slowestRank: Int
+    package var ranks: Int { record.ranks }
+    fileprivate var samplesPerSecond: Double { record.samplesPerSecond }
+    fileprivate var slowestRank: Int { record.slowestRank }
     /// Milliseconds of a step: total, compute, exposed and hidden communication, waiting.
-    fileprivate let times: [Double]
+    fileprivate var times: [Double] {
+      [record.total, record.compute, record.exposed, record.hidden, record.waiting]
+    }
 
     /// Finds the JSON object in the output of the command and its launcher; nil if there is none.
     package init?(output: String) {
-      let objects = output.split(separator: "\n").compactMap { try? JSONValue(parsing: String($0)) }
-      guard let record = objects.last(where: { $0["peer"]?.stringValue == "lockstep" }),
-        let ranks = record["ranks"]?.integerValue, ranks > 0,
-        let samplesPerSecond = record["samples_per_s"]?.doubleValue, samplesPerSecond > 0,
-        let slowestRank = record["slowest_rank"]?.integerValue
+      let lines = output.split(separator: "\n").compactMap { line in
+        (try? JSON.decode(Record.self, from: line.utf8)).map { (line: line, record: $0) }
+      }
+      guard let (line, record) = lines.last(where: { $0.record.peer == "lockstep" }),
+        record.ranks > 0, record.samplesPerSecond > 0
       else { return nil }
-      let keys = [
-        "median_ms", "compute_ms", "exposed_communication_ms", "hidden_communication_ms",
-        "waiting_ms",
-      ]
-      times = keys.compactMap { record[$0]?.doubleValue }
-      guard times.count == keys.count else { return nil }
+      self.line = String(line)
       self.record = record
-      self.ranks = ranks
-      self.samplesPerSecond = samplesPerSecond
-      self.slowestRank = slowestRank
+    }
+
+    /// The members of the object, which is flat, in order, the values as JSON.
+    ///
+    /// JSONDecoder does not tell the order of keys.
+    fileprivate var members: [(key: String, value: String)] {
+      line.matches(of: #/"(\w+)":("[^"]*"|[^,}]+)/#).map { (String($0.1), String($0.2)) }
     }
   }
 
   /// The title of the picture.
   package let title: String
   /// The machine and program, for the JSON.
-  package let machine: [JSONValue.Member]
+  package let machine: JSONObject
   /// The measurements, fewest ranks first.
   package var measurements: [Measurement] = []
 
   /// Creates a report without measurements.
-  package init(title: String, machine: [JSONValue.Member]) {
+  package init(title: String, machine: JSONObject) {
     self.title = title
     self.machine = machine
   }
@@ -60,26 +82,28 @@ package struct ScalingReport {
     speedUp(measurement) * Double(measurements[0].ranks) / Double(measurement.ranks)
   }
 
-  /// The records with `speed_up` and `efficiency`.
-  private var records: [[JSONValue.Member]] {
-    func rounded(_ value: Double) -> JSONValue { .number((value * 1e4).rounded() / 1e4) }
+  /// The measurements with `speed_up` and `efficiency`.
+  private var records: [[(key: String, value: String)]] {
+    func rounded(_ value: Double) -> String { "\((value * 1e4).rounded() / 1e4)" }
     return measurements.map { measurement in
-      measurement.record.members! + [
-        JSONValue.Member("speed_up", rounded(speedUp(measurement))),
-        JSONValue.Member("efficiency", rounded(efficiency(measurement))),
+      measurement.members + [
+        ("speed_up", rounded(speedUp(measurement))),
+        ("efficiency", rounded(efficiency(measurement))),
       ]
     }
   }
 
   /// One object: the machine's keys, then `measurements`.
   package var json: String {
-    let list = JSONValue.array(records.map { .object($0) })
-    return JSONValue.object(machine + [JSONValue.Member("measurements", list)]).text + "\n"
+    let objects = records.map { record in
+      "{" + record.map { "\"\($0.key)\":\($0.value)" }.joined(separator: ",") + "}"
+    }
+    return machine.text.dropLast() + ",\"measurements\":[\(objects.joined(separator: ","))]}\n"
   }
 
   /// A line of keys and one for each measurement.
   package var csv: String {
-    let rows = records.map { $0.map { $0.value.stringValue ?? $0.value.text } }
+    let rows = records.map { $0.map { $0.value.trimmingCharacters(in: ["\""]) } }
     return ([records.first?.map(\.key) ?? []] + rows)
       .map { $0.joined(separator: ",") + "\n" }.joined()
   }

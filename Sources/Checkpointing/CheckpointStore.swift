@@ -76,16 +76,15 @@ public struct Checkpoint: Sendable, Equatable {
         throw CheckpointError.damaged(
           path: filePath, reason: String(cString: strerror(error.code)))
       }
-      guard found.byteCount == file.byteCount else {
+      guard found.byteCount == file.bytes else {
         throw CheckpointError.damaged(
-          path: filePath,
-          reason: "\(found.byteCount) bytes long instead of \(file.byteCount)")
+          path: filePath, reason: "\(found.byteCount) bytes long instead of \(file.bytes)")
       }
-      guard found.checksum == file.checksum else {
+      let checksum = String(hexadecimal: found.checksum)
+      guard checksum == file.crc32 else {
         throw CheckpointError.damaged(
           path: filePath,
-          reason: "the content has changed: its CRC-32 is \(String(hexadecimal: found.checksum)) "
-            + "instead of \(String(hexadecimal: file.checksum))")
+          reason: "the content has changed: its CRC-32 is \(checksum) instead of \(file.crc32)")
       }
     }
     step = manifest.step
@@ -107,10 +106,10 @@ public struct Checkpoint: Sendable, Equatable {
   }
 
   /// Reads one of its files of JSON.
-  public func json(_ name: String) throws -> JSONValue {
+  public func decode<Value: Decodable>(_ type: Value.Type, from name: String) throws -> Value {
     let path = try path(of: name)
     do {
-      return try JSONValue(parsing: FileSystem().readFile(path))
+      return try JSON.decode(from: FileSystem().readFile(path))
     } catch let error as JSONError {
       throw CheckpointError.damaged(path: path, reason: error.description)
     }
@@ -282,14 +281,14 @@ public struct CheckpointStore: Sendable {
     try fileSystem.makeDirectories(directory)
     if fileSystem.exists(temporary) { try fileSystem.remove(temporary) }
     try fileSystem.makeDirectory(temporary)
-    var manifest = CheckpointManifest(step: step, files: [])
+    var manifest = CheckpointManifest(step: step)
     for file in files {
       let writer = try fileSystem.createFile(temporary.appendingPath(file.name))
       try file.write(writer)
       try writer.finish()
       manifest.files.append(
         CheckpointManifest.File(
-          name: file.name, byteCount: writer.byteCount, checksum: writer.checksum))
+          name: file.name, bytes: writer.byteCount, checksum: writer.checksum))
     }
     let writer = try fileSystem.createFile(temporary.appendingPath(Checkpoint.manifestName))
     try writer.write(manifest.text)
@@ -346,53 +345,44 @@ public struct CheckpointStore: Sendable {
 ///
 /// It needs no checksum of its own: it must read back to the very text that is written for its
 /// values, and each value is compared with the directory.
-private struct CheckpointManifest {
-  struct File {
+private struct CheckpointManifest: Decodable {
+  struct File: Decodable {
     let name: String
-    let byteCount: Int
-    let checksum: UInt32
+    let bytes: Int
+    /// Eight hexadecimal digits.
+    let crc32: String
+
+    init(name: String, bytes: Int, checksum: UInt32) {
+      (self.name, self.bytes, crc32) = (name, bytes, String(hexadecimal: checksum))
+    }
   }
 
   let step: Int
-  var files: [File]
+  var files: [File] = []
 
-  init(step: Int, files: [File]) {
-    self.step = step
-    self.files = files
-  }
+  init(step: Int) { self.step = step }
 
   init(parsing bytes: [UInt8], path: String) throws(CheckpointError) {
-    func damaged(_ reason: String) -> CheckpointError { .damaged(path: path, reason: reason) }
-    let json: JSONValue
     do throws(JSONError) {
-      json = try JSONValue(parsing: bytes)
+      self = try JSON.decode(from: bytes)
     } catch {
-      throw damaged(error.description)
+      throw .damaged(path: path, reason: error.description)
     }
-    guard let step = json["step"]?.integerValue, let list = json["files"]?.arrayValue else {
-      throw damaged("it lists no files")
+    for file in files where !file.name.isPlainFileName {
+      throw .damaged(path: path, reason: "'\(file.name.prefix(80))' is not a file's name")
     }
-    self.init(step: step, files: [])
-    for element in list {
-      guard let name = element["name"]?.stringValue, name.isPlainFileName,
-        let byteCount = element["bytes"]?.integerValue,
-        let digits = element["crc32"]?.stringValue, let checksum = UInt32(digits, radix: 16)
-      else { throw damaged("the entry \(element.text.prefix(200)) is not that of a file") }
-      files.append(File(name: name, byteCount: byteCount, checksum: checksum))
+    guard text.utf8.elementsEqual(bytes) else {
+      throw .damaged(path: path, reason: "it is not as it was written")
     }
-    guard Array(text.utf8) == bytes else { throw damaged("it is not as it was written") }
   }
 
   var text: String {
-    let list = files.map { file in
-      JSONValue.object([
-        "name": .string(file.name), "bytes": .integer(file.byteCount),
-        "crc32": .string(String(hexadecimal: file.checksum)),
-      ])
+    let list = files.map { file -> JSONObject in
+      ["name": file.name, "bytes": file.bytes, "crc32": file.crc32]
     }
-    return JSONValue.object([
-      "format": .string("lockstep-checkpoint"), "version": .integer(1), "step": .integer(step),
-      "files": .array(list),
-    ]).text + "\n"
+    let manifest: JSONObject = [
+      "format": "lockstep-checkpoint", "version": 1, "step": step, "files": list,
+    ]
+    return manifest.text + "\n"
   }
 }

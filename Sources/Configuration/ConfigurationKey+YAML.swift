@@ -1,4 +1,4 @@
-import Checkpointing
+import Base
 public import Settings
 import Yams
 
@@ -13,9 +13,7 @@ extension ConfigurationKey {
         // Other readers take these for truth values.
         return ["yes", "no"].contains(text) ? "\"\(text)\"" : text
       }
-      var quoted = ""
-      JSONValue.writeQuoted(text, to: &quoted)
-      return quoted
+      return JSON.text(text)
     case .number(let value):
       let digits = value.description
       guard let e = digits.firstIndex(of: "e"), !digits.contains(".") else { return digits }

@@ -1,76 +1,63 @@
-public import Checkpointing
+package import Base
 import Settings
 
 /// The JSON Schema of configuration files, for editors.
 public enum ConfigurationSchema {
   /// The schema.
-  public static var json: JSONValue {
-    var properties: [JSONValue.Member] = []
-    for section in ConfigurationSection.all {
-      let keys = section.keys.flatMap(\.schema)
-      properties += section.name.isEmpty ? keys : [.init(section.name, object(keys))]
+  package static var json: JSONObject {
+    let properties = ConfigurationSection.all.reduce(JSONObject()) { properties, section in
+      let keys = section.keys.reduce(JSONObject()) { $0 + $1.schemas }
+      return properties + (section.name.isEmpty ? keys : [section.name: object(keys)])
     }
-    return .object(
-      [
-        .init("$schema", .string("https://json-schema.org/draft/2020-12/schema")),
-        .init("title", .string("Lockstep configuration")),
-      ] + (object(properties).members ?? []))
+    return [
+      "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Lockstep configuration",
+    ] + object(properties)
   }
 
-  private static func object(_ properties: [JSONValue.Member]) -> JSONValue {
-    .object([
-      // A section whose keys are all commented out is null.
-      "type": .array([.string("object"), .string("null")]),
-      "additionalProperties": .boolean(false), "properties": .object(properties),
-    ])
+  private static func object(_ properties: JSONObject) -> JSONObject {
+    // A section whose keys are all commented out is null.
+    [
+      "type": ["object", "null"], "additionalProperties": false, "properties": properties,
+    ]
   }
 }
 
 extension ConfigurationKey {
   /// The schemas of the key and of its former names.
-  fileprivate var schema: [JSONValue.Member] {
+  fileprivate var schemas: JSONObject {
     let unit = declaration.unit.map { " (\($0))" } ?? ""
-    let members = [
-      JSONValue.Member("description", .string(help + unit)),
-      JSONValue.Member("default", declaration.defaultValue.json),
-    ]
-    let type = declaration.type.schema(isNullable: declaration.isOptional || !kinds.isEmpty)
-    let deprecated = JSONValue.Member("deprecated", .boolean(true))
-    return [.init(name, .object(type + members))]
-      + declaration.oldNames.map { .init($0, .object(type + members + [deprecated])) }
+    let schema =
+      declaration.type.schema(isNullable: declaration.isOptional || !kinds.isEmpty)
+      + ["description": help + unit, "default": declaration.defaultValue.json]
+    let deprecated = schema + ["deprecated": true]
+    return [name: schema] + JSONObject(declaration.oldNames.map { ($0, deprecated) })
   }
 }
 
 extension SettingType {
-  fileprivate func schema(isNullable: Bool) -> [JSONValue.Member] {
-    func type(_ name: String) -> JSONValue.Member {
-      .init("type", isNullable ? .array([.string(name), .string("null")]) : .string(name))
-    }
+  fileprivate func schema(isNullable: Bool) -> JSONObject {
+    func type(_ name: String) -> JSONObject { ["type": isNullable ? [name, "null"] : name] }
     switch self {
-    case .boolean: return [type("boolean")]
-    case .integer(let bounds): return [type("integer")] + bounds.schema
-    case .number(let bounds): return [type("number")] + bounds.schema
-    case .text: return [type("string")]
-    case .fileName:
-      return [type("string"), .init("pattern", .string("^[A-Za-z0-9_-][A-Za-z0-9._-]*$"))]
-    case .word(let words):
-      let values = words.map { JSONValue.string($0) } + (isNullable ? [.null] : [])
-      return [.init("enum", .array(values))]
+    case .boolean: return type("boolean")
+    case .integer(let bounds): return type("integer") + bounds.schema
+    case .number(let bounds): return type("number") + bounds.schema
+    case .text: return type("string")
+    case .fileName: return type("string") + ["pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]*$"]
+    case .word(let words): return ["enum": isNullable ? words + [nil] : words]
     case .integers(let bounds):
-      return [
-        type("array"),
-        .init("items", .object([.init("type", .string("integer"))] + bounds.schema)),
-      ]
+      return type("array") + ["items": ["type": "integer"] + bounds.schema]
     }
   }
 }
 
 extension SettingBounds {
-  fileprivate var schema: [JSONValue.Member] {
-    func number(_ value: Double) -> JSONValue {
-      Int(exactly: value).map { .integer($0) } ?? .number(value)
+  fileprivate var schema: JSONObject {
+    func number(_ value: Double) -> JSONObject.Value { Int(exactly: value) ?? value }
+    var schema = JSONObject()
+    if let minimum { schema.append("minimum", number(minimum)) }
+    if let maximum {
+      schema.append(excludesMaximum ? "exclusiveMaximum" : "maximum", number(maximum))
     }
-    return (minimum.map { [.init("minimum", number($0))] } ?? [])
-      + (maximum.map { [.init(excludesMaximum ? "exclusiveMaximum" : "maximum", number($0))] } ?? [])
+    return schema
   }
 }

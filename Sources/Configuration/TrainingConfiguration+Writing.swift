@@ -1,4 +1,4 @@
-public import Checkpointing
+package import Base
 import Settings
 
 extension TrainingConfiguration {
@@ -14,26 +14,24 @@ extension TrainingConfiguration {
   }
 
   /// The whole configuration as JSON, as checkpoints keep it.
-  public var json: JSONValue {
-    var members: [JSONValue.Member] = []
-    for section in ConfigurationSection.all {
-      let values = section.keys.map { JSONValue.Member($0.name, self[$0.path].json) }
-      members += section.name.isEmpty ? values : [.init(section.name, .object(values))]
+  package var json: JSONObject {
+    ConfigurationSection.all.reduce(JSONObject()) { object, section in
+      let values = JSONObject(section.keys.map { ($0.name, self[$0.path].json) })
+      return object + (section.name.isEmpty ? values : [section.name: values])
     }
-    return .object(members)
   }
 }
 
 extension SettingValue {
   /// The value as JSON.
-  var json: JSONValue {
+  var json: JSONObject.Value {
     switch self {
-    case .null: .null
-    case .text(let text): .string(text)
-    case .integer(let value): .integer(value)
-    case .number(let value): .number(value)
-    case .boolean(let value): .boolean(value)
-    case .integers(let values): .array(values.map { .integer($0) })
+    case .null: String?.none
+    case .text(let text): text
+    case .integer(let value): value
+    case .number(let value): value
+    case .boolean(let value): value
+    case .integers(let values): values
     }
   }
 }

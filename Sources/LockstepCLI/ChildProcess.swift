@@ -1,4 +1,3 @@
-import CSignals
 import Foundation
 import Lockstep
 
@@ -35,9 +34,9 @@ struct ChildProcess {
   func wait(seconds: Double) -> Int32? {
     let end = Date(timeIntervalSinceNow: seconds)
     while process.isRunning {
-      if csignals_requested() != 0 {
+      if let signal = StopSignals.requested {
         stop()
-        exit(128 + csignals_requested())
+        exit(128 + signal)
       }
       guard Date() < end else {
         stop()

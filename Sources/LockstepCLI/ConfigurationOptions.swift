@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Lockstep
+import Logging
 
 /// `--set` options.
 struct OverrideOptions: ParsableArguments {
@@ -31,7 +32,7 @@ extension TrainingConfiguration {
     self = try communicator.collectiveTry {
       try TrainingConfiguration(
         path: path, overrides: overrides,
-        onWarning: { if communicator.isRoot { printWarning($0) } })
+        onWarning: { if communicator.isRoot { logger.warning("\($0)") } })
     }
   }
 }

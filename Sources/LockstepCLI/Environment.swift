@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Lockstep
 import Training
@@ -14,26 +15,23 @@ enum Environment {
   /// Host, processor, libraries and ranks.
   ///
   /// No secrets: of the environment only the variables that matter here.
-  static func description(_ run: RunDescription) -> [String: JSONValue] {
+  static func description(_ run: RunDescription) -> JSONObject {
     let environment = ProcessInfo.processInfo.environment
-    let variables = relevantVariables.compactMap { name in
-      environment[name].map { JSONValue.Member(name, .string($0)) }
-    }
     return [
-      "version": .string(Version.current),
-      "command": .array(CommandLine.arguments.map { .string($0) }),
-      "host": .string(ProcessInfo.processInfo.hostName),
-      "system": .string(ProcessInfo.processInfo.operatingSystemVersionString),
-      "processor": .string(processor),
-      "cores": .integer(Affinity.current.cores.count),
-      "instructionSet": .string(Threads.instructionSet),
-      "openBLAS": .string("\(BLAS.configuration) (core \(BLAS.coreName))"),
-      "mpi": .string(MPICommunicator.libraryVersion),
-      "ranks": .integer(run.worldSize),
-      "machines": .integer(run.nodeCount),
-      "overlap": .string(run.overlap.rawValue),
-      "threadsPerRank": .integer(run.threads),
-      "environment": .object(variables),
+      "version": Version.current,
+      "command": CommandLine.arguments,
+      "host": ProcessInfo.processInfo.hostName,
+      "system": ProcessInfo.processInfo.operatingSystemVersionString,
+      "processor": processor,
+      "cores": Affinity.current.cores.count,
+      "instructionSet": Threads.instructionSet,
+      "openBLAS": "\(BLAS.configuration) (core \(BLAS.coreName))",
+      "mpi": MPICommunicator.libraryVersion,
+      "ranks": run.worldSize,
+      "machines": run.nodeCount,
+      "overlap": run.overlap.rawValue,
+      "threadsPerRank": run.threads,
+      "environment": environment.filter { relevantVariables.contains($0.key) },
     ]
   }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Lockstep
+import Logging
 import Training
 
 @main
@@ -24,6 +25,7 @@ struct LockstepCommand: ParsableCommand {
   /// Only rank zero prints help and errors of the command line.
   static func main() {
     openMissingStandardFiles()
+    LoggingSystem.bootstrap { _ in StandardErrorLog() }
     do {
       var command = try parseAsRoot()
       try command.run()

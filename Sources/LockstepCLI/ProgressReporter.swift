@@ -1,8 +1,9 @@
-import Settings
 import ArgumentParser
+import Base
 import Configuration
 import Foundation
 import Lockstep
+import Settings
 import Training
 
 /// How training shows its progress.
@@ -95,8 +96,8 @@ final class ProgressReporter {
       printJSON(
         "step", report.step, report.epoch,
         [
-          ("loss", report.loss), ("accuracy", report.accuracy),
-          ("learningRate", report.learningRate), ("samplesPerSecond", report.samplesPerSecond),
+          "loss": report.loss, "accuracy": report.accuracy, "learningRate": report.learningRate,
+          "samplesPerSecond": report.samplesPerSecond,
         ])
     }
     guard style == .bar, let run, let columns = Terminal.columns else { return }
@@ -132,11 +133,11 @@ final class ProgressReporter {
       printJSON(
         "epoch", report.step, report.epoch,
         [
-          ("loss", report.metrics.loss),
-          ("accuracy", report.hasAccuracy ? report.metrics.accuracy : nil),
-          ("testLoss", report.test?.loss),
-          ("testAccuracy", report.hasAccuracy ? report.test?.accuracy : nil),
-          ("learningRate", report.learningRate), ("samplesPerSecond", report.samplesPerSecond),
+          "loss": report.metrics.loss,
+          "accuracy": report.hasAccuracy ? report.metrics.accuracy : nil,
+          "testLoss": report.test?.loss,
+          "testAccuracy": report.hasAccuracy ? report.test?.accuracy : nil,
+          "learningRate": report.learningRate, "samplesPerSecond": report.samplesPerSecond,
         ])
     }
     guard showsLines else { return }
@@ -154,11 +155,10 @@ final class ProgressReporter {
   /// Reports a checkpoint in JSON; lines would only repeat the epochs.
   func checkpoint(_ event: TrainingEvent) {
     guard style == .json, case .checkpoint(let step, let path, let seconds) = event else { return }
-    printLine(
-      JSONValue.object([
-        "kind": .string("checkpoint"), "step": .integer(step), "path": .string(path),
-        "seconds": .number(seconds),
-      ]).text)
+    let record: JSONObject = [
+      "kind": "checkpoint", "step": step, "path": path, "seconds": seconds,
+    ]
+    printLine(record.text)
   }
 
   /// Removes the bar before something else is printed.
@@ -194,16 +194,9 @@ final class ProgressReporter {
   }
 
   private func printJSON(
-    _ kind: String, _ step: Int, _ epoch: Int, _ values: [(String, Double?)]
+    _ kind: String, _ step: Int, _ epoch: Int, _ values: JSONObject
   ) {
-    let members = values.map { JSONValue.Member($0.0, $0.1.map { .number($0) } ?? .null) }
-    printLine(
-      JSONValue.object(
-        [
-          .init("kind", .string(kind)), .init("step", .integer(step)),
-          .init("epoch", .integer(epoch)),
-        ] + members
-      ).text)
+    printLine((["kind": kind, "step": step, "epoch": epoch] + values).text)
   }
 
   /// What the metrics of a run count.

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import Lockstep
+import Logging
 
 /// Runs a command's work on this rank, and ends the process.
 ///
@@ -15,7 +16,7 @@ func withSession(_ body: (any Communicator) throws -> ExitStatus) -> Never {
   } catch {
     let code = ExitStatus.ranksDisagree.rawValue
     if LauncherEnvironment()?.rank ?? 0 != 0 { leaveQuietly(code) }
-    printError("\(error)")
+    logger.error("\(error)")
     exit(code)
   }
   Threads.flushDenormals()
@@ -23,10 +24,10 @@ func withSession(_ body: (any Communicator) throws -> ExitStatus) -> Never {
     leave(communicator, try body(communicator).rawValue)
   } catch {
     if error is any AgreedError || communicator.worldSize == 1 {
-      if communicator.isRoot { printError("\(error)") }
+      if communicator.isRoot { logger.error("\(error)") }
       leave(communicator, ExitStatus(error).rawValue)
     }
-    printError("rank \(communicator.rank): \(error)")
+    logger.error("\(error)", metadata: ["rank": "\(communicator.rank)"])
     communicator.abort(exitCode: ExitStatus(error).rawValue)
   }
 }
@@ -43,21 +44,6 @@ func leaveQuietly(_ code: Int32) -> Never {
 private func leave(_ communicator: any Communicator, _ code: Int32) -> Never {
   communicator.finalize()
   exit(code)
-}
-
-/// Prints `error: …` to standard error, in red on a terminal.
-func printError(_ message: String) {
-  printNote("error", message, color: 31)
-}
-
-/// Prints `warning: …` to standard error, in yellow on a terminal.
-func printWarning(_ message: String) {
-  printNote("warning", message, color: 33)
-}
-
-private func printNote(_ kind: String, _ message: String, color: Int) {
-  let label = Terminal.standardErrorHasColors ? "\u{1B}[1;\(color)m\(kind):\u{1B}[0m" : "\(kind):"
-  FileHandle.standardError.write(Data("\(label) \(message)\n".utf8))
 }
 
 /// Prints a line to standard output at once; a closed pipe is not an error.

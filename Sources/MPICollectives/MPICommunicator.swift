@@ -1,6 +1,7 @@
 import COpenMPI
 public import Collectives
 public import Foundation
+import Logging
 
 /// The ranks that an MPI launcher started.
 ///
@@ -184,8 +185,8 @@ extension MPICommunicator {
     }
     // Open MPI then ends the process during its initialization, where nobody can explain it.
     if launcher.launcher == .srun, launcher.rank == 0, environment["PMIX_RANK"] == nil {
-      let note = "note: srun offers no PMIx; should MPI fail now, use srun --mpi=pmix or mpirun\n"
-      FileHandle.standardError.write(Data(note.utf8))
+      Logger(label: "lockstep.mpi").notice(
+        "srun offers no PMIx; should MPI fail now, use srun --mpi=pmix or mpirun")
     }
     let communicator = try MPICommunicator()
     try launcher.check(worldSize: communicator.worldSize, library: libraryVersion)

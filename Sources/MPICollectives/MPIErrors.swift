@@ -19,6 +19,7 @@ func ranges(of count: Int, atMost limit: Int) -> [Range<Int>] {
   stride(from: 0, to: count, by: limit).map { $0..<min($0 + limit, count) }
 }
 
+/// Tells why this rank ends the job; not to the log, whose handler may still hold it back then.
 private func report(_ message: String) {
   var rank: Int32 = 0
   MPI_Comm_rank(cmpi_comm_world(), &rank)

@@ -1,5 +1,5 @@
 import Foundation
-import Checkpointing
+import Base
 import Benchmarking
 import Testing
 
@@ -13,7 +13,7 @@ import Testing
   }
 
   private func report(_ lines: [String]) throws -> ScalingReport {
-    var report = ScalingReport(title: "mlp", machine: [JSONValue.Member("cores", .integer(8))])
+    var report = ScalingReport(title: "mlp", machine: ["cores": 8])
     report.measurements = try lines.map { try #require(ScalingReport.Measurement(output: $0)) }
     return report
   }
@@ -36,12 +36,25 @@ import Testing
         lockstep,mlp,8,16.0,32000.0,10.5,0.25,0.125,1234.5,0,4.0,1.0
 
         """)
-    let json = try JSONValue(parsing: report.json)
-    #expect(json["cores"]?.integerValue == 8)
-    let measurements = try #require(json["measurements"]?.arrayValue)
-    #expect(measurements.map { $0["efficiency"]?.doubleValue } == [1, 0.8, 1])
-    #expect(measurements.map { $0["speed_up"]?.doubleValue } == [1, 1.6, 4])
-    #expect(measurements.map { $0["slowest_rank"]?.integerValue } == [0, 3, 0])
+    struct Content: Decodable {
+      struct Measurement: Decodable {
+        let efficiency, speedUp: Double
+        let slowestRank: Int
+
+        enum CodingKeys: String, CodingKey {
+          case efficiency
+          case speedUp = "speed_up"
+          case slowestRank = "slowest_rank"
+        }
+      }
+      let cores: Int
+      let measurements: [Measurement]
+    }
+    let json = try JSON.decode(Content.self, from: report.json.utf8)
+    #expect(json.cores == 8)
+    #expect(json.measurements.map(\.efficiency) == [1, 0.8, 1])
+    #expect(json.measurements.map(\.speedUp) == [1, 1.6, 4])
+    #expect(json.measurements.map(\.slowestRank) == [0, 3, 0])
   }
 
   @Test("the table fits 80 columns")

@@ -134,6 +134,18 @@ import Testing
       (#"{"w":{"dtype":"U8","shape":["1"],"data_offsets":[0,1]}}"#, 1),
       (#"{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"more":1}}"#, 1),
       (#"{"w":{"dtype":"U8","dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#, 1),
+      (#"{"w":{"dtype":"U8","shape":[1,],"data_offsets":[0,1]}}"#, 1),
+      (#"{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},}"#, 1),
+      (#"{"w":{"dtype":"U8","shape":[1.0],"data_offsets":[0,1]}}"#, 1),
+      (#"{"w":{"dtype":"U8","shape":[01],"data_offsets":[0,1]}}"#, 1),
+      (#"{"w":{"dtype":"U8","shape":[1e99999],"data_offsets":[0,1]}}"#, 1),
+      (#"{"w":{"dtype":"U8","shape":[[1]],"data_offsets":[0,1]}}"#, 1),
+      (#"{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]} "v":1}"#, 1),
+      (#"{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}]"#, 1),
+      (#"{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"dtyp\u0065":"I8"}}"#, 1),
+      (#"{"\ud800":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#, 1),
+      (#"{"w":{"dtype":"U8","shape":null,"data_offsets":[0,1]}}"#, 1),
+      (#"{"__metadata__":{"a":"b","a":"c"}}"#, 0), (#"{"__metadata__":null}"#, 0),
       (#"{"w\u0000":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#, 1),
       (#"{"w":[]}"#, 0), (#"{"w":{}}"#, 0), (#"{"w":1}"#, 0),
       (#"{"__metadata__":1}"#, 0), (#"{"__metadata__":{"a":1}}"#, 0),
@@ -187,12 +199,51 @@ import Testing
     }
   }
 
+  @Test("no damaged byte of the header makes a tensor that is not in the file")
+  func damagedHeader() throws {
+    let tensors = ["a", "b"].map { SafetensorsTensor(name: $0, shape: [3], floats: [1, 2, 3]) }
+    let good = try content(tensors, metadata: ["format": "pt"])
+    let headerEnd = good.count - 24
+    var damagedCount = 0
+    for index in 0..<headerEnd {
+      for byte in Array("\"\\{}[],:0191eE-. nux\u{1}\0".utf8) + [0x7F, 0x80, 0xC3, 0xFF] {
+        var data = good
+        data[index] = byte
+        damagedCount += 1
+        guard let file = try? SafetensorsFile(data: data, path: "damaged") else { continue }
+        #expect(file.entries.reduce(headerEnd) { $0 + $1.byteRange.count } == data.count)
+        for entry in file.entries {
+          #expect(entry.byteRange.lowerBound >= headerEnd)
+          #expect(entry.byteRange.count == entry.elementCount * entry.dataType.byteCount)
+        }
+      }
+    }
+    #expect(damagedCount > 2400)
+  }
+
+  @Test("a header in UTF-16 is refused, with and without a byte order mark")
+  func otherEncodings() throws {
+    for encoding in [String.Encoding.utf16, .utf16LittleEndian, .utf16BigEndian, .utf32] {
+      let header = try #require("{}".data(using: encoding))
+      var data = withUnsafeBytes(of: UInt64(header.count).littleEndian) { Data($0) }
+      data.append(header)
+      #expect(throws: SafetensorsError.self) { try SafetensorsFile(data: data, path: "utf16") }
+    }
+    var marked = Data([5, 0, 0, 0, 0, 0, 0, 0, 0xEF, 0xBB, 0xBF])
+    marked.append(contentsOf: "{}".utf8)
+    #expect(throws: SafetensorsError.self) { try SafetensorsFile(data: marked, path: "mark") }
+  }
+
   @Test("invalid UTF-8, deep nesting and very many tensors end quickly")
   func quick() throws {
     var invalid = file(#"{"?":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#)
     _ = try SafetensorsFile(data: invalid, path: "valid")
     invalid[10] = 0xFF
     #expect(throws: SafetensorsError.self) { try SafetensorsFile(data: invalid, path: "utf8") }
+    var text = file(#"{"__metadata__":{"a":"?"}}"#)
+    _ = try SafetensorsFile(data: text, path: "valid")
+    text[text.count - 4] = 0xFF
+    #expect(throws: SafetensorsError.self) { try SafetensorsFile(data: text, path: "utf8") }
 
     let clock = ContinuousClock()
     let deep = file(#"{"w":"# + String(repeating: "[", count: 100_000))

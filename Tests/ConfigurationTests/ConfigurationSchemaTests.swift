@@ -1,35 +1,45 @@
-import Checkpointing
+import Base
 import Configuration
 import Foundation
 import Settings
 import Testing
 
 @Suite struct ConfigurationSchemaTests {
-  private func schema(of path: String) throws -> JSONValue {
-    var schema: JSONValue? = ConfigurationSchema.json
-    for name in path.split(separator: ".") { schema = schema?["properties"]?[String(name)] }
-    return try #require(schema, "\(path)")
+  private func schema(of path: String) throws -> JSONObject {
+    try path.split(separator: ".").reduce(ConfigurationSchema.json) { schema, name in
+      try #require(object(object(schema, "properties"), String(name)), "\(path)")
+    }
+  }
+
+  private func value(_ object: JSONObject?, _ key: String) -> JSONObject.Value? {
+    object?.members.first { $0.key == key }?.value
+  }
+
+  private func object(_ object: JSONObject?, _ key: String) -> JSONObject? {
+    value(object, key) as? JSONObject
   }
 
   @Test("the schema has every key with its help, default and type, and nothing else")
   func keys() throws {
     for key in ConfigurationKey.all {
       let schema = try schema(of: key.path)
-      #expect(schema["description"]?.stringValue?.hasPrefix(key.help) == true)
-      #expect(schema["default"] != nil && (schema["type"] != nil || schema["enum"] != nil))
+      #expect((value(schema, "description") as? String)?.hasPrefix(key.help) == true)
+      #expect(value(schema, "default") != nil)
+      #expect(value(schema, "type") != nil || value(schema, "enum") != nil)
     }
-    let sections = try #require(ConfigurationSchema.json["properties"]?.members)
+    let sections = try #require(object(ConfigurationSchema.json, "properties")).members
     let names = sections.flatMap { section in
-      section.value["properties"]?.members?.map { "\(section.key).\($0.key)" } ?? [section.key]
+      object(section.value as? JSONObject, "properties")?.members
+        .map { "\(section.key).\($0.key)" } ?? [section.key]
     }
     #expect(Set(names) == Set(ConfigurationKey.all.map(\.path)).union(["distributed.shards"]))
-    #expect(ConfigurationSchema.json["additionalProperties"] == .boolean(false))
+    #expect(value(ConfigurationSchema.json, "additionalProperties") as? Bool == false)
   }
 
   @Test("types, bounds, words and null are those of the declarations")
   func types() throws {
     func text(_ path: String, _ member: String) throws -> String? {
-      try schema(of: path)[member]?.text
+      try value(schema(of: path), member).map(JSONObject.text)
     }
     #expect(try text("training.epochs", "type") == #""integer""#)
     #expect(try text("training.epochs", "minimum") == "1")

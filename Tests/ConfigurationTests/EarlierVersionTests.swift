@@ -1,4 +1,5 @@
 import Settings
+import Base
 import Checkpointing
 import Collectives
 import Configuration
@@ -120,7 +121,7 @@ struct EarlierRun: Sendable, CustomTestStringConvertible {
       let trainer = try Trainer(configuration, SingleProcess())
       try trainer.restore(from: resumed.checkpoint)
       let recorder = try RunRecorder(
-        resumed, continuingAfter: trainer.step, everySteps: 1, environment: [:])
+        resumed, continuingAfter: trainer.step, everySteps: 1, environment: JSONObject())
       _ = try trainer.train(store: resumed.store, onEvent: { try recorder.record($0) })
       try resumed.close(.done)
       let records = try MetricsLog.records(at: directory + "/metrics.jsonl")

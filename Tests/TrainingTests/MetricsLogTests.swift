@@ -8,16 +8,16 @@ import Training
 @Suite struct MetricsLogTests {
   private func record(_ step: Int, kind: MetricsKind = .step) -> MetricsRecord {
     MetricsRecord(
-      kind, step: step, epoch: 1, values: ["loss": .number(Float(1) / Float(step)), "note": .null])
+      kind, step: step, epoch: 1, values: ["loss": Float(1) / Float(step), "note": Float?.none])
   }
 
   @Test("a record is one line of JSON with its keys in order")
   func append() throws {
     let directory = try TemporaryDirectory()
     let log = try MetricsLog(path: directory.path("metrics.jsonl"), continuingAfter: 0)
-    try log.append(MetricsRecord(.step, step: 1, epoch: 1, values: ["loss": .number(Float(0.1))]))
+    try log.append(MetricsRecord(.step, step: 1, epoch: 1, values: ["loss": Float(0.1)]))
     try log.append(
-      MetricsRecord(.evaluation, step: 1, epoch: 1, values: ["loss": .number(Double.nan)]))
+      MetricsRecord(.evaluation, step: 1, epoch: 1, values: ["loss": Double.nan]))
     #expect(
       try directory.read("metrics.jsonl") == """
         {"kind":"step","step":1,"epoch":1,"loss":0.1}
@@ -36,7 +36,7 @@ import Training
     let directory = try TemporaryDirectory()
     let path = directory.path("metrics.jsonl")
     let records = (1...6).map { record($0) } + [record(6, kind: .epoch)]
-    let lines = records.map { $0.json.text + "\n" }
+    let lines = records.map { $0.line + "\n" }
     let bytes = Array(lines.joined().utf8)
     for count in 0...bytes.count {
       try directory.write(Array(bytes.prefix(count)), to: "metrics.jsonl")
@@ -53,7 +53,7 @@ import Training
   @Test("lines that are no records are dropped, the rest stays as it is")
   func foreignLines() throws {
     let directory = try TemporaryDirectory()
-    let good = record(1).json.text + "\n"
+    let good = record(1).line + "\n"
     try directory.write(good + "\0\0\0\n{}\n[1]\n" + good, to: "metrics.jsonl")
     let path = directory.path("metrics.jsonl")
     #expect(try MetricsLog.records(at: path).count == 2)

@@ -46,7 +46,7 @@ import Training
     }
     try run.write(configuration: "name: a\n")
     #expect(try directory.read("run/config.yaml") == "name: a\n")
-    try run.write(environment: ["ranks": .integer(4), "host": .string("a")])
+    try run.write(environment: ["ranks": 4, "host": "a"] as JSONObject)
     #expect(try directory.read("run/env.json") == "{\"host\":\"a\",\"ranks\":4}\n")
     #expect(try directory.names("run") == ["STATUS", "config.yaml", "env.json"])
   }
@@ -90,9 +90,7 @@ import Training
     ended.waitUntilExit()
     for process in [Int(ended.processIdentifier), Int(getpid())] {
       try directory.write(
-        JSONValue.object([
-          "host": .string(host), "pid": .integer(process), "start": .integer(1),
-        ]).text, to: "LOCK")
+        JSON.text(["host": host, "pid": process, "start": 1] as JSONObject), to: "LOCK")
       let lock = try run.lock()
       #expect(throws: RunDirectoryError.self) { try run.lock() }
       lock.release()

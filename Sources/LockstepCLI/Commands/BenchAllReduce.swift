@@ -1,4 +1,5 @@
 import ArgumentParser
+import Base
 import Benchmarking
 import Foundation
 import Lockstep
@@ -47,15 +48,12 @@ struct BenchAllReduce: ParsableCommand {
 
   private func show(_ bytes: Int, _ own: Double, _ mpi: Double, _ communicator: any Communicator) {
     if json {
-      func microseconds(_ seconds: Double) -> JSONValue {
-        .number((seconds * 1e9).rounded() / 1e3)
-      }
-      printLine(
-        JSONValue.object([
-          "bytes": .integer(bytes), "ranks": .integer(communicator.worldSize),
-          "lockstep_us": microseconds(own), "mpi_us": microseconds(mpi),
-          "ratio": .number((mpi / own * 100).rounded() / 100),
-        ]).text)
+      func microseconds(_ seconds: Double) -> Double { (seconds * 1e9).rounded() / 1e3 }
+      let record: JSONObject = [
+        "bytes": bytes, "ranks": communicator.worldSize, "lockstep_us": microseconds(own),
+        "mpi_us": microseconds(mpi), "ratio": (mpi / own * 100).rounded() / 100,
+      ]
+      printLine(record.text)
     } else {
       printLine(
         String(

@@ -1,8 +1,9 @@
 import ArgumentParser
+import Base
 import Benchmarking
-import CSignals
 import Foundation
 import Lockstep
+import Logging
 
 struct BenchScaling: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -84,16 +85,18 @@ struct BenchScaling: ParsableCommand {
   }
 
   func run() {
-    csignals_install()
+    StopSignals.observe()
     withSession { _ in
       let directory = output ?? "scaling-\(workload)"
       try FileSystem().preflight(directory)
       let counts = try rankCounts()
       let crowded = counts.filter { launcher == nil && $0 * threads > Cores.count }
       if !crowded.isEmpty {
-        printWarning(
-          "\(count(Cores.count, "core")) for \(crowded.map(String.init).joined(separator: ", ")) "
-            + "ranks of \(count(threads, "thread")): ranks that share cores do not measure scaling")
+        logger.warning(
+          """
+          \(count(Cores.count, "core")) for \(crowded.map(String.init).joined(separator: ", ")) \
+          ranks of \(count(threads, "thread")): ranks that share cores do not measure scaling
+          """)
       }
       var report = ScalingReport(
         title: "\(workload), \(scaling) scaling, \(count(threads, "thread")) per rank",
@@ -135,15 +138,11 @@ struct BenchScaling: ParsableCommand {
       + (scaling == .strong ? ["--strong"] : [])
   }
 
-  private var machine: [JSONValue.Member] {
+  private var machine: JSONObject {
     [
-      JSONValue.Member("version", .string(Version.current)),
-      JSONValue.Member("workload", .string(workload)),
-      JSONValue.Member("scaling", .string(scaling.rawValue)),
-      JSONValue.Member("processor", .string(Environment.processor)),
-      JSONValue.Member("cores", .integer(Cores.count)),
-      JSONValue.Member("isa", .string(Threads.instructionSet)),
-      JSONValue.Member("openblas_core", .string(BLAS.coreName)),
+      "version": Version.current, "workload": workload, "scaling": scaling.rawValue,
+      "processor": Environment.processor, "cores": Cores.count, "isa": Threads.instructionSet,
+      "openblas_core": BLAS.coreName,
     ]
   }
 

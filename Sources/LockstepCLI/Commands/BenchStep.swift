@@ -1,4 +1,5 @@
 public import ArgumentParser
+import Base
 import Benchmarking
 import Foundation
 public import Lockstep
@@ -92,19 +93,19 @@ struct BenchStep: ParsableCommand {
     }
   }
 
-  private func record(_ measurement: StepMeasurement, _ run: WorkloadRun) -> JSONValue {
-    func rounded(_ value: Double, _ digits: Double) -> JSONValue {
-      .number((value * digits).rounded() / digits)
+  private func record(_ measurement: StepMeasurement, _ run: WorkloadRun) -> JSONObject {
+    func rounded(_ value: Double, _ digits: Double) -> Double {
+      (value * digits).rounded() / digits
     }
-    func milliseconds(_ seconds: Double) -> JSONValue { rounded(seconds * 1e3, 1e4) }
+    func milliseconds(_ seconds: Double) -> Double { rounded(seconds * 1e3, 1e4) }
     let times = measurement.meanTimes
-    return .object([
-      "peer": .string("lockstep"), "version": .string(Version.current),
-      "workload": .string(workload), "ranks": .integer(measurement.ranks),
-      "nodes": .integer(run.parallel.topology.nodeCount), "threads": .integer(threads),
-      "scaling": .string(strong ? "strong" : "weak"), "shards": .integer(fixedSlices ?? 0),
-      "overlap": .string(run.parallel.overlap.rawValue),
-      "steps": .integer(measurement.seconds.count),
+    return [
+      "peer": "lockstep", "version": Version.current,
+      "workload": workload, "ranks": measurement.ranks,
+      "nodes": run.parallel.topology.nodeCount, "threads": threads,
+      "scaling": strong ? "strong" : "weak", "shards": fixedSlices ?? 0,
+      "overlap": run.parallel.overlap.rawValue,
+      "steps": measurement.seconds.count,
       "median_ms": milliseconds(measurement.median),
       "min_ms": milliseconds(measurement.seconds.min()!),
       "samples_per_s": rounded(measurement.samplesPerSecond(run), 100),
@@ -112,10 +113,10 @@ struct BenchStep: ParsableCommand {
       "exposed_communication_ms": milliseconds(times.exposedCommunication),
       "hidden_communication_ms": milliseconds(times.hiddenCommunication),
       "update_ms": milliseconds(times.update),
-      "slowest_rank": .integer(measurement.slowestRank),
+      "slowest_rank": measurement.slowestRank,
       "slowest_rank_compute_ms": milliseconds(measurement.slowestCompute),
-      "isa": .string(Threads.instructionSet), "openblas_core": .string(BLAS.coreName),
-    ])
+      "isa": Threads.instructionSet, "openblas_core": BLAS.coreName,
+    ]
   }
 
   private func describe(_ measurement: StepMeasurement, _ run: WorkloadRun) {

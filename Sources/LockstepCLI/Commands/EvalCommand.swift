@@ -1,4 +1,5 @@
 import ArgumentParser
+import Base
 import Configuration
 import Foundation
 import Lockstep
@@ -57,12 +58,12 @@ struct EvalCommand: ParsableCommand {
   private func show(_ metrics: Metrics, _ task: TrainingTask, _ checkpoint: Checkpoint) {
     let hasAccuracy = task.objective.hasAccuracy
     if json {
-      printLine(
-        JSONValue.object([
-          "checkpoint": .string(checkpoint.path), "step": .integer(checkpoint.step),
-          "samples": .integer(Int(metrics.sampleCount)), "loss": .number(metrics.loss),
-          "accuracy": hasAccuracy ? .number(metrics.accuracy) : .null,
-        ]).text)
+      let record: JSONObject = [
+        "checkpoint": checkpoint.path, "step": checkpoint.step,
+        "samples": Int(metrics.sampleCount), "loss": metrics.loss,
+        "accuracy": hasAccuracy ? metrics.accuracy : nil,
+      ]
+      printLine(record.text)
       return
     }
     printLine("checkpoint  \(checkpoint.path)")

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Base
 import Configuration
 import Foundation
 import Lockstep
@@ -57,13 +58,11 @@ extension Prediction {
       case .probabilities(let all): ("probabilities", all)
       case .values(let values): ("values", values)
       }
-    var members: [JSONValue.Member] = [
-      .init("file", .string(path)), .init("sample", .integer(index)),
-    ]
+    var record: JSONObject = ["file": path, "sample": index]
     if case .probabilities(let all) = self {
-      members.append(.init("class", .integer(all.indices.max { all[$0] < all[$1] }!)))
+      record.append("class", all.indices.max { all[$0] < all[$1] }!)
     }
-    members.append(.init(name, .array(numbers.map { .number($0) })))
-    return JSONValue.object(members).text
+    record.append(name, numbers)
+    return record.text
   }
 }

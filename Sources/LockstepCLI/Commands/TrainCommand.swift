@@ -1,8 +1,8 @@
 import ArgumentParser
-import CSignals
 import Configuration
 import Foundation
 import Lockstep
+import Logging
 import Training
 
 struct TrainCommand: ParsableCommand {
@@ -46,7 +46,7 @@ struct TrainCommand: ParsableCommand {
   }
 
   func run() {
-    csignals_install()
+    StopSignals.observe()
     withSession(train)
   }
 
@@ -55,7 +55,9 @@ struct TrainCommand: ParsableCommand {
     let cores = communicator.findCPUBinding()
     let threads = try configuration.group(ThreadOptions.self).threadsPerRank
     Threads.count = threads ?? cores.threads
-    if communicator.isRoot { cores.warnings(threadsPerRank: threads).forEach(printWarning) }
+    if communicator.isRoot {
+      for warning in cores.warnings(threadsPerRank: threads) { logger.warning("\(warning)") }
+    }
     let trainer = try Trainer(configuration, communicator)
     try communicator.checkInvariants([
       "--max-steps": maxSteps.map(String.init) ?? "none", "--dry-run": String(dryRun),
@@ -80,7 +82,7 @@ struct TrainCommand: ParsableCommand {
     do {
       outcome = try trainer.train(
         store: run?.store, maximumSteps: maxSteps,
-        isStopRequested: { csignals_requested() != 0 }, onEvent: { recorder?.record($0) })
+        isStopRequested: { StopSignals.requested != nil }, onEvent: { recorder?.record($0) })
     } catch {
       try? run?.close(.failed)
       recorder?.progress.clear()
@@ -109,7 +111,7 @@ private final class Recorder {
       everySteps: configuration.group(LoggingOptions.self).everySteps,
       environment: Environment.description(trainer.describe()))
     for rejection in run.rejected {
-      printWarning("checkpoint of step \(rejection.step) was skipped: \(rejection.reason)")
+      logger.warning("checkpoint of step \(rejection.step) was skipped: \(rejection.reason)")
     }
   }
 
@@ -135,6 +137,6 @@ private final class Recorder {
 
   private func warn(_ message: String) {
     progress.clear()
-    printWarning(message)
+    logger.warning("\(message)")
   }
 }

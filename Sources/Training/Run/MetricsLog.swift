@@ -28,7 +28,7 @@ public final class MetricsLog {
 
   /// Appends a record as one line in one call, so that readers never see half of it.
   public func append(_ record: MetricsRecord) throws {
-    try Array((record.json.text + "\n").utf8).withUnsafeBytes { bytes in
+    try Array((record.line + "\n").utf8).withUnsafeBytes { bytes in
       try writeAll(bytes, to: descriptor, path: path)
     }
   }

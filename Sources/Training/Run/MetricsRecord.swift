@@ -1,7 +1,7 @@
-public import Checkpointing
+package import Base
 
 /// What a record of metrics.jsonl measures.
-public enum MetricsKind: String, Sendable, CaseIterable {
+public enum MetricsKind: String, Sendable, CaseIterable, Decodable {
   case step, epoch
   case evaluation = "eval"
 }
@@ -14,43 +14,38 @@ public struct MetricsRecord: Sendable, Equatable {
   public let step: Int
   /// The epoch of the last of them.
   public let epoch: Int
-  /// The measured values, in the order in which they are written.
-  public let values: [JSONValue.Member]
+  /// The line of the log, a JSON object.
+  public let line: String
 
-  /// Collects the values measured after a step.
-  public init(
-    _ kind: MetricsKind, step: Int, epoch: Int, values: KeyValuePairs<String, JSONValue>
-  ) {
-    self.kind = kind
-    self.step = step
-    self.epoch = epoch
-    self.values = values.map { JSONValue.Member($0.key, $0.value) }
+  private struct Head: Decodable {
+    let kind: MetricsKind
+    let step: Int
+    let epoch: Int
   }
 
-  /// The record as one JSON object.
-  public var json: JSONValue {
-    .object(
-      [
-        .init("kind", .string(kind.rawValue)), .init("step", .integer(step)),
-        .init("epoch", .integer(epoch)),
-      ] + values)
+  /// The record of values measured after a step: numbers, or null where there is none.
+  package init(_ kind: MetricsKind, step: Int, epoch: Int, values: JSONObject) {
+    (self.kind, self.step, self.epoch) = (kind, step, epoch)
+    line = (["kind": kind.rawValue, "step": step, "epoch": epoch] + values).text
   }
 
   /// Reads a line of the log; nil when it is torn or not a record.
   public init?(line: some Sequence<UInt8>) {
-    guard let json = try? JSONValue(parsing: Array(line)), let members = json.members,
-      let kind = json["kind"]?.stringValue.flatMap(MetricsKind.init),
-      let step = json["step"]?.integerValue, let epoch = json["epoch"]?.integerValue
-    else { return nil }
-    self.kind = kind
-    self.step = step
-    self.epoch = epoch
-    values = members.filter { !["kind", "step", "epoch"].contains($0.key) }
+    let bytes = Array(line)
+    guard let head = try? JSON.decode(Head.self, from: bytes) else { return nil }
+    (kind, step, epoch) = (head.kind, head.step, head.epoch)
+    self.line = String(decoding: bytes, as: UTF8.self)
   }
 
-  /// The value of a key, if it is a number.
+  /// The value of a key; nil if it is missing or not a number.
   public subscript(key: String) -> Double? {
-    values.first { $0.key == key }?.value.doubleValue
+    struct Number: Decodable {
+      let value: Double?
+      init(from decoder: any Decoder) throws {
+        value = try? decoder.singleValueContainer().decode(Double.self)
+      }
+    }
+    return (try? JSON.decode([String: Number].self, from: line.utf8))?[key]?.value
   }
 }
 
@@ -60,8 +55,8 @@ extension StepReport {
     MetricsRecord(
       .step, step: step, epoch: epoch,
       values: [
-        "loss": .number(loss), "accuracy": accuracy.map { .number($0) } ?? .null,
-        "learningRate": .number(learningRate), "samplesPerSecond": .number(samplesPerSecond),
+        "loss": loss, "accuracy": accuracy, "learningRate": learningRate,
+        "samplesPerSecond": samplesPerSecond,
       ])
   }
 }
@@ -69,22 +64,18 @@ extension StepReport {
 extension EpochReport {
   /// The record of the training samples, and that of the test samples if they were evaluated.
   var records: [MetricsRecord] {
-    func accuracy(_ metrics: Metrics) -> JSONValue {
-      hasAccuracy ? .number(metrics.accuracy) : .null
-    }
+    func accuracy(_ metrics: Metrics) -> Double? { hasAccuracy ? metrics.accuracy : nil }
     let training = MetricsRecord(
       .epoch, step: step, epoch: epoch,
       values: [
-        "loss": .number(metrics.loss), "accuracy": accuracy(metrics),
-        "learningRate": .number(learningRate), "samplesPerSecond": .number(samplesPerSecond),
-        "seconds": .number(seconds),
+        "loss": metrics.loss, "accuracy": accuracy(metrics), "learningRate": learningRate,
+        "samplesPerSecond": samplesPerSecond, "seconds": seconds,
       ])
     let evaluation = test.map { test in
       MetricsRecord(
         .evaluation, step: step, epoch: epoch,
         values: [
-          "loss": .number(test.loss), "accuracy": accuracy(test),
-          "samples": .integer(Int(test.sampleCount)),
+          "loss": test.loss, "accuracy": accuracy(test), "samples": Int(test.sampleCount),
         ])
     }
     return [training] + (evaluation.map { [$0] } ?? [])

@@ -89,10 +89,8 @@ public struct RunDirectory: Sendable, Equatable {
   }
 
   /// Writes the description of host, tools and ranks.
-  public func write(environment: [String: JSONValue]) throws {
-    let members = environment.sorted { $0.key < $1.key }
-      .map { JSONValue.Member($0.key, $0.value) }
-    try fileSystem.replaceFile(environmentPath, with: JSONValue.object(members).text + "\n")
+  public func write(environment: some Encodable) throws {
+    try fileSystem.replaceFile(environmentPath, with: JSON.text(environment) + "\n")
   }
 
   /// Opens the log of metrics of a run that continues after a step, or of a new run after step 0.

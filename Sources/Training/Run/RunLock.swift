@@ -26,23 +26,23 @@ public enum RunDirectoryError: ExitStatusProviding, Equatable, CustomStringConve
 
 /// The lock of a run directory, held until it is released or the process ends.
 public final class RunLock {
-  private struct Holder: Equatable {
+  private struct Holder: Codable, Equatable {
     let host: String
     let process: Int
     /// When the process started, in the kernel's ticks: tells the holder from a later process of the
     /// same number.
     let start: Int
-    /// The Slurm job of the process, empty without one, and how often the job had been restarted.
-    let job: String
-    let restarts: Int
+    /// The Slurm job of the process, if there is one, and how often it was restarted.
+    let job: String?
+    let restarts: Int?
 
     static func current() -> Holder {
       let process = Int(getpid())
       let environment = ProcessInfo.processInfo.environment
       return Holder(
         host: ProcessInfo.processInfo.hostName, process: process,
-        start: startTicks(of: process) ?? 0, job: environment["SLURM_JOB_ID"] ?? "",
-        restarts: Int(environment["SLURM_RESTART_COUNT"] ?? "") ?? 0)
+        start: startTicks(of: process) ?? 0, job: environment["SLURM_JOB_ID"],
+        restarts: environment["SLURM_RESTART_COUNT"].flatMap { Int($0) })
     }
 
     /// Whether the holder has certainly ended.
@@ -50,7 +50,7 @@ public final class RunLock {
     /// Nothing is known about another host, unless this is the same job after it was requeued: Slurm
     /// ends all processes of a job before it restarts it.
     func isGone(asSeenBy own: Holder) -> Bool {
-      if !job.isEmpty, job == own.job, restarts < own.restarts { return true }
+      if let job, job == own.job, restarts ?? 0 < own.restarts ?? 0 { return true }
       guard host == own.host else { return false }
       guard let process = pid_t(exactly: process), process > 0 else { return true }
       if kill(process, 0) != 0 && errno == ESRCH { return true }
@@ -73,28 +73,9 @@ public final class RunLock {
       return fields.count > 19 ? fields : nil
     }
 
-    var text: String {
-      JSONValue.object([
-        "host": .string(host), "pid": .integer(process), "start": .integer(start),
-        "job": .string(job), "restarts": .integer(restarts),
-      ]).text + "\n"
-    }
-
-    init(host: String, process: Int, start: Int, job: String, restarts: Int) {
-      self.host = host
-      self.process = process
-      self.start = start
-      self.job = job
-      self.restarts = restarts
-    }
-
-    init?(parsing bytes: [UInt8]) {
-      guard let json = try? JSONValue(parsing: bytes), let host = json["host"]?.stringValue,
-        let process = json["pid"]?.integerValue, let start = json["start"]?.integerValue
-      else { return nil }
-      self.init(
-        host: host, process: process, start: start, job: json["job"]?.stringValue ?? "",
-        restarts: json["restarts"]?.integerValue ?? 0)
+    private enum CodingKeys: String, CodingKey {
+      case host, start, job, restarts
+      case process = "pid"
     }
   }
 
@@ -122,10 +103,11 @@ public final class RunLock {
     if fileSystem.exists(temporary) { try fileSystem.remove(temporary) }
     defer { try? fileSystem.remove(temporary) }
     let writer = try fileSystem.createFile(temporary)
-    try writer.write(holder.text)
+    try writer.write(JSON.text(holder) + "\n")
     try writer.finish()
     if try link(temporary) { return }
-    guard let other = Holder(parsing: try fileSystem.readFile(path)) else {
+    let content = try fileSystem.readFile(path)
+    guard let other = try? JSON.decode(Holder.self, from: content) else {
       throw RunDirectoryError.unreadableLock(path: directory)
     }
     // The processes of a killed job may outlive its launcher for a moment.
@@ -147,9 +129,7 @@ public final class RunLock {
   public func release() {
     guard isHeld else { return }
     isHeld = false
-    guard let bytes = try? fileSystem.readFile(path), Holder(parsing: bytes) == holder else {
-      return
-    }
+    guard (try? JSON.decode(Holder.self, from: fileSystem.readFile(path))) == holder else { return }
     try? fileSystem.remove(path)
   }
 

@@ -1,5 +1,3 @@
-public import Checkpointing
-
 /// Writes what happens in a run to its files: environment, status and metrics.
 public final class RunRecorder {
   private let log: MetricsLog
@@ -14,7 +12,7 @@ public final class RunRecorder {
   ///   - everySteps: The steps between two records; nil records none.
   ///   - environment: What the run is computed with, for env.json.
   public init(
-    _ run: Run, continuingAfter step: Int, everySteps: Int?, environment: [String: JSONValue]
+    _ run: Run, continuingAfter step: Int, everySteps: Int?, environment: some Encodable
   ) throws {
     self.everySteps = everySteps
     log = try run.directory.metricsLog(continuingAfter: step)

@@ -1,4 +1,5 @@
 import Settings
+import Base
 import Checkpointing
 public import DataLoading
 
@@ -16,17 +17,6 @@ public struct ModelSignature: Sendable {
   /// The characters that its tokens stand for, if it was trained on a text.
   public var codec: CharacterCodec?
 
-  var json: JSONValue {
-    .object([
-      "inputShape": .array(inputShape.map { .integer($0) }),
-      "outputs": .integer(outputs),
-      "objective": .string(objective.name),
-      "means": standardization.map { .array($0.means.map { .number($0) }) } ?? .null,
-      "deviations": standardization.map { .array($0.stds.map { .number($0) }) } ?? .null,
-      "characters": codec.map { .string($0.alphabet) } ?? .null,
-    ])
-  }
-
   init(
     inputShape: [Int], outputs: Int, objective: Objective, standardization: Standardization?,
     codec: CharacterCodec? = nil
@@ -35,27 +25,53 @@ public struct ModelSignature: Sendable {
     (self.objective, self.standardization) = (objective, standardization)
     self.codec = codec
   }
+}
 
-  init(json: JSONValue, path: String) throws {
-    func floats(_ key: String) -> [Float]? {
-      json[key]?.arrayValue?.compactMap { $0.doubleValue.map(Float.init) }
+// The file of a checkpoint.
+extension ModelSignature {
+  private struct File: Codable {
+    var inputShape: [Int]
+    var outputs: Int
+    var objective: String
+    var means: [Float]?
+    var deviations: [Float]?
+    var characters: String?
+  }
+
+  /// The signature as JSON.
+  var json: String {
+    JSON.text(
+      File(
+        inputShape: inputShape, outputs: outputs, objective: objective.name,
+        means: standardization?.means, deviations: standardization?.stds,
+        characters: codec?.alphabet))
+  }
+
+  /// Reads the signature of a checkpoint.
+  init(_ checkpoint: Checkpoint) throws {
+    let name = Checkpoint.signatureFile
+    let file = try checkpoint.decode(File.self, from: name)
+    let path = try checkpoint.path(of: name)
+    func damaged(_ reason: String) -> CheckpointError { .damaged(path: path, reason: reason) }
+    guard file.inputShape.allSatisfy({ $0 > 0 }), file.outputs > 0 else {
+      throw damaged("inputs of shape \(file.inputShape) and \(file.outputs) outputs are impossible")
     }
-    guard let shape = json["inputShape"]?.arrayValue?.compactMap(\.integerValue),
-      shape.allSatisfy({ $0 > 0 }), let outputs = json["outputs"]?.integerValue, outputs > 0,
-      let objective = json["objective"]?.stringValue.flatMap(Objective.all.named)
-    else { throw CheckpointError.damaged(path: path, reason: "a value is missing") }
-    self.init(inputShape: shape, outputs: outputs, objective: objective, standardization: nil)
-    if let means = floats("means"), let stds = floats("deviations") {
-      guard means.count == shape.reduce(1, *), stds.count == means.count else {
-        throw CheckpointError.damaged(path: path, reason: "means of another shape")
+    guard let objective = Objective.all.named(file.objective) else {
+      throw damaged("'objective' is '\(file.objective.prefix(80))', which is none")
+    }
+    self.init(
+      inputShape: file.inputShape, outputs: file.outputs, objective: objective,
+      standardization: nil)
+    if let means = file.means, let stds = file.deviations {
+      guard means.count == inputShape.reduce(1, *), stds.count == means.count else {
+        throw damaged("'means' or 'deviations' do not fit inputs of shape \(inputShape)")
       }
       standardization = Standardization(means: means, stds: stds)
     }
-    if let characters = json["characters"]?.stringValue {
+    if let characters = file.characters {
       let codec = CharacterCodec(characters: characters.unicodeScalars)
       guard codec.vocabularySize == outputs else {
-        throw CheckpointError.damaged(
-          path: path, reason: "\(codec.vocabularySize) characters for \(outputs) outputs")
+        throw damaged("\(codec.vocabularySize) characters for \(outputs) outputs")
       }
       self.codec = codec
     }

@@ -1,3 +1,4 @@
+import Base
 public import Checkpointing
 import Collectives
 import DataParallel
@@ -18,8 +19,7 @@ extension Checkpoint {
 
   /// The model's inputs and outputs.
   public func signature() throws -> ModelSignature {
-    try ModelSignature(
-      json: json(Checkpoint.signatureFile), path: path(of: Checkpoint.signatureFile))
+    try ModelSignature(self)
   }
 
   /// The file of the model's weights.
@@ -32,8 +32,8 @@ extension Trainer {
     var files: [CheckpointFile] = [
       .tensors(Checkpoint.modelFile, weightTensors(of: model), metadata: ["format": "pt"]),
       .tensors(Checkpoint.optimizerFile, optimizerTensors()),
-      .text(Checkpoint.stateFile, state.json.text + "\n"),
-      .text(Checkpoint.signatureFile, task.signature.json.text + "\n"),
+      .text(Checkpoint.stateFile, JSON.text(state) + "\n"),
+      .text(Checkpoint.signatureFile, task.signature.json + "\n"),
     ]
     if let configurationFile {
       files.append(.text(Checkpoint.configurationFile, configurationFile))
@@ -74,7 +74,7 @@ extension Trainer {
 
   private func read(_ checkpoint: Checkpoint) throws {
     let statePath = try checkpoint.path(of: Checkpoint.stateFile)
-    let restored = try TrainingState(json: checkpoint.json(Checkpoint.stateFile), path: statePath)
+    let restored = try TrainingState(checkpoint)
     guard restored.stepCounts.count == parallel.arena.entries.count,
       restored.step == checkpoint.step
     else {

@@ -1,48 +1,52 @@
+import Base
 import Checkpointing
 
 /// The position of a run: the part of a checkpoint besides weights and the optimizer's state.
 ///
 /// Nothing here depends on the number of ranks, and no random generator has a state: order, dropout
 /// and initial weights are functions of the seed and the position.
-struct TrainingState: Equatable {
+struct TrainingState: Codable, Equatable {
+  /// The version of this type's JSON.
+  private static let currentFormat = 1
+
+  private var format = currentFormat
   /// The number of optimizer steps done.
   var step = 0
-  /// Loss and accuracy of the current epoch.
-  var epochMetrics = Metrics()
+  private var epochSampleCount = 0.0
+  private var epochLossSum = 0.0
+  private var epochCorrectCount = 0.0
   /// For each parameter in the arena's order, the steps that the optimizer counts.
   var stepCounts: [Int] = []
 
-  private static let format = 1
-
-  var json: JSONValue {
-    .object([
-      "format": .integer(TrainingState.format),
-      "step": .integer(step),
-      "epochSampleCount": .number(epochMetrics.sampleCount),
-      "epochLossSum": .number(epochMetrics.lossSum),
-      "epochCorrectCount": .number(epochMetrics.correctCount),
-      "stepCounts": .array(stepCounts.map { .integer($0) }),
-    ])
+  /// Loss and accuracy of the current epoch.
+  var epochMetrics: Metrics {
+    get {
+      Metrics(
+        sampleCount: epochSampleCount, lossSum: epochLossSum, correctCount: epochCorrectCount)
+    }
+    set {
+      (epochSampleCount, epochLossSum) = (newValue.sampleCount, newValue.lossSum)
+      epochCorrectCount = newValue.correctCount
+    }
   }
 
+  /// The state before the first step.
   init() {}
 
-  init(json: JSONValue, path: String) throws {
-    guard json["format"]?.integerValue == TrainingState.format else {
+  /// Reads the state of a checkpoint.
+  init(_ checkpoint: Checkpoint) throws {
+    struct Format: Decodable { let format: Int }
+    let name = Checkpoint.stateFile
+    let format = try checkpoint.decode(Format.self, from: name).format
+    guard format == TrainingState.currentFormat else {
       throw CheckpointError.damaged(
-        path: path,
-        reason:
-          "its format is \(json["format"]?.text ?? "missing"), this program reads \(TrainingState.format)"
-      )
+        path: try checkpoint.path(of: name),
+        reason: "its format is \(format), this program reads \(TrainingState.currentFormat)")
     }
-    guard let step = json["step"]?.integerValue, step >= 0,
-      let samples = json["epochSampleCount"]?.doubleValue,
-      let loss = json["epochLossSum"]?.doubleValue,
-      let correct = json["epochCorrectCount"]?.doubleValue,
-      let counts = json["stepCounts"]?.arrayValue?.compactMap(\.integerValue)
-    else { throw CheckpointError.damaged(path: path, reason: "a value is missing") }
-    self.step = step
-    epochMetrics = Metrics(sampleCount: samples, lossSum: loss, correctCount: correct)
-    stepCounts = counts
+    self = try checkpoint.decode(TrainingState.self, from: name)
+    guard step >= 0 else {
+      throw CheckpointError.damaged(
+        path: try checkpoint.path(of: name), reason: "'step' is \(step)")
+    }
   }
 }

@@ -1,0 +1,45 @@
+import Dispatch
+import Foundation
+import Synchronization
+
+/// Requests to stop that arrive as signals.
+enum StopSignals {
+  private static let last = Atomic<Int32>(0)
+  private static let interruptCount = Atomic<Int>(0)
+  private static let queue = DispatchQueue(label: "stop signals")
+  /// A source that nobody holds reports nothing.
+  nonisolated(unsafe) private static var sources: [any DispatchSourceSignal] = []
+
+  /// The number of the signal that came last; nil when none came.
+  static var requested: Int32? {
+    let number = last.load(ordering: .relaxed)
+    return number == 0 ? nil : number
+  }
+
+  /// Takes SIGTERM, SIGINT and SIGUSR1 as requests to stop; a second SIGTERM or SIGINT ends the
+  /// process at once with 128 + its number.
+  ///
+  /// Writing to a closed pipe, or beyond a file's limit, becomes an error of the write.
+  static func observe() {
+    signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
+    // Sources are registered on another thread; until then a signal would end the process.
+    let registered = DispatchGroup()
+    for number in [SIGTERM, SIGINT, SIGUSR1] {
+      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+      registered.enter()
+      source.setRegistrationHandler { registered.leave() }
+      source.setEventHandler { receive(number, count: Int(source.data)) }
+      source.activate()
+      sources.append(source)
+    }
+    registered.wait()
+  }
+
+  private static func receive(_ number: Int32, count: Int) {
+    last.store(number, ordering: .relaxed)
+    guard number != SIGUSR1 else { return }
+    let (_, interrupts) = interruptCount.add(count, ordering: .relaxed)
+    if interrupts > 1 { _exit(128 + number) }
+  }
+}
