@@ -4,12 +4,12 @@
 
 load sandbox
 
-# Adds a test of the launch scripts, and stand-ins for those of the real command.
+# Adds a test of the launch scripts, and one of the real command. The stand-in for bats prints for
+# which programs it is called.
 add_test_scripts() {
   mkdir -p project/Tests/{Launch,EndToEnd}
-  touch project/Tests/Launch/some.bats
-  stand_in end-to-end-part <<<'echo "end to end with $1"'
-  mv bin/end-to-end-part project/Tests/EndToEnd/run
+  touch project/Tests/{Launch,EndToEnd}/some.bats
+  stand_in bats <<<'echo "tests of ${!#} with ${LOCKSTEP_BINARIES-no programs}"'
 }
 
 @test "test: runs every part" {
@@ -25,7 +25,8 @@ add_test_scripts() {
  project/.build/release/LockstepPackageTests.xctest --testing-library swift-testing --filter MPI"
     assert_output --partial "passed with -np $ranks: test run with 7 tests in 2 suites passed"
   done
-  assert_output --partial "end to end with project/.build/release/lockstep"
+  assert_line "tests of $PROJECT/Tests/Launch with no programs"
+  assert_line "tests of $PROJECT/Tests/EndToEnd with project/.build/release"
   assert_output --partial "passed: launch unit mpi end-to-end ("
 }
 
@@ -48,7 +49,7 @@ add_test_scripts() {
   assert_output --partial "rank 1 hangs"
   assert_output --partial "FAILED with -np 3"
   assert_output --partial "passed with -np 4"
-  assert_output --partial "end to end with"
+  assert_output --partial "tests of $PROJECT/Tests/EndToEnd with"
   assert_output --partial "FAILED: mpi (of launch unit mpi end-to-end;"
 }
 
@@ -64,10 +65,25 @@ add_test_scripts() {
   launch test launch
   assert_failure 1
   assert_output --partial "there are no bats files in $PROJECT/Tests/Launch"
+  rm project/Tests/EndToEnd/some.bats
+  launch test end-to-end
+  assert_failure 1
+  assert_output --partial "there are no bats files in $PROJECT/Tests/EndToEnd"
   rm -r project/Tests
   launch test
   assert_failure 1
   assert_output --partial "there are no bats files in $PROJECT/Tests/Launch"
-  assert_output --partial "$PROJECT/Tests/EndToEnd/run"
+  assert_output --partial "there are no bats files in $PROJECT/Tests/EndToEnd"
   assert_output --partial "FAILED: launch end-to-end (of launch unit mpi end-to-end;"
+}
+
+@test "test: the end-to-end part fails with its tests, and needs bats" {
+  add_test_scripts
+  stand_in bats <<<'[[ ${!#} != */EndToEnd ]]'
+  launch test launch end-to-end
+  assert_failure 1
+  assert_output --partial "FAILED: end-to-end (of launch end-to-end;"
+  rm bin/bats
+  launch test end-to-end
+  assert_output --partial "installing: bats"
 }

@@ -1,0 +1,62 @@
+#!/usr/bin/env bats
+# `lockstep bench`.
+# shellcheck disable=SC2154 # lockstep.bash sets the variables.
+
+load lockstep
+
+@test "bench step: --json has the keys that comparisons need" {
+  lockstep bench step --workload mlp-tiny --seconds 0.2 --json
+  assert_success
+  local key
+  for key in peer version workload ranks threads median_ms min_ms samples_per_s isa; do
+    assert_one_line "$out" "^\{.*\"$key\":.*\}$"
+  done
+}
+
+@test "bench step: an unknown workload is refused, with the known ones (64)" {
+  lockstep bench step --workload huge
+  assert_failed_with 64 "'huge'.*mlp"
+}
+
+@test "bench scaling: measures 1 and 2 ranks and writes three files" {
+  needs_mpirun
+  lockstep bench scaling --workload mlp-tiny --ranks 2,1 --seconds 0.2
+  assert_success
+  assert_line --regexp '^    1 +[0-9.]+ +[0-9]+ +1\.00 +100\.0 % '
+  assert_line --regexp '^    2 .* % '
+  assert_line_count scaling-mlp-tiny/scaling.csv 3
+  assert_one_line scaling-mlp-tiny/scaling.json '^\{.*"ranks":1,.*"ranks":2,.*\}$'
+  assert_one_line scaling-mlp-tiny/scaling.svg '<polyline points="[0-9.,]+ [0-9.,]+"'
+}
+
+@test "bench scaling: a launcher that fails is an error, and keeps what was measured (78)" {
+  lockstep bench scaling --workload mlp-tiny --ranks 1,2 --seconds 0.2 --launcher false \
+    --output failed
+  assert_failed_with 78 "2 ranks: 'false' failed with exit code 1"
+  assert_line_count failed/scaling.csv 2
+}
+
+@test "bench scaling: a missing launcher is refused (64)" {
+  lockstep bench scaling --workload mlp-tiny --ranks 2 --launcher nowhere
+  assert_failed_with 64 "'nowhere'"
+}
+
+@test "bench scaling: refuses to run under mpirun, once (64)" {
+  ranks 2 bench scaling --workload mlp-tiny
+  assert_failed_with 64 'without mpirun'
+}
+
+@test "bench scaling: TERM ends it and the ranks that it started (143)" {
+  needs_mpirun
+  begin nothing "$lockstep" bench scaling --workload mlp --ranks 2 --seconds 60
+  local tries
+  for ((tries = 0; tries < 500; tries++)); do
+    if [[ $(processes | wc -l) == 3 ]]; then break; fi
+    sleep 0.02
+  done
+  assert_equal "$(processes | wc -l)" 3
+  kill -TERM "$job"
+  finish 10
+  assert_equal "$status" 143
+  assert_no_process_is_left
+}

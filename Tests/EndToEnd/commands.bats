@@ -1,0 +1,66 @@
+#!/usr/bin/env bats
+# The command line: help, wrong arguments, and `lockstep doctor`.
+# shellcheck disable=SC2154 # lockstep.bash sets the variables.
+
+load lockstep
+
+@test "command line: --version prints the version" {
+  lockstep --version
+  assert_success
+  assert_line --regexp '^lockstep [0-9]+\.[0-9]+\.[0-9]+'
+}
+
+@test "command line: without arguments it lists the commands" {
+  lockstep
+  assert_success
+  assert_line --regexp '^  train '
+}
+
+@test "command line: --help of every command fits into 80 columns" {
+  local command
+  for command in train eval predict config 'config show' 'config check' graph checkpoint \
+    'checkpoint info' bench 'bench step' 'bench scaling' doctor; do
+    # shellcheck disable=SC2086 # A command of two words is two words.
+    lockstep $command --help
+    assert_success
+    assert_line --regexp '^USAGE: lockstep'
+    refute_line --regexp '.{81}'
+  done
+}
+
+@test "command line: an unknown command is refused (64)" {
+  lockstep trian
+  assert_failed_with 64 'trian'
+}
+
+@test "command line: an unknown option is refused (64)" {
+  lockstep train --epochs 3
+  assert_failed_with 64 "Unknown option '--epochs'"
+}
+
+@test "command line: an impossible value of an option is refused (64)" {
+  lockstep train --max-steps 0
+  assert_failed_with 64 'max-steps must be at least 1'
+}
+
+@test "command line: 2 ranks print one version, and an error once" {
+  ranks 2 --version
+  assert_success
+  assert_one_line "$out" '^lockstep '
+  ranks 2 train --epochs 3
+  assert_failed_with 64 "Unknown option '--epochs'"
+}
+
+@test "doctor: finds nothing wrong" {
+  lockstep doctor
+  assert_success
+  assert_line --regexp '^\[ok\] +collectives'
+  refute_line --regexp FAIL
+}
+
+@test "doctor: finds nothing wrong with 2 ranks" {
+  ranks 2 doctor
+  assert_success
+  assert_line --regexp '^\[ok\] +ranks +2 on 1 host'
+  refute_line --regexp FAIL
+}
