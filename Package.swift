@@ -88,7 +88,7 @@ let package = Package(
     .executableTarget(
       name: "Examples",
       dependencies: [
-        "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading",
+        "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading", "Base",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

@@ -135,48 +135,29 @@ package struct ScalingReport {
 
   /// Samples per second over ranks, with the line of perfect scaling, as SVG.
   package var svg: String {
-    let (left, top, width, height) = (80.0, 50.0, 390.0, 220.0)
     let first = measurements[0]
     let last = Double(measurements[measurements.count - 1].ranks)
     let perfect = first.samplesPerSecond / Double(first.ranks) * last
     let highest = max(perfect, measurements.map(\.samplesPerSecond).max()!)
-    func text(_ value: Double) -> String { String(format: "%.1f", value) }
-    func x(_ ranks: Double) -> Double { left + width * ranks / last }
-    func y(_ rate: Double) -> Double { top + height * (1 - rate / highest) }
-    func label(
-      _ content: String, _ x: Double, _ y: Double, _ anchor: String, fill: String = "black"
-    ) -> String {
-      "<text x=\"\(text(x))\" y=\"\(text(y))\" text-anchor=\"\(anchor)\" fill=\"\(fill)\">"
-        + "\(content)</text>\n"
-    }
-    let points = measurements.map { (x: x(Double($0.ranks)), y: y($0.samplesPerSecond)) }
-    let line = points.map { "\(text($0.x)),\(text($0.y))" }
-    let dots = points.map { "<circle cx=\"\(text($0.x))\" cy=\"\(text($0.y))\" r=\"3\"/>" }
+    let points = measurements.map { (x: Double($0.ranks), y: $0.samplesPerSecond) }
+    var chart = Chart(title: title, left: 80, top: 50, bottom: 45, largest: (last, highest))
+    chart.addDashedLine(to: (last, perfect))
+    chart.addCurve(points)
+    chart.addDots(points)
+    chart.addLabel("samples per second", x: chart.leftEdge - 6, y: chart.topEdge - 12, .start)
+    chart.addLabel("ranks", x: chart.middle, y: chart.bottomEdge + 36)
+    chart.addVerticalLabels(largest: grouped(Int(highest)))
     // From right to left; a number that would overlap the one before is left out.
-    var labels = ""
     var room = Double.infinity
-    for measurement in measurements.reversed() where x(Double(measurement.ranks)) < room {
-      let place = x(Double(measurement.ranks))
-      labels += label("\(measurement.ranks)", place, top + height + 17, "middle")
+    for ranks in measurements.reversed().map(\.ranks) where chart.x(Double(ranks)) < room {
+      let place = chart.x(Double(ranks))
+      chart.addLabel("\(ranks)", x: place, y: chart.bottomEdge + 17)
       room = place - 25
     }
-    return """
-      <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 490 315" font-family="sans-serif" font-size="12">
-      <rect width="490" height="315" fill="white"/>
-      <path d="M\(left) \(top)V\(top + height)H\(left + width)" fill="none" stroke="#888"/>
-      <path d="M\(left) \(top + height)L\(text(x(last))) \(text(y(perfect)))" fill="none" stroke="#888" stroke-dasharray="5 4"/>
-      <polyline points="\(line.joined(separator: " "))" fill="none" stroke="#1f5fa8" stroke-width="2"/>
-      <g fill="#1f5fa8">\(dots.joined())</g>
-      \(label(title, left + width / 2, 18, "middle"))\
-      \(label("samples per second", left - 6, top - 12, "start"))\
-      \(label("ranks", left + width / 2, top + height + 36, "middle"))\
-      \(label(grouped(Int(highest)), left - 6, top + 5, "end"))\
-      \(label("0", left - 6, top + height, "end"))\
-      \(labels)\
-      \(label("measured", left + 12, top + 16, "start", fill: "#1f5fa8"))\
-      \(label("perfect scaling", left + 12, top + 32, "start", fill: "#666"))\
-      </svg>
-
-      """
+    chart.addLabel(
+      "measured", x: chart.leftEdge + 12, y: chart.topEdge + 16, .start, color: Chart.blue)
+    chart.addLabel(
+      "perfect scaling", x: chart.leftEdge + 12, y: chart.topEdge + 32, .start, color: "#666")
+    return chart.svg
   }
 }

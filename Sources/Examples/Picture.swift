@@ -1,34 +1,23 @@
+import Base
+
 /// Pictures as SVG.
 package enum Picture {
   /// A curve of values over their indices, from 0 up.
   package static func curve(_ values: [Double], title: String) -> String {
-    let (left, top, width, height) = (50.0, 30.0, 420.0, 220.0)
     let highest = max(values.max() ?? 1, .leastNormalMagnitude)
-    let last = Double(max(values.count - 1, 1))
-    func place(_ index: Int, _ value: Double) -> String {
-      let (x, y) = (left + width * Double(index) / last, top + height * (1 - value / highest))
-      return "\(text(x, 1)),\(text(y, 1))"
-    }
+    let last = max(values.count - 1, 1)
+    var chart = Chart(
+      title: title, left: 50, top: 30, bottom: 35, largest: (Double(last), highest))
     // More points than the picture has pixels would only make the file large.
     let step = max(1, values.count / 400)
-    let line = stride(from: 0, to: values.count, by: step).map { place($0, values[$0]) }
-    func label(_ text: String, _ x: Double, _ y: Double, _ anchor: String) -> String {
-      "<text x=\"\(x)\" y=\"\(y)\" text-anchor=\"\(anchor)\">\(text)</text>\n"
+    chart.addCurve(
+      stride(from: 0, to: values.count, by: step).map { (x: Double($0), y: values[$0]) })
+    chart.addVerticalLabels(largest: text(highest, 2))
+    for (label, index) in [("0", 0), ("\(values.count - 1)", last)] {
+      chart.addLabel(label, x: chart.x(Double(index)), y: chart.bottomEdge + 17)
     }
-    return """
-      <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 490 285" font-family="sans-serif" font-size="12">
-      <rect width="490" height="285" fill="white"/>
-      <path d="M\(left) \(top)V\(top + height)H\(left + width)" fill="none" stroke="#888"/>
-      <polyline points="\(line.joined(separator: " "))" fill="none" stroke="#1f5fa8" stroke-width="2"/>
-      \(label(title, left + width / 2, 18, "middle"))\
-      \(label(text(highest, 2), left - 6, top + 5, "end"))\
-      \(label("0", left - 6, top + height, "end"))\
-      \(label("0", left, top + height + 17, "middle"))\
-      \(label("\(values.count - 1)", left + width, top + height + 17, "middle"))\
-      \(label("steps", left + width / 2, top + height + 17, "middle"))\
-      </svg>
-
-      """
+    chart.addLabel("steps", x: chart.middle, y: chart.bottomEdge + 17)
+    return chart.svg
   }
 
   /// Probabilities over the square ±1, blue for 0 and orange for 1, with points `[u, v, u, v, …]`

@@ -51,9 +51,10 @@ struct DataSourceTests {
       ])
   }
 
-  @Test("A format of files needs a path, where something is", arguments: DataFormat.all.names)
+  @Test(
+    "A format of files needs a path, where something is",
+    arguments: DataFormat.all.names.filter { $0 != "digits" })
   func path(name: String) throws {
-    guard name != "digits" else { return }
     let source = try #require(DataFormat.all.named(name)).source
     let missing = #expect(throws: SettingError.self) { try source.open() }
     #expect(missing?.setting == "path" && missing?.exitStatus == .configuration)

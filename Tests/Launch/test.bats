@@ -43,7 +43,10 @@ add_test_scripts() {
 
 @test "test: continues after a failed part, and names it" {
   add_test_scripts
-  stand_in mpirun <<<'[[ $2 != 3 ]] || { echo "rank 1 hangs"; exit 110; }'
+  stand_in mpirun <<'END'
+if [[ $2 == 3 ]]; then echo "rank 1 hangs"; exit 110; fi
+echo "Test run with 7 tests in 2 suites passed"
+END
   launch test
   assert_failure 1
   assert_output --partial "rank 1 hangs"
@@ -51,6 +54,22 @@ add_test_scripts() {
   assert_output --partial "passed with -np 4"
   assert_output --partial "tests of $PROJECT/Tests/EndToEnd with"
   assert_output --partial "FAILED: mpi (of launch unit mpi end-to-end;"
+}
+
+@test "test: ranks that run no test, or skip one, have failed" {
+  add_test_scripts
+  stand_in mpirun <<'END'
+case $2 in
+  1) echo "Test run with 0 tests in 0 suites passed" ;;
+  2) printf '%s\n' "Test promises() skipped" "Test run with 7 tests in 2 suites passed" ;;
+  *) echo "Test run with 7 tests in 2 suites passed" ;;
+esac
+END
+  launch test mpi
+  assert_failure 1
+  assert_output --partial "FAILED with -np 1"
+  assert_output --partial "FAILED with -np 2"
+  assert_output --partial "passed with -np 3"
 }
 
 @test "test: refuses an unknown part" {

@@ -1,6 +1,7 @@
 import Base
 import Checkpointing
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 import Training
@@ -127,25 +128,37 @@ import Training
     }
   }
 
+  /// How many were refused so far.
+  private final class Refused: Sendable {
+    let count = Mutex(0)
+  }
+
   @Test("of many that want a dead job's directory one gets it")
   func contendedLock() async throws {
     let directory = try TemporaryDirectory()
     let path = directory.path
     let host = ProcessInfo.processInfo.hostName
     try directory.write(#"{"host":"\#(host)","pid":\#(getpid()),"start":1}"#, to: "LOCK")
+    let count = 4
+    let refused = Refused()
     let winners = await withTaskGroup(of: Bool.self) { group in
-      for _ in 0..<8 {
+      for _ in 0..<count {
         group.addTask {
-          guard let lock = try? RunDirectory(path: path).lock() else { return false }
-          try? await Task.sleep(for: .milliseconds(300))
+          guard let lock = try? RunDirectory(path: path).lock() else {
+            refused.count.withLock { $0 += 1 }
+            return false
+          }
+          // Holds it until the others have been refused; a second winner would wait in vain.
+          for _ in 0..<300 where refused.count.withLock({ $0 }) < count - 1 {
+            try? await Task.sleep(for: .milliseconds(100))
+          }
           withExtendedLifetime(lock) {}
           return true
         }
       }
       return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
     }
-    #expect(winners >= 1)
-    #expect(winners < 8)
+    #expect(winners == 1)
     #expect(try directory.names().isEmpty)
   }
 }
