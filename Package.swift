@@ -95,6 +95,7 @@ let package = Package(
     // Tests mirror Sources; what they share is in TestSupport.
     .target(name: "TestSupport", dependencies: ["TensorCore"], path: "Tests/TestSupport"),
     .testTarget(name: "BaseTests", dependencies: ["Base"]),
+    .testTarget(name: "ArchitectureTests"),
     .testTarget(name: "SettingsTests", dependencies: ["Settings", "Base"]),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
     .testTarget(

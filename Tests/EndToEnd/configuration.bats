@@ -9,6 +9,7 @@ load lockstep
   cp "$out" shown.yaml
   lockstep config show shown.yaml
   assert_success
+  assert_one_line "$out" '^name: "digits-mlp"$'
   cmp "$out" shown.yaml
 }
 

@@ -19,6 +19,7 @@ assert_refused_with() { # assert_refused_with CODE PATTERN
   write_idx good
   lockstep "${idx[@]}" --set data.path=good --set training.epochs=1 --set training.globalBatch=2
   assert_success
+  assert_logs_every_step run 2
 }
 
 @test "data: MNIST is learned from 8,000 images" {

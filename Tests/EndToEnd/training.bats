@@ -85,6 +85,7 @@ load lockstep
   assert_success
   local runs=(runs/digits-mlp/*)
   assert_equal "${#runs[@]}" 1
+  assert_logs_every_step "${runs[0]}" 20
 }
 
 # MARK: Output
@@ -102,6 +103,7 @@ load lockstep
   assert_success
   refute_output
   refute_stderr_at_all
+  assert_logs_every_step run 30
 }
 
 @test "train: a closed pipe does not stop it" {
