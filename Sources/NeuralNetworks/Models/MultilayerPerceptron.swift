@@ -17,6 +17,7 @@ private struct PerceptronOptions: SettingsGroup {
   @Setting("widths of the hidden layers, first to last", in: 1...(1 << 20), unit: "units")
   var hidden = [128, 64]
   @Setting("activation after each hidden layer") var activation = Activation.relu
+  @Setting("whether hidden layers have a bias") var bias = true
   @Setting(shared: .dropout) var dropout: Double
 }
 
@@ -27,7 +28,7 @@ extension ModelKind {
     var layers: [any Layer] = [Flatten()]
     var width = shapes.inputs
     for hidden in options.hidden {
-      layers += [Linear(width, hidden), options.activation.layer]
+      layers += [Linear(width, hidden, bias: options.bias), options.activation.layer]
       if options.dropout > 0 {
         layers.append(Dropout(options.dropout))
       }
