@@ -5,7 +5,7 @@ import TensorCore
 public struct ModelKind: NamedEntry {
   /// All models that can be named.
   public static let all: [ModelKind] =
-    [.mlp, .perceptron, .leNet, .cnn] + VGG.kinds + ResNet.kinds + [.gpt]
+    [.mlp, .perceptron, .residual, .leNet, .cnn] + VGG.kinds + ResNet.kinds + [.gpt]
 
   /// The inputs that a model takes.
   public enum Inputs: Sendable, Equatable {
