@@ -3,7 +3,7 @@ public import Settings
 /// An optimizer that a configuration can name.
 public struct OptimizerKind: NamedEntry {
   /// All optimizers that can be named.
-  public static let all: [OptimizerKind] = [.sgd, .adamW]
+  public static let all: [OptimizerKind] = [.sgd, .adamW, .signSGD]
 
   /// The name.
   public let name: String
