@@ -45,7 +45,7 @@ public struct DataSplits: Sendable {
 /// A data format that a configuration can name.
 public struct DataFormat: NamedEntry {
   /// All formats that can be named.
-  public static let all: [DataFormat] = [.csv, .npy, .idx, .cifar10, .text, .digits]
+  public static let all: [DataFormat] = [.csv, .npy, .libsvm, .idx, .cifar10, .text, .digits]
 
   /// The name.
   public let name: String
