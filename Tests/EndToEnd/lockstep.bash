@@ -116,13 +116,7 @@ last_step() { # last_step RUN
 
 # Prints the processes that run the tests' copy of the command.
 processes() {
-  local program process
-  for program in /proc/[0-9]*/exe; do
-    if [[ $program -ef $lockstep ]]; then
-      process=${program#/proc/}
-      echo "${process%/exe}"
-    fi
-  done
+  find -L /proc/[0-9]*/exe -maxdepth 0 -samefile "$lockstep" 2>/dev/null | cut -d / -f 3
 }
 
 end_processes() {
