@@ -14,6 +14,11 @@ needs_nodes() {
   start_nodes || skip "the network of two nodes cannot be set up"
 }
 
+# Starts the nodes where it can: the file `hosts` says whether it did.
+start_nodes_if_possible() {
+  if [[ -z $(no_nodes_because) ]]; then start_nodes || rm -f "$BATS_FILE_TMPDIR/hosts"; fi
+}
+
 end_nodes() {
   ip netns delete "${nodes[0]}"
   ip netns delete "${nodes[1]}"
