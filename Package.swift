@@ -28,7 +28,7 @@ let package = Package(
     .target(name: "TensorCore", dependencies: ["CKernels", "COpenBLAS"]),
     .target(name: "Base"),
     .target(name: "Settings", dependencies: ["Base"]),
-    .target(name: "NeuralNetworks", dependencies: ["TensorCore", "Settings"]),
+    .target(name: "NeuralNetworks", dependencies: ["TensorCore", "Settings", "Base"]),
     .target(
       name: "Optimizers", dependencies: ["NeuralNetworks", "TensorCore", "Settings", "CKernels"]),
     .target(name: "DataLoading", dependencies: ["Settings", "Base", "CDigits", "CZlib"]),
@@ -89,6 +89,7 @@ let package = Package(
 
     // Tests mirror Sources; what they share is in TestSupport.
     .target(name: "TestSupport", dependencies: ["TensorCore"], path: "Tests/TestSupport"),
+    .testTarget(name: "BaseTests", dependencies: ["Base"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings", "Base"]),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
     .testTarget(
