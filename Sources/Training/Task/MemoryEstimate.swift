@@ -1,8 +1,9 @@
 package import Base
 package import DataLoading
 
-/// The least memory that the ranks of a computer need together for a model: its weights, what training
-/// keeps for them, and the batches. Activations come on top.
+/// The least memory that the ranks of a computer need together for a model.
+///
+/// Weights, what training keeps for them, and batches count; activations come on top.
 package struct MemoryEstimate: Sendable, Equatable {
   /// The elements of all parameters and buffers; nil if there are more than an `Int` counts.
   package let elementCount: Int?
@@ -19,7 +20,7 @@ package struct MemoryEstimate: Sendable, Equatable {
     var name: String {
       switch self {
       case .applying: "applying"
-      case .training: "training, with batches,"
+      case .training: "training"
       }
     }
 
