@@ -28,7 +28,7 @@ let package = Package(
     .target(name: "TensorCore", dependencies: ["CKernels", "COpenBLAS"]),
     .target(name: "Base"),
     .target(name: "Settings", dependencies: ["Base"]),
-    .target(name: "NeuralNetworks", dependencies: ["TensorCore", "Settings"]),
+    .target(name: "NeuralNetworks", dependencies: ["TensorCore", "Settings", "Base"]),
     .target(
       name: "Optimizers", dependencies: ["NeuralNetworks", "TensorCore", "Settings", "CKernels"]),
     .target(name: "DataLoading", dependencies: ["Settings", "Base", "CDigits", "CZlib"]),

@@ -2,7 +2,7 @@
 import Base
 public import Checkpointing
 public import Collectives
-import DataLoading
+package import DataLoading
 import DataParallel
 import Foundation
 package import NeuralNetworks
@@ -25,7 +25,18 @@ extension TrainingTask {
     _ configuration: TrainingConfiguration, _ communicator: any Communicator,
     loadsInitialWeights: Bool = true
   ) throws {
-    try self.init(configuration, communicator) { signature in
+    try self.init(
+      configuration, communicator,
+      check: { data, signature in
+        // A model without initial weights is only evaluated.
+        let estimate =
+          loadsInitialWeights
+          ? try configuration.trainingMemory(data, signature, communicator)
+          : MemoryEstimate(
+            applying: try configuration.elementCount(signature), ranks: communicator.node.size)
+        try estimate.check(.current())
+      }
+    ) { signature in
       let model = try configuration.makeModel(signature)
       if loadsInitialWeights, communicator.isRoot,
         let weights = try configuration.group(ModelChoice.self).weights
@@ -36,21 +47,26 @@ extension TrainingTask {
     }
   }
 
-  /// The same with what `makeModel` makes in place of the configuration's model.
+  /// The same with what `makeModel` makes in place of the configuration's model; `check` throws before
+  /// any rank makes it.
   package init(
     _ configuration: TrainingConfiguration, _ communicator: any Communicator,
+    check: (DataSplits, ModelSignature) throws -> Void = { _, _ in },
     makeModel: (ModelSignature) throws -> any Layer
   ) throws {
     try communicator.collectiveTry { try configuration.check(worldSize: communicator.worldSize) }
     let data = try communicator.collectiveTry { try configuration.openData() }
-    let task = try communicator.collectiveTry {
+    let objective = try configuration.group(ObjectiveChoice.self).loss
+    // All ranks look at the free memory before one takes some of it.
+    try communicator.collectiveTry {
       do {
-        return try TrainingTask(
-          data: data, objective: configuration.group(ObjectiveChoice.self).loss,
-          makeModel: makeModel)
+        try check(data, TrainingTask.signature(of: data, objective: objective))
       } catch let error as SettingError {
         throw ConfigurationError(error, of: ObjectiveChoice.self)
       }
+    }
+    let task = try communicator.collectiveTry {
+      try TrainingTask(data: data, objective: objective, makeModel: makeModel)
     }
     try communicator.checkInvariants(
       configuration.invariants.merging(task.invariants) { $1 })
@@ -114,6 +130,29 @@ extension TrainingConfiguration {
     }
   }
 
+  /// The elements of the model's parameters and buffers; nil if there are more than an `Int` counts.
+  fileprivate func elementCount(_ signature: ModelSignature) throws -> Int? {
+    let (kind, options) = try chosen(ModelKind.all, in: "model")
+    do {
+      return try kind.elementCount(
+        options, inputShape: signature.inputShape, outputs: signature.outputs)
+    } catch {
+      throw ConfigurationError(error, section: "model")
+    }
+  }
+
+  /// The memory that training on the ranks of this computer needs.
+  fileprivate func trainingMemory(
+    _ data: DataSplits, _ signature: ModelSignature, _ communicator: any Communicator
+  ) throws -> MemoryEstimate {
+    let optimizer = try chosen(OptimizerKind.all, in: "optimizer")
+    return MemoryEstimate(
+      training: try elementCount(signature),
+      stateBuffers: optimizer.entry.stateBufferCount(optimizer.settings),
+      batchByteCount: try group(Trainer.Options.self).batchByteCount(
+        for: data.train, worldSize: communicator.worldSize), ranks: communicator.node.size)
+  }
+
   /// The model with initial weights.
   fileprivate func makeModel(_ signature: ModelSignature) throws -> any Layer {
     let (kind, options) = try chosen(ModelKind.all, in: "model")
@@ -155,7 +194,10 @@ extension Checkpoint {
 
   /// The trained model.
   fileprivate func model() throws -> any Layer {
-    let model = try configuration().makeModel(signature())
+    let (configuration, signature) = (try configuration(), try signature())
+    let elementCount = try configuration.elementCount(signature)
+    try MemoryEstimate(applying: elementCount, ranks: 1).check(.current())
+    let model = try configuration.makeModel(signature)
     try loadWeights(of: model, from: weights())
     return model
   }

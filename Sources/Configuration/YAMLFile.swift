@@ -1,6 +1,7 @@
 // YAML as configuration files may use it: plain mappings, lists and scalars. Everything in YAML
 // that lets a small file grow, or a value mean something else than it shows, is refused here.
 import Base
+import CYaml
 import Foundation
 import Yams
 
@@ -10,6 +11,8 @@ struct YAMLFile {
   static let maximumByteCount = 1 << 20
   /// The deepest nesting that is accepted.
   static let maximumDepth = 32
+  /// The most aliases that the parser is given to expand.
+  static let maximumAliases = 8
 
   let path: String
   let root: Node
@@ -66,24 +69,39 @@ struct YAMLFile {
   /// Refuses text with many aliases before the parser expands them.
   ///
   /// The parser compares keys in full, and a few lines of aliases of aliases would keep it busy for
-  /// ever. Fewer do no harm and are refused by their anchors.
+  /// ever. Fewer do no harm and are refused by their anchors. What looks like an alias in a comment, a
+  /// quoted text or a block of text is none, so the events of the parser are counted.
   private static func refuseAliases(
     in text: String, path: String
   ) throws(ConfigurationError) {
-    var count = 0
-    var line = 1
-    var previous = UInt8(ascii: "\n")
-    for byte in text.utf8 {
-      if byte == UInt8(ascii: "*"), " \t\n\r[]{},:?-\"'".utf8.contains(previous) {
-        count += 1
-        if count > 8 {
-          throw ConfigurationError(
-            "aliases ('*name') are not accepted; write the values out", place: "\(path):\(line)")
-        }
-      }
-      if byte == UInt8(ascii: "\n") { line += 1 }
-      previous = byte
+    let line = Array(text.utf8).withUnsafeBufferPointer { bytes in
+      var parser = yaml_parser_t()
+      yaml_parser_initialize(&parser)
+      defer { yaml_parser_delete(&parser) }
+      yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING)
+      yaml_parser_set_input_string(&parser, bytes.baseAddress, bytes.count)
+      return lineOfAlias(maximumAliases + 1, of: &parser)
     }
+    guard let line else { return }
+    throw ConfigurationError(
+      "aliases ('*name') are not accepted; write the values out", place: "\(path):\(line)")
+  }
+
+  /// The line of the `count`-th alias, from 1; nil where there are fewer before the end or an error.
+  private static func lineOfAlias(_ count: Int, of parser: inout yaml_parser_t) -> Int? {
+    var aliases = 0
+    var event = yaml_event_t()
+    while yaml_parser_parse(&parser, &event) == 1 {
+      defer { yaml_event_delete(&event) }
+      switch event.type {
+      case YAML_STREAM_END_EVENT: return nil
+      case YAML_ALIAS_EVENT:
+        aliases += 1
+        if aliases == count { return Int(event.start_mark.line) + 1 }
+      default: break
+      }
+    }
+    return nil
   }
 
   private static func explained(

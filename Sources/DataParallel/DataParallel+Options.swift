@@ -14,7 +14,7 @@ extension DataParallel {
       in: 1...4096, unit: "slices", unset: 0, oldNames: ["shards"])
     public var fixedSlices: Int? = nil
     /// The micro-batches in which a slice is computed, one after the other, to save memory.
-    @Setting("micro-batches in which a slice is computed, to save memory", in: 1...)
+    @Setting("micro-batches in which a slice is computed, to save memory", in: 1...1_000_000)
     public var microBatches = 1
     /// The megabytes of gradient that are all-reduced at a time between nodes; nil all-reduces all
     /// at once.

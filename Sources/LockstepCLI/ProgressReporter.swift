@@ -219,7 +219,7 @@ final class ProgressReporter {
 
 /// A duration in seconds, minutes or hours.
 private func duration(_ seconds: Double) -> String {
-  guard seconds.isFinite else { return "?" }
+  guard seconds < 1e12 else { return "?" }
   if seconds < 60 { return String(format: "%.1f s", seconds) }
   let whole = Int(seconds)
   return whole < 3600

@@ -25,9 +25,10 @@ public struct MultiHeadAttention: Layer {
     // The Glorot bound for `width` inputs and `3 width` outputs.
     inputWeight = Parameter(
       Initializer.uniform([3 * width, width], bound: (6 / Double(4 * width)).squareRoot()))
-    inputBias = bias ? Parameter(.zeros([3 * width])) : nil
+    inputBias = bias ? Parameter(Initializer.zeros([3 * width])) : nil
     output = Linear(
-      weight: Initializer.fanIn([width, width], width), bias: bias ? .zeros([width]) : nil)
+      weight: Initializer.fanIn([width, width], width),
+      bias: bias ? Initializer.zeros([width]) : nil)
   }
 
   /// PyTorch's names.

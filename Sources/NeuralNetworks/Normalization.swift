@@ -17,8 +17,8 @@ public struct LayerNorm: Layer {
   ) {
     self.normalizedShape = normalizedShape
     self.epsilon = epsilon
-    weight = affine ? Parameter(.ones(normalizedShape)) : nil
-    self.bias = affine && bias ? Parameter(.zeros(normalizedShape)) : nil
+    weight = affine ? Parameter(Initializer.ones(normalizedShape)) : nil
+    self.bias = affine && bias ? Parameter(Initializer.zeros(normalizedShape)) : nil
   }
 
   /// A layer over the last axis, of size `width`.
@@ -50,8 +50,8 @@ public struct GroupNorm: Layer {
       "GroupNorm: \(channels) channels are not divisible by \(groups) groups")
     self.groups = groups
     self.epsilon = epsilon
-    weight = affine ? Parameter(.ones([channels])) : nil
-    bias = affine ? Parameter(.zeros([channels])) : nil
+    weight = affine ? Parameter(Initializer.ones([channels])) : nil
+    bias = affine ? Parameter(Initializer.zeros([channels])) : nil
   }
 
   /// Applies the layer.
@@ -146,10 +146,10 @@ public struct BatchNormalization: Layer, BatchNormalizing {
   ) {
     self.epsilon = epsilon
     self.momentum = momentum
-    weight = affine ? Parameter(.ones([channels])) : nil
-    bias = affine ? Parameter(.zeros([channels])) : nil
-    runningMean = Buffer(.zeros([channels]))
-    runningVariance = Buffer(.ones([channels]))
+    weight = affine ? Parameter(Initializer.ones([channels])) : nil
+    bias = affine ? Parameter(Initializer.zeros([channels])) : nil
+    runningMean = Buffer(Initializer.zeros([channels]))
+    runningVariance = Buffer(Initializer.ones([channels]))
   }
 
   /// PyTorch's names.

@@ -132,7 +132,9 @@ public final class AdamW: Optimizer {
 extension OptimizerKind {
   /// AdamW; by name it has no weight decay, and one that is set spares biases and the gains of
   /// normalizations, as is usual.
-  public static let adamW = OptimizerKind("adamw", AdamW.Options(weightDecay: 0)) {
+  public static let adamW = OptimizerKind(
+    "adamw", AdamW.Options(weightDecay: 0), stateBuffers: { _ in 2 }
+  ) {
     AdamW($0, $1) { $0.parameter.shape.count > 1 }
   }
 }

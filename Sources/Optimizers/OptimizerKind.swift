@@ -9,6 +9,7 @@ public struct OptimizerKind: NamedEntry {
   public let name: String
   /// The options, with the defaults that the name stands for.
   public let settings: any SettingsGroup
+  private let countStateBuffers: @Sendable (any SettingsGroup) -> Int
   private let makeOptimizer: @Sendable (ParameterArena, any SettingsGroup) -> any Optimizer
 
   /// An optimizer of a name.
@@ -16,15 +17,21 @@ public struct OptimizerKind: NamedEntry {
   /// - Parameters:
   ///   - name: The name.
   ///   - defaults: The options that it has unless others are set.
+  ///   - stateBuffers: How many numbers it keeps for each parameter's element.
   ///   - make: Makes it for the parameters in an arena.
   public init<Options: SettingsGroup>(
-    _ name: String, _ defaults: Options,
+    _ name: String, _ defaults: Options, stateBuffers: @escaping @Sendable (Options) -> Int,
     make: @escaping @Sendable (ParameterArena, Options) -> any Optimizer
   ) {
     self.name = name
     settings = defaults
+    countStateBuffers = { stateBuffers($0 as! Options) }
     makeOptimizer = { make($0, $1 as! Options) }
   }
+
+  /// How many numbers the optimizer keeps for each parameter's element; `options` has the type of
+  /// `settings`.
+  public func stateBufferCount(_ options: any SettingsGroup) -> Int { countStateBuffers(options) }
 
   /// Makes the optimizer of the parameters in `arena`; `options` has the type of `settings`.
   public func make(_ arena: ParameterArena, _ options: any SettingsGroup) -> any Optimizer {

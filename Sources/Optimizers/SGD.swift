@@ -116,5 +116,7 @@ public final class SGD: Optimizer {
 
 extension OptimizerKind {
   /// SGD; by name it has momentum.
-  public static let sgd = OptimizerKind("sgd", SGD.Options(momentum: 0.9)) { SGD($0, $1) }
+  public static let sgd = OptimizerKind(
+    "sgd", SGD.Options(momentum: 0.9), stateBuffers: { $0.momentum == 0 ? 0 : 1 }
+  ) { SGD($0, $1) }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// The state of a thread: whether operations are recorded, whether layers are in training mode, where
 /// dropout's random numbers come from, how work is partitioned.
@@ -25,15 +26,15 @@ final class ExecutionContext {
   /// The thread keeps the context alive: no reference is counted.
   @inline(__always)
   static func withCurrent<Result>(_ body: (ExecutionContext) -> Result) -> Result {
-    guard let pointer = pthread_getspecific(threadKey) else { return body(startThread()) }
+    guard let pointer = pthread_getspecific(threadKey.load(ordering: .relaxed)) else { return body(startThread()) }
     return Unmanaged<ExecutionContext>.fromOpaque(pointer)._withUnsafeGuaranteedRef(body)
   }
 
   @inline(never)
   private static func startThread() -> ExecutionContext {
-    threadKey = newKey
+    threadKey.store(newKey, ordering: .relaxed)
     let context = ExecutionContext()
-    pthread_setspecific(threadKey, Unmanaged.passRetained(context).toOpaque())
+    pthread_setspecific(newKey, Unmanaged.passRetained(context).toOpaque())
     return context
   }
 
@@ -50,5 +51,5 @@ final class ExecutionContext {
 /// The key of the threads' contexts.
 ///
 /// Every thread that starts writes the same value. Before that the key is invalid, and
-/// `pthread_getspecific` returns nil.
-private nonisolated(unsafe) var threadKey = pthread_key_t.max
+/// `pthread_getspecific` returns nil. A relaxed load is an ordinary one, but no data race.
+private let threadKey = Atomic<pthread_key_t>(.max)

@@ -6,6 +6,9 @@ package final class Storage {
   package let byteCount: Int
   /// The number of in-place changes; backward uses it to detect that a saved value was overwritten.
   package var version = 0
+  /// The number of in-place changes that were recorded in the graph; a view that was taken before one
+  /// of them has the history of the old elements.
+  var graphVersion = 0
   /// Keeps memory alive that does not come from the allocator.
   private let owner: AnyObject?
 

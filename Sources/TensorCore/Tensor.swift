@@ -25,6 +25,11 @@ public class Tensor {
   final var leafRequiresGrad = false
   /// Whether this tensor is a view of another one.
   final var isView = false
+  /// Whether a tensor that this one is a view of requires gradients, also if this one does not because
+  /// it was taken in `withoutGrad`.
+  final var isViewOfGraph = false
+  /// For a view, the storage's `graphVersion` when it was taken; nil if it is detached from the graph.
+  final var viewedVersion: Int?
   /// In a backward pass, for a leaf: the number of operations that have not contributed yet.
   final var pendingUses = 0
   /// The hooks of a leaf.
@@ -37,7 +42,16 @@ public class Tensor {
 
   /// The gradient that backward passes have accumulated in this leaf; nil before the first and
   /// after `zeroGrad()`.
-  public final var grad: Tensor?
+  ///
+  /// One that is assigned must have the shape and type of this tensor. Backward adds to it in place.
+  public final var grad: Tensor? {
+    willSet {
+      guard let newValue else { return }
+      require(
+        newValue.shape == shape && newValue.dataType == dataType,
+        "grad: a gradient \(newValue.dataType) \(newValue.shape) for a tensor \(dataType) \(shape)")
+    }
+  }
 
   init(
     shape: TensorShape, strides: TensorShape, offset: Int, storage: Storage, dataType: DataType,
@@ -114,16 +128,24 @@ public class Tensor {
   public final func zeroGrad() { grad = nil }
 
   /// A view of the same elements outside the graph: no gradient flows through it.
-  public final func detached() -> Tensor { view(shape, strides, offset, isContiguous) }
+  public final func detached() -> Tensor {
+    let result = view(shape, strides, offset, isContiguous)
+    result.isViewOfGraph = false
+    result.viewedVersion = nil
+    return result
+  }
 
   /// Moves this contiguous leaf to other memory; copies its elements there if `copiesElements`, and
   /// takes over the values that are there if not.
+  ///
+  /// Views that were taken before stay in the old memory, so operations refuse them.
   package final func move(to storage: Storage, offset: Int, copiesElements: Bool = true) {
     require(isLeaf && isContiguous, "only contiguous leaves can be moved")
     let size = dataType.byteCount
     if copiesElements {
       (storage.pointer + offset * size).copyMemory(from: bytes, byteCount: count * size)
     }
+    self.storage.graphVersion += 1
     self.storage = storage
     self.offset = offset
   }
@@ -136,6 +158,8 @@ public class Tensor {
       shape: shape, strides: strides, offset: offset, storage: storage, dataType: dataType,
       isContiguous: isContiguous)
     view.isView = true
+    view.isViewOfGraph = isViewOfGraph || requiresGrad
+    view.viewedVersion = isView ? viewedVersion : storage.graphVersion
     return view
   }
 
@@ -236,14 +260,55 @@ func copyElements(from x: Tensor, to y: Tensor) {
   }
 }
 
+// MARK: - Outside the graph
+
 extension Tensor {
   /// Overwrites the elements of this leaf with those of a tensor of the same shape and type,
   /// outside the graph.
+  ///
+  /// In `withoutGrad`, also those of a result or of a view of a leaf.
   public final func assign(_ values: Tensor) {
     require(
       values.shape == shape && values.dataType == dataType,
       "assign: \(values.dataType) \(values.shape) to \(dataType) \(shape)")
+    require(
+      operation == nil || !isGradientEnabled,
+      """
+      assign: this \(shape) is the result of \(operation!.name), whose gradient would be that of the old \
+      elements; use copy_, or withoutGrad
+      """)
+    write(values, "assign")
+  }
+
+  /// Overwrites the elements with those of a tensor of the same shape and type, which may share memory
+  /// with this one, outside the graph.
+  final func write(_ values: Tensor, _ name: StaticString) {
+    require(
+      !hasRepeatedElements,
+      """
+      \(name): several elements of this expanded \(shape) are in the same place in memory, so it cannot \
+      be changed in place; change a copy()
+      """)
+    let values = values.sharesMemory(with: self) ? withoutGrad { values.copy() } : values
     storage.version += 1
     copyElements(from: values, to: self)
+  }
+
+  /// Whether several elements are one place in memory, as in an expanded tensor.
+  private final var hasRepeatedElements: Bool {
+    (0..<shape.count).contains { strides[$0] == 0 && shape[$0] > 1 }
+  }
+
+  /// Whether the memory from the first to the last element of both tensors overlaps.
+  private final func sharesMemory(with other: Tensor) -> Bool {
+    bytes < other.end && other.bytes < end
+  }
+
+  /// The address behind the last element in memory.
+  private final var end: UnsafeMutableRawPointer {
+    guard count > 0 else { return bytes }
+    var last = 0
+    for axis in 0..<shape.count { last += (shape[axis] - 1) * strides[axis] }
+    return bytes + (last + 1) * dataType.byteCount
   }
 }

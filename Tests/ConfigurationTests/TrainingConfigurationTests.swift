@@ -150,7 +150,7 @@ func read(_ yaml: String, _ overrides: [String] = []) throws -> TrainingConfigur
     #expect(
       message { _ = try read(file("training.globalBatch", "many")) }
         == "run.yaml:3: 'training.globalBatch' (samples) cannot be 'many'; "
-        + "allowed: an integer of at least 1; default: 64")
+        + "allowed: an integer from 1 to 1000000000; default: 64")
     #expect(
       message { _ = try read(file("training.epochs", "'3'")) }
         .contains("the text \"3\", which quotes make a text"))

@@ -126,6 +126,46 @@ import Testing
     }
   }
 
+  @Test("marks of aliases, anchors, tags and merges mean nothing in comments and texts")
+  func marksInText() throws {
+    for mark in ["* item", "*item", "&item", "!item", "<<: *item"] {
+      let lines = String(repeating: "# \(mark)\n#\(mark)\n   # - \(mark)\n", count: 12)
+      let texts: [(yaml: String, path: String)] = [
+        ("data: # \(mark)\n  kind: csv # \(mark)\n  path: p # \(mark)\n", "p"),
+        ("data:\n  kind: csv\n  path: '\(mark)'\n", mark),
+        ("data:\n  kind: csv\n  path: \"\(mark)\"\n", mark),
+        ("data: {kind: csv, path: '\(mark), it''s \(mark)'}\n", "\(mark), it's \(mark)"),
+        (
+          "data:\n  kind: csv\n  path: a \(mark.prefix(2))\n",
+          "a \(mark.prefix(2))".trimmingCharacters(in: .whitespaces)
+        ),
+        (
+          "data:\n  kind: csv\n  path: |-\n"
+            + String(repeating: "    \(mark)\n    - \(mark)\n", count: 10),
+          [String](repeating: "\(mark)\n- \(mark)", count: 10).joined(separator: "\n")
+        ),
+        (
+          "data:\n  kind: csv\n  path: >-\n"
+            + String(repeating: "    \(mark)\n", count: 20),
+          [String](repeating: mark, count: 20).joined(separator: " ")
+        ),
+      ]
+      for (yaml, path) in texts {
+        #expect(try read(lines + yaml + lines)["data.path"] == .text(path), "\(yaml)")
+      }
+    }
+  }
+
+  @Test("many aliases are refused at their line, also where texts surround them")
+  func manyAliases() {
+    let anchor = "# *a\nname: &a 'b'\n"
+    let aliases = (0..<8).map { "k\($0): *a # *a\n" }.joined()
+    #expect(message(anchor + aliases + "k8: '*a'\nk9: *a\n").contains("run.yaml:12: aliases"))
+    #expect(message(anchor + aliases).contains("run.yaml:2: anchors"))
+    let list = [String](repeating: "*a", count: 9).joined(separator: ",")
+    #expect(message(anchor + "k: [\(list)]\n").contains("run.yaml:3: aliases"))
+  }
+
   @Test("text that is not UTF-8 is refused")
   func encoding() {
     #expect(throws: ConfigurationError("the file is not UTF-8 text", place: "run.yaml")) {

@@ -46,6 +46,25 @@ struct ByteReaderTests {
     #expect(error?.message.contains("1000000 bytes once inflated") == true)
   }
 
+  @Test("A small gzip file inflates to no more than 100 times its size and 64 MiB")
+  func smallBomb() throws {
+    // Members follow one another, so that a bomb needs little work.
+    let member = gzip([UInt8](repeating: UInt8(ascii: "0"), count: 10_000_000))
+    let bomb = [[UInt8]](repeating: member, count: 12).flatMap { $0 }
+    let limit = ByteReader.inflatedLimit(ofCompressed: bomb.count)
+    #expect(bomb.count < 200_000 && limit == 64 << 20 + 100 * bomb.count && limit < 120_000_000)
+    #expect(ByteReader.inflatedLimit(ofCompressed: 1_500_000) < 220_000_000)
+    #expect(ByteReader.inflatedLimit(ofCompressed: .max) == 1 << 30)
+    let reader = try ByteReader(name: "bomb.gz", bytes: bomb)
+    let error = #expect(throws: DataError.self) { _ = try reader.remainingBytes() }
+    #expect(error?.message.contains("\(limit) bytes once inflated: use gunzip first") == true)
+    // The header of an IDX file says how much there is to inflate.
+    let images = gzip(idx([100_000, 1_000], [UInt8](repeating: 0, count: 100_000_000)))
+    #expect(throws: DataError.self) {
+      _ = try IDX.read(ByteReader(name: "images.gz", bytes: images))
+    }
+  }
+
   @Test("What cannot be read is an error that names the path")
   func unreadable() throws {
     try withFolder { folder in

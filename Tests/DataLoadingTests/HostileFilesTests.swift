@@ -28,15 +28,19 @@ struct HostileFilesTests {
   ]
 
   /// Opens files, and reads all samples if that works; returns whether it did.
-  private func survives(_ format: String, _ names: [String], _ files: [[UInt8]]) throws -> Bool {
+  private func survives(
+    _ format: String, _ names: [String], _ files: [[UInt8]],
+    _ changes: [String: SettingValue] = [:]
+  ) throws -> Bool {
     try withFolder(Dictionary(uniqueKeysWithValues: zip(names, files))) { folder in
       var options: [String: SettingValue] = ["path": .text(folder), "blockSize": 2, "testCount": 1]
       if names == ["input.txt"] {
         options["path"] = .text(folder + "/input.txt")
         options["testFraction"] = 0.4
       }
-      let source = try #require(DataFormat.all.named(format)).source.replacing { options[$0] }
+      options.merge(changes) { $1 }
       do {
+        let source = try #require(DataFormat.all.named(format)).source.replacing { options[$0] }
         let all = try source.open()
         _ = try (Contents(all.train), Contents(all.test))
         return true
@@ -89,6 +93,46 @@ struct HostileFilesTests {
         }
       }
       _ = try survives(format, names, damaged)
+    }
+  }
+
+  @Test("Options of any number, and headers that declare any size, never trap")
+  func hugeNumbers() throws {
+    let numbers: [Int] = [.min, -1, 0, 1, 1 << 20, 1 << 31, 1 << 32, 1 << 62, .max]
+    for name in ["testCount", "classes", "blockSize", "inputShape", "testFraction"] {
+      for number in numbers {
+        let shapes = [[number], [number, number], [1, number, 2]]
+        let values: [SettingValue] =
+          name == "inputShape"
+          ? shapes.map { .integers($0) }
+          : [name == "testFraction" ? .number(Double(number)) : .integer(number)]
+        for (format, names, files) in Self.good {
+          for value in values {
+            _ = try survives(format, names, files, [name: value])
+          }
+        }
+      }
+    }
+    let axes: [UInt32] = [0, 1, 0x7FFF_FFFF, 0x8000_0000, .max]
+    for (first, second) in axes.flatMap({ a in axes.map { (a, $0) } }) {
+      for type in UInt8(0x08)...0x0E {
+        let images = idx([first, second, second, first], [1, 2, 3], type: type)
+        for bytes in [images, gzip(images)] {
+          #expect(throws: DataError.self) {
+            _ = try InputFile(named: "a-images", bytes, inputShape: [2])
+          }
+        }
+      }
+    }
+    let sizes = ["0", "1", "4611686018427387904", "9223372036854775807", "9223372036854775808"]
+    for (first, second) in sizes.flatMap({ a in sizes.map { (a, $0) } }) {
+      for (descr, fortran) in [("<f8", false), ("|b1", true), (">i4", true)] {
+        let array = npy(descr, "(\(first), \(second), 4)", [], fortran: fortran)
+        #expect(throws: DataError.self) {
+          _ = try InputFile(named: "a.npy", array, inputShape: [2])
+        }
+        _ = try survives("npy", ["inputs.npy", "targets.npy"], [array, array])
+      }
     }
   }
 

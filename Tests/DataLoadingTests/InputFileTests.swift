@@ -1,3 +1,4 @@
+import Base
 import DataLoading
 import Testing
 
@@ -16,12 +17,41 @@ struct InputFileTests {
     }
   }
 
+  @Test("A header, quotes and a byte-order mark are read as in training")
+  func asInTraining() throws {
+    let texts = [
+      "a,b\r\n1,2\n", "\u{FEFF}1,2\n", "\"1\",\"2\"\n", "\u{FEFF}\"a\",\"x\"\"y\"\n\n 1 ,+2.0\n",
+    ]
+    for text in texts {
+      #expect(try read("a.csv", Array(text.utf8), [2]).inputs == [1, 2], "\(text)")
+    }
+  }
+
+  @Test("Files without samples are an error of the data")
+  func empty() throws {
+    let files: [(name: String, bytes: [UInt8])] = [
+      ("a.csv", []), ("a.csv.gz", gzip([])), ("a.npy", []), ("a-images", []),
+      ("a.npy", npy("<f4", "(0, 2)", [])), ("a.npy", npy("<f4", "(0,)", [])),
+      ("a-images", idx([0, 2], [])), ("a.npy", npy("<f4", "(0, 4611686018427387904, 4)", [])),
+    ]
+    for (name, bytes) in files {
+      let error = #expect(throws: DataError.self) { try read(name, bytes, [2]) }
+      #expect(error?.exitStatus == .badData, "\(name)")
+    }
+  }
+
   @Test(
     "CSV of another width or with other than numbers is an error with row and column",
     arguments: [
       ("1,2,3\n", "row 1, column 2: the row has more than 2 columns"),
       ("1,2\n3\n", "row 2, column 1: the row has 1 columns; the model takes 2"),
-      ("a,b\n1,2\n", "row 1, column 1: 'a' is not a number"), ("\n", "no samples"),
+      ("a,b,c\n1,2\n", "row 1, column 3: the header has 3 columns; the model takes 2"),
+      ("a,b\n1,b\n", "row 2, column 2: 'b' is not a number"), ("\n", "no samples"),
+      ("a,b\n", "no samples"), ("", "no samples"),
+      ("0x10,2\n1,2\n", "row 1, column 1: '0x10' is not a number"),
+      ("1,2\n0x10,2\n", "'0x10' is not a number"),
+      ("1,2\n1_0,2\n", "'1_0' is not a number"), ("1,2\nnan,2\n", "'nan' is not a number"),
+      ("1,2\n,2\n", "row 2, column 1: no number"),
     ])
   func wrongCSV(text: String, message: String) {
     let error = #expect(throws: DataError.self) { try read("a.csv", Array(text.utf8), [2]) }

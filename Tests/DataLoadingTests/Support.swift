@@ -135,3 +135,12 @@ func npy(header: String, _ data: [UInt8], version: UInt8 = 1) -> [UInt8] {
 /// Four images of 2 by 3 pixels with labels 0, 1, 2, 1.
 let smallImages = idx([4, 2, 3], Array(0..<24))
 let smallLabels = idx([4], [0, 1, 2, 1])
+
+extension InputFile {
+  /// Reads a file of this name and content.
+  init(named name: String, _ bytes: [UInt8], inputShape: [Int]) throws {
+    self = try withFolder([name: bytes]) {
+      try InputFile(path: "\($0)/\(name)", inputShape: inputShape)
+    }
+  }
+}

@@ -41,6 +41,24 @@ add_test_scripts() {
   refute_called "swift build"
 }
 
+@test "test: runs the sanitizers where they are asked for, each in its own build" {
+  add_test_scripts
+  launch test sanitizers
+  assert_success
+  refute_called "swift build"
+  local sanitizer
+  for sanitizer in address thread; do
+    assert_called "swift test --package-path $PROJECT -c release --sanitize $sanitizer\
+ --scratch-path $PROJECT/.build/sanitizers/$sanitizer --disable-xctest"
+  done
+  assert_output --partial "passed: sanitizers ("
+  stand_in swift <<<'[[ $* != *"--sanitize thread"* ]] || exit 1; echo "Swift version 6.2"'
+  launch test sanitizers
+  assert_failure 1
+  assert_output --partial "FAILED with --sanitize thread"
+  assert_output --partial "FAILED: sanitizers (of sanitizers;"
+}
+
 @test "test: continues after a failed part, and names it" {
   add_test_scripts
   stand_in mpirun <<'END'

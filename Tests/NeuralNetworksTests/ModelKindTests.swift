@@ -31,6 +31,52 @@ import Testing
     }
   }
 
+  @Test("the elements of a model are counted without making it")
+  func elementCounts() throws {
+    for kind in ModelKind.all {
+      let shape = shape(kind.inputs)
+      let model = try kind.make(kind.settings, inputShape: shape, outputs: 3, seed: 1)
+      let buffers = model.namedBuffers().reduce(0) { $0 + $1.buffer.count }
+      let before = MemoryStatistics.current.bytesReserved
+      let count = try kind.elementCount(kind.settings, inputShape: shape, outputs: 3)
+      #expect(count == model.parameterCount + buffers, "\(kind.name)")
+      #expect(MemoryStatistics.current.bytesReserved - before < 1 << 20, "\(kind.name)")
+    }
+  }
+
+  @Test("huge shapes and options neither trap nor allocate")
+  func hugeShapes() throws {
+    let mlp = try #require(ModelKind.all.named("mlp"))
+    let wide = try mlp.settings.replacing { $0 == "hidden" ? [1_048_576, 1_048_576] : nil }
+    #expect(
+      try mlp.elementCount(wide, inputShape: [64], outputs: 10)
+        == 65 << 20 + (1 << 40 + 1 << 20) + 10 * (1 << 20 + 1))
+    let most = 1 << 40
+    let shapes: [[Int]] = [
+      [most], [1, 1 << 20, 1 << 20], [1 << 20, 1 << 10, 1 << 10], [1 << 38, 2, 2],
+      [1, 1 << 5, 1 << 5], [1 << 41], [Int.max, Int.max], [Int.max, 2], [-1, -4], [0], [],
+      [1 << 62, 4, 1], [0, 1 << 62, 4],
+    ]
+    for kind in ModelKind.all {
+      for shape in shapes {
+        for outputs in [Int.min, -1, 0, 1, most, most + 1, .max] {
+          do {
+            let count = try kind.elementCount(kind.settings, inputShape: shape, outputs: outputs)
+            #expect(1...most ~= outputs && shape.allSatisfy { 1...most ~= $0 })
+            #expect(count ?? 1 > 0)
+          } catch {
+            #expect(error.setting == "kind", "\(kind.name) \(shape)")
+          }
+        }
+      }
+    }
+    let perceptron = try #require(ModelKind.all.named("perceptron"))
+    #expect(try perceptron.elementCount(NoSettings(), inputShape: [most], outputs: most) == nil)
+    let gpt = try #require(ModelKind.all.named("gpt"))
+    let largest = try gpt.settings.replacing { ["layers": 1024, "width": 1_048_576][$0] }
+    #expect(try gpt.elementCount(largest, inputShape: [1 << 20], outputs: 100_000)! > 1 << 50)
+  }
+
   @Test("options reach the model")
   func options() throws {
     func names(_ kind: ModelKind, _ values: [String: SettingValue]) throws -> [String] {

@@ -11,6 +11,11 @@ import Testing
       let optimizer = kind.make(ParameterArena(Linear(2, 3)), kind.settings)
       #expect("\(type(of: optimizer))".lowercased() == kind.name)
     }
+    for (kind, momentum) in [(OptimizerKind.sgd, 0.0), (.sgd, 0.9), (.adamW, 0.9)] {
+      let options = try kind.settings.replacing { $0 == "momentum" ? .number(momentum) : nil }
+      let optimizer = kind.make(ParameterArena(Linear(2, 3)), options)
+      #expect(kind.stateBufferCount(options) == optimizer.stateBuffers.count)
+    }
     let options = try OptimizerKind.sgd.settings.replacing { $0 == "dampening" ? 0.25 : nil }
     let sgd = OptimizerKind.sgd.make(ParameterArena(Linear(2, 3)), options) as? SGD
     #expect(sgd?.options == SGD.Options(momentum: 0.9, dampening: 0.25))

@@ -1,11 +1,12 @@
+import Base
 import Foundation
 import Settings
 
 /// Comma-separated numbers, a sample in each line: columns of inputs and one of the target.
 ///
 /// Fields may be quoted, lines may end in LF, CRLF or CR, a byte-order mark and blank lines are
-/// skipped. Every field must be a finite number. A first line with a field that is not a number is a
-/// header, unless `header` says otherwise.
+/// skipped. Every field must be a finite decimal number. A first line with a field that is not a number
+/// is a header, unless `header` says otherwise.
 enum CSV {
   /// Reads all samples; the inputs are divided by `divisor`.
   static func read(_ reader: ByteReader, options: CSVSource, divisor: Float = 1) throws -> Samples {
@@ -16,7 +17,8 @@ enum CSV {
     }
   }
 
-  /// Reads rows of `width` numbers, without a header or a target.
+  /// Reads rows of `width` numbers without a target; a first row with a field that is not a number is
+  /// a header.
   static func rows(_ reader: ByteReader, width: Int) throws -> [Float] {
     let bytes = try reader.remainingBytes()
     return try bytes.withUnsafeBufferPointer { bytes in
@@ -100,6 +102,12 @@ private struct CSVParser {
   }
 
   mutating func rows(width: Int) throws -> [Float] {
+    guard startRow() else { throw DataError(.malformed, "\(name): no samples") }
+    let (columns, header) = try start(.auto)
+    guard header == nil || columns == width else {
+      throw failure(
+        "the header has \(count(columns, "column")); the model takes \(width), without a label")
+    }
     var numbers: [Float] = []
     while startRow() {
       for index in 0..<width {
@@ -131,7 +139,7 @@ private struct CSVParser {
     } while !fields[fields.count - 1].isLast
     let hasHeader =
       switch header {
-      case .auto: fields.contains { parse($0.text) == nil }
+      case .auto: fields.contains { isName($0.text) }
       case .yes: true
       case .no: false
       }
@@ -278,6 +286,11 @@ private struct CSVParser {
       throw failure("\(text(field.text).prefix(40)) is beyond the range of 32-bit floats")
     }
     return value
+  }
+
+  /// Whether a field is no number in any notation: `0x10` and `nan` are refused, not taken for names.
+  private func isName(_ range: Range<Int>) -> Bool {
+    parse(range) == nil && Double(text(range)) == nil
   }
 
   /// The decimal number in a field; nil if there is none, as in `nan` and `0x1`.

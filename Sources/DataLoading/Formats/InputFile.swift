@@ -7,8 +7,12 @@ public struct InputFile: Sendable {
   /// The number of samples.
   public let count: Int
 
-  /// Reads a file: `.npy`, `.csv` (numbers only, a sample in each row), or IDX images; the last two
-  /// may be gzipped.
+  /// Reads a file: `.npy`, `.csv` (a sample in each row, without a target), or IDX images; the last
+  /// two may be gzipped.
+  ///
+  /// CSV follows the same rules as in training: a first row with a field that is not a number is a
+  /// header, fields may be quoted, and a byte-order mark is skipped. A file without samples is an
+  /// error.
   ///
   /// An array has one sample of `inputShape`, or several along its first axis. Bytes of IDX files are
   /// scaled to 0...1, as in training.
@@ -30,6 +34,7 @@ public struct InputFile: Sendable {
           "\(path): the model takes samples of shape \(inputShape), not \(array.shape)"
         )
       }
+      guard sampleCount > 0 else { throw reader.malformed("no samples: shape \(array.shape)") }
       let values = try array.floats()
       inputs = !isNumPy && array.type == .uint8 ? values.map { $0 / 255 } : values
     }

@@ -36,31 +36,41 @@ struct TokenFile {
 
   /// Reads a text in UTF-8, without its byte-order mark.
   init(_ reader: ByteReader) throws {
-    let text = try TokenFile.characters(of: reader)
-    let codec = CharacterCodec(charactersOf: text)
+    // Decoded twice: a list of all characters would take four times the file's size.
+    let bytes = try reader.remainingBytes()
+    var characters: Set<Unicode.Scalar> = []
+    var count = 0
+    try TokenFile.forEachCharacter(in: bytes, of: reader) {
+      characters.insert($0)
+      count += 1
+    }
+    let codec = CharacterCodec(charactersOf: characters)
     guard codec.vocabularySize <= 1 << 16 else {
       throw reader.malformed("has \(codec.vocabularySize) different characters: 65536 are possible")
     }
-    var tokens: [Unicode.Scalar: UInt16] = [:]
-    for (token, character) in codec.characters.enumerated() { tokens[character] = UInt16(token) }
+    var tokenOf: [Unicode.Scalar: UInt16] = [:]
+    for (token, character) in codec.characters.enumerated() { tokenOf[character] = UInt16(token) }
+    var tokens: [UInt16] = []
+    tokens.reserveCapacity(count)
+    try TokenFile.forEachCharacter(in: bytes, of: reader) { tokens.append(tokenOf[$0]!) }
     name = reader.name
     self.codec = codec
-    self.tokens = text.map { tokens[$0]! }
+    self.tokens = tokens
   }
 
-  private static func characters(of reader: ByteReader) throws -> [Unicode.Scalar] {
-    let bytes = try reader.remainingBytes()
-    var text: [Unicode.Scalar] = []
-    text.reserveCapacity(bytes.count)
+  /// Decodes UTF-8, without its byte-order mark.
+  private static func forEachCharacter(
+    in bytes: [UInt8], of reader: ByteReader, _ body: (Unicode.Scalar) -> Void
+  ) throws {
     var iterator = bytes.makeIterator()
     var decoder = UTF8()
     var position = 0
     while true {
       switch decoder.decode(&iterator) {
       case .scalarValue(let character):
-        if position > 0 || character != "\u{FEFF}" { text.append(character) }
+        if position > 0 || character != "\u{FEFF}" { body(character) }
         position += UTF8.width(character)
-      case .emptyInput: return text
+      case .emptyInput: return
       case .error:
         throw reader.malformed(
           "byte \(position) is \(bytes[position]), which is not UTF-8 there: "

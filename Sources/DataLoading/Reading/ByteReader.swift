@@ -13,14 +13,22 @@ protocol ByteSource {
 ///
 /// It never allocates more than the file can contain: counts are checked against the file's size, or
 /// the largest size after inflating, before memory is allocated.
+///
+/// A gzip file may inflate to 64 MiB plus 100 times its own size, but to no more than 1 GiB: a small
+/// file must not fill the memory. Larger data is read from files that are not compressed.
 package final class ByteReader {
+  /// The most bytes of a gzip file of `count` bytes after inflating.
+  package static func inflatedLimit(ofCompressed count: Int) -> Int {
+    min(1 << 30, 64 << 20 + 100 * min(count, 1 << 30))
+  }
+
   /// The file's name in messages.
   package let name: String
   /// The number of bytes read, after inflating.
   package private(set) var offset = 0
   private let source: any ByteSource
   private let inflater: Inflater?
-  private let inflatedLimit: Int  // a small gzip file must not fill the memory
+  private let inflatedLimit: Int
   private let bound: Int  // the most bytes that there can be
 
   /// Opens a file; one that looks like gzip is inflated unless `inflates` is false.
@@ -28,16 +36,15 @@ package final class ByteReader {
     try self.init(name: path, source: FileSource(path: path), inflates: inflates)
   }
 
-  /// Reads bytes in memory like a file of this name.
-  package convenience init(
-    name: String, bytes: [UInt8], inflatedLimit: Int = 1 << 30
-  ) throws {
+  /// Reads bytes in memory like a file of this name; nil is the limit of a file of that size.
+  package convenience init(name: String, bytes: [UInt8], inflatedLimit: Int? = nil) throws {
     try self.init(name: name, source: MemorySource(bytes: bytes), inflatedLimit: inflatedLimit)
   }
 
   private init(
-    name: String, source: any ByteSource, inflatedLimit: Int = 1 << 30, inflates: Bool = true
+    name: String, source: any ByteSource, inflatedLimit: Int? = nil, inflates: Bool = true
   ) throws {
+    let inflatedLimit = inflatedLimit ?? ByteReader.inflatedLimit(ofCompressed: source.count)
     self.inflatedLimit = inflatedLimit
     self.name = name
     self.source = source

@@ -23,7 +23,9 @@ struct BenchAllReduce: ParsableCommand {
   var json = false
 
   func validate() throws {
-    guard seconds > 0 else { throw ValidationError("--seconds must be positive") }
+    guard seconds > 0, seconds <= 86_400 else {
+      throw ValidationError("--seconds must be above 0 and at most 86400")
+    }
   }
 
   func run() {

@@ -52,7 +52,9 @@ struct BenchStep: ParsableCommand {
         "unknown workload '\(workload)'; known: \(names.joined(separator: ", "))")
     }
     guard threads >= 1, threads <= 256 else { throw ValidationError("--threads must be 1...256") }
-    guard seconds > 0 else { throw ValidationError("--seconds must be positive") }
+    guard seconds > 0, seconds <= 86_400 else {
+      throw ValidationError("--seconds must be above 0 and at most 86400")
+    }
     do {
       try parallelOptions.validate()
     } catch {

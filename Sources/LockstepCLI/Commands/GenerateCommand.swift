@@ -27,8 +27,12 @@ struct GenerateCommand: ParsableCommand {
   var seed: UInt64 = 1
 
   func validate() throws {
-    guard count >= 0 else { throw ValidationError("--count must not be negative") }
-    guard temperature >= 0 else { throw ValidationError("--temperature must not be negative") }
+    guard 0...1_000_000_000 ~= count else {
+      throw ValidationError("--count must be from 0 to 1000000000")
+    }
+    guard temperature >= 0, temperature.isFinite else {
+      throw ValidationError("--temperature must be a number of at least 0")
+    }
   }
 
   func run() {

@@ -123,7 +123,7 @@ private struct Projection: Layer {
 
   init(_ inputs: Int, _ outputs: Int, std: Double) {
     weight = Parameter(Initializer.normal([inputs, outputs], std: std))
-    bias = Parameter(.zeros([outputs]))
+    bias = Parameter(Initializer.zeros([outputs]))
   }
 
   func callAsFunction(_ x: Tensor) -> Tensor {

@@ -1,3 +1,4 @@
+import Base
 public import Settings
 import TensorCore
 
@@ -76,14 +77,47 @@ public struct ModelKind: NamedEntry {
   public func make(
     _ options: any SettingsGroup, inputShape: [Int], outputs: Int, seed: UInt64
   ) throws(SettingError) -> any Layer {
-    try check(inputShape)
-    try options.validate()
+    try check(options, inputShape, outputs)
     return withRandomSource(seed: seed) {
       makeModel(Shapes(input: inputShape, outputs: outputs), options)
     }
   }
 
+  /// The elements of all parameters and buffers of a model, which is not made; nil if there are more
+  /// than an `Int` counts.
+  ///
+  /// Throws as `make` does.
+  public func elementCount(
+    _ options: any SettingsGroup, inputShape: [Int], outputs: Int
+  ) throws(SettingError) -> Int? {
+    try check(options, inputShape, outputs)
+    return ShapesOnly.elementCount {
+      makeModel(Shapes(input: inputShape, outputs: outputs), options)
+    }
+  }
+
+  /// The most numbers of a sample, and of what a model gives for one: layers multiply them by their
+  /// options without overflow.
+  private static let mostNumbers = 1 << 40
+
+  private func check(
+    _ options: any SettingsGroup, _ inputShape: [Int], _ outputs: Int
+  ) throws(SettingError) {
+    let inputs = inputShape.reduce(1 as Int?) { $1 > 0 ? $0?.multiplied(by: $1) : nil }
+    guard let inputs, inputs <= ModelKind.mostNumbers, 1...ModelKind.mostNumbers ~= outputs else {
+      throw SettingError(
+        "kind",
+        "is \(name), which cannot have inputs of shape \(inputShape) and \(outputs) outputs: both must be from 1 to \(ModelKind.mostNumbers)"
+      )
+    }
+    try check(inputShape)
+    try options.validate()
+  }
+
   private func check(_ shape: [Int]) throws(SettingError) {
+    if inputs == .tokens, shape.count != 1 {
+      throw SettingError("kind", "is \(name), which takes tokens [length]; the data has \(shape)")
+    }
     guard case .squareImages(let smallest, let divisor) = inputs else { return }
     guard shape.count == 3, shape[1] == shape[2], shape[1] >= smallest,
       shape[1].isMultiple(of: divisor)

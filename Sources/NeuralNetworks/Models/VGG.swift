@@ -44,7 +44,7 @@ public struct VGG: Layer {
       let std = (2 / Double(outputs * 9)).squareRoot()
       return Conv2d(
         weight: Initializer.normal([outputs, inputs, 3, 3], std: std),
-        bias: .zeros([outputs]), padding: 1)
+        bias: Initializer.zeros([outputs]), padding: 1)
     }
     var layers: [any Layer] = []
     var width = channels

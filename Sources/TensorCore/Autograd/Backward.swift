@@ -19,7 +19,9 @@ extension Tensor {
       requiresGrad,
       "backward: this tensor \(shape) does not require gradients; no leaf that it was computed from does"
     )
-    let seed = upstream(gradient, "backward")
+    requireCurrentView("backward")
+    // A copy, because backward changes gradients in place, and this may be one.
+    let seed = upstream(gradient?.copy(), "backward")
     guard let operation else {
       accumulate(Tensor.applying(hooks, to: seed), keepsGraph: createGraph)
       onFinalGradient?(self)
@@ -51,13 +53,17 @@ extension Tensor {
   /// Adds `gradient` to `grad`; records the addition if `keepsGraph`.
   final func accumulate(_ gradient: Tensor, keepsGraph: Bool) {
     if let sum = grad {
-      if keepsGraph { grad = sum + gradient } else { sum.addInPlace(gradient) }
+      if keepsGraph || !sum.isContiguous {
+        grad = sum + gradient
+      } else {
+        sum.addInPlace(gradient)
+      }
     } else if keepsGraph {
-      grad = gradient
+      // Copies, because others may hold this very tensor.
+      grad = gradient.copy()
     } else {
-      // A copy, because others may hold this very tensor.
       let own = gradientView ?? Tensor(uninitialized: shape, dataType)
-      copyElements(from: gradient, to: own)
+      own.write(gradient, "backward")
       grad = own
     }
   }
@@ -79,6 +85,7 @@ public func grad(
   retainGraph: Bool = false, createGraph: Bool = false
 ) -> [Tensor?] {
   require(result.requiresGrad, "grad: the result \(result.shape) does not require gradients")
+  result.requireCurrentView("grad")
   let seed = result.upstream(gradient, "grad")
   var found: [ObjectIdentifier: Tensor] = [:]
   func add(_ gradient: Tensor, to key: ObjectIdentifier) {

@@ -161,10 +161,37 @@ extension Tensor {
   /// Makes this fresh tensor the result of a new operation, whose pullback is still to be set; nil
   /// if nothing is to be recorded.
   final func record(_ name: StaticString, _ inputs: [Tensor]) -> Operation? {
-    guard isGradientEnabled, inputs.contains(where: \.requiresGrad) else { return nil }
+    guard isGradientEnabled else { return nil }
+    for input in inputs { input.requireCurrentView(name) }
+    guard inputs.contains(where: \.requiresGrad) else { return nil }
     require(operation == nil && !leafRequiresGrad, "\(name): the result is not a fresh tensor")
+    if isView, viewedVersion == nil { followHistory(of: inputs) }
     operation = Operation(name, self, inputs)
     return operation
+  }
+}
+
+extension Tensor {
+  /// Stops the program if this is a view and its original was changed in place in the graph after the
+  /// view was taken: the view shows the new elements, but has the history of the old ones.
+  @inline(__always)
+  final func requireCurrentView(_ operation: StaticString) {
+    guard let viewedVersion, viewedVersion != storage.graphVersion else { return }
+    fatalError(
+      """
+      \(operation): this \(shape) is a view of a tensor that was changed in place (or moved into a \
+      ParameterArena) after the view was taken, so its gradient would be wrong; take the view after the \
+      change, or change a copy()
+      """)
+  }
+
+  /// Makes the history of this detached result, which an operation returned, that of the input whose
+  /// elements it shares.
+  private final func followHistory(of inputs: [Tensor]) {
+    for input in inputs where input.storage === storage {
+      viewedVersion = input.isView ? input.viewedVersion : storage.graphVersion
+      isViewOfGraph = true
+    }
   }
 }
 

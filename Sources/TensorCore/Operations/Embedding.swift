@@ -43,7 +43,8 @@ extension Tensor {
   private func scatteredRows(_ indices: Tensor, in target: TensorShape) -> Tensor {
     let y = Tensor.zeros(target, dataType)
     y.addRows(self, indices)
-    return y.recorded("ScatterRows", from: self) { dy in [dy.embedding(indices)] }
+    let saved = Saved(indices, by: "ScatterRows")
+    return y.recorded("ScatterRows", from: self) { dy in [dy.embedding(saved())] }
   }
 
   private func addRows(_ rows: Tensor, _ indices: Tensor) {

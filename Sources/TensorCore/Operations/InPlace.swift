@@ -56,12 +56,14 @@ extension Tensor {
     }
   }
 
-  /// Overwrites the elements with those of `other`, which may broadcast.
+  /// Overwrites the elements with those of `other`, which may broadcast and is converted to the type of
+  /// this tensor.
   ///
   /// The old elements get no gradient, the new ones `dy`.
   @discardableResult
   public final func copy_(_ other: Tensor) -> Tensor {
-    overwrite("Copy", with: other) {
+    let other = other.converted(to: dataType)
+    return overwrite("Copy", with: other) {
       other.expanded(to: self.shape)
     } pullback: { dy in
       [nil, dy]
@@ -96,13 +98,17 @@ extension Tensor {
   private func overwrite(
     _ name: StaticString, with other: Tensor, value: () -> Tensor, pullback: @escaping Pullback
   ) -> Tensor {
-    let isRecorded = isGradientEnabled && (requiresGrad || other.requiresGrad)
+    let isRecorded = isGradientEnabled && (requiresGrad || other.requiresGrad || isViewOfGraph)
     require(
       !(isGradientEnabled && leafRequiresGrad),
       """
       \(name): a leaf that requires gradients \(shape) cannot be changed in place; use withoutGrad or \
       detached()
       """)
+    if isGradientEnabled {
+      requireCurrentView(name)
+      other.requireCurrentView(name)
+    }
     require(
       !isRecorded || !isView,
       """
@@ -113,11 +119,15 @@ extension Tensor {
     require(
       y.shape == shape,
       "\(name): \(other.shape) does not broadcast to \(shape), which is changed in place")
-    storage.version += 1
-    copyElements(from: y, to: self)
+    write(y, name)
     if isRecorded {
+      storage.graphVersion += 1
       let operation = Operation(name, self, [self, other])
       operation.pullback = .returning(pullback)
+      if retainsGrad {
+        retainsGrad = false
+        operation.retainingTensor = self
+      }
       self.operation = operation
     }
     return self

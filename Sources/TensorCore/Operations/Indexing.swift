@@ -38,8 +38,9 @@ extension Tensor {
         dataType.kernelType, y.bytes + first * size, x.bytes + offset * size,
         indices.pointer(Int32.self) + first, block)
     }
+    let saved = Saved(indices, by: "Gather")
     return y.recorded("Gather", from: self) { dy in
-      [dy.scattered(indices, in: from, axis: axis)]
+      [dy.scattered(saved(), in: from, axis: axis)]
     }
   }
 
@@ -58,7 +59,8 @@ extension Tensor {
         dataType.kernelType, y.bytes + offset * size, x.bytes + first * size,
         indices.pointer(Int32.self) + first, block)
     }
-    return y.recorded("Scatter", from: self) { dy in [dy.gathered(indices, axis: axis)] }
+    let saved = Saved(indices, by: "Scatter")
+    return y.recorded("Scatter", from: self) { dy in [dy.gathered(saved(), axis: axis)] }
   }
 
   private func checkIndices(_ indices: Tensor, _ axis: Int, _ name: StaticString) {

@@ -34,8 +34,9 @@ extension Tensor {
       dataType.kernelType, losses.bytes, logsumexp.bytes, x.bytes, labels.pointer(), labels.count,
       classes)
     let saved = Saved(self, by: "CrossEntropy")
+    let savedLabels = Saved(labels, by: "CrossEntropy")
     return losses.recorded("CrossEntropy", from: self) { dy in
-      let logits = saved()
+      let (logits, labels) = (saved(), savedLabels())
       return fused {
         let x = logits.contiguousUnrecorded()
         let dx = Tensor(uninitialized: x.shape, x.dataType)

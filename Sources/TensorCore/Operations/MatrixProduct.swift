@@ -124,11 +124,13 @@ extension Tensor {
   }
 }
 
-/// The product a b, written or added to the destination if there is one.
+/// The product a b, written or added to the destination if there is one and it is not an operand.
 private func gradientProduct(
   _ a: Tensor, _ b: Tensor, _ destination: (gradient: Tensor, adds: Bool)?
 ) -> InputGradient {
-  guard let (gradient, adds) = destination else { return .value(a.matmul(b)) }
+  guard let (gradient, adds) = destination, gradient.storage !== a.storage,
+    gradient.storage !== b.storage
+  else { return .value(a.matmul(b)) }
   BLAS.multiply(into: gradient, a, b, adds: adds)
   return .accumulated
 }

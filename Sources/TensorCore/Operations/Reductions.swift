@@ -18,7 +18,10 @@ extension Tensor {
   public final func sum(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     let mask = shape.mask(of: axes, operation: "sum")
     let y = reduced(mask, ck_sum)
-    return finish("Sum", y, mask, keepingAxes) { dy, _, shape in dy.expanded(to: shape) }
+    let (full, kept) = (shape, y.shape)
+    return withoutAxes(y, mask, keepingAxes).recorded("Sum", from: self) { dy in
+      [dy.reshaped(to: kept).expanded(to: full)]
+    }
   }
 
   /// The mean over `axes`; by default, over all.
@@ -30,8 +33,9 @@ extension Tensor {
     let y = reduced(mask, ck_sum)
     let factor = Double(y.count) / Double(count)
     ck_affine(dataType.kernelType, y.bytes, y.bytes, y.count, factor, 0)
-    return finish("Mean", y, mask, keepingAxes) { dy, _, shape in
-      (dy * factor).expanded(to: shape)
+    let (full, kept) = (shape, y.shape)
+    return withoutAxes(y, mask, keepingAxes).recorded("Mean", from: self) { dy in
+      [(dy.reshaped(to: kept) * factor).expanded(to: full)]
     }
   }
 
@@ -66,7 +70,7 @@ extension Tensor {
     let mask = shape.mask(of: axes, operation: "norm")
     let y = withoutGrad { squared().sum(axes: axes, keepingAxes: true).sqrt() }
     let saved = Saved(self, by: "Norm")
-    return finish("Norm", y, mask, keepingAxes) { dy, y, _ in
+    return finish("Norm", y, mask, keepingAxes) { dy, y in
       Tensor.where(y .== 0, 0, dy * saved() / Tensor.where(y .== 0, 1, y))
     }
   }
@@ -95,7 +99,7 @@ extension Tensor {
     let y = reduced(mask, kernel)
     let saved = Saved(self, by: recordedName)
     let axes = (0..<shape.count).filter { mask[$0] }
-    return finish(recordedName, y, mask, keepingAxes) { dy, y, _ in
+    return finish(recordedName, y, mask, keepingAxes) { dy, y in
       let isExtreme = (saved() .== y).converted(to: dy.dataType)
       return dy * isExtreme / isExtreme.sum(axes: axes, keepingAxes: true)
     }
@@ -112,21 +116,24 @@ extension Tensor {
     return keepingAxes ? y : withoutGrad { y.squeezed(axis: axis) }
   }
 
-  /// Records a reduction with the result `y`, which has the reduced axes with size one, and removes
-  /// them unless they are kept.
+  /// Records a reduction whose derivative is written in terms of the result `y`, which has the reduced
+  /// axes with size one, and removes them unless they are kept.
   private func finish(
     _ name: StaticString, _ y: Tensor, _ mask: InlineArray<8, Bool>, _ keepingAxes: Bool,
-    _ pullback: @escaping (_ dy: Tensor, _ y: Tensor, _ shape: TensorShape) -> Tensor
+    _ pullback: @escaping (_ dy: Tensor, _ y: Tensor) -> Tensor
   ) -> Tensor {
-    let (full, keptShape) = (shape, y.shape)
+    let kept = y.shape
+    return withoutAxes(y, mask, keepingAxes).recorded(
+      name, from: self,
+      withResult: { dy, y in [pullback(dy.reshaped(to: kept), y.reshaped(to: kept))] })
+  }
+
+  /// The fresh result `y` of a reduction without the reduced axes, unless they are kept.
+  private func withoutAxes(_ y: Tensor, _ mask: InlineArray<8, Bool>, _ keepingAxes: Bool) -> Tensor
+  {
     var target = TensorShape()
     for axis in 0..<shape.count where keepingAxes || !mask[axis] { target.append(y.shape[axis]) }
     return Tensor(shape: target, storage: y.storage, dataType: dataType)
-      .recorded(
-        name, from: self,
-        withResult: { dy, y in
-          [pullback(dy.reshaped(to: keptShape), y.reshaped(to: keptShape), full)]
-        })
   }
 
   private func reduced(_ mask: InlineArray<8, Bool>, _ kernel: ReductionKernel) -> Tensor {

@@ -1,6 +1,6 @@
 public import DataLoading
 public import NeuralNetworks
-import Settings
+package import Settings
 import TensorCore
 
 /// A model, the data that it learns from, and the objective: all that does not change while
@@ -29,12 +29,21 @@ public struct TrainingTask {
     makeModel: (ModelSignature) throws -> any Layer
   ) throws {
     self.data = data
+    signature = try TrainingTask.signature(of: data, objective: name)
+    objective = signature.objective
+    model = try makeModel(signature)
+  }
+
+  /// The inputs and outputs of a model for these samples.
+  ///
+  /// Throws a `SettingError` when the objective does not fit the targets.
+  package static func signature(
+    of data: DataSplits, objective name: String
+  ) throws(SettingError) -> ModelSignature {
     let objective = try Objective.choose(name, for: data.train.targetKind)
-    self.objective = objective
-    signature = ModelSignature(
+    return ModelSignature(
       inputShape: data.train.inputShape, outputs: try objective.outputs(for: data.train.targetKind),
       objective: objective, standardization: data.standardization, codec: data.codec)
-    model = try makeModel(signature)
   }
 
   /// The mean loss of some of a batch's samples, by their positions, and how many were right.

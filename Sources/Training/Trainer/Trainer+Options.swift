@@ -1,19 +1,26 @@
+import Base
 import DataLoading
 public import Settings
 
 extension Trainer {
   /// How long, in which batches and with which evaluations to train.
   public struct Options: SettingsGroup {
+    /// The most steps of a run: numbers of steps are exact also as floating-point numbers, and their
+    /// arithmetic does not overflow.
+    static let mostSteps = 1_000_000_000_000_000
+
     /// The passes over the training data.
-    @Setting("passes over the training data", in: 1..., unit: "epochs", mayChangeOnResume: true)
+    @Setting(
+      "passes over the training data", in: 1...1_000_000_000, unit: "epochs",
+      mayChangeOnResume: true)
     public var epochs = 20
     /// The steps of the run; nil leaves it to the epochs.
     @Setting(
-      "steps of the run, instead of epochs; null leaves it to training.epochs", in: 1...,
-      unit: "steps", unset: 0, mayChangeOnResume: true)
+      "steps of the run, instead of epochs; null leaves it to training.epochs",
+      in: 1...Options.mostSteps, unit: "steps", unset: 0, mayChangeOnResume: true)
     public var steps: Int? = nil
     /// The samples of a step over all ranks.
-    @Setting("samples of a step over all ranks", in: 1..., unit: "samples")
+    @Setting("samples of a step over all ranks", in: 1...1_000_000_000, unit: "samples")
     public var globalBatch = 64
     /// The random seed of initial weights, sample order and dropout.
     @Setting("random seed of initial weights, sample order and dropout", in: 0...)
@@ -31,7 +38,7 @@ extension Trainer {
     /// The batches of test samples, evenly spaced, of each evaluation but the last; nil is all.
     @Setting(
       "batches of test samples, evenly spaced, of each evaluation but the last; null is all",
-      in: 1..., unit: "batches", unset: 0, mayChangeOnResume: true)
+      in: 1...1_000_000_000, unit: "batches", unset: 0, mayChangeOnResume: true)
     public var evaluationBatches: Int? = nil
 
     /// The defaults.
@@ -39,7 +46,8 @@ extension Trainer {
 
     /// The steps of a run that trains a task.
     public func totalSteps(for task: TrainingTask) -> Int {
-      steps ?? epochs * sampler(for: task).batchesPerEpoch
+      steps ?? epochs.multiplied(by: sampler(for: task).batchesPerEpoch)
+        .map { min($0, Options.mostSteps) } ?? Options.mostSteps
     }
 
     /// The order of the samples.

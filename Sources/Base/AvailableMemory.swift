@@ -1,0 +1,98 @@
+import Foundation
+
+/// The memory that the system would still give to the processes of this computer.
+package struct AvailableMemory: Equatable, Sendable {
+  /// The bytes that are available.
+  package let byteCount: Int
+  /// What limits them: the system, or a control group.
+  package let limit: String
+
+  /// An amount of memory.
+  package init(byteCount: Int, limit: String) {
+    (self.byteCount, self.limit) = (byteCount, limit)
+  }
+
+  /// The smallest of what the system and the control groups of this process (of a container or a job)
+  /// leave; nil if the system does not tell.
+  ///
+  /// Memory of cached files counts as available, and so does free swap space: only what can certainly
+  /// not be had is missing.
+  ///
+  /// - Parameters:
+  ///   - root: The folder that has `proc` and `sys`; another one in tests.
+  package static func current(root: String = "/") -> AvailableMemory? {
+    let root = root.hasSuffix("/") ? root : root + "/"
+    guard let meminfo = text(root + "proc/meminfo"),
+      let available = value("MemAvailable:", in: meminfo)?.multiplied(by: 1024)
+    else { return nil }
+    let swap = value("SwapFree:", in: meminfo)?.multiplied(by: 1024) ?? 0
+    var limits = [AvailableMemory(byteCount: available, limit: "the system")]
+    for line in (text(root + "proc/self/cgroup") ?? "").split(separator: "\n") {
+      // "0::/path" in version 2; "4:memory:/path" in version 1.
+      let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+      guard fields.count == 3 else { continue }
+      if fields[1].isEmpty {
+        limits += groups(String(fields[2]), in: root + "sys/fs/cgroup", version2)
+      } else if fields[1].split(separator: ",").contains("memory") {
+        limits += groups(String(fields[2]), in: root + "sys/fs/cgroup/memory", version1)
+      }
+    }
+    let smallest = limits.min { $0.byteCount < $1.byteCount }!
+    return AvailableMemory(
+      byteCount: smallest.byteCount.adding(swap) ?? .max, limit: smallest.limit)
+  }
+
+  /// The names of a control group's files.
+  private typealias Names = (limit: String, usage: String, caches: [String])
+  private static let version2: Names = (
+    "memory.max", "memory.current", ["inactive_file", "active_file"]
+  )
+  private static let version1: Names = (
+    "memory.limit_in_bytes", "memory.usage_in_bytes", ["total_inactive_file", "total_active_file"]
+  )
+
+  /// What a control group and those around it leave, as far as they have a limit.
+  private static func groups(
+    _ path: String, in hierarchy: String, _ names: Names
+  ) -> [AvailableMemory] {
+    var found: [AvailableMemory] = []
+    // In a container the outermost folder is its group, and the path may not exist.
+    var parts = path.split(separator: "/")
+    while true {
+      let folder = hierarchy + parts.map { "/" + $0 }.joined()
+      if let limit = number(folder, names.limit), let usage = number(folder, names.usage) {
+        let statistics = text("\(folder)/memory.stat") ?? ""
+        let cache = names.caches.reduce(0) {
+          $0.adding(value($1, in: statistics) ?? 0) ?? .max
+        }
+        // Of two numbers that are not negative, the difference does not overflow.
+        let left = max(0, limit - usage).adding(cache) ?? .max
+        found.append(
+          AvailableMemory(
+            byteCount: min(left, limit), limit: "the control group \(folder)"))
+      }
+      if parts.isEmpty { return found }
+      parts.removeLast()
+    }
+  }
+
+  private static func text(_ path: String) -> String? {
+    try? String(contentsOfFile: path, encoding: .utf8)
+  }
+
+  /// The number in a file of one line; nil for "max".
+  private static func number(_ folder: String, _ name: String) -> Int? {
+    text("\(folder)/\(name)").flatMap {
+      Int($0.trimmingCharacters(in: .whitespacesAndNewlines))
+    }.flatMap { $0 >= 0 ? $0 : nil }
+  }
+
+  /// The number that follows a name at the start of a line.
+  private static func value(_ name: String, in text: String) -> Int? {
+    for line in text.split(separator: "\n") {
+      let words = line.split(separator: " ", omittingEmptySubsequences: true)
+      if words.count >= 2, words[0] == name { return Int(words[1]) }
+    }
+    return nil
+  }
+}
