@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Flipped bits: in checkpoints, and in the weights of a rank.
-# shellcheck disable=SC2154 # faults.bash sets the variables.
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # Variables are shared with faults.bash.
 
 load faults
 load ../EndToEnd/nodes

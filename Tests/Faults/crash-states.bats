@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Losses of power: every state in which a commit can leave the disk.
-# shellcheck disable=SC2154 # faults.bash sets the variables.
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # Variables are shared with faults.bash.
 
 load faults
 

@@ -14,6 +14,7 @@
 //                 torn           writes half of the bytes, then SIGKILL
 //                 short          writes half of the bytes, and reports so
 //                 errno=N        the call fails with this error number
+//                 half=N         writes half of the bytes; the next call fails with this error number
 //                 signal=N       sends this signal to FAULT_TARGET, then makes the call
 //                 flip=HEX       flips one bit wherever these bytes are in the process's memory
 //   FAULT_RANK    the rank in which the fault happens; default 0
@@ -216,6 +217,8 @@ static int pass(const char *name, const char *path, const char *other, int descr
       send_signal(atoi(value + 1));
     } else if (strncmp(action, "flip=", 5) == 0) {
       flip(value + 1);
+    } else if (strncmp(action, "half=", 5) == 0) {
+      result = HALF;
     } else if (strncmp(action, "errno=", 6) == 0) {
       result = FAIL;
     } else {
@@ -223,6 +226,7 @@ static int pass(const char *name, const char *path, const char *other, int descr
       abort();
     }
   }
+  if (at > 0 && count == at + 1 && action != NULL && strncmp(action, "half=", 5) == 0) result = FAIL;
   pthread_mutex_unlock(&mutex);
   is_inside = false;
   errno = result == FAIL ? atoi(strchr(action, '=') + 1) : before;
