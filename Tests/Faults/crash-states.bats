@@ -27,7 +27,7 @@ state_resumes() { # state_resumes STATE OLD NEW
   launch "${faulty[@]}" "$lockstep" "${tiny[@]}" --max-steps 4 --run-dir run
   assert_success
   run "$BATS_SUITE_TMPDIR/crash-states" before log data "$(pwd -P)/run" states \
-    "$(size 40 100000)" "${FAULTS_SEED:-1}"
+    "$(size 25 100000)" "${FAULTS_SEED:-1}"
   assert_success
   assert_output --regexp '^[0-9]{3,} [0-9]+$'
   local state count=${output#* }

@@ -31,7 +31,7 @@ failed_call() { # failed_call ERROR CALL SETTING...
   make_runs
   local changing=open,write,fsync,rename,link,mkdir call names=(ENOSPC EDQUOT EIO) name
   list_calls before "$changing" "${tiny[@]}" --max-steps 6
-  for call in $(chosen "${#calls[@]}" 10); do
+  for call in $(chosen "${#calls[@]}" 6); do
     name=${names[RANDOM % 3]}
     try "$name once at call $call: ${calls[call - 1]}" \
       failed_call "$name" "$call" "CALLS=$changing"
@@ -70,7 +70,7 @@ not_synchronized_again() { # not_synchronized_again CALL PATH
   for kind in "short write" "errno=4 write" "errno=4 read"; do
     list_calls before "${kind#* }" "${tiny[@]}" --max-steps 6
     local call
-    for call in $(chosen "${#calls[@]}" 3); do
+    for call in $(chosen "${#calls[@]}" 2); do
       renew before
       fault run "ACTION=${kind% *}" "CALLS=${kind#* }" "AT=$call"
       launcher=("${faulty[@]}")

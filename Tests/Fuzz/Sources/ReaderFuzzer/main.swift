@@ -23,7 +23,7 @@ nonisolated(unsafe) var folder = FileManager.default.temporaryDirectory
 
 func save(_ bytes: Data, as name: String) -> String {
   let path = folder + "/" + name
-  FileManager.default.createFile(atPath: path, contents: bytes)
+  _ = FileManager.default.createFile(atPath: path, contents: bytes)
   return path
 }
 
