@@ -150,6 +150,30 @@ END
   assert_output --partial "FAILED: faults (of faults;"
 }
 
+@test "test: fuzzes each reader, and fails where an input ends one" {
+  add_test_scripts
+  mkdir -p project/Tests/CheckpointingTests/Goldens project/.build/fuzz/release
+  touch project/Tests/CheckpointingTests/Goldens/mlp.safetensors
+  cp "$BATS_TEST_DIRNAME/../EndToEnd/data.bash" project/Tests/EndToEnd
+  stand_in ReaderFuzzer <<<'echo "number_of_executed_units: 12"; [[ $1 != "$FAILING" ]]'
+  mv bin/ReaderFuzzer project/.build/fuzz/release
+  launch test fuzz --seconds 7 --seed 3
+  assert_success
+  assert_called "swift build --package-path $PROJECT/Tests/Fuzz --scratch-path $PROJECT/.build/fuzz\
+ -c release -Xswiftc -sanitize=fuzzer -Xswiftc -use-ld=lld"
+  local reader
+  for reader in safetensors csv npy idx text; do
+    assert_line "passed: $reader, 12 inputs"
+    grep -q "^ReaderFuzzer $reader -max_total_time=7 .*-seed=3 " "$CALLS"
+    assert_file_not_empty project/.build/fuzz/results/csv/good
+  done
+  export FAILING=npy
+  launch test fuzz
+  assert_failure 1
+  assert_line "FAILED: npy; the input is in project/.build/fuzz/results"
+  assert_line "passed: text, 12 inputs"
+}
+
 @test "test: refuses options without a fitting value" {
   launch test faults --tier much
   assert_failure 64
