@@ -11,7 +11,9 @@ struct TrainCommand: ParsableCommand {
     usage: "lockstep train [<config>] [<options>]",
     discussion: """
       Prints one line per epoch, and on a terminal a progress bar. Everything is kept in a run \
-      directory. The same command resumes a run that was interrupted.
+      directory. The same command resumes a run that was interrupted: of all runs of this name, the \
+      one with the same configuration, length and data that has the most steps. A run that differs \
+      is left alone.
 
       Exit codes: 0 finished, 75 stopped by a signal with a checkpoint saved, 78 wrong \
       configuration, 80 non-finite loss; README lists all.
@@ -26,9 +28,20 @@ struct TrainCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "auto: resume if the run was interrupted. never: start over. Or a run or checkpoint to resume from.",
+      "auto: resume the same run if it was interrupted. never: start over. Or a run or checkpoint to resume from.",
       valueName: "auto|never|path"))
   var resume = "auto"
+
+  @Option(
+    help: ArgumentHelp(
+      "Resume although this differs from what the run was trained with.", valueName: "data"),
+    transform: {
+      guard let change = AllowedChange(rawValue: $0) else {
+        throw ValidationError("allowed: data")
+      }
+      return change
+    })
+  var allowChange: [AllowedChange] = []
 
   @Option(
     help: ArgumentHelp(
@@ -70,7 +83,9 @@ struct TrainCommand: ParsableCommand {
     }
     let run = try communicator.collectiveTry {
       communicator.isRoot
-        ? try Run(configuration, directory: runDir, resume: Resume(resume)) : nil
+        ? try Run(
+          configuration, trainer, directory: runDir, resume: Resume(resume),
+          allowedChanges: Set(allowChange)) : nil
     }
     if communicator.broadcast(run?.checkpoint != nil) {
       try trainer.restore(from: run?.checkpoint)
@@ -82,7 +97,8 @@ struct TrainCommand: ParsableCommand {
     do {
       outcome = try trainer.train(
         store: run?.store, maximumSteps: maxSteps,
-        isStopRequested: { StopSignals.requested != nil }, onEvent: { recorder?.record($0) })
+        isStopRequested: { StopSignals.requested != nil },
+        willSave: { try recorder?.prepareCheckpoint() }, onEvent: { recorder?.record($0) })
     } catch {
       try? run?.close(.failed)
       recorder?.progress.clear()
@@ -110,9 +126,16 @@ private final class Recorder {
       run, continuingAfter: trainer.step,
       everySteps: configuration.group(LoggingOptions.self).everySteps,
       environment: Environment.description(trainer.describe()))
-    for rejection in run.rejected {
-      logger.warning("checkpoint of step \(rejection.step) was skipped: \(rejection.reason)")
+    for notice in run.notices {
+      switch notice {
+      case .note(let text): logger.notice("\(text)")
+      case .warning(let text): logger.warning("\(text)")
+      }
     }
+  }
+
+  func prepareCheckpoint() throws {
+    if let warning = try recorder.prepareCheckpoint() { warn(warning) }
   }
 
   func record(_ event: TrainingEvent) {
@@ -122,6 +145,7 @@ private final class Recorder {
     case .step(let report): progress.step(report)
     case .epoch(let report): progress.epoch(report)
     case .checkpoint: progress.checkpoint(event)
+    case .checkpointWarning(_, let reason): warn(reason)
     case .checkpointFailed(_, let reason): warn("\(reason); training continues")
     }
     do {

@@ -8,12 +8,14 @@ import Checkpointing
 /// Only rank zero's has a store.
 final class CheckpointWriter {
   private let store: CheckpointStore?
+  private let willSave: () throws -> Void
   private var savedStep: Int
   private var failure: (any Error)?
 
-  init(_ store: CheckpointStore?, savedStep: Int) {
+  init(_ store: CheckpointStore?, savedStep: Int, willSave: @escaping () throws -> Void) {
     self.store = store
     self.savedStep = savedStep
+    self.willSave = willSave
   }
 
   /// Commits the trainer's state.
@@ -27,13 +29,19 @@ final class CheckpointWriter {
     guard let store, savedStep != trainer.step else { return }
     var clock = Stopwatch()
     do {
-      let checkpoint = try store.commit(step: trainer.step, files: trainer.checkpointFiles())
+      try willSave()
+      var warnings: [String] = []
+      let checkpoint = try store.commit(
+        step: trainer.step, files: trainer.checkpointFiles(), onWarning: { warnings.append($0) })
       savedStep = trainer.step
       failure = nil
       try report(.checkpoint(step: trainer.step, path: checkpoint.path, seconds: clock.lap()))
-    } catch let error as CheckpointError {
+      for warning in warnings {
+        try report(.checkpointWarning(step: trainer.step, reason: warning))
+      }
+    } catch let error as any ExitStatusProviding {
       failure = error
-      try report(.checkpointFailed(step: trainer.step, reason: error.description))
+      try report(.checkpointFailed(step: trainer.step, reason: "\(error)"))
     }
   }
 

@@ -34,6 +34,10 @@ extension Trainer {
       in: 1..., unit: "batches", unset: 0, mayChangeOnResume: true)
     public var evaluationBatches: Int? = nil
 
+    /// The settings of a run's length, by their paths: they may change when a run that was named
+    /// resumes, but a run of another length is not the same run.
+    package static let lengthSettings: Set = ["training.epochs", "training.steps"]
+
     /// The defaults.
     public init() {}
 

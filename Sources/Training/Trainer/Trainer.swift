@@ -115,14 +115,17 @@ public final class Trainer {
   ///   - maximumSteps: The step of the run at which to stop early.
   ///   - isStopRequested: Called on every rank after each step; one true stops all ranks after the
   ///     same step.
+  ///   - willSave: Called on rank zero before each checkpoint; what it throws, fails the checkpoint.
   ///   - onEvent: Called on rank zero.
   public func train(
     store: CheckpointStore?, maximumSteps: Int? = nil,
-    isStopRequested: () -> Bool = { false }, onEvent: (TrainingEvent) throws -> Void = { _ in }
+    isStopRequested: () -> Bool = { false }, willSave: @escaping () throws -> Void = {},
+    onEvent: (TrainingEvent) throws -> Void = { _ in }
   ) throws -> Outcome {
     let report = communicator.isRoot ? onEvent : { _ in }
     let lastStep = min(totalSteps, maximumSteps ?? totalSteps)
-    let checkpoints = CheckpointWriter(communicator.isRoot ? store : nil, savedStep: step)
+    let checkpoints = CheckpointWriter(
+      communicator.isRoot ? store : nil, savedStep: step, willSave: willSave)
     try report(.started(describe()))
     guard step < lastStep else { return step < totalSteps ? .reachedMaximumSteps : .finished }
 

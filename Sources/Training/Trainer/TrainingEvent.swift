@@ -13,6 +13,8 @@ public enum TrainingEvent: Sendable {
   case epoch(EpochReport)
   /// A checkpoint was committed.
   case checkpoint(step: Int, path: String, seconds: Double)
+  /// A checkpoint was committed, but something besides failed, such as removing an old one.
+  case checkpointWarning(step: Int, reason: String)
   /// A checkpoint could not be written; training continues.
   case checkpointFailed(step: Int, reason: String)
 }
