@@ -7,17 +7,20 @@ public struct CheckpointFile {
   public let name: String
   /// Its size, for the message when the disk is full.
   public let byteCount: Int
-  /// Writes its content.
-  public let write: (FileWriter) throws -> Void
+  /// Calls its argument with the content, in one or several pieces from first to last.
+  public let forEachPiece: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
 
-  /// A file whose content a closure writes.
-  public init(name: String, byteCount: Int, write: @escaping (FileWriter) throws -> Void) {
+  /// A file whose content a closure hands over, in one or several pieces.
+  public init(
+    name: String, byteCount: Int,
+    forEachPiece: @escaping ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
+  ) {
     precondition(
       name.isPlainFileName && name != Checkpoint.manifestName,
       "checkpoint: '\(name)' cannot name a file")
     self.name = name
     self.byteCount = byteCount
-    self.write = write
+    self.forEachPiece = forEachPiece
   }
 
   /// A file of tensors.
@@ -25,12 +28,14 @@ public struct CheckpointFile {
     _ name: String, _ tensors: [SafetensorsTensor], metadata: [String: String] = [:]
   ) -> CheckpointFile {
     let writer = SafetensorsWriter(tensors, metadata: metadata)
-    return CheckpointFile(name: name, byteCount: writer.byteCount) { try writer.write(to: $0) }
+    return CheckpointFile(name: name, byteCount: writer.byteCount) { try writer.write($0) }
   }
 
   /// A file of text.
   public static func text(_ name: String, _ text: String) -> CheckpointFile {
-    CheckpointFile(name: name, byteCount: text.utf8.count) { try $0.write(text) }
+    CheckpointFile(name: name, byteCount: text.utf8.count) { body in
+      try Array(text.utf8).withUnsafeBytes { try body($0) }
+    }
   }
 }
 

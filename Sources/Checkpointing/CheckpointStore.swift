@@ -205,7 +205,7 @@ public struct CheckpointStore: Sendable {
     var manifest = CheckpointManifest(step: step, run: run)
     for file in files {
       let writer = try fileSystem.createFile(temporary.appendingPath(file.name))
-      try file.write(writer)
+      try file.forEachPiece { try writer.write($0) }
       try writer.finish()
       manifest.files.append(
         CheckpointManifest.File(

@@ -104,6 +104,36 @@ load lockstep
   assert_success
 }
 
+@test "resume: USR2 saves a checkpoint and the run continues" {
+  begin run "$lockstep" "${slow[@]}" --run-dir run --set checkpoint.everySteps=100000
+  wait_for_steps run 5
+  kill -USR2 "$job"
+  local tries
+  for ((tries = 0; tries < 300; tries++)); do
+    if [[ -e run/checkpoints/latest ]]; then break; fi
+    sleep 0.05
+  done
+  assert_exists run/checkpoints/latest
+  wait_for_steps run "$(($(last_step run) + 5))"
+  kill -USR1 "$job"
+  finish 30
+  assert_equal "$status" 75
+}
+
+@test "resume: --max-time stops with a checkpoint of the last step, and the same command resumes" {
+  local run=("${slow[@]}" --set training.epochs=100000 --set checkpoint.everySteps=100000)
+  lockstep "${run[@]}" --max-time 3
+  assert_failure 75
+  local directory
+  directory=$(echo runs/digits-mlp/*)
+  assert_dir_exists "$directory/checkpoints/step-$(printf '%06d' "$(last_step "$directory")")"
+  ranks 2 "${run[@]}" --max-time 0:04
+  assert_failure 75
+  assert_line --regexp '^resuming after step [0-9]+ '
+  lockstep "${run[@]}" --max-time 1:77
+  assert_failed_with 64 '1:77'
+}
+
 @test "resume: of two jobs in one run directory, the second is refused (73)" {
   # The second job waits a while for the lock, so the first one must last.
   begin both "$lockstep" "${slow[@]}" --run-dir both --set training.epochs=100000

@@ -15,7 +15,9 @@ struct TrainCommand: ParsableCommand {
       one with the same configuration, length and data that has the most steps. A run that differs \
       is left alone.
 
-      Exit codes: 0 finished, 75 stopped by a signal with a checkpoint saved, 78 wrong \
+      TERM, INT and USR1 stop it after the step, with a checkpoint; USR2 saves one and continues.
+
+      Exit codes: 0 finished, 75 stopped by a signal or --max-time with a checkpoint saved, 78 wrong \
       configuration, 80 non-finite loss; README lists all.
       """)
 
@@ -48,6 +50,12 @@ struct TrainCommand: ParsableCommand {
       "Stop, with a checkpoint, after this many steps of the run.", valueName: "steps"))
   var maxSteps: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "Stop early enough to save a checkpoint before this time since the start is over: "
+        + "11:50:00, 50:00 or seconds.", valueName: "time"))
+  var maxTime: String?
+
   @Option(help: ArgumentHelp("How progress is shown.", valueName: "style"))
   var progress = ProgressStyle.auto
 
@@ -56,6 +64,11 @@ struct TrainCommand: ParsableCommand {
 
   func validate() throws {
     if let maxSteps, maxSteps < 1 { throw ValidationError("--max-steps must be at least 1") }
+    if let maxTime, TimeLimit(maxTime) == nil {
+      throw ValidationError(
+        "--max-time is '\(maxTime)'; use hours:minutes:seconds, as in 11:50:00, minutes:seconds, "
+          + "or seconds")
+    }
   }
 
   func run() {
@@ -64,6 +77,7 @@ struct TrainCommand: ParsableCommand {
   }
 
   private func train(_ communicator: any Communicator) throws -> ExitStatus {
+    var timeLimit = maxTime.flatMap { TimeLimit($0) }
     let configuration = try configuration.load(communicator)
     let cores = communicator.findCPUBinding()
     let threads = try configuration.group(ThreadOptions.self).threadsPerRank
@@ -93,12 +107,20 @@ struct TrainCommand: ParsableCommand {
     let recorder = try communicator.collectiveTry {
       try run.map { try Recorder($0, trainer, configuration, ProgressReporter(progress)) }
     }
+    let savesOnSignal = try configuration.group(Trainer.CheckpointOptions.self).onSignal
     let outcome: Trainer.Outcome
     do {
       outcome = try trainer.train(
         store: run?.store, maximumSteps: maxSteps,
-        isStopRequested: { StopSignals.requested != nil },
-        willSave: { try recorder?.prepareCheckpoint() }, onEvent: { recorder?.record($0) })
+        isStopRequested: { timeLimit?.isReached() ?? false || StopSignals.requested != nil },
+        isSaveRequested: { StopSignals.takeSaveRequest() && savesOnSignal },
+        willSave: { try recorder?.prepareCheckpoint() },
+        onEvent: { event in
+          recorder?.record(event)
+          if case .checkpoint(_, _, let seconds) = event {
+            timeLimit?.record(checkpointSeconds: seconds)
+          }
+        })
     } catch {
       try? run?.close(.failed)
       recorder?.progress.clear()
