@@ -35,7 +35,7 @@ import Training
       onEvent: { event in
         switch event {
         case .step(let report): onStep(report.step)
-        case .checkpoint(let step, _, _): reports.append("saved \(step)")
+        case .checkpoint(let step, _, _, _): reports.append("saved \(step)")
         case .checkpointFailed(let step, _): reports.append("failed \(step)")
         case .checkpointWarning(let step, _): reports.append("warning \(step)")
         case .started, .epoch: break

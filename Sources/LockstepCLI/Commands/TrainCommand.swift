@@ -117,7 +117,7 @@ struct TrainCommand: ParsableCommand {
         willSave: { try recorder?.prepareCheckpoint() },
         onEvent: { event in
           recorder?.record(event)
-          if case .checkpoint(_, _, let seconds) = event {
+          if case .checkpoint(_, _, let seconds, _) = event {
             timeLimit?.record(checkpointSeconds: seconds)
           }
         })

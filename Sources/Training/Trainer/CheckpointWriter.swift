@@ -14,6 +14,8 @@ final class CheckpointWriter {
   private var requestedStep: Int
   private var failure: (any Error)?
   private var pending: PendingCheckpoint?
+  /// The seconds that training waited for the checkpoint that is being written.
+  private var waited = 0.0
   private let buffer = CheckpointBuffer()
 
   init(
@@ -33,6 +35,7 @@ final class CheckpointWriter {
       throw NonFiniteWeights(step: trainer.step)
     }
     guard let store, requestedStep != trainer.step else { return }
+    var clock = Stopwatch()
     try finish(report)
     requestedStep = trainer.step
     do {
@@ -40,6 +43,7 @@ final class CheckpointWriter {
       let files = trainer.checkpointFiles()
       if isInBackground {
         pending = PendingCheckpoint(step: trainer.step, try buffer.copy(files), to: store)
+        waited = clock.lap()
       } else {
         try end(PendingCheckpoint.write(step: trainer.step, files, to: store), trainer.step, report)
       }
@@ -67,7 +71,10 @@ final class CheckpointWriter {
     switch outcome.result {
     case .success(let checkpoint):
       failure = nil
-      try report(.checkpoint(step: step, path: checkpoint.path, seconds: outcome.seconds))
+      try report(
+        .checkpoint(
+          step: step, path: checkpoint.path, seconds: outcome.seconds,
+          waited: isInBackground ? waited : outcome.seconds))
       for warning in outcome.warnings {
         try report(.checkpointWarning(step: step, reason: warning))
       }

@@ -28,7 +28,7 @@ final class PendingCheckpoint: Sendable {
     let files = Files(files: files)
     let thread = Thread { [self] in
       // On Linux this is the thread's own: computing goes first.
-      setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+      setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
       let outcome = PendingCheckpoint.write(step: step, files.files, to: store)
       self.outcome.withLock { $0 = outcome }
       isWritten.signal()
