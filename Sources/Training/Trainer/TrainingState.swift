@@ -17,6 +17,8 @@ package struct TrainingState: Codable, Equatable {
   private var epochCorrectCount = 0.0
   /// For each parameter in the arena's order, the steps that the optimizer counts.
   var stepCounts: [Int] = []
+  /// The fingerprints of the data; nil in checkpoints of earlier versions.
+  var data: [String: String]?
 
   /// Loss and accuracy of the current epoch.
   var epochMetrics: Metrics {
