@@ -1,17 +1,7 @@
 # shellcheck shell=bash
-# Runs before the end-to-end tests: copies the built programs, and trains a run that many tests need.
+# Runs before the end-to-end tests.
 
-# Programs are those of LOCKSTEP_BINARIES, or of the last release build.
-setup_suite() {
-  local root
-  root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-  # shellcheck source=launch/lib/setup.sh
-  source "$root/launch/lib/setup.sh"
-  allow_mpirun_as_root
+# shellcheck source=Tests/EndToEnd/suite.bash
+source "$(dirname "${BASH_SOURCE[0]}")/suite.bash"
 
-  # Nobody else runs the copies: whatever process does is a test's.
-  cp "${LOCKSTEP_BINARIES:-$root/.build/release}"/{lockstep,data-parallel-example} \
-    "$BATS_SUITE_TMPDIR" || return
-  "$BATS_SUITE_TMPDIR/lockstep" train "$root/configs/digits-mlp.yaml" \
-    --run-dir "$BATS_SUITE_TMPDIR/trained"
-}
+setup_suite() { prepare_suite; }

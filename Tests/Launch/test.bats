@@ -7,8 +7,8 @@ load sandbox
 # Adds a test of the launch scripts, and one of the real command. The stand-in for bats prints for
 # which programs it is called.
 add_test_scripts() {
-  mkdir -p project/Tests/{Launch,EndToEnd}
-  touch project/Tests/{Launch,EndToEnd}/some.bats
+  mkdir -p project/Tests/{Launch,EndToEnd,Faults}
+  touch project/Tests/{Launch,EndToEnd,Faults}/some.bats
   stand_in bats <<<'echo "tests of ${!#} with ${LOCKSTEP_BINARIES-no programs}"'
 }
 
@@ -27,7 +27,8 @@ add_test_scripts() {
   done
   assert_line "tests of $PROJECT/Tests/Launch with no programs"
   assert_line "tests of $PROJECT/Tests/EndToEnd with project/.build/release"
-  assert_output --partial "passed: launch unit mpi end-to-end ("
+  assert_line "tests of $PROJECT/Tests/Faults with project/.build/release"
+  assert_output --partial "passed: launch unit mpi end-to-end faults ("
 }
 
 @test "test: runs the parts that it is given" {
@@ -71,7 +72,7 @@ END
   assert_output --partial "FAILED with -np 3"
   assert_output --partial "passed with -np 4"
   assert_output --partial "tests of $PROJECT/Tests/EndToEnd with"
-  assert_output --partial "FAILED: mpi (of launch unit mpi end-to-end;"
+  assert_output --partial "FAILED: mpi (of launch unit mpi end-to-end faults;"
 }
 
 @test "test: ranks that run no test, or skip one, have failed" {
@@ -111,7 +112,7 @@ END
   assert_failure 1
   assert_output --partial "there are no bats files in $PROJECT/Tests/Launch"
   assert_output --partial "there are no bats files in $PROJECT/Tests/EndToEnd"
-  assert_output --partial "FAILED: launch end-to-end (of launch unit mpi end-to-end;"
+  assert_output --partial "FAILED: launch end-to-end faults (of launch unit mpi end-to-end faults;"
 }
 
 @test "test: the end-to-end part fails with its tests, and needs bats" {
@@ -123,4 +124,40 @@ END
   rm bin/bats
   launch test end-to-end
   assert_output --partial "installing: bats"
+}
+
+@test "test: the faults part passes its options on, and prints the counts" {
+  add_test_scripts
+  stand_in bats <<'END'
+printf 'kill\t7\t7\nnothing\t-\tskipped: no disk\n' >>"$FAULTS_COUNTS"
+echo "tier $FAULTS_TIER, random $FAULTS_RANDOM, seed $FAULTS_SEED"
+END
+  launch test faults --tier full --random 9 --seed 5
+  assert_success
+  assert_line "tier full, random 9, seed 5"
+  assert_line --regexp '^kill +7 +7$'
+  assert_line --regexp '^nothing +- +skipped: no disk$'
+  assert_line --regexp '^all +7 +7$'
+  assert_line "tier full, seed 5"
+}
+
+@test "test: the faults part fails where a fault was not survived" {
+  add_test_scripts
+  stand_in bats <<<"printf 'kill\\t7\\t6\\n' >>\"\$FAULTS_COUNTS\""
+  launch test faults
+  assert_failure 1
+  assert_line --regexp '^kill +7 +6$'
+  assert_output --partial "FAILED: faults (of faults;"
+}
+
+@test "test: refuses options without a fitting value" {
+  launch test faults --tier much
+  assert_failure 64
+  assert_output --partial "--tier needs sample or full, and got 'much'"
+  launch test --seed
+  assert_failure 64
+  assert_output --partial "--seed needs a number"
+  launch test --seeds 3
+  assert_failure 64
+  assert_output --partial "unknown option '--seeds'"
 }
