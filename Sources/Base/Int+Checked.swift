@@ -13,3 +13,17 @@ extension Int {
     return overflow ? nil : product
   }
 }
+
+extension [Int] {
+  /// The bytes of an array of this shape; nil for a negative size, and on overflow.
+  ///
+  /// A size of 0 does not hide an overflow of the others, because strides are products too.
+  package func byteCount(elementBytes: Int) -> Int? {
+    var count = elementBytes
+    for size in self where size != 0 {
+      guard size > 0, let product = count.multiplied(by: size) else { return nil }
+      count = product
+    }
+    return contains(0) ? 0 : count
+  }
+}

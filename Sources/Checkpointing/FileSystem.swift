@@ -1,5 +1,5 @@
-// The calls by which a run reaches the disk. Every call that changes the disk first passes one
-// hook, so that a test can make any single one of them fail.
+// The calls by which a run reaches the disk. Every call that changes the disk or reads a file first
+// passes one hook, so that a test can make any single one of them fail.
 public import Base
 import CZlib
 import Foundation
@@ -34,6 +34,15 @@ public struct FileSystemError: ExitStatusProviding, Equatable, CustomStringConve
   /// Whether the disk, the quota or the permitted file size is exhausted.
   public var isOutOfSpace: Bool { [ENOSPC, EDQUOT, EFBIG].contains(code) }
 
+  /// Whether this process may not change the file or directory, or nobody may.
+  package var isRefused: Bool { [EACCES, EPERM, EROFS].contains(code) }
+
+  /// Whether a read failed because of what lies at the path (nothing, a directory, a symbolic link,
+  /// too large a file), and not because reading itself failed.
+  package var showsDamage: Bool {
+    action == .read && [ENOENT, ENOTDIR, EISDIR, ELOOP, EINVAL, ENXIO, EFBIG].contains(code)
+  }
+
   /// The failed action, the path and the system's reason.
   public var description: String {
     "cannot \(action.rawValue) '\(path)': \(String(cString: strerror(code)))"
@@ -51,9 +60,22 @@ public struct FileSystemError: ExitStatusProviding, Equatable, CustomStringConve
   }
 }
 
+/// What is free on a disk.
+public struct FreeSpace: Sendable, Equatable {
+  /// The bytes that can still be written.
+  public let bytes: Int
+  /// Whether files can still be created.
+  public let hasInodes: Bool
+
+  package init(bytes: Int, hasInodes: Bool) {
+    (self.bytes, self.hasInodes) = (bytes, hasInodes)
+  }
+}
+
 /// The disk, with durable writes and atomic replacement.
 package struct FileSystem: Sendable {
-  /// Called before every call that changes the disk; what it throws, the call throws.
+  /// Called before every call that changes the disk or reads a file or directory; what it throws,
+  /// the call throws.
   package var willPerform: @Sendable (FileSystemError.Action, String) throws -> Void
 
   package init(
@@ -104,7 +126,7 @@ package struct FileSystem: Sendable {
     }
   }
 
-  /// Renames atomically within one directory.
+  /// Renames atomically within one file system.
   package func rename(_ source: String, to destination: String) throws {
     try willPerform(.rename, destination)
     guard Foundation.rename(source, destination) == 0 else {
@@ -112,14 +134,26 @@ package struct FileSystem: Sendable {
     }
   }
 
-  /// Removes a file, or a directory with everything in it; symbolic links are not followed.
+  /// Removes a file, or a directory with everything in it.
+  ///
+  /// Symbolic links are not followed. What does not exist is removed already.
   package func remove(_ path: String) throws {
     try willPerform(.remove, path)
-    do {
-      try FileManager.default.removeItem(atPath: path)
-    } catch {
-      if !exists(path) { return }
-      throw FileSystemError(.remove, path, code: EIO)
+    try removeTree(path)
+  }
+
+  private func removeTree(_ path: String) throws {
+    var information = stat()
+    guard lstat(path, &information) == 0 else {
+      if errno == ENOENT { return }
+      throw FileSystemError(.remove, path, code: errno)
+    }
+    let isDirectory = information.st_mode & S_IFMT == S_IFDIR
+    if isDirectory {
+      for name in try names(in: path) { try removeTree(path.appendingPath(name)) }
+    }
+    guard (isDirectory ? rmdir(path) : unlink(path)) == 0 || errno == ENOENT else {
+      throw FileSystemError(.remove, path, code: errno)
     }
   }
 
@@ -163,13 +197,19 @@ package struct FileSystem: Sendable {
 
   /// The names in a directory, sorted; none when there is no such directory.
   package func names(in directory: String) throws -> [String] {
+    try willPerform(.read, directory)
     guard let stream = opendir(directory) else {
       if errno == ENOENT { return [] }
       throw FileSystemError(.read, directory, code: errno)
     }
     defer { closedir(stream) }
     var names: [String] = []
-    while let entry = readdir(stream) {
+    while true {
+      errno = 0
+      guard let entry = readdir(stream) else {
+        guard errno == 0 else { throw FileSystemError(.read, directory, code: errno) }
+        break
+      }
       let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
         String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
       }
@@ -190,13 +230,26 @@ package struct FileSystem: Sendable {
     return stat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFDIR
   }
 
-  /// The bytes that an ordinary user may still write on the disk that holds a path.
-  package func freeBytes(at path: String) -> Int? {
+  /// Whether the path leads to a directory; an error other than that nothing is there is thrown.
+  package func findsDirectory(_ path: String) throws -> Bool {
+    try willPerform(.read, path)
+    var information = stat()
+    guard stat(path, &information) == 0 else {
+      if [ENOENT, ENOTDIR, ELOOP].contains(errno) { return false }
+      throw FileSystemError(.read, path, code: errno)
+    }
+    return information.st_mode & S_IFMT == S_IFDIR
+  }
+
+  /// What an ordinary user may still write on the disk that holds a path.
+  package func freeSpace(at path: String) -> FreeSpace? {
     var information = statvfs()
     guard statvfs(path, &information) == 0 else { return nil }
     let (bytes, overflow) = Int(information.f_bavail)
       .multipliedReportingOverflow(by: Int(information.f_frsize))
-    return overflow ? nil : bytes
+    // Some file systems do not count inodes.
+    let hasInodes = information.f_files == 0 || information.f_favail > 0
+    return overflow ? nil : FreeSpace(bytes: bytes, hasInodes: hasInodes)
   }
 
   /// The content of a small text or JSON file; larger ones are refused.
@@ -225,6 +278,7 @@ package struct FileSystem: Sendable {
   private func readChunks(
     _ path: String, _ body: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
+    try willPerform(.read, path)
     let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
     guard descriptor >= 0 else { throw FileSystemError(.read, path, code: errno) }
     defer { close(descriptor) }

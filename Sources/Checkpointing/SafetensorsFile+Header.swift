@@ -132,11 +132,8 @@ private struct HeaderEntry: Decodable {
     guard offsets.count == 2, offsets[0] <= offsets[1], offsets[1] <= Int.max - dataStart else {
       throw EntryError(reason: "'data_offsets' \(offsets) is not a begin and an end")
     }
-    var byteCount = type.byteCount
-    for size in shape {
-      let (product, overflow) = byteCount.multipliedReportingOverflow(by: size)
-      guard !overflow else { throw EntryError(reason: "the shape \(shape) is too large") }
-      byteCount = product
+    guard let byteCount = shape.byteCount(elementBytes: type.byteCount) else {
+      throw EntryError(reason: "the shape \(shape) is impossible")
     }
     guard offsets[1] - offsets[0] == byteCount else {
       throw EntryError(

@@ -107,16 +107,50 @@ extension Trainer {
 extension Run {
   /// Chooses the directory of a configuration's run and finds the checkpoint to resume from.
   ///
-  /// A run is resumed only with the same configuration, but for the settings that may change.
+  /// A run is resumed only with the same configuration, but for the settings that may change, and
+  /// the same data.
+  ///
+  /// - Parameters:
+  ///   - configuration: The configuration.
+  ///   - trainer: The trainer of the configuration.
+  ///   - directory: The run's directory; nil finds or creates one.
+  ///   - resume: Whether to resume.
+  ///   - allowedChanges: What may have changed besides.
   public convenience init(
-    _ configuration: TrainingConfiguration, directory: String?, resume: Resume
+    _ configuration: TrainingConfiguration, _ trainer: Trainer, directory: String?,
+    resume: Resume, allowedChanges: Set<AllowedChange> = []
   ) throws {
     try self.init(
+      RunRequest(configuration, trainer, allowedChanges: allowedChanges), directory: directory,
+      resume: resume)
+  }
+}
+
+extension RunRequest {
+  /// The run of a configuration.
+  package init(
+    _ configuration: TrainingConfiguration, _ trainer: Trainer,
+    allowedChanges: Set<AllowedChange> = []
+  ) throws {
+    let data = trainer.task.invariants
+    try self.init(
       name: configuration.group(RunName.self).name,
-      in: configuration.group(LoggingOptions.self).directory, directory: directory,
-      keep: configuration.group(Trainer.CheckpointOptions.self).keep, resume: resume,
-      configuration: configuration.yaml()
-    ) { try configuration.checkResume(from: $0) }
+      root: configuration.group(LoggingOptions.self).directory,
+      keep: configuration.group(Trainer.CheckpointOptions.self).keep,
+      configuration: configuration.yaml(),
+      identity: RunIdentity(
+        settings: configuration.identity, data: data, model: trainer.parallel.modelFingerprint),
+      totalSteps: trainer.totalSteps, allowedChanges: allowedChanges,
+      settings: { directory, saved in
+        guard let saved else {
+          return try? TrainingConfiguration(path: directory.configurationPath).identity
+        }
+        return TrainingConfiguration(identity: saved)?.identity
+      },
+      check: { checkpoint in
+        try configuration.checkResume(from: checkpoint)
+        if !allowedChanges.contains(.data) { try checkpoint.requireData(data) }
+      })
   }
 }
 
@@ -184,7 +218,52 @@ extension TrainingConfiguration {
   }
 }
 
+extension TrainingConfiguration {
+  /// The settings that make two runs the same, as `path: value` in YAML: those that may not change
+  /// when a run resumes, and those of its length.
+  fileprivate var identity: [String: String] {
+    let keys = ConfigurationKey.all.filter {
+      !$0.declaration.mayChangeOnResume || Trainer.Options.lengthSettings.contains($0.path)
+    }
+    return Dictionary(uniqueKeysWithValues: keys.map { ($0.path, $0.yaml(self[$0.path])) })
+  }
+
+  /// Reads what `identity` gave, also in an earlier version; nil if it cannot be read.
+  fileprivate init?(identity: [String: String]) {
+    let sections = Dictionary(grouping: identity.sorted { $0.key < $1.key }) { path, _ in
+      path.firstIndex(of: ".").map { String(path[..<$0]) } ?? ""
+    }
+    let yaml = sections.map { section, values in
+      let lines = values.map { path, value in
+        section.isEmpty
+          ? "\(path): \(value)\n" : "  \(path.dropFirst(section.count + 1)): \(value)\n"
+      }
+      return (section.isEmpty ? "" : section + ":\n") + lines.joined()
+    }
+    guard
+      let configuration = try? TrainingConfiguration(
+        yaml: Data(yaml.joined().utf8), path: "run.json")
+    else { return nil }
+    self = configuration
+  }
+}
+
 extension Checkpoint {
+  /// Throws when the checkpoint was trained on other data.
+  fileprivate func requireData(_ data: [String: String]) throws {
+    guard let saved = try dataFingerprints(), saved != data else { return }
+    let lines = data.keys.sorted().filter { saved[$0] != data[$0] }.map { name in
+      "  \(name): fingerprint \(saved[name] ?? "none") in the checkpoint, \(data[name]!) now"
+    }
+    throw ConfigurationError(
+      """
+      the run cannot resume from '\(path)', which was trained on other data:
+      \(lines.joined(separator: "\n"))
+      restore the data, continue with the new data with --allow-change data, or start a new run with \
+      --resume never and another --run-dir
+      """)
+  }
+
   /// The configuration that the checkpoint was trained with.
   public func configuration() throws -> TrainingConfiguration {
     let path = try path(of: Checkpoint.configurationFile)

@@ -154,9 +154,10 @@ final class ProgressReporter {
 
   /// Reports a checkpoint in JSON; lines would only repeat the epochs.
   func checkpoint(_ event: TrainingEvent) {
-    guard style == .json, case .checkpoint(let step, let path, let seconds) = event else { return }
+    guard style == .json, case .checkpoint(let step, let path, let seconds, let waited) = event
+    else { return }
     let record: JSONObject = [
-      "kind": "checkpoint", "step": step, "path": path, "seconds": seconds,
+      "kind": "checkpoint", "step": step, "path": path, "seconds": seconds, "waited": waited,
     ]
     printLine(record.text)
   }

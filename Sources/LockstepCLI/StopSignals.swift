@@ -5,6 +5,7 @@ import Synchronization
 /// Requests to stop that arrive as signals.
 enum StopSignals {
   private static let last = Atomic<Int32>(0)
+  private static let saveIsRequested = Atomic<Bool>(false)
   private static let interruptCount = Atomic<Int>(0)
   private static let queue = DispatchQueue(label: "stop signals")
   /// A source that nobody holds reports nothing.
@@ -16,16 +17,21 @@ enum StopSignals {
     return number == 0 ? nil : number
   }
 
+  /// Whether SIGUSR2 came since the last call.
+  static func takeSaveRequest() -> Bool {
+    saveIsRequested.exchange(false, ordering: .relaxed)
+  }
+
   /// Takes SIGTERM, SIGINT and SIGUSR1 as requests to stop; a second SIGTERM or SIGINT ends the
   /// process at once with 128 + its number.
   ///
-  /// Writing to a closed pipe, or beyond a file's limit, becomes an error of the write.
+  /// SIGUSR2 is a request to save a checkpoint. Writing to a closed pipe, or beyond a file's limit, becomes an error of the write.
   static func observe() {
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
     // Sources are registered on another thread; until then a signal would end the process.
     let registered = DispatchGroup()
-    for number in [SIGTERM, SIGINT, SIGUSR1] {
+    for number in [SIGTERM, SIGINT, SIGUSR1, SIGUSR2] {
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       registered.enter()
       source.setRegistrationHandler { registered.leave() }
@@ -37,6 +43,9 @@ enum StopSignals {
   }
 
   private static func receive(_ number: Int32, count: Int) {
+    guard number != SIGUSR2 else {
+      return saveIsRequested.store(true, ordering: .relaxed)
+    }
     last.store(number, ordering: .relaxed)
     guard number != SIGUSR1 else { return }
     let (_, interrupts) = interruptCount.add(count, ordering: .relaxed)

@@ -20,6 +20,9 @@ public struct MemoryStatistics: Sendable, Equatable {
 /// class, so a training step that repeats its sizes allocates nothing from the system. Small blocks
 /// are taken from 2 MiB slabs; larger ones have a mapping of their own. Both start at multiples of
 /// 2 MiB and are advised to use huge pages.
+///
+/// With `-D SANITIZERS`, every block comes from `malloc` and is as long as requested: sanitizers see
+/// accesses beyond its end and after its release.
 enum Allocator {
   /// Blocks are kept as addresses, which are Sendable.
   struct State {
@@ -33,32 +36,48 @@ enum Allocator {
   private static let slabSize = 2 << 20
   private static let largestInSlab = 256 << 10
 
-  static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
-    let (index, size) = sizeClass(byteCount)
-    let address = state.withLock { state in
-      state.statistics.bytesInUse += size
-      if let block = state.free[index].popLast() { return block }
-      guard size <= largestInSlab else { return map(size, &state.statistics) }
-      if state.slabRemainder < size {
-        state.slab = map(slabSize, &state.statistics)
-        state.slabRemainder = slabSize
-      }
-      let block = state.slab
-      state.slab += UInt(size)
-      state.slabRemainder -= size
-      return block
+  #if SANITIZERS
+    static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
+      var block: UnsafeMutableRawPointer?
+      require(
+        posix_memalign(&block, 64, max(byteCount, 1)) == 0,
+        "out of memory: the system refused \(byteCount) bytes for a tensor")
+      state.withLock { $0.statistics.bytesInUse += sizeClass(byteCount).size }
+      return block!
     }
-    return UnsafeMutableRawPointer(bitPattern: address)!
-  }
 
-  static func free(_ block: UnsafeMutableRawPointer, _ byteCount: Int) {
-    let (index, size) = sizeClass(byteCount)
-    let address = UInt(bitPattern: block)
-    state.withLock { state in
-      state.statistics.bytesInUse -= size
-      state.free[index].append(address)
+    static func free(_ block: UnsafeMutableRawPointer, _ byteCount: Int) {
+      state.withLock { $0.statistics.bytesInUse -= sizeClass(byteCount).size }
+      Glibc.free(block)
     }
-  }
+  #else
+    static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
+      let (index, size) = sizeClass(byteCount)
+      let address = state.withLock { state in
+        state.statistics.bytesInUse += size
+        if let block = state.free[index].popLast() { return block }
+        guard size <= largestInSlab else { return map(size, &state.statistics) }
+        if state.slabRemainder < size {
+          state.slab = map(slabSize, &state.statistics)
+          state.slabRemainder = slabSize
+        }
+        let block = state.slab
+        state.slab += UInt(size)
+        state.slabRemainder -= size
+        return block
+      }
+      return UnsafeMutableRawPointer(bitPattern: address)!
+    }
+
+    static func free(_ block: UnsafeMutableRawPointer, _ byteCount: Int) {
+      let (index, size) = sizeClass(byteCount)
+      let address = UInt(bitPattern: block)
+      state.withLock { state in
+        state.statistics.bytesInUse -= size
+        state.free[index].append(address)
+      }
+    }
+  #endif
 
   /// The class of a request and its size: 64, 80 → 128, … in quarters of powers of two, multiples
   /// of 64.

@@ -26,7 +26,9 @@ final class ExecutionContext {
   /// The thread keeps the context alive: no reference is counted.
   @inline(__always)
   static func withCurrent<Result>(_ body: (ExecutionContext) -> Result) -> Result {
-    guard let pointer = pthread_getspecific(threadKey.load(ordering: .relaxed)) else { return body(startThread()) }
+    guard let pointer = pthread_getspecific(threadKey.load(ordering: .relaxed)) else {
+      return body(startThread())
+    }
     return Unmanaged<ExecutionContext>.fromOpaque(pointer)._withUnsafeGuaranteedRef(body)
   }
 

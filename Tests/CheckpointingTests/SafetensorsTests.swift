@@ -125,6 +125,10 @@ import Testing
       (#"{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1,1]}}"#, 1),
       (#"{"w":{"dtype":"U8","shape":[2,9223372036854775807],"data_offsets":[0,1]}}"#, 1),
       (#"{"w":{"dtype":"U8","shape":[0],"data_offsets":[0,1]}}"#, 1),
+      (#"{"w":{"dtype":"F32","shape":[0,4611686018427387904,4],"data_offsets":[0,0]}}"#, 0),
+      (#"{"w":{"dtype":"F32","shape":[4,4611686018427387904,0],"data_offsets":[0,0]}}"#, 0),
+      (#"{"w":{"dtype":"U8","shape":[0,-1],"data_offsets":[0,0]}}"#, 0),
+      (#"{"w":{"dtype":"U8","shape":[-1,-1],"data_offsets":[0,1]}}"#, 1),
       (#"{"w":{"dtype":"F7","shape":[1],"data_offsets":[0,1]}}"#, 1),
       (#"{"w":{"dtype":1,"shape":[1],"data_offsets":[0,1]}}"#, 1),
       (#"{"w":{"shape":[1],"data_offsets":[0,1]}}"#, 1),
@@ -234,7 +238,8 @@ import Testing
     #expect(throws: SafetensorsError.self) { try SafetensorsFile(data: marked, path: "mark") }
   }
 
-  @Test("invalid UTF-8, deep nesting and very many tensors end quickly")
+  // The limit is against hanging: a header that is read in quadratic time takes hours.
+  @Test("invalid UTF-8, deep nesting and very many tensors end", .timeLimit(.minutes(5)))
   func quick() throws {
     var invalid = file(#"{"?":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#)
     _ = try SafetensorsFile(data: invalid, path: "valid")
@@ -245,20 +250,14 @@ import Testing
     text[text.count - 4] = 0xFF
     #expect(throws: SafetensorsError.self) { try SafetensorsFile(data: text, path: "utf8") }
 
-    let clock = ContinuousClock()
     let deep = file(#"{"w":"# + String(repeating: "[", count: 100_000))
-    let time = clock.measure {
-      #expect(throws: SafetensorsError.self) { try SafetensorsFile(data: deep, path: "deep") }
-    }
-    #expect(time < .milliseconds(200))
+    #expect(throws: SafetensorsError.self) { try SafetensorsFile(data: deep, path: "deep") }
 
     let many = (0..<100_000).map {
       #""\#($0)":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}"#
     }.joined(separator: ",")
     let data = file("{" + many + "}")
-    let start = clock.now
     #expect(try SafetensorsFile(data: data, path: "many").entries.count == 100_000)
-    #expect(clock.now - start < .seconds(10))
   }
 
   @Test("names that look like paths are only names")

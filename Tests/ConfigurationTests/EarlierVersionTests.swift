@@ -116,9 +116,9 @@ struct EarlierRun: Sendable, CustomTestStringConvertible {
       let configuration = try TrainingConfiguration(
         path: usesFile ? directory + "/config.yaml" : nil,
         overrides: (usesFile ? [] : run.overrides) + dataPath)
-      let resumed = try Run(configuration, directory: directory, resume: .automatic)
-      #expect(resumed.checkpoint?.step == run.step)
       let trainer = try Trainer(configuration, SingleProcess())
+      let resumed = try Run(configuration, trainer, directory: directory, resume: .automatic)
+      #expect(resumed.checkpoint?.step == run.step)
       try trainer.restore(from: resumed.checkpoint)
       let recorder = try RunRecorder(
         resumed, continuingAfter: trainer.step, everySteps: 1, environment: JSONObject())
@@ -139,7 +139,8 @@ struct EarlierRun: Sendable, CustomTestStringConvertible {
       let other = try TrainingConfiguration(
         path: directory + "/config.yaml", overrides: ["training.seed=2", "training.epochs=3"])
       let error = #expect(throws: ConfigurationError.self) {
-        try Run(other, directory: directory, resume: .automatic)
+        try Run(
+          other, Trainer(other, SingleProcess()), directory: directory, resume: .automatic)
       }
       #expect(error?.description.contains("training.seed: 1 in the checkpoint, 2 now") == true)
       #expect(error?.description.contains("epochs") == false)

@@ -350,13 +350,15 @@ func read(_ yaml: String, _ overrides: [String] = []) throws -> TrainingConfigur
       paths(\.mayChangeOnResume) == [
         "name", "data.path", "training.epochs", "training.steps", "training.evaluateEveryEpochs",
         "training.evaluateEverySteps", "training.evaluationBatches", "checkpoint.everySteps",
-        "checkpoint.keep", "distributed.bucketMegabytes", "distributed.overlap",
+        "checkpoint.keep", "checkpoint.background", "checkpoint.onSignal",
+        "distributed.bucketMegabytes", "distributed.overlap",
         "distributed.auditEverySteps", "distributed.threadsPerRank", "logging.everySteps",
         "logging.directory",
       ])
     #expect(
       paths(\.isPerRank) == [
-        "name", "model.weights", "data.path", "checkpoint.keep", "distributed.threadsPerRank",
+        "name", "model.weights", "data.path", "checkpoint.keep", "checkpoint.background",
+        "checkpoint.onSignal", "distributed.threadsPerRank",
         "logging.everySteps", "logging.directory",
       ])
   }

@@ -23,6 +23,24 @@ make_damaged_run() {
   assert_logs_every_step damaged 120
 }
 
+@test "checkpoints: eval and predict say that the newest is damaged, and --strict refuses (65)" {
+  make_damaged_run
+  lockstep eval damaged
+  assert_success
+  assert_stderr_fits '^warning: checkpoint of step 120 is damaged; using that of step 100: '
+  lockstep eval damaged --strict
+  assert_failed_with 65 'step 120, is damaged, and --strict .* step 100'
+  lockstep predict damaged "$digits" --strict
+  assert_failed_with 65 'step 120, is damaged'
+  lockstep eval short --strict
+  assert_success
+  refute_stderr_at_all
+  # Resuming keeps the damaged one.
+  lockstep "${short[@]}" --run-dir damaged
+  assert_success
+  assert_dir_exists damaged/checkpoints/rejected/step-000120
+}
+
 @test "checkpoints: without a usable one, training is refused and nothing overwritten (65)" {
   make_damaged_run
   printf 'x' >>damaged/checkpoints/step-000100/state.json
@@ -48,16 +66,24 @@ make_damaged_run() {
   assert_logs_every_step limited 120
 }
 
-# Sets `disk` to a mounted disk of 400 KB.
-mount_disk() {
+# Sets `disk` to a mounted disk of 400 KB, or with the OPTIONS of tmpfs.
+mount_disk() { # mount_disk [OPTIONS]
   (($(id -u) == 0)) || skip "only root can mount a small disk"
   disk=$BATS_FILE_TMPDIR/disk
-  mkdir "$disk"
-  mount -t tmpfs -o size=400k none "$disk" 2>/dev/null || skip "no disk can be mounted here"
+  mkdir -p "$disk"
+  mount -t tmpfs -o "${1:-size=400k}" none "$disk" 2>/dev/null || skip "no disk can be mounted here"
+}
+
+@test "checkpoints: on a disk without inodes the message says so, and not that bytes are missing" {
+  mount_disk size=8m,nr_inodes=30
+  lockstep "${short[@]}" --set checkpoint.keep=0 --run-dir "$disk/run"
+  assert_failed_with 74 'no inode is free'
+  lockstep checkpoint info "$disk/run"
+  assert_success
 }
 
 teardown_file() {
-  if mountpoint -q "$BATS_FILE_TMPDIR/disk"; then umount "$BATS_FILE_TMPDIR/disk"; fi
+  while mountpoint -q "$BATS_FILE_TMPDIR/disk"; do umount "$BATS_FILE_TMPDIR/disk"; done
 }
 
 @test "checkpoints: on a full disk the training ends with 74, and the good ones stay" {

@@ -44,6 +44,96 @@ load lockstep
   assert_same_losses whole broken
 }
 
+@test "resume: the same command resumes its run, whatever was started in between" {
+  lockstep "${short[@]}" --max-steps 30
+  assert_success
+  local first
+  first=$(echo runs/digits-mlp/*)
+  # Neither another learning rate nor another length touches it.
+  cp -r "$first" before
+  lockstep "${short[@]}" --set optimizer.learningRate=0.3 --max-steps 10
+  assert_success
+  assert_stderr_fits "^note: the run '$first', with 30 steps, differs: optimizer.learningRate 0.2 there, 0.3 here"
+  lockstep "${short[@]}" --set training.epochs=1
+  assert_success
+  assert_stderr_fits '^note: .*training.epochs 6 there, 1 here'
+  diff -r before "$first"
+  # A full disk or a fault may leave any STATUS.
+  echo failed >"$first/STATUS"
+  lockstep "${short[@]}"
+  assert_success
+  assert_line --regexp "^run +$first\$"
+  assert_line --regexp '^resuming after step 30 '
+  assert_equal "$(<"$first/STATUS")" "done"
+}
+
+@test "resume: other data is refused (78), and --allow-change data continues" {
+  awk -v OFS=, 'BEGIN { for (i = 0; i < 200; i++) print i % 7, i % 5, i % 2 }' >samples.csv
+  local run=(train --set data.kind=csv --set data.path=samples.csv --set data.testCount=20
+    --set 'model.hidden=[4]' --set training.epochs=4 --run-dir run)
+  lockstep "${run[@]}" --max-steps 5
+  assert_success
+  sed -i '7s/^./9/' samples.csv
+  cp -r run before
+  lockstep "${run[@]}"
+  assert_failed_with 78 'training data: fingerprint [0-9a-f]+ in the checkpoint, [0-9a-f]+ now'
+  diff -r before run
+  ranks 2 "${run[@]}"
+  assert_failed_with 78 'training data'
+  lockstep "${run[@]}" --allow-change data
+  assert_success
+  assert_line --regexp '^resuming after step 5 '
+}
+
+@test "resume: a removed run directory is created again at the next checkpoint, with a warning" {
+  begin run "$lockstep" "${slow[@]}" --run-dir run
+  wait_for_steps run 25
+  rm -r run
+  local tries
+  for ((tries = 0; tries < 300; tries++)); do
+    if [[ -e run/checkpoints/latest ]]; then break; fi
+    sleep 0.05
+  done
+  kill -USR1 "$job"
+  finish 30
+  assert_equal "$status" 75
+  assert_one_line "$err" '^warning: the run directory .run. was removed'
+  assert_exists run/config.yaml
+  assert_exists run/metrics.jsonl
+  lockstep checkpoint info run
+  assert_success
+}
+
+@test "resume: USR2 saves a checkpoint and the run continues" {
+  begin run "$lockstep" "${slow[@]}" --run-dir run --set checkpoint.everySteps=100000
+  wait_for_steps run 5
+  kill -USR2 "$job"
+  local tries
+  for ((tries = 0; tries < 300; tries++)); do
+    if [[ -e run/checkpoints/latest ]]; then break; fi
+    sleep 0.05
+  done
+  assert_exists run/checkpoints/latest
+  wait_for_steps run "$(($(last_step run) + 5))"
+  kill -USR1 "$job"
+  finish 30
+  assert_equal "$status" 75
+}
+
+@test "resume: --max-time stops with a checkpoint of the last step, and the same command resumes" {
+  local run=("${slow[@]}" --set training.epochs=100000 --set checkpoint.everySteps=100000)
+  lockstep "${run[@]}" --max-time 3
+  assert_failure 75
+  local directory
+  directory=$(echo runs/digits-mlp/*)
+  assert_dir_exists "$directory/checkpoints/step-$(printf '%06d' "$(last_step "$directory")")"
+  ranks 2 "${run[@]}" --max-time 0:04
+  assert_failure 75
+  assert_line --regexp '^resuming after step [0-9]+ '
+  lockstep "${run[@]}" --max-time 1:77
+  assert_failed_with 64 '1:77'
+}
+
 @test "resume: of two jobs in one run directory, the second is refused (73)" {
   # The second job waits a while for the lock, so the first one must last.
   begin both "$lockstep" "${slow[@]}" --run-dir both --set training.epochs=100000

@@ -49,7 +49,24 @@ submit() { # submit SCRIPT ARGUMENT...
   refute_called scontrol
   LD_LIBRARY_PATH=/somewhere SLURM_CPUS_PER_TASK=4 submit slurm-mpirun.sbatch "$digits"
   assert_called "mpirun --bind-to none -x OPENBLAS_NUM_THREADS=4 -x LD_LIBRARY_PATH\
- $binary train $digits --set distributed.threadsPerRank=4"
+ $binary train $digits --set distributed.threadsPerRank=4 --run-dir runs/slurm-17"
+}
+
+@test "slurm: each job, and each task of an array, has a run directory, unless it names one" {
+  add_slurm
+  local script
+  for script in slurm-mpirun.sbatch slurm-srun.sbatch; do
+    submit "$script" "$digits" --set training.seed=2
+    assert_called --partial " --run-dir runs/slurm-17 --set training.seed=2"
+    SLURM_RESTART_COUNT=1 submit "$script" "$digits"
+    assert_called --partial " --run-dir runs/slurm-17"
+    SLURM_ARRAY_JOB_ID=15 SLURM_ARRAY_TASK_ID=3 submit "$script" "$digits"
+    assert_called --partial " --run-dir runs/slurm-15_3"
+    submit "$script" "$digits" --run-dir=mine
+    assert_called --partial " --set distributed.threadsPerRank=1 --run-dir=mine"
+  done
+  SCONTROL_EXIT=1 SRUN_EXIT=75 submit slurm-srun.sbatch "$digits"
+  assert_output --partial "submit it again to resume, with --run-dir runs/slurm-17"
 }
 
 @test "slurm: passes arguments on unchanged" {

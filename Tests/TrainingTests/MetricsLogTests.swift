@@ -50,6 +50,33 @@ import Training
     }
   }
 
+  @Test("a line that was written in part does not swallow the next one")
+  func tornAppend() async {
+    await #expect(processExitsWith: .success) {
+      let directory = try TemporaryDirectory()
+      let path = directory.path("metrics.jsonl")
+      let log = try MetricsLog(path: path, continuingAfter: 0)
+      let records = (1...3).map {
+        MetricsRecord(.step, step: $0, epoch: 1, values: ["loss": 0.5])
+      }
+      try log.append(records[0])
+      // The disk is full in the middle of the second line, and then it is not.
+      signal(SIGXFSZ, SIG_IGN)
+      var limit = rlimit()
+      getrlimit(__rlimit_resource_t(1), &limit)
+      let old = limit.rlim_cur
+      limit.rlim_cur = rlim_t(records[0].line.utf8.count + 11)
+      setrlimit(__rlimit_resource_t(1), &limit)
+      #expect(throws: FileSystemError.self) { try log.append(records[1]) }
+      limit.rlim_cur = old
+      setrlimit(__rlimit_resource_t(1), &limit)
+      try log.append(records[2])
+      #expect(try MetricsLog.records(at: path) == [records[0], records[2]])
+      #expect(
+        try directory.read("metrics.jsonl") == records[0].line + "\n" + records[2].line + "\n")
+    }
+  }
+
   @Test("lines that are no records are dropped, the rest stays as it is")
   func foreignLines() throws {
     let directory = try TemporaryDirectory()

@@ -19,22 +19,6 @@ import Training
     #expect(name.wholeMatch(of: /2026-11-21T03-10-12_[0-9a-f]{4}/) != nil)
   }
 
-  @Test("the newest run that has a checkpoint is found")
-  func newest() throws {
-    let directory = try TemporaryDirectory()
-    let root = directory.path("runs")
-    #expect(try RunDirectory.newest(in: root, name: "a") == nil)
-    let runs = try (0..<3).map { index in
-      try RunDirectory.create(
-        in: root, name: "a", at: Date(timeIntervalSince1970: 1e9 + 86_400 * Double(index)))
-    }
-    #expect(try RunDirectory.newest(in: root, name: "a") == nil)
-    for run in runs.dropLast() {
-      try run.checkpoints(keep: 1).commit(step: 1, files: [.text("state.json", "{}")])
-    }
-    #expect(try RunDirectory.newest(in: root, name: "a") == runs[1])
-  }
-
   @Test("configuration, environment and status are written")
   func files() throws {
     let directory = try TemporaryDirectory()
@@ -96,6 +80,21 @@ import Training
       #expect(throws: RunDirectoryError.self) { try run.lock() }
       lock.release()
     }
+  }
+
+  @Test("a lock that another PID namespace holds is respected, though its process is not seen here")
+  func namespaceLock() throws {
+    let directory = try TemporaryDirectory()
+    let run = RunDirectory(path: directory.path)
+    // As a container with the host's name leaves it: no process of this number is seen here.
+    let host = ProcessInfo.processInfo.hostName
+    try directory.write(#"{"host":"\#(host)","pid":4194304,"start":1}"#, to: "LOCK")
+    let holder = open(directory.path("LOCK"), O_RDWR)
+    #expect(flock(holder, LOCK_EX) == 0)
+    let error = #expect(throws: RunDirectoryError.self) { try run.lock() }
+    #expect(error == .inUse(path: directory.path, host: host, process: 4_194_304))
+    close(holder)
+    try run.lock().release()
   }
 
   @Test("a lock of another host, or one that says nothing, is respected")

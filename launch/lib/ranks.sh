@@ -95,16 +95,30 @@ require_slurm_job() { # require_slurm_job SCRIPT ARGUMENT...
   require_binary
 }
 
+# Sets `run_directory`, the options that give this job, or this task of a job array, a run directory
+# of its own, where it finds its run when it was requeued. Empty where the arguments name one.
+choose_run_directory() { # choose_run_directory OPTION...
+  local option task=$SLURM_JOB_ID
+  run_directory=()
+  for option in "$@"; do
+    case $option in --run-dir | --run-dir=*) return ;; esac
+  done
+  if [[ -n ${SLURM_ARRAY_JOB_ID-} ]]; then task=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID; fi
+  run_directory=(--run-dir "runs/slurm-$task")
+}
+
 # Ends the job. If its ranks saved a checkpoint because of the time limit or a preemption, it is
 # requeued, and the same command resumes from the checkpoint.
 finish_slurm_job() { # finish_slurm_job STATUS
+  local how="submit it again to resume"
+  if ((${#run_directory[@]})); then how+=", with ${run_directory[*]}"; fi
   if (($1 == 75)); then
     if [[ $first_signal == TERM ]]; then
-      echo "job $SLURM_JOB_ID was cancelled and saved a checkpoint; submit it again to resume" >&2
+      echo "job $SLURM_JOB_ID was cancelled and saved a checkpoint; $how" >&2
     elif scontrol requeue "$SLURM_JOB_ID"; then
       echo "job $SLURM_JOB_ID saved a checkpoint and is requeued" >&2
     else
-      echo "warning: job $SLURM_JOB_ID could not be requeued; submit it again to resume" >&2
+      echo "warning: job $SLURM_JOB_ID could not be requeued; $how" >&2
     fi
   fi
   exit "$1"

@@ -1,3 +1,4 @@
+import Base
 /// An array in a file: numbers of some element type and byte order, row-major.
 package struct NumericArray: Sendable {
   /// The element type.
@@ -29,14 +30,7 @@ package struct NumericArray: Sendable {
 
   /// The bytes of an array; nil on overflow.
   static func byteCount(shape: [Int], type: ElementType) -> Int? {
-    var count = type.byteCount
-    // A zero in the shape must not hide an overflow.
-    for axis in shape where axis != 0 {
-      let (product, overflow) = count.multipliedReportingOverflow(by: axis)
-      if overflow { return nil }
-      count = product
-    }
-    return shape.contains(0) ? 0 : count
+    shape.byteCount(elementBytes: type.byteCount)
   }
 
   /// The elements as 32-bit floats, all of them finite.

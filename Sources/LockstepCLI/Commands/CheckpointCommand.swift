@@ -1,5 +1,6 @@
 import ArgumentParser
 import Lockstep
+import Logging
 import Training
 
 struct CheckpointCommand: ParsableCommand {
@@ -20,7 +21,8 @@ struct CheckpointCommand: ParsableCommand {
           if path.hasSuffix(".safetensors") {
             list(try SafetensorsFile(path: path))
           } else {
-            let checkpoint = try Run.findCheckpoint(at: path)
+            let checkpoint = try Run.findCheckpoint(
+              at: path, onWarning: { logger.warning("\($0)") })
             printLine("checkpoint  \(checkpoint.path)")
             printLine("step        \(grouped(checkpoint.step))")
             printLine("verified    \(checkpoint.fileNames.sorted().joined(separator: ", "))")

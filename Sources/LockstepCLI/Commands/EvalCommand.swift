@@ -12,8 +12,7 @@ struct EvalCommand: ParsableCommand {
     usage: "lockstep eval <run-or-checkpoint> [<options>]",
     discussion: "Under mpirun the ranks share the work; every sample counts once.")
 
-  @Argument(help: "A run's directory, whose newest checkpoint is used, or a checkpoint.")
-  var runOrCheckpoint: String
+  @OptionGroup var checkpoint: CheckpointOptions
 
   @OptionGroup var set: OverrideOptions
 
@@ -31,9 +30,7 @@ struct EvalCommand: ParsableCommand {
   }
 
   private func evaluate(_ communicator: any Communicator) throws -> ExitStatus {
-    let checkpoint = try communicator.collectiveTry {
-      try Run.findCheckpoint(at: runOrCheckpoint)
-    }
+    let checkpoint = try communicator.collectiveTry { try self.checkpoint.open(communicator) }
     let configuration = try communicator.collectiveTry {
       try checkpoint.configuration().applying(set.overrides)
     }

@@ -8,11 +8,7 @@ struct GenerateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "generate", abstract: "Continues a text with a trained language model.")
 
-  @Argument(
-    help: ArgumentHelp(
-      "A run's directory, whose newest checkpoint is used, or a checkpoint.",
-      valueName: "run-or-checkpoint"))
-  var checkpoint: String
+  @OptionGroup var checkpoint: CheckpointOptions
 
   @Option(help: "The text to continue.")
   var prompt = ""
@@ -39,7 +35,7 @@ struct GenerateCommand: ParsableCommand {
     withSession { communicator in
       Threads.count = communicator.threadsPerRank()
       let text = try communicator.collectiveTry {
-        try TextGenerator(Run.findCheckpoint(at: checkpoint))
+        try TextGenerator(checkpoint.open(communicator))
           .text(after: prompt, count: count, temperature: temperature, seed: seed)
       }
       if communicator.isRoot { printLine(text) }

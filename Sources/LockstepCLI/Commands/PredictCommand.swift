@@ -13,8 +13,7 @@ struct PredictCommand: ParsableCommand {
       probability, or the predicted values, separated by tabs.
       """)
 
-  @Argument(help: "A run's directory, whose newest checkpoint is used, or a checkpoint.")
-  var checkpoint: String
+  @OptionGroup var checkpoint: CheckpointOptions
 
   @Argument(help: "Files of samples without labels: .npy, .csv or IDX images.")
   var inputs: [String]
@@ -29,7 +28,7 @@ struct PredictCommand: ParsableCommand {
   private func predict(_ communicator: any Communicator) throws -> ExitStatus {
     Threads.count = communicator.threadsPerRank()
     let lines = try communicator.collectiveTry {
-      let predictor = try Predictor(Run.findCheckpoint(at: checkpoint))
+      let predictor = try Predictor(checkpoint.open(communicator))
       return try inputs.flatMap { path in
         try predictor.predictions(for: path).enumerated().map { index, prediction in
           json ? prediction.json(path, index) : "\(path)\t\(index)\t\(prediction.text)"

@@ -11,9 +11,13 @@ struct TrainCommand: ParsableCommand {
     usage: "lockstep train [<config>] [<options>]",
     discussion: """
       Prints one line per epoch, and on a terminal a progress bar. Everything is kept in a run \
-      directory. The same command resumes a run that was interrupted.
+      directory. The same command resumes a run that was interrupted: of all runs of this name, the \
+      one with the same configuration, length and data that has the most steps. A run that differs \
+      is left alone.
 
-      Exit codes: 0 finished, 75 stopped by a signal with a checkpoint saved, 78 wrong \
+      TERM, INT and USR1 stop it after the step, with a checkpoint; USR2 saves one and continues.
+
+      Exit codes: 0 finished, 75 stopped by a signal or --max-time with a checkpoint saved, 78 wrong \
       configuration, 80 non-finite loss; README lists all.
       """)
 
@@ -26,14 +30,31 @@ struct TrainCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "auto: resume if the run was interrupted. never: start over. Or a run or checkpoint to resume from.",
+      "auto: resume the same run if it was interrupted. never: start over. Or a run or checkpoint to resume from.",
       valueName: "auto|never|path"))
   var resume = "auto"
 
   @Option(
     help: ArgumentHelp(
+      "Resume although this differs from what the run was trained with.", valueName: "data"),
+    transform: {
+      guard let change = AllowedChange(rawValue: $0) else {
+        throw ValidationError("allowed: data")
+      }
+      return change
+    })
+  var allowChange: [AllowedChange] = []
+
+  @Option(
+    help: ArgumentHelp(
       "Stop, with a checkpoint, after this many steps of the run.", valueName: "steps"))
   var maxSteps: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Stop early enough to save a checkpoint before this time since the start is over: "
+        + "11:50:00, 50:00 or seconds.", valueName: "time"))
+  var maxTime: String?
 
   @Option(help: ArgumentHelp("How progress is shown.", valueName: "style"))
   var progress = ProgressStyle.auto
@@ -43,6 +64,11 @@ struct TrainCommand: ParsableCommand {
 
   func validate() throws {
     if let maxSteps, maxSteps < 1 { throw ValidationError("--max-steps must be at least 1") }
+    if let maxTime, TimeLimit(maxTime) == nil {
+      throw ValidationError(
+        "--max-time is '\(maxTime)'; use hours:minutes:seconds, as in 11:50:00, minutes:seconds, "
+          + "or seconds")
+    }
   }
 
   func run() {
@@ -51,6 +77,7 @@ struct TrainCommand: ParsableCommand {
   }
 
   private func train(_ communicator: any Communicator) throws -> ExitStatus {
+    var timeLimit = maxTime.flatMap { TimeLimit($0) }
     let configuration = try configuration.load(communicator)
     let cores = communicator.findCPUBinding()
     let threads = try configuration.group(ThreadOptions.self).threadsPerRank
@@ -70,7 +97,9 @@ struct TrainCommand: ParsableCommand {
     }
     let run = try communicator.collectiveTry {
       communicator.isRoot
-        ? try Run(configuration, directory: runDir, resume: Resume(resume)) : nil
+        ? try Run(
+          configuration, trainer, directory: runDir, resume: Resume(resume),
+          allowedChanges: Set(allowChange)) : nil
     }
     if communicator.broadcast(run?.checkpoint != nil) {
       try trainer.restore(from: run?.checkpoint)
@@ -78,11 +107,20 @@ struct TrainCommand: ParsableCommand {
     let recorder = try communicator.collectiveTry {
       try run.map { try Recorder($0, trainer, configuration, ProgressReporter(progress)) }
     }
+    let savesOnSignal = try configuration.group(Trainer.CheckpointOptions.self).onSignal
     let outcome: Trainer.Outcome
     do {
       outcome = try trainer.train(
         store: run?.store, maximumSteps: maxSteps,
-        isStopRequested: { StopSignals.requested != nil }, onEvent: { recorder?.record($0) })
+        isStopRequested: { timeLimit?.isReached() ?? false || StopSignals.requested != nil },
+        isSaveRequested: { StopSignals.takeSaveRequest() && savesOnSignal },
+        willSave: { try recorder?.prepareCheckpoint() },
+        onEvent: { event in
+          recorder?.record(event)
+          if case .checkpoint(_, _, let seconds, _) = event {
+            timeLimit?.record(checkpointSeconds: seconds)
+          }
+        })
     } catch {
       try? run?.close(.failed)
       recorder?.progress.clear()
@@ -110,9 +148,16 @@ private final class Recorder {
       run, continuingAfter: trainer.step,
       everySteps: configuration.group(LoggingOptions.self).everySteps,
       environment: Environment.description(trainer.describe()))
-    for rejection in run.rejected {
-      logger.warning("checkpoint of step \(rejection.step) was skipped: \(rejection.reason)")
+    for notice in run.notices {
+      switch notice {
+      case .note(let text): logger.notice("\(text)")
+      case .warning(let text): logger.warning("\(text)")
+      }
     }
+  }
+
+  func prepareCheckpoint() throws {
+    if let warning = try recorder.prepareCheckpoint() { warn(warning) }
   }
 
   func record(_ event: TrainingEvent) {
@@ -122,6 +167,7 @@ private final class Recorder {
     case .step(let report): progress.step(report)
     case .epoch(let report): progress.epoch(report)
     case .checkpoint: progress.checkpoint(event)
+    case .checkpointWarning(_, let reason): warn(reason)
     case .checkpointFailed(_, let reason): warn("\(reason); training continues")
     }
     do {

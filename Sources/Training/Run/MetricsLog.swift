@@ -6,6 +6,8 @@ public final class MetricsLog {
   /// The file.
   public let path: String
   private let descriptor: Int32
+  /// Whether the file may end with half a line.
+  private var isTorn = false
 
   /// Opens the log of a run that resumes after a step, or of a new run after step 0.
   ///
@@ -27,9 +29,18 @@ public final class MetricsLog {
   }
 
   /// Appends a record as one line in one call, so that readers never see half of it.
+  ///
+  /// What a failed call has written of its line is removed, or ended before the next line.
   public func append(_ record: MetricsRecord) throws {
-    try Array((record.line + "\n").utf8).withUnsafeBytes { bytes in
-      try writeAll(bytes, to: descriptor, path: path)
+    let length = lseek(descriptor, 0, SEEK_END)
+    do {
+      try Array(((isTorn ? "\n" : "") + record.line + "\n").utf8).withUnsafeBytes { bytes in
+        try writeAll(bytes, to: descriptor, path: path)
+      }
+      isTorn = false
+    } catch {
+      if length < 0 || ftruncate(descriptor, length) != 0 { isTorn = true }
+      throw error
     }
   }
 

@@ -1,21 +1,5 @@
-public import Base
+import Base
 public import Checkpointing
-import Foundation
-
-/// Whether a run resumes from a checkpoint.
-public enum Resume: Sendable, Equatable {
-  /// Resumes if there is a checkpoint to resume from, else starts over.
-  case automatic
-  /// Starts over, in a directory without checkpoints.
-  case never
-  /// Resumes from a run's newest checkpoint, or from this checkpoint.
-  case path(String)
-
-  /// Reads `auto`, `never` or a path.
-  public init(_ text: String) {
-    self = text == "auto" ? .automatic : text == "never" ? .never : .path(text)
-  }
-}
 
 /// A run on disk as rank zero has it: its directory, its lock, and the checkpoint to resume from.
 public final class Run {
@@ -25,131 +9,162 @@ public final class Run {
   public let store: CheckpointStore
   /// The checkpoint to resume from, if there is one.
   public let checkpoint: Checkpoint?
-  /// Newer checkpoints that cannot be used, and why.
-  public let rejected: [CheckpointStore.Rejection]
-  private let lock: RunLock
+  /// What the start of the run has to say.
+  public let notices: [RunNotice]
+  private let configuration: String
+  private let file: RunFile
+  private var lock: RunLock
 
   /// Chooses the directory, makes sure that it can be written, and finds the checkpoint to resume
   /// from.
   ///
   /// With a directory given, `automatic` resumes from its newest checkpoint. Without one it looks
-  /// for the newest run of this name that was interrupted and can be resumed; otherwise it creates a
-  /// directory.
+  /// through all runs of this name for one that is the same and unfinished; where there is none, it
+  /// creates a directory. Damaged checkpoints that are passed over are moved to
+  /// `checkpoints/rejected`. Throws, and changes nothing, when a checkpoint cannot be read.
   ///
   /// - Parameters:
-  ///   - name: The name of the run.
-  ///   - root: The directory in which runs create theirs.
-  ///   - path: The run's directory; nil finds or creates one in `root`.
-  ///   - keep: The checkpoints that are kept; nil keeps all.
+  ///   - request: The run that is asked for.
+  ///   - path: The run's directory; nil finds or creates one.
   ///   - resume: Whether to resume.
-  ///   - configuration: The content of `config.yaml`.
-  ///   - check: Throws when the run cannot be resumed from a checkpoint.
-  public init(
-    name: String, in root: String, directory path: String?, keep: Int?, resume: Resume,
-    configuration: String, check: (Checkpoint) throws -> Void
+  public convenience init(_ request: RunRequest, directory path: String?, resume: Resume) throws {
+    try self.init(request, directory: path, resume: resume, fileSystem: FileSystem())
+  }
+
+  package init(
+    _ request: RunRequest, directory path: String?, resume: Resume, fileSystem: FileSystem
   ) throws {
+    var notices: [RunNotice] = []
+    func check(_ checkpoint: Checkpoint) throws {
+      try request.check(checkpoint)
+      guard checkpoint.step <= request.totalSteps else {
+        throw RunBeyondEnd(
+          path: checkpoint.path, step: checkpoint.step, totalSteps: request.totalSteps)
+      }
+    }
     var given: Checkpoint?
     if case .path(let path) = resume {
-      given = try Run.findCheckpoint(at: path)
+      given = try Run.findCheckpoint(at: path) { notices.append(.warning($0)) }
       try check(given!)
     }
+    var found: OpenedRun?
     do {
+      if path == nil && resume == .automatic {
+        var search = RunSearch(request, fileSystem)
+        found = try search.find()
+        notices += search.notices
+      }
       directory =
-        try path.map { RunDirectory(path: $0) }
-        ?? (resume == .automatic ? Run.interrupted(name, in: root, check) : nil)
-        ?? RunDirectory.create(in: root, name: name)
-      try directory.prepare()
-    } catch let error as FileSystemError {
-      throw RunDirectoryUnusable(path: path ?? root, cause: error)
+        try found?.directory ?? path.map { RunDirectory(path: $0, fileSystem: fileSystem) }
+        ?? RunDirectory.create(in: request.root, name: request.name)
+      if found == nil { try directory.prepare() }
+    } catch let error as FileSystemError where error.action != .read {
+      throw RunDirectoryUnusable(path: path ?? request.root, cause: error)
     }
-    lock = try directory.lock()
-    store = directory.checkpoints(keep: keep ?? 0)
-    try store.prepare()
+    lock = try found?.lock ?? directory.lock()
+    try directory.removeTemporaries()
+
+    let all = directory.checkpoints(keep: 0)
+    try all.prepare()
+    let hasCheckpoints = try !all.steps().isEmpty
+    let id = try hasCheckpoints ? directory.runFile()?.id : nil
+    file = RunFile(id: id ?? RunFile.newID(), request.identity)
+    let store = directory.checkpoints(keep: request.keep ?? 0, run: file.id)
+    self.store = store
     switch resume {
     case .automatic:
-      let newest = try store.newestUsable()
-      checkpoint = newest?.checkpoint
-      rejected = newest?.rejected ?? []
+      let newest = try found.map { ($0.checkpoint, $0.rejected) } ?? store.newestUsable()
+      checkpoint = newest?.0
+      if let (checkpoint, rejected) = newest {
+        try check(checkpoint)
+        try store.setAside(rejected, using: checkpoint.step)
+        notices += rejected.map { rejection in
+          .warning(
+            "checkpoint of step \(rejection.step) is damaged and was moved to "
+              + "'\(store.rejectedDirectory)'; resuming from that of step \(checkpoint.step): "
+              + rejection.reason)
+        }
+      }
     case .never:
-      guard try store.steps().isEmpty else { throw RunExists(path: directory.path) }
+      guard !hasCheckpoints else { throw RunExists(path: directory.path) }
       checkpoint = nil
-      rejected = []
     case .path:
       guard try store.steps().allSatisfy({ $0 <= given!.step }) else {
         throw RunExists(path: directory.path)
       }
       checkpoint = given
-      rejected = []
     }
-    if let checkpoint {
-      try check(checkpoint)
-      if !rejected.isEmpty { try store.removeCheckpoints(after: checkpoint.step) }
-    }
+    configuration = request.configuration
+    self.notices = notices
+    try writeDescription()
+  }
+
+  private func writeDescription() throws {
     try directory.write(configuration: configuration)
+    try directory.write(file)
   }
 
   /// Opens a checkpoint, given its own directory or that of its run.
-  public static func findCheckpoint(at path: String) throws -> Checkpoint {
+  ///
+  /// - Parameters:
+  ///   - path: A checkpoint's directory, or a run's, whose newest usable checkpoint is opened.
+  ///   - isStrict: Whether it is an error that newer checkpoints are damaged.
+  ///   - onWarning: Called for each newer checkpoint that is damaged.
+  public static func findCheckpoint(
+    at path: String, isStrict: Bool = false, onWarning: (String) -> Void = { _ in }
+  ) throws -> Checkpoint {
     let fileSystem = FileSystem()
     if fileSystem.exists(path.appendingPath(Checkpoint.manifestName)) {
       return try Checkpoint(path: path)
     }
-    guard fileSystem.isDirectory(path),
+    guard try fileSystem.findsDirectory(path),
       let newest = try RunDirectory(path: path).checkpoints(keep: 0).newestUsable()
     else { throw CheckpointError.missing(path: path) }
+    let step = newest.checkpoint.step
+    if isStrict, let rejection = newest.rejected.first {
+      throw DamagedNewestCheckpoint(
+        step: rejection.step, usableStep: step, reason: rejection.reason)
+    }
+    for rejection in newest.rejected {
+      onWarning(
+        "checkpoint of step \(rejection.step) is damaged; using that of step \(step): "
+          + rejection.reason)
+    }
     return newest.checkpoint
   }
 
-  /// The newest run of a name, if it was interrupted and can be resumed.
-  private static func interrupted(
-    _ name: String, in root: String, _ check: (Checkpoint) throws -> Void
-  ) throws -> RunDirectory? {
-    guard FileManager.default.fileExists(atPath: root + "/" + name),
-      let newest = try RunDirectory.newest(in: root, name: name),
-      [.running, .stopped].contains(try newest.status()),
-      let checkpoint = try? newest.checkpoints(keep: 0).newestUsable()?.checkpoint,
-      (try? check(checkpoint)) != nil
-    else { return nil }
-    return newest
+  /// Makes sure that the directory is still that of this run, before something is written there.
+  ///
+  /// Creates it again where it was removed, and then returns what is lost. Throws when another run
+  /// has taken it.
+  func reclaimDirectory() throws -> String? {
+    switch lock.state {
+    case .held: return nil
+    case .replaced: throw RunDirectoryError.takenOver(path: directory.path)
+    case .removed: break
+    }
+    let found = try directory.runFile()
+    let wasRemoved = found == nil
+    guard wasRemoved || found?.id == file.id else {
+      throw RunDirectoryError.takenOver(path: directory.path)
+    }
+    try directory.prepare()
+    lock.release()
+    lock = try directory.lock()
+    guard wasRemoved else {
+      return "'\(directory.path)/LOCK' was removed while this run was training; it is locked again"
+    }
+    try writeDescription()
+    return """
+      the run directory '\(directory.path)' was removed while this run was training; it is created \
+      again, without earlier checkpoints and metrics
+      """
   }
 
-  /// Releases the directory and records how the run ended.
+  /// Releases the directory and records how the run ended, if it is still that of this run.
   public func close(_ status: RunStatus) throws {
+    guard lock.state == .held else { return }
     try directory.setStatus(status)
     lock.release()
   }
-}
-
-/// A directory in which a run cannot be kept.
-public struct RunDirectoryUnusable: ExitStatusProviding, CustomStringConvertible {
-  /// The directory that was asked for.
-  public let path: String
-  /// The operation that failed.
-  public let cause: FileSystemError
-
-  /// What happened and what to do.
-  public var description: String {
-    "no run can be kept in '\(path)': \(cause); "
-      + "name another directory with --run-dir or logging.directory"
-  }
-
-  /// The cause's: 73 where it cannot be created, 74 where it cannot be written.
-  public var exitStatus: ExitStatus { cause.exitStatus }
-}
-
-/// A directory that has checkpoints, where a new run was to start.
-public struct RunExists: ExitStatusProviding, CustomStringConvertible {
-  /// The directory.
-  public let path: String
-
-  /// What is there and what to do.
-  public var description: String {
-    """
-    '\(path)' has checkpoints of a run, which would be overwritten; name another --run-dir, or \
-    resume from its newest checkpoint with --resume auto
-    """
-  }
-
-  /// The exit code 73.
-  public var exitStatus: ExitStatus { .cannotCreate }
 }

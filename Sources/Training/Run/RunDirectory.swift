@@ -43,14 +43,6 @@ public struct RunDirectory: Sendable, Equatable {
     }
   }
 
-  /// The newest run of a name, among those that have a checkpoint.
-  public static func newest(in root: String, name: String) throws -> RunDirectory? {
-    let parent = root.appendingPath(name)
-    return try FileSystem().names(in: parent).reversed().lazy
-      .map { RunDirectory(path: parent.appendingPath($0)) }
-      .first { try !$0.checkpoints(keep: 0).steps().isEmpty }
-  }
-
   private static func timestamp(_ date: Date) -> String {
     var seconds = time_t(date.timeIntervalSince1970.rounded(.down))
     var parts = tm()
@@ -72,15 +64,47 @@ public struct RunDirectory: Sendable, Equatable {
   /// The description of host, tools and ranks.
   public var environmentPath: String { path.appendingPath("env.json") }
 
-  /// The checkpoints of the run.
-  public func checkpoints(keep: Int) -> CheckpointStore {
+  /// Which run the directory holds.
+  private var runFilePath: String { path.appendingPath("run.json") }
+
+  /// The checkpoints of the run, which get its id.
+  public func checkpoints(keep: Int, run: String? = nil) -> CheckpointStore {
     CheckpointStore(
-      directory: path.appendingPath("checkpoints"), keep: keep, fileSystem: fileSystem)
+      directory: path.appendingPath("checkpoints"), keep: keep, run: run, fileSystem: fileSystem)
   }
 
   /// Creates the directory where missing and proves that it can be written durably.
   public func prepare() throws {
     try fileSystem.preflight(path)
+  }
+
+  /// Removes temporary files that a killed run left; call it while holding the lock.
+  func removeTemporaries() throws {
+    let host = ProcessInfo.processInfo.hostName
+    for name in try fileSystem.names(in: path) {
+      // A process of another host may be about to ask for the lock.
+      let isOurs =
+        name.wholeMatch(of: /\.preflight-[0-9]+-[0-9]+/) != nil
+        || name.wholeMatch(
+          of: /\.(config\.yaml|env\.json|metrics\.jsonl|run\.json|STATUS)\.tmp-[0-9]+/) != nil
+        || name.hasPrefix(".LOCK.tmp-\(host)-")
+      if isOurs { try fileSystem.remove(path.appendingPath(name)) }
+    }
+  }
+
+  /// Which run the directory holds; nil in directories of earlier versions, and where the file is
+  /// damaged.
+  func runFile() throws -> RunFile? {
+    do {
+      return RunFile(try fileSystem.readFile(runFilePath))
+    } catch let error as FileSystemError where error.showsDamage {
+      return nil
+    }
+  }
+
+  /// Writes which run the directory holds.
+  func write(_ file: RunFile) throws {
+    try fileSystem.replaceFile(runFilePath, with: file.text)
   }
 
   /// Writes the resolved configuration.

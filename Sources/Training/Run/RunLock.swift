@@ -1,30 +1,12 @@
-public import Base
+import Base
 import Checkpointing
 import Foundation
 
-/// A run directory that another process uses.
-public enum RunDirectoryError: ExitStatusProviding, Equatable, CustomStringConvertible {
-  /// Another process trains in this directory.
-  case inUse(path: String, host: String, process: Int)
-  /// The lock cannot be read, so its holder is unknown.
-  case unreadableLock(path: String)
-
-  /// Who uses the directory, and what to do.
-  public var description: String {
-    switch self {
-    case .inUse(let path, let host, let process):
-      "the run directory '\(path)' is in use by process \(process) on host '\(host)'; wait for it "
-        + "or name another --run-dir (if that process is gone, remove '\(path)/LOCK')"
-    case .unreadableLock(let path):
-      "'\(path)/LOCK' does not say which process holds it; remove it if no process trains here"
-    }
-  }
-
-  /// The directory cannot be used for output.
-  public var exitStatus: ExitStatus { .cannotCreate }
-}
-
 /// The lock of a run directory, held until it is released or the process ends.
+///
+/// The file LOCK names the holder. While the holder lives it also holds an `flock` on that file, which
+/// tells it from a dead one where process numbers do not: in another container with the same host
+/// name.
 public final class RunLock {
   private struct Holder: Codable, Equatable {
     let host: String
@@ -49,8 +31,9 @@ public final class RunLock {
     ///
     /// Nothing is known about another host, unless this is the same job after it was requeued: Slurm
     /// ends all processes of a job before it restarts it.
-    func isGone(asSeenBy own: Holder) -> Bool {
+    func isGone(asSeenBy own: Holder, lockFile path: String) -> Bool {
       if let job, job == own.job, restarts ?? 0 < own.restarts ?? 0 { return true }
+      if RunLock.isLocked(path) { return false }
       guard host == own.host else { return false }
       guard let process = pid_t(exactly: process), process > 0 else { return true }
       if kill(process, 0) != 0 && errno == ESRCH { return true }
@@ -82,7 +65,8 @@ public final class RunLock {
   private let path: String
   private let fileSystem: FileSystem
   private let holder: Holder
-  private var isHeld = false
+  /// The open file LOCK, with its `flock`; -1 when the lock is not held.
+  private var descriptor: Int32 = -1
 
   init(directory: String, fileSystem: FileSystem) throws {
     path = directory.appendingPath("LOCK")
@@ -105,32 +89,74 @@ public final class RunLock {
     let writer = try fileSystem.createFile(temporary)
     try writer.write(JSON.text(holder) + "\n")
     try writer.finish()
-    if try link(temporary) { return }
+    let file = open(temporary, O_RDWR | O_CLOEXEC)
+    guard file >= 0 else { throw FileSystemError(.create, temporary, code: errno) }
+    defer { if descriptor != file { close(file) } }
+    // Some file systems have no such locks: then the file alone must do.
+    _ = flock(file, LOCK_EX | LOCK_NB)
+    if try link(temporary, file) { return }
     let content = try fileSystem.readFile(path)
     guard let other = try? JSON.decode(Holder.self, from: content) else {
       throw RunDirectoryError.unreadableLock(path: directory)
     }
     // The processes of a killed job may outlive its launcher for a moment.
-    for _ in 0..<20 where !other.isGone(asSeenBy: holder) { usleep(100_000) }
-    guard other.isGone(asSeenBy: holder) else {
+    for _ in 0..<20 where !other.isGone(asSeenBy: holder, lockFile: path) { usleep(100_000) }
+    guard other.isGone(asSeenBy: holder, lockFile: path) else {
       throw RunDirectoryError.inUse(path: directory, host: other.host, process: other.process)
     }
     try fileSystem.remove(path)
-    guard try link(temporary) else { throw RunDirectoryError.unreadableLock(path: directory) }
+    guard try link(temporary, file) else {
+      throw RunDirectoryError.unreadableLock(path: directory)
+    }
   }
 
-  private func link(_ temporary: String) throws -> Bool {
-    isHeld = Foundation.link(temporary, path) == 0
-    if !isHeld && errno != EEXIST { throw FileSystemError(.create, path, code: errno) }
-    return isHeld
+  private func link(_ temporary: String, _ file: Int32) throws -> Bool {
+    guard Foundation.link(temporary, path) == 0 else {
+      if errno != EEXIST { throw FileSystemError(.create, path, code: errno) }
+      return false
+    }
+    descriptor = file
+    return true
   }
 
-  /// Releases the directory; does nothing the second time.
+  /// Whether another open file, of this process or of another, holds an `flock` on the file.
+  private static func isLocked(_ path: String) -> Bool {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
+  }
+
+  /// What has the lock's name.
+  enum State {
+    /// The lock of this process.
+    case held
+    /// Nothing: the lock, or the whole directory, was removed.
+    case removed
+    /// The lock of another process.
+    case replaced
+  }
+
+  /// What has the lock's name now.
+  var state: State {
+    var (mine, found) = (stat(), stat())
+    guard stat(path, &found) == 0 else { return .removed }
+    guard descriptor >= 0, fstat(descriptor, &mine) == 0 else { return .replaced }
+    return mine.st_ino == found.st_ino && mine.st_dev == found.st_dev ? .held : .replaced
+  }
+
+  /// Releases the directory; does nothing the second time, or when another process has the lock.
   public func release() {
-    guard isHeld else { return }
-    isHeld = false
-    guard (try? JSON.decode(Holder.self, from: fileSystem.readFile(path))) == holder else { return }
-    try? fileSystem.remove(path)
+    guard descriptor >= 0 else { return }
+    if state == .held { try? fileSystem.remove(path) }
+    close(descriptor)
+    descriptor = -1
+  }
+
+  /// Whether an error says that a process of this host trains in the directory.
+  static func isHeldOnThisHost(_ error: any Error) -> Bool {
+    guard case RunDirectoryError.inUse(_, let host, _) = error else { return false }
+    return host == ProcessInfo.processInfo.hostName
   }
 
   deinit {

@@ -1,7 +1,11 @@
+package import Base
+
 /// Writes what happens in a run to its files: environment, status and metrics.
 public final class RunRecorder {
-  private let log: MetricsLog
+  private let run: Run
+  private var log: MetricsLog
   private let everySteps: Int?
+  private let environment: JSONObject
   private var hasFailed = false
 
   /// Starts to record a run that resumes after a step, or a new run after step 0.
@@ -11,13 +15,28 @@ public final class RunRecorder {
   ///   - step: The last step that was done.
   ///   - everySteps: The steps between two records; nil records none.
   ///   - environment: What the run is computed with, for env.json.
-  public init(
-    _ run: Run, continuingAfter step: Int, everySteps: Int?, environment: some Encodable
+  package init(
+    _ run: Run, continuingAfter step: Int, everySteps: Int?, environment: JSONObject
   ) throws {
-    self.everySteps = everySteps
+    (self.run, self.everySteps, self.environment) = (run, everySteps, environment)
     log = try run.directory.metricsLog(continuingAfter: step)
+    try writeStart()
+  }
+
+  private func writeStart() throws {
     try run.directory.write(environment: environment)
     try run.directory.setStatus(.running)
+  }
+
+  /// Makes sure, before a checkpoint, that the run still has its directory.
+  ///
+  /// Creates it again where it was removed, and returns a warning then. Throws when another run has
+  /// taken it, or it cannot be created.
+  public func prepareCheckpoint() throws -> String? {
+    guard let warning = try run.reclaimDirectory() else { return nil }
+    log = try run.directory.metricsLog(continuingAfter: .max)
+    try writeStart()
+    return warning
   }
 
   /// Appends the metrics of an event.
@@ -28,7 +47,7 @@ public final class RunRecorder {
     case .step(let report):
       if let everySteps, report.step % everySteps == 0 { try append(report.record) }
     case .epoch(let report): try report.records.forEach(append)
-    case .started, .checkpoint, .checkpointFailed: break
+    case .started, .checkpoint, .checkpointWarning, .checkpointFailed: break
     }
   }
 

@@ -29,6 +29,9 @@ public struct ModelSignature: Sendable {
 
 // The file of a checkpoint.
 extension ModelSignature {
+  /// The most numbers of a sample and outputs that are believed, so that their bytes can be counted.
+  private static let largestCount = 1 << 40
+
   private struct File: Codable {
     var inputShape: [Int]
     var outputs: Int
@@ -53,7 +56,10 @@ extension ModelSignature {
     let file = try checkpoint.decode(File.self, from: name)
     let path = try checkpoint.path(of: name)
     func damaged(_ reason: String) -> CheckpointError { .damaged(path: path, reason: reason) }
-    guard file.inputShape.allSatisfy({ $0 > 0 }), file.outputs > 0 else {
+    let inputCount = file.inputShape.byteCount(elementBytes: 1) ?? 0
+    guard !file.inputShape.isEmpty, (1...Self.largestCount).contains(inputCount),
+      (1...Self.largestCount).contains(file.outputs)
+    else {
       throw damaged("inputs of shape \(file.inputShape) and \(file.outputs) outputs are impossible")
     }
     guard let objective = Objective.all.named(file.objective) else {
@@ -63,15 +69,20 @@ extension ModelSignature {
       inputShape: file.inputShape, outputs: file.outputs, objective: objective,
       standardization: nil)
     if let means = file.means, let stds = file.deviations {
-      guard means.count == inputShape.reduce(1, *), stds.count == means.count else {
+      guard means.count == inputCount, stds.count == means.count else {
         throw damaged("'means' or 'deviations' do not fit inputs of shape \(inputShape)")
+      }
+      guard means.allSatisfy(\.isFinite), stds.allSatisfy({ $0.isFinite && $0 > 0 }) else {
+        throw damaged("'means' or 'deviations' have impossible values")
       }
       standardization = Standardization(means: means, stds: stds)
     }
     if let characters = file.characters {
       let codec = CharacterCodec(characters: characters.unicodeScalars)
-      guard codec.vocabularySize == outputs else {
-        throw damaged("\(codec.vocabularySize) characters for \(outputs) outputs")
+      guard codec.vocabularySize == outputs, inputShape.count == 1 else {
+        throw damaged(
+          "\(codec.vocabularySize) characters for \(outputs) outputs and inputs of shape \(inputShape)"
+        )
       }
       self.codec = codec
     }

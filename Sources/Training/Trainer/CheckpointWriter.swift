@@ -1,22 +1,32 @@
-import Optimizers
-import DataParallel
 import Base
 import Checkpointing
+import DataParallel
+import Optimizers
 
 /// Saves checkpoints and remembers whether the newest state is saved.
 ///
-/// Only rank zero's has a store.
+/// Only rank zero's has a store. In the background, the state is copied and a thread writes the copy,
+/// one checkpoint at a time; what comes of it is reported by this thread, at a later step.
 final class CheckpointWriter {
   private let store: CheckpointStore?
-  private var savedStep: Int
+  private let isInBackground: Bool
+  private let willSave: () throws -> Void
+  private var requestedStep: Int
   private var failure: (any Error)?
+  private var pending: PendingCheckpoint?
+  /// The seconds that training waited for the checkpoint that is being written.
+  private var waited = 0.0
+  private let buffer = CheckpointBuffer()
 
-  init(_ store: CheckpointStore?, savedStep: Int) {
-    self.store = store
-    self.savedStep = savedStep
+  init(
+    _ store: CheckpointStore?, savedStep: Int, inBackground isInBackground: Bool,
+    willSave: @escaping () throws -> Void
+  ) {
+    (self.store, requestedStep) = (store, savedStep)
+    (self.isInBackground, self.willSave) = (isInBackground, willSave)
   }
 
-  /// Commits the trainer's state.
+  /// Commits the trainer's state, or starts to.
   ///
   /// When that fails, reports it and lets the training continue.
   func save(_ trainer: Trainer, _ report: (TrainingEvent) throws -> Void) throws {
@@ -24,21 +34,61 @@ final class CheckpointWriter {
     guard trainer.parallel.arena.hasFiniteValues else {
       throw NonFiniteWeights(step: trainer.step)
     }
-    guard let store, savedStep != trainer.step else { return }
+    guard let store, requestedStep != trainer.step else { return }
     var clock = Stopwatch()
+    try finish(report)
+    requestedStep = trainer.step
     do {
-      let checkpoint = try store.commit(step: trainer.step, files: trainer.checkpointFiles())
-      savedStep = trainer.step
-      failure = nil
-      try report(.checkpoint(step: trainer.step, path: checkpoint.path, seconds: clock.lap()))
-    } catch let error as CheckpointError {
+      try willSave()
+      let files = trainer.checkpointFiles()
+      if isInBackground {
+        pending = PendingCheckpoint(step: trainer.step, try buffer.copy(files), to: store)
+        waited = clock.lap()
+      } else {
+        try end(PendingCheckpoint.write(step: trainer.step, files, to: store), trainer.step, report)
+      }
+    } catch let error as any ExitStatusProviding {
       failure = error
-      try report(.checkpointFailed(step: trainer.step, reason: error.description))
+      try report(.checkpointFailed(step: trainer.step, reason: "\(error)"))
     }
   }
 
-  /// Throws the error of the last save, if it failed.
-  func requireSaved() throws {
+  /// Reports the checkpoint that is being written, if it has been.
+  func poll(_ report: (TrainingEvent) throws -> Void) throws {
+    if pending?.isDone ?? false { try finish(report) }
+  }
+
+  /// Waits for the checkpoint that is being written, and reports it.
+  func finish(_ report: (TrainingEvent) throws -> Void) throws {
+    guard let pending else { return }
+    self.pending = nil
+    try end(pending.wait(), pending.step, report)
+  }
+
+  private func end(
+    _ outcome: PendingCheckpoint.Outcome, _ step: Int, _ report: (TrainingEvent) throws -> Void
+  ) throws {
+    switch outcome.result {
+    case .success(let checkpoint):
+      failure = nil
+      try report(
+        .checkpoint(
+          step: step, path: checkpoint.path, seconds: outcome.seconds,
+          waited: isInBackground ? waited : outcome.seconds))
+      for warning in outcome.warnings {
+        try report(.checkpointWarning(step: step, reason: warning))
+      }
+    case .failure(let error):
+      guard error is any ExitStatusProviding else { throw error }
+      failure = error
+      try report(.checkpointFailed(step: step, reason: "\(error)"))
+    }
+  }
+
+  /// Waits for the checkpoint that is being written, and throws the error of the last one if it
+  /// failed.
+  func requireSaved(_ report: (TrainingEvent) throws -> Void) throws {
+    try finish(report)
     if let failure { throw failure }
   }
 }

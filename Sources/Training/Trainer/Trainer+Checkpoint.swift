@@ -22,6 +22,12 @@ extension Checkpoint {
     try ModelSignature(self)
   }
 
+  /// The fingerprints of the data that it was trained on, by name; nil in checkpoints of earlier
+  /// versions.
+  package func dataFingerprints() throws -> [String: String]? {
+    try TrainingState(self).data
+  }
+
   /// The file of the model's weights.
   public func weights() throws -> SafetensorsFile { try tensors(Checkpoint.modelFile) }
 }
@@ -29,6 +35,7 @@ extension Checkpoint {
 extension Trainer {
   /// The files of a checkpoint of the current state.
   func checkpointFiles() -> [CheckpointFile] {
+    state.data = task.invariants
     var files: [CheckpointFile] = [
       .tensors(Checkpoint.modelFile, weightTensors(of: model), metadata: ["format": "pt"]),
       .tensors(Checkpoint.optimizerFile, optimizerTensors()),

@@ -41,6 +41,10 @@ extension Trainer {
       in: 1...1_000_000_000, unit: "batches", unset: 0, mayChangeOnResume: true)
     public var evaluationBatches: Int? = nil
 
+    /// The settings of a run's length, by their paths: they may change when a run that was named
+    /// resumes, but a run of another length is not the same run.
+    package static let lengthSettings: Set = ["training.epochs", "training.steps"]
+
     /// The defaults.
     public init() {}
 
@@ -68,6 +72,16 @@ extension Trainer {
       "number of checkpoints that are kept, the newest ones; null keeps all", in: 1..., unset: 0,
       mayChangeOnResume: true, perRank: true)
     public var keep: Int? = 3
+    /// Whether training continues while a copy of the state is written.
+    @Setting(
+      "continue training while a copy of the weights and the optimizer's state, in memory, is written",
+      mayChangeOnResume: true, perRank: true)
+    public var background = true
+    /// Whether the signal USR2 saves a checkpoint.
+    @Setting(
+      "save a checkpoint, and continue, on the signal USR2", mayChangeOnResume: true,
+      perRank: true)
+    public var onSignal = true
 
     /// The defaults.
     public init() {}

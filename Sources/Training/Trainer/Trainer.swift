@@ -25,6 +25,7 @@ public final class Trainer {
   let communicator: any Communicator
   let configurationFile: String?
   private let checkpointInterval: Int?
+  private let savesInBackground: Bool
   private let sampler: GlobalBatchSampler
   private let schedule: LearningRateSchedule
   var state = TrainingState()
@@ -53,7 +54,7 @@ public final class Trainer {
   ) throws {
     (self.task, self.communicator, self.options) = (task, communicator, options)
     self.configurationFile = configurationFile
-    checkpointInterval = checkpoints.everySteps
+    (checkpointInterval, savesInBackground) = (checkpoints.everySteps, checkpoints.background)
     try communicator.collectiveTry {
       try options.validate()
       try Trainer.check(options, parallelOptions)
@@ -115,20 +116,29 @@ public final class Trainer {
   ///   - maximumSteps: The step of the run at which to stop early.
   ///   - isStopRequested: Called on every rank after each step; one true stops all ranks after the
   ///     same step.
+  ///   - isSaveRequested: Called on every rank after each step; where rank zero's is true, it saves a
+  ///     checkpoint.
+  ///   - willSave: Called on rank zero before each checkpoint; what it throws, fails the checkpoint.
   ///   - onEvent: Called on rank zero.
   public func train(
     store: CheckpointStore?, maximumSteps: Int? = nil,
-    isStopRequested: () -> Bool = { false }, onEvent: (TrainingEvent) throws -> Void = { _ in }
+    isStopRequested: () -> Bool = { false }, isSaveRequested: () -> Bool = { false },
+    willSave: @escaping () throws -> Void = {},
+    onEvent: (TrainingEvent) throws -> Void = { _ in }
   ) throws -> Outcome {
     let report = communicator.isRoot ? onEvent : { _ in }
     let lastStep = min(totalSteps, maximumSteps ?? totalSteps)
-    let checkpoints = CheckpointWriter(communicator.isRoot ? store : nil, savedStep: step)
+    let checkpoints = CheckpointWriter(
+      communicator.isRoot ? store : nil, savedStep: step,
+      inBackground: savesInBackground, willSave: willSave)
     try report(.started(describe()))
     guard step < lastStep else { return step < totalSteps ? .reachedMaximumSteps : .finished }
 
     let loader = DataLoader(
       task.data.train, sampler: sampler, partition: parallel.partition, startingAt: step)
     defer { loader.cancel() }
+    // After an error, the checkpoint that is being written is still good.
+    defer { try? checkpoints.finish(report) }
     let hasAccuracy = task.objective.hasAccuracy
     var epochClock = Stopwatch()
     var epochSamplesHere = 0.0
@@ -157,16 +167,17 @@ public final class Trainer {
         state.epochMetrics = Metrics()
         epochSamplesHere = 0
       }
-      if stops || step == lastStep || isCheckpointDue(isEndOfEpoch) {
+      try checkpoints.poll(report)
+      if stops || step == lastStep || isCheckpointDue(isEndOfEpoch) || isSaveRequested() {
         try checkpoints.save(self, report)
       }
       if isEndOfEpoch { _ = epochClock.lap() }
       if stops {
-        try checkpoints.requireSaved()
+        try checkpoints.requireSaved(report)
         return .stopped
       }
     }
-    try checkpoints.requireSaved()
+    try checkpoints.requireSaved(report)
     return step < totalSteps ? .reachedMaximumSteps : .finished
   }
 

@@ -11,8 +11,10 @@ public enum TrainingEvent: Sendable {
   /// The end of an epoch, of the steps between two evaluations where `evaluateEverySteps` sets them,
   /// or of the run.
   case epoch(EpochReport)
-  /// A checkpoint was committed.
-  case checkpoint(step: Int, path: String, seconds: Double)
+  /// A checkpoint was committed: the seconds that writing took, and those that training waited.
+  case checkpoint(step: Int, path: String, seconds: Double, waited: Double)
+  /// A checkpoint was committed, but something besides failed, such as removing an old one.
+  case checkpointWarning(step: Int, reason: String)
   /// A checkpoint could not be written; training continues.
   case checkpointFailed(step: Int, reason: String)
 }

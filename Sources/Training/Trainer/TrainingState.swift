@@ -1,11 +1,11 @@
 import Base
-import Checkpointing
+package import Checkpointing
 
 /// The position of a run: the part of a checkpoint besides weights and the optimizer's state.
 ///
 /// Nothing here depends on the number of ranks, and no random generator has a state: order, dropout
 /// and initial weights are functions of the seed and the position.
-struct TrainingState: Codable, Equatable {
+package struct TrainingState: Codable, Equatable {
   /// The version of this type's JSON.
   private static let currentFormat = 1
 
@@ -17,6 +17,8 @@ struct TrainingState: Codable, Equatable {
   private var epochCorrectCount = 0.0
   /// For each parameter in the arena's order, the steps that the optimizer counts.
   var stepCounts: [Int] = []
+  /// The fingerprints of the data; nil in checkpoints of earlier versions.
+  var data: [String: String]?
 
   /// Loss and accuracy of the current epoch.
   var epochMetrics: Metrics {
@@ -34,7 +36,7 @@ struct TrainingState: Codable, Equatable {
   init() {}
 
   /// Reads the state of a checkpoint.
-  init(_ checkpoint: Checkpoint) throws {
+  package init(_ checkpoint: Checkpoint) throws {
     struct Format: Decodable { let format: Int }
     let name = Checkpoint.stateFile
     let format = try checkpoint.decode(Format.self, from: name).format
@@ -44,9 +46,15 @@ struct TrainingState: Codable, Equatable {
         reason: "its format is \(format), this program reads \(TrainingState.currentFormat)")
     }
     self = try checkpoint.decode(TrainingState.self, from: name)
-    guard step >= 0 else {
+    // Counts of steps are counted on, and counts of samples are exact in Double.
+    let isPossible =
+      (0...1_000_000_000_000_000).contains(step)
+      && stepCounts.allSatisfy { (0...step).contains($0) } && epochLossSum.isFinite
+      && [epochSampleCount, epochCorrectCount].allSatisfy { (0...0x1p53).contains($0) }
+    guard isPossible else {
       throw CheckpointError.damaged(
-        path: try checkpoint.path(of: name), reason: "'step' is \(step)")
+        path: try checkpoint.path(of: name),
+        reason: "its step \(step) and counts are impossible together")
     }
   }
 }

@@ -1,0 +1,158 @@
+import Base
+import Foundation
+
+/// A file of a checkpoint about to be written.
+public struct CheckpointFile {
+  /// The file's name, without directories.
+  public let name: String
+  /// Its size, for the message when the disk is full.
+  public let byteCount: Int
+  /// Calls its argument with the content, in one or several pieces from first to last.
+  public let forEachPiece: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
+
+  /// A file whose content a closure hands over, in one or several pieces.
+  public init(
+    name: String, byteCount: Int,
+    forEachPiece: @escaping ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
+  ) {
+    precondition(
+      name.isPlainFileName && name != Checkpoint.manifestName,
+      "checkpoint: '\(name)' cannot name a file")
+    self.name = name
+    self.byteCount = byteCount
+    self.forEachPiece = forEachPiece
+  }
+
+  /// A file of tensors.
+  public static func tensors(
+    _ name: String, _ tensors: [SafetensorsTensor], metadata: [String: String] = [:]
+  ) -> CheckpointFile {
+    let writer = SafetensorsWriter(tensors, metadata: metadata)
+    return CheckpointFile(name: name, byteCount: writer.byteCount) { try writer.write($0) }
+  }
+
+  /// A file of text.
+  public static func text(_ name: String, _ text: String) -> CheckpointFile {
+    CheckpointFile(name: name, byteCount: text.utf8.count) { body in
+      try Array(text.utf8).withUnsafeBytes { try body($0) }
+    }
+  }
+}
+
+/// A checkpoint on the disk whose every byte was compared with its manifest.
+public struct Checkpoint: Sendable, Equatable {
+  /// The number of optimizer steps that led to it.
+  public let step: Int
+  /// Its directory.
+  public let path: String
+  /// The names of its files.
+  public let fileNames: [String]
+  /// The id of the run that wrote it; nil if it was written without one.
+  public let run: String?
+
+  package static let manifestName = "manifest.json"
+
+  /// Opens a checkpoint's directory and verifies it.
+  public init(path: String) throws {
+    try self.init(path: path, fileSystem: FileSystem())
+  }
+
+  package init(path: String, fileSystem: FileSystem) throws {
+    let manifestPath = path.appendingPath(Checkpoint.manifestName)
+    let manifest = try CheckpointError.whenReading(manifestPath) {
+      guard try fileSystem.findsDirectory(path) else { throw CheckpointError.missing(path: path) }
+      return try CheckpointManifest(
+        parsing: fileSystem.readFile(manifestPath), path: manifestPath)
+    }
+    for file in manifest.files {
+      let filePath = path.appendingPath(file.name)
+      let found = try CheckpointError.whenReading(filePath) { try fileSystem.checksum(filePath) }
+      guard found.byteCount == file.bytes else {
+        throw CheckpointError.damaged(
+          path: filePath, reason: "\(found.byteCount) bytes long instead of \(file.bytes)")
+      }
+      let checksum = String(hexadecimal: found.checksum)
+      guard checksum == file.crc32 else {
+        throw CheckpointError.damaged(
+          path: filePath,
+          reason: "the content has changed: its CRC-32 is \(checksum) instead of \(file.crc32)")
+      }
+    }
+    run = manifest.run
+    step = manifest.step
+    self.path = path
+    fileNames = manifest.files.map(\.name)
+  }
+
+  /// The path of one of its files.
+  public func path(of name: String) throws -> String {
+    guard fileNames.contains(name) else {
+      throw CheckpointError.damaged(path: path, reason: "it holds no '\(name)'")
+    }
+    return path.appendingPath(name)
+  }
+
+  /// Opens one of its files of tensors.
+  public func tensors(_ name: String) throws -> SafetensorsFile {
+    try SafetensorsFile(path: path(of: name))
+  }
+
+  /// Reads one of its files of JSON.
+  public func decode<Value: Decodable>(_ type: Value.Type, from name: String) throws -> Value {
+    let path = try path(of: name)
+    let content = try CheckpointError.whenReading(path) { try FileSystem().readFile(path) }
+    do {
+      return try JSON.decode(from: content)
+    } catch {
+      throw CheckpointError.damaged(path: path, reason: error.description)
+    }
+  }
+}
+
+/// The list of a checkpoint's files with their sizes and checksums.
+///
+/// It needs no checksum of its own: it must read back to the very text that is written for its
+/// values, and each value is compared with the directory.
+struct CheckpointManifest: Decodable {
+  struct File: Decodable {
+    let name: String
+    let bytes: Int
+    /// Eight hexadecimal digits.
+    let crc32: String
+
+    init(name: String, bytes: Int, checksum: UInt32) {
+      (self.name, self.bytes, crc32) = (name, bytes, String(hexadecimal: checksum))
+    }
+  }
+
+  let step: Int
+  /// The id of the run that wrote the checkpoint.
+  let run: String?
+  var files: [File] = []
+
+  init(step: Int, run: String?) { (self.step, self.run) = (step, run) }
+
+  init(parsing bytes: [UInt8], path: String) throws(CheckpointError) {
+    do throws(JSONError) {
+      self = try JSON.decode(from: bytes)
+    } catch {
+      throw .damaged(path: path, reason: error.description)
+    }
+    for file in files where !file.name.isPlainFileName {
+      throw .damaged(path: path, reason: "'\(file.name.prefix(80))' is not a file's name")
+    }
+    guard text.utf8.elementsEqual(bytes) else {
+      throw .damaged(path: path, reason: "it is not as it was written")
+    }
+  }
+
+  var text: String {
+    let list = files.map { file -> JSONObject in
+      ["name": file.name, "bytes": file.bytes, "crc32": file.crc32]
+    }
+    // Version 1 has no `run`.
+    var manifest: JSONObject = ["format": "lockstep-checkpoint", "version": run == nil ? 1 : 2]
+    if let run { manifest.append("run", run) }
+    return (manifest + ["step": step, "files": list]).text + "\n"
+  }
+}
