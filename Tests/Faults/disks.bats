@@ -94,7 +94,6 @@ failed_read() { # failed_read CALL
 }
 
 @test "disks: a read error removes no intact checkpoint" {
-  known_defect "read error" "a checkpoint that cannot be read is taken for damaged and removed"
   make_runs
   lockstep "${tiny[@]}" --set checkpoint.keep=null --max-steps 4 --run-dir kept
   assert_success
@@ -145,7 +144,6 @@ vanished() { # vanished STEPS
 }
 
 @test "disks: a run whose directory is removed says so" {
-  known_defect "run directory removed" "a removed run directory comes back without a warning"
   make_runs
   local steps
   for steps in 1 4 9; do

@@ -53,7 +53,6 @@ failed_half() { # failed_half LINE
 }
 
 @test "streams: a line of metrics that could be written in part only costs no other line" {
-  known_defect "log of metrics written in part" "the line after a torn one is appended to it"
   make_whole
   local line
   for line in $(chosen 14 4); do
