@@ -42,7 +42,9 @@ extension TrainingTask {
     makeModel: (ModelSignature) throws -> any Layer
   ) throws {
     try communicator.collectiveTry { try configuration.check(worldSize: communicator.worldSize) }
-    let data = try communicator.collectiveTry { try configuration.openData() }
+    let data = try communicator.collectiveTry {
+      try Activity.during(.openingData) { try configuration.openData() }
+    }
     let task = try communicator.collectiveTry {
       do {
         return try TrainingTask(

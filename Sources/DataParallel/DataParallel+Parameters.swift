@@ -1,3 +1,4 @@
+import Base
 import Collectives
 import Optimizers
 import TensorCore
@@ -62,6 +63,9 @@ extension DataParallel {
   /// Collective: all ranks call it. Throws `ReplicasDiverged` on all of them.
   public func audit() throws {
     guard communicator.worldSize > 1 else { return }
+    let phase = Activity.phase
+    Activity.begin(.audit)
+    defer { Activity.begin(phase) }
     let parameters = arena.entries.map {
       ($0.name, UnsafeBufferPointer(arena.values.extracting($0.range)))
     }

@@ -20,6 +20,9 @@ extension DataParallel {
     _ sumNames: [String], _ loss: LossClosure
   ) throws -> Result {
     require(!samples.isEmpty, "DataParallel.step: a global batch without samples")
+    let phase = Activity.phase
+    Activity.begin(.trainingStep, step: stepCount + 1)
+    defer { Activity.begin(phase) }
     var clock = Stopwatch()
     var header = StepHeader(
       slices: sliceCount, parameters: arena.entries.count, sums: sumNames)
@@ -95,6 +98,7 @@ extension DataParallel {
       loss.backward(
         gradient: Tensor.full(loss.shape, weight, loss.dataType),
         onFinalGradient: isFinal ? { [reducer] in reducer.markFinal($0) } : nil)
+      Activity.advance()
       guard !microBatch.isEmpty else { continue }
       header.sampleCount += Double(microBatch.count)
       header.lossSums[slice.number] += loss.item() * Double(microBatch.count)

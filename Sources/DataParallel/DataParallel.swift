@@ -73,8 +73,8 @@ public final class DataParallel {
   public let topology: Topology
   /// Where the time of all steps has gone.
   public internal(set) var times = Times()
-  /// The number of updates made.
-  var stepCount = 0
+  /// The number of updates made, those before a resume included.
+  package var stepCount = 0
   let communicator: any Communicator
   let reducer: Reducer
   let sliceSum: PairwiseSliceSum?

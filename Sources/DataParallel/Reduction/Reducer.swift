@@ -1,3 +1,4 @@
+import Base
 import Collectives
 import Foundation
 import Optimizers
@@ -100,6 +101,7 @@ final class Reducer {
       completeNextBucket()
     }
     if overlap == .poll { interNode?.advance() }
+    Activity.advance()
   }
 
   /// Completes the remaining buckets after the backward pass: all gradients are final, and those that
@@ -171,10 +173,12 @@ final class Reducer {
 
   /// Waits until the sums of a bucket's chunk have arrived from the other nodes.
   private func wait(for bucket: Int) {
-    guard let interNode else { return }
-    while !interNode.isFinished(bucket) {
-      if let progressThread { progressThread.hurry() } else { interNode.advance() }
-      sched_yield()
+    guard let interNode, !interNode.isFinished(bucket) else { return }
+    Activity.waiting(for: .gradients, bucket: bucket) {
+      while !interNode.isFinished(bucket) {
+        if let progressThread { progressThread.hurry() } else { interNode.advance() }
+        sched_yield()
+      }
     }
   }
 }

@@ -47,11 +47,12 @@ struct TrainCommand: ParsableCommand {
 
   func run() {
     StopSignals.observe()
-    withSession(train)
+    withSession("train", train)
   }
 
   private func train(_ communicator: any Communicator) throws -> ExitStatus {
     let configuration = try configuration.load(communicator)
+    watchdog?.options = try configuration.group()
     let cores = communicator.findCPUBinding()
     let threads = try configuration.group(ThreadOptions.self).threadsPerRank
     Threads.count = threads ?? cores.threads
@@ -78,6 +79,8 @@ struct TrainCommand: ParsableCommand {
     let recorder = try communicator.collectiveTry {
       try run.map { try Recorder($0, trainer, configuration, ProgressReporter(progress)) }
     }
+    watchdog?.runDirectory = communicator.broadcast(run?.directory.path ?? "")
+    StopSignals.beginToSave()
     let outcome: Trainer.Outcome
     do {
       outcome = try trainer.train(

@@ -70,6 +70,7 @@ extension Trainer {
     state.epochMetrics.lossSum = communicator.broadcast(state.epochMetrics.lossSum)
     state.epochMetrics.correctCount = communicator.broadcast(state.epochMetrics.correctCount)
     state.stepCounts = parallel.optimizer.stateCounters
+    parallel.stepCount = state.step
   }
 
   private func read(_ checkpoint: Checkpoint) throws {

@@ -120,24 +120,29 @@ public final class Trainer {
     store: CheckpointStore?, maximumSteps: Int? = nil,
     isStopRequested: () -> Bool = { false }, onEvent: (TrainingEvent) throws -> Void = { _ in }
   ) throws -> Outcome {
+    Activity.begin(.trainingStep, step: step + 1)
     let report = communicator.isRoot ? onEvent : { _ in }
     let lastStep = min(totalSteps, maximumSteps ?? totalSteps)
     let checkpoints = CheckpointWriter(communicator.isRoot ? store : nil, savedStep: step)
     try report(.started(describe()))
+    var clocks = EpochClocks()
+    if isEvaluationPending {
+      // The run was stopped during this evaluation.
+      let epoch = (step - 1) / sampler.batchesPerEpoch + 1
+      guard try finishEpoch(epoch, &clocks, isStopRequested, report) else { return .stopped }
+    }
     guard step < lastStep else { return step < totalSteps ? .reachedMaximumSteps : .finished }
 
     let loader = DataLoader(
       task.data.train, sampler: sampler, partition: parallel.partition, startingAt: step)
     defer { loader.cancel() }
     let hasAccuracy = task.objective.hasAccuracy
-    var epochClock = Stopwatch()
-    var epochSamplesHere = 0.0
     while step < lastStep {
       var clock = Stopwatch()
-      let batch = try loader.next()
-      let (metrics, learningRate, stops) = try trainStep(batch, isStopRequested())
+      let batch = try Activity.waiting(for: .data) { try loader.next() }
+      var (metrics, learningRate, stops) = try trainStep(batch, isStopRequested())
       state.epochMetrics += metrics
-      epochSamplesHere += metrics.sampleCount
+      clocks.samples += metrics.sampleCount
       let isEndOfEpoch = step % reportInterval == 0 || step == totalSteps
       try report(
         .step(
@@ -145,22 +150,13 @@ public final class Trainer {
             step: step, epoch: batch.epoch + 1, loss: metrics.loss,
             accuracy: hasAccuracy ? metrics.accuracy : nil, learningRate: learningRate,
             samplesPerSecond: metrics.sampleCount / clock.lap(), epochMetrics: state.epochMetrics)))
-      if isEndOfEpoch {
-        let seconds = epochClock.lap()
-        let test = try evaluateIfDue(epoch: batch.epoch + 1)
-        try report(
-          .epoch(
-            EpochReport(
-              step: step, epoch: batch.epoch + 1, metrics: state.epochMetrics, test: test,
-              hasAccuracy: hasAccuracy, learningRate: learningRate,
-              samplesPerSecond: epochSamplesHere / seconds, seconds: seconds)))
-        state.epochMetrics = Metrics()
-        epochSamplesHere = 0
+      if isEndOfEpoch, !stops {
+        stops = try !finishEpoch(batch.epoch + 1, &clocks, isStopRequested, report)
       }
       if stops || step == lastStep || isCheckpointDue(isEndOfEpoch) {
-        try checkpoints.save(self, report)
+        try Activity.during(.checkpoint) { try checkpoints.save(self, report) }
       }
-      if isEndOfEpoch { _ = epochClock.lap() }
+      if isEndOfEpoch { clocks.restart() }
       if stops {
         try checkpoints.requireSaved()
         return .stopped
@@ -168,6 +164,51 @@ public final class Trainer {
     }
     try checkpoints.requireSaved()
     return step < totalSteps ? .reachedMaximumSteps : .finished
+  }
+
+  /// The time and the samples of the current epoch in this process.
+  private struct EpochClocks {
+    var clock = Stopwatch()
+    var samples = 0.0
+
+    mutating func restart() {
+      _ = clock.lap()
+      samples = 0
+    }
+  }
+
+  /// Whether the state is that of the end of an epoch whose evaluation was abandoned because of a
+  /// stop; at the end of other epochs the epoch's metrics have been reported and are empty.
+  private var isEvaluationPending: Bool {
+    step > 0 && (step % reportInterval == 0 || step == totalSteps)
+      && state.epochMetrics.sampleCount > 0
+  }
+
+  /// Evaluates if that is due, and reports the epoch; false if a stop was requested before the end of
+  /// the evaluation, which a resumed run then repeats.
+  private func finishEpoch(
+    _ epoch: Int, _ clocks: inout EpochClocks, _ isStopRequested: () -> Bool,
+    _ report: (TrainingEvent) throws -> Void
+  ) throws -> Bool {
+    let seconds = clocks.clock.lap()
+    var test: Metrics?
+    if let limit = evaluationSamples(epoch: epoch) {
+      test = try Activity.during(.evaluation) {
+        try task.evaluate(
+          batchSize: options.globalBatch, communicator, limit: limit.count,
+          isStopRequested: isStopRequested)
+      }
+      if test == nil { return false }
+    }
+    try report(
+      .epoch(
+        EpochReport(
+          step: step, epoch: epoch, metrics: state.epochMetrics, test: test,
+          hasAccuracy: task.objective.hasAccuracy, learningRate: schedule(step - 1),
+          samplesPerSecond: clocks.samples / seconds, seconds: seconds)))
+    state.epochMetrics = Metrics()
+    clocks.samples = 0
+    return true
   }
 
   /// One optimizer step on this rank's slice of a global batch.
@@ -201,14 +242,14 @@ public final class Trainer {
   /// The steps of an epoch, or of what `evaluateEverySteps` puts in its place.
   private var reportInterval: Int { options.evaluateEverySteps ?? sampler.batchesPerEpoch }
 
-  private func evaluateIfDue(epoch: Int) throws -> Metrics? {
+  /// How many test samples to evaluate at the end of an epoch, where a nil count is all; nil if none.
+  private func evaluationSamples(epoch: Int) -> (count: Int?, Void)? {
     guard task.data.test.count > 0,
       let interval = options.evaluateEverySteps != nil ? 1 : options.evaluateEveryEpochs,
       epoch % interval == 0 || step == totalSteps
     else { return nil }
     let limit = step == totalSteps ? nil : options.evaluationBatches
-    return try task.evaluate(
-      batchSize: options.globalBatch, communicator, limit: limit.map { $0 * options.globalBatch })
+    return (limit.map { $0 * options.globalBatch }, ())
   }
 
   private func isCheckpointDue(_ isEndOfEpoch: Bool) -> Bool {
