@@ -165,7 +165,9 @@ public final class MPICommunicator: Communicator {
 
   /// Returns the bytes of every rank, in rank order.
   public func allGather(_ bytes: [UInt8]) -> [[UInt8]] {
-    let counts = Activity.waiting(for: .allGather) { control.allGather([bytes.count]).map { $0[0] } }
+    let counts = Activity.waiting(for: .allGather) {
+      control.allGather([bytes.count]).map { $0[0] }
+    }
     // One broadcast for each rank: what is gathered is small, and any length can be split.
     return counts.indices.map { root in
       var gathered = root == rank ? bytes : [UInt8](repeating: 0, count: counts[root])

@@ -1,7 +1,6 @@
 import Base
+import Collectives
 import Testing
-
-@testable import Collectives
 
 @Suite("Stall detector")
 struct StallDetectorTests {
@@ -82,7 +81,9 @@ struct StallDetectorTests {
     // The watchdog of rank 0 is silent, so that of rank 1 speaks.
     let report = try #require(warnings[10])
     #expect(report.cause == "rank 0 on host1 does not answer: it is stopped (SIGSTOP)")
-    #expect(report.description.contains("rank 1 (process 1001): step 12, training step, waits in all-reduce (call 6) for rank 0"))
+    #expect(
+      report.description.contains(
+        "rank 1 (process 1001): step 12, training step, waits in all-reduce (call 6) for rank 0"))
   }
 
   @Test("A rank in an endless loop is named")
@@ -153,7 +154,8 @@ struct StallDetectorTests {
     #expect(end == nil)
   }
 
-  @Test("A node without a cause of its own names the others, and leaves the end to them for a while")
+  @Test(
+    "A node without a cause of its own names the others, and leaves the end to them for a while")
   func otherNode() {
     var detector = detector(otherNodes: "rank 2 (host2)")
     let (warnings, end) = watch(&detector) { second in

@@ -57,15 +57,22 @@ AGENT
   printf '%s slots=4\n' "${addresses[@]}" >"$BATS_FILE_TMPDIR/hosts"
 }
 
-# Runs the command on several ranks of each node.
-on_nodes() { # on_nodes RANKS_PER_NODE ARGUMENT...
+# Sets `command` to run the command on several ranks of each node.
+set_command() { # set_command RANKS_PER_NODE ARGUMENT...
   local network=${addresses[0]%.*}.0/24
   # shellcheck disable=SC2016 # The inner shell expands it.
-  launch ip netns exec "${nodes[0]}" unshare --uts bash -c 'hostname machine1; exec "$@"' - \
-    mpirun --hostfile "$BATS_FILE_TMPDIR/hosts" --mca plm_rsh_agent "$BATS_FILE_TMPDIR/agent" \
-    --mca btl tcp,self,vader --mca btl_tcp_if_include "$network" \
-    --mca oob_tcp_if_include "$network" --bind-to none --oversubscribe \
-    --map-by "ppr:$1:node" "$lockstep" "${@:2}"
+  command=(ip netns exec "${nodes[0]}" unshare --uts bash -c 'hostname machine1; exec "$@"' -
+    mpirun --hostfile "$BATS_FILE_TMPDIR/hosts" --mca plm_rsh_agent "$BATS_FILE_TMPDIR/agent"
+    --mca btl "tcp,self,vader" --mca btl_tcp_if_include "$network"
+    --mca oob_tcp_if_include "$network" --bind-to none --oversubscribe
+    --map-by "ppr:$1:node" "$lockstep" "${@:2}")
+}
+
+# Runs the command on several ranks of each node.
+on_nodes() { # on_nodes RANKS_PER_NODE ARGUMENT...
+  local command
+  set_command "$@"
+  launch "${command[@]}"
 }
 
 @test "nodes: 2 with 2 ranks each pass all checks of doctor" {
@@ -100,4 +107,31 @@ on_nodes() { # on_nodes RANKS_PER_NODE ARGUMENT...
   on_nodes 1 train "$digits" --set training.epochs=0.5 --run-dir run
   assert_failed_with 78 'training.epochs'
   assert_no_process_is_left
+}
+
+@test "nodes: a stopped rank is named by its own node, or as the other node's (83)" {
+  local command process stopped
+  for ranks in 1 2; do
+    set_command "$ranks" "${slow[@]}" --run-dir "run$ranks" --progress none \
+      --set distributed.stallWarning=1 --set distributed.stallTimeout=4
+    begin "run$ranks" "${command[@]}"
+    wait_for_steps "run$ranks" 5
+    # The last rank is on the second node.
+    for process in $(processes); do
+      if tr '\0' '\n' <"/proc/$process/environ" |
+        grep -qx "OMPI_COMM_WORLD_RANK=$((2 * ranks - 1))"; then
+        stopped=$process
+      fi
+    done
+    kill -STOP "$stopped"
+    finish 30
+    assert_equal "$status" 83
+    if ((ranks == 1)); then
+      assert_stderr_fits '^error: no progress .* on machine1: .* wait for rank 1 \(machine2\)'
+    else
+      assert_stderr_fits '^error: no progress .* on machine2: rank 3 on machine2 .* is stopped'
+      assert_exists run2/errors/rank-3.json
+    fi
+    assert_no_process_is_left
+  done
 }

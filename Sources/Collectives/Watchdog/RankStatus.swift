@@ -1,17 +1,21 @@
-import Base
+package import Base
 import Foundation
 import Synchronization
 
 /// What one rank of this node does, as the watchdogs see it.
-struct RankStatus: Equatable, Sendable {
+package struct RankStatus: Equatable, Sendable {
   /// The rank in the run.
-  let rank: Int
+  package let rank: Int
   /// Its process.
-  let process: Int
+  package let process: Int
   /// Grows as long as the rank's watchdog runs: a stopped process does not.
-  var heartbeat = 0
+  package var heartbeat = 0
   /// What the rank does.
-  var activity = Activity.Snapshot()
+  package var activity = Activity.Snapshot()
+
+  package init(rank: Int, process: Int) {
+    (self.rank, self.process) = (rank, process)
+  }
 }
 
 /// The statuses of a node's ranks in shared memory: each rank's watchdog writes its own and reads all.
@@ -77,14 +81,14 @@ struct StatusBoard: @unchecked Sendable {
 }
 
 /// What the system says about a process.
-struct ProcessState: Equatable, Sendable {
+package struct ProcessState: Equatable, Sendable {
   /// The letter of `/proc/PID/stat`: R runs, S sleeps, D waits for a disk, T is stopped, Z has ended;
   /// nil when there is no such process.
   var letter: Character?
   /// Whether a debugger traces it.
   var isTraced = false
 
-  init(letter: Character? = "S", isTraced: Bool = false) {
+  package init(letter: Character? = "S", isTraced: Bool = false) {
     (self.letter, self.isTraced) = (letter, isTraced)
   }
 

@@ -5,9 +5,9 @@ import Base
 /// The ranks of a node are stalled while none of them does anything and at least one waits. Time is
 /// counted in looks, each no longer than `longestLook`: a process that was stopped itself does not
 /// take its own absence for a stall of the others.
-struct StallDetector {
+package struct StallDetector {
   /// What to do.
-  enum Finding: Equatable {
+  package enum Finding: Equatable {
     case nothing
     case warn(StallReport)
     case end(StallReport)
@@ -35,7 +35,7 @@ struct StallDetector {
   private var stalledSeconds = 0.0
   private var nextWarning = 0.0
 
-  init(
+  package init(
     rank: Int, host: String, otherNodes: String?, longestLook: Double,
     processState: @escaping (Int) -> ProcessState = { ProcessState(process: $0) }
   ) {
@@ -44,13 +44,14 @@ struct StallDetector {
   }
 
   /// Takes a look, some seconds after the one before.
-  mutating func look(
+  package mutating func look(
     at ranks: [RankStatus], after seconds: Double, _ options: Watchdog.Options
   ) -> Finding {
     let seconds = min(seconds, longestLook)
     var hasMoved = false
     for status in ranks {
-      hasMoved = events.updateValue(status.activity.events, forKey: status.rank)
+      hasMoved =
+        events.updateValue(status.activity.events, forKey: status.rank)
         != status.activity.events || hasMoved
       let runs = heartbeats.updateValue(status.heartbeat, forKey: status.rank) != status.heartbeat
       silence[status.rank] = runs ? 0 : silence[status.rank, default: 0] + seconds

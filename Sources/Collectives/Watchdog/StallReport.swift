@@ -96,7 +96,7 @@ public struct StallReport: Equatable, Sendable, CustomStringConvertible {
   }
 
   /// For each rank of the node the name and content of a file that keeps its state.
-  var files: [(name: String, content: String)] {
+  package var files: [(name: String, content: String)] {
     ranks.map { rank in
       let activity = rank.activity
       let object: JSONObject = [

@@ -124,6 +124,7 @@ private final class Recorder {
       progress.description(description, configuration, run: run)
     case .step(let report): progress.step(report)
     case .epoch(let report): progress.epoch(report)
+    case .skipped(let step, let reason): warn("step \(step) was left out: \(reason)")
     case .checkpoint: progress.checkpoint(event)
     case .checkpointFailed(_, let reason): warn("\(reason); training continues")
     }

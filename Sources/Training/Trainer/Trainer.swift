@@ -28,6 +28,7 @@ public final class Trainer {
   private let sampler: GlobalBatchSampler
   private let schedule: LearningRateSchedule
   var state = TrainingState()
+  private var consecutiveSkips = 0
 
   /// Prepares to train a task.
   ///
@@ -63,6 +64,7 @@ public final class Trainer {
     self.schedule = schedule(totalSteps)
     var parallelOptions = parallelOptions
     parallelOptions.seed = UInt64(options.seed)
+    parallelOptions.checksGradients = options.onNonFinite == .skip
     parallel = try DataParallel(
       task.model, communicator, options: parallelOptions, invariants: task.invariants,
       makeOptimizer: makeOptimizer)
@@ -140,7 +142,7 @@ public final class Trainer {
     while step < lastStep {
       var clock = Stopwatch()
       let batch = try Activity.waiting(for: .data) { try loader.next() }
-      var (metrics, learningRate, stops) = try trainStep(batch, isStopRequested())
+      var (metrics, learningRate, stops) = try trainStep(batch, isStopRequested(), report)
       state.epochMetrics += metrics
       clocks.samples += metrics.sampleCount
       let isEndOfEpoch = step % reportInterval == 0 || step == totalSteps
@@ -149,7 +151,8 @@ public final class Trainer {
           StepReport(
             step: step, epoch: batch.epoch + 1, loss: metrics.loss,
             accuracy: hasAccuracy ? metrics.accuracy : nil, learningRate: learningRate,
-            samplesPerSecond: metrics.sampleCount / clock.lap(), epochMetrics: state.epochMetrics)))
+            samplesPerSecond: metrics.sampleCount / clock.lap(), epochMetrics: state.epochMetrics,
+            skippedSteps: state.skippedSteps ?? 0)))
       if isEndOfEpoch, !stops {
         stops = try !finishEpoch(batch.epoch + 1, &clocks, isStopRequested, report)
       }
@@ -213,7 +216,7 @@ public final class Trainer {
 
   /// One optimizer step on this rank's slice of a global batch.
   private func trainStep(
-    _ batch: Batch, _ isStopRequested: Bool
+    _ batch: Batch, _ isStopRequested: Bool, _ report: (TrainingEvent) throws -> Void
   ) throws -> (metrics: Metrics, learningRate: Double, stops: Bool) {
     let learningRate = schedule(step)
     let result: DataParallel.Result
@@ -226,9 +229,22 @@ public final class Trainer {
         return (loss, ["correct": Double(correct)])
       }
     } catch let error as NonFiniteStep {
-      throw NonFiniteLoss(
-        step: step + 1, epoch: batch.epoch + 1, loss: error.loss, learningRate: learningRate)
+      consecutiveSkips += 1
+      guard options.onNonFinite == .skip, error.origin.part != .weights,
+        consecutiveSkips <= NonFinitePolicy.longestSkip
+      else {
+        throw NonFiniteLoss(
+          step: step + 1, epoch: batch.epoch + 1, loss: error.loss, learningRate: learningRate,
+          origin: error.origin)
+      }
+      state.step += 1
+      state.skippedSteps = (state.skippedSteps ?? 0) + 1
+      parallel.stepCount = state.step
+      try report(.skipped(step: step, reason: error.description))
+      // All ranks know of a stop from the next step.
+      return (Metrics(), learningRate, stops: false)
     }
+    consecutiveSkips = 0
     state.step += 1
     state.stepCounts = parallel.optimizer.stateCounters
     // The loss of a text is that of its tokens.

@@ -17,6 +17,8 @@ struct TrainingState: Codable, Equatable {
   private var epochCorrectCount = 0.0
   /// For each parameter in the arena's order, the steps that the optimizer counts.
   var stepCounts: [Int] = []
+  /// The steps left out because a loss or gradient was not finite; nil is none.
+  var skippedSteps: Int?
 
   /// Loss and accuracy of the current epoch.
   var epochMetrics: Metrics {
