@@ -3,6 +3,7 @@ import Checkpointing
 import Collectives
 import Configuration
 import DataLoading
+import DataParallel
 import Foundation
 import NeuralNetworks
 import Settings
@@ -193,7 +194,7 @@ struct TrainerTests {
             smallRun {
               $0["checkpoint.everySteps"] = 3
               // Not between checkpoints.
-              $0["distributed.auditEverySteps"] = nil
+              $0["distributed.auditEverySteps"] = .null
             }, communicator)
           _ = try trainer.train(
             store: store, maximumSteps: 20,
