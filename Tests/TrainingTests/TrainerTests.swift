@@ -6,6 +6,7 @@ import DataLoading
 import DataParallel
 import Foundation
 import NeuralNetworks
+import Optimizers
 import Settings
 import TensorCore
 import TestSupport
