@@ -185,7 +185,7 @@ import Testing
         let parallel = try DataParallel(model, communicator) {
           SGD($0, SGD.Options(momentum: 0.9))
         }
-        if communicator.rank == 1 { parallel.optimizer.stateBuffers[0].values[3] = 1 }
+        if communicator.rank == 1 { parallel.optimizer.stateBuffers[0].values[0] = 1 }
         try parallel.audit()
         try parallel.audit(includesOptimizer: true)
       }

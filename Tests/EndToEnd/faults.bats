@@ -52,13 +52,14 @@ load lockstep
 }
 
 @test "faults: steps with a loss that is not finite are left out and counted, or end the run (80)" {
-  # Sample 5 of 40 makes the outputs overflow.
-  awk 'BEGIN { for (i = 0; i < 40; i++) print (i == 5 ? "3e38,3e38" : i % 7 "," i % 5) "," i % 2 }' \
-    >samples.csv
+  # The square of the target of sample 5 of 40 is infinite in float32.
+  awk 'BEGIN { for (i = 0; i < 40; i++) print i % 7 "," i % 5 "," (i == 5 ? 1e30 : i % 3) ".5" }' |
+    sed 's/1e+30.5/1e30/' >samples.csv
   local run=(train --set data.kind=csv --set data.path=samples.csv --set data.testCount=0
+    --set data.target=values --set optimizer.learningRate=0.001
     --set training.globalBatch=8 --set training.epochs=4 --set "model.hidden=[8]")
   lockstep "${run[@]}" --run-dir stopped
-  assert_failed_with 80 'first seen on rank 0 on [^ ]+, samples [0-9]+ to [0-9]+: '
+  assert_failed_with 80 'first seen on rank 0 on [^ ]+, samples [0-9]+ to [0-9]+: the weights are finite;'
   local count
   for count in 1 2; do
     launch "${mpirun[@]}" "$count" "$lockstep" "${run[@]}" --set training.onNonFinite=skip \
