@@ -32,11 +32,12 @@ let package = Package(
     .target(
       name: "Optimizers", dependencies: ["NeuralNetworks", "TensorCore", "Settings", "CKernels"]),
     .target(name: "DataLoading", dependencies: ["Settings", "Base", "CDigits", "CZlib"]),
-    .target(name: "Collectives", dependencies: ["Base"]),
+    .target(name: "Collectives", dependencies: ["Settings", "Base"]),
     .target(
       name: "MPICollectives",
       dependencies: [
-        "Collectives", "COpenMPI", "CSharedMemory", .product(name: "Logging", package: "swift-log"),
+        "Collectives", "COpenMPI", "CSharedMemory", "Base",
+        .product(name: "Logging", package: "swift-log"),
       ]),
     .target(
       name: "DataParallel",
@@ -111,7 +112,7 @@ let package = Package(
       resources: [.copy("Goldens")]),
     .testTarget(
       name: "DataLoadingTests", dependencies: ["DataLoading", "Settings", "Base", "CZlib"]),
-    .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "Base"]),
+    .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "Settings", "Base"]),
     .testTarget(
       name: "MPICollectivesTests", dependencies: ["MPICollectives", "Collectives"]),
     .testTarget(

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void *map(int descriptor, size_t size) {
@@ -33,9 +34,16 @@ void *csm_create(size_t size, int *descriptor) {
 void *csm_open(int process, int descriptor, size_t size) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d/fd/%d", process, descriptor);
-  const int own = open(path, O_RDWR | O_CLOEXEC);
+  // In another PID namespace the number may be another process's, and the descriptor a pipe.
+  const int own = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (own < 0) return NULL;
-  void *memory = map(own, size);
+  struct stat information;
+  void *memory = NULL;
+  errno = ESTALE;
+  if (fstat(own, &information) == 0 && S_ISREG(information.st_mode) &&
+      (size_t)information.st_size >= size) {
+    memory = map(own, size);
+  }
   const int error = errno;
   close(own);
   errno = error;

@@ -296,6 +296,7 @@ package struct FileSystem: Sendable {
       if count < 0 && errno == EINTR { continue }
       guard count >= 0 else { throw FileSystemError(.read, path, code: errno) }
       if count == 0 { return }
+      Activity.advance()
       try body(UnsafeRawBufferPointer(rebasing: chunk[..<count]))
     }
   }
@@ -356,7 +357,8 @@ package func writeAll(
 ) throws {
   var rest = bytes
   while !rest.isEmpty {
-    let count = write(descriptor, rest.baseAddress, min(rest.count, 1 << 30))
+    let count = write(descriptor, rest.baseAddress, min(rest.count, 1 << 26))
+    Activity.advance()
     if count < 0 && errno == EINTR { continue }
     guard count > 0 else { throw FileSystemError(.write, path, code: count < 0 ? errno : EIO) }
     rest = UnsafeRawBufferPointer(rebasing: rest[count...])

@@ -58,7 +58,7 @@ extension Communicator {
 }
 
 /// Ranks and their hosts in few words: `ranks 0-2, 5 (node1, node2)`.
-private func describe(ranks: [Int], hosts: [String]) -> String {
+func describe(ranks: [Int], hosts: [String]) -> String {
   var spans: [ClosedRange<Int>] = []
   for rank in ranks {
     if let last = spans.last, last.upperBound == rank - 1 {

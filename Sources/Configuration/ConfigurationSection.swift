@@ -1,3 +1,4 @@
+import Collectives
 import DataLoading
 import DataParallel
 import NeuralNetworks
@@ -58,7 +59,11 @@ struct ConfigurationSection: Sendable {
     ConfigurationSection("schedule", [Member(ScheduleChoice())], choosing: ScheduleKind.all),
     ConfigurationSection("checkpoint", [Member(Trainer.CheckpointOptions())]),
     ConfigurationSection(
-      "distributed", [Member(DataParallel.Options(), parallelElsewhere), Member(ThreadOptions())]),
+      "distributed",
+      [
+        Member(DataParallel.Options(), parallelElsewhere), Member(Watchdog.Options()),
+        Member(ThreadOptions()),
+      ]),
     ConfigurationSection("logging", [Member(LoggingOptions())]),
   ]
 

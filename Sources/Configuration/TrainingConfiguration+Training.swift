@@ -55,7 +55,9 @@ extension TrainingTask {
     makeModel: (ModelSignature) throws -> any Layer
   ) throws {
     try communicator.collectiveTry { try configuration.check(worldSize: communicator.worldSize) }
-    let data = try communicator.collectiveTry { try configuration.openData() }
+    let data = try communicator.collectiveTry {
+      try Activity.during(.openingData) { try configuration.openData() }
+    }
     let objective = try configuration.group(ObjectiveChoice.self).loss
     // All ranks look at the free memory before one takes some of it.
     try communicator.collectiveTry {

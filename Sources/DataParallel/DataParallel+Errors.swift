@@ -18,14 +18,53 @@ public struct StepsDiffer: AgreedError, ExitStatusProviding, CustomStringConvert
   public var exitStatus: ExitStatus { .replicasDiverged }
 }
 
-/// A loss that is infinite or NaN on some rank; the update was not made.
+/// A loss that is infinite or NaN on some rank, or a gradient that is checked; the update was not
+/// made, and running statistics are those before the step.
 public struct NonFiniteStep: AgreedError, ExitStatusProviding, CustomStringConvertible {
+  /// What is not finite.
+  public enum Part: String, Sendable {
+    case weights, gradient, loss
+  }
+
+  /// Where it was seen first.
+  public struct Origin: Sendable, Equatable, CustomStringConvertible {
+    /// The lowest rank that saw it.
+    public let rank: Int
+    /// The host name of its node.
+    public let host: String
+    /// The samples that it computed, by their numbers in `step`.
+    public let samples: Range<Int>
+    /// What is not finite: already the weights; the gradient of a finite loss; or the loss.
+    public let part: Part
+    /// The first such parameter of the model, or for a gradient the last one; empty for the loss.
+    public let parameter: String
+
+    /// Rank, samples and layer.
+    public var description: String {
+      let place =
+        switch part {
+        case .weights: "the weights '\(parameter)' are not finite"
+        case .gradient: "the gradient of '\(parameter)' is not finite"
+        case .loss: "the weights are finite"
+        }
+      let last = samples.isEmpty ? samples.lowerBound : samples.upperBound - 1
+      return "rank \(rank) on \(host), samples \(samples.lowerBound) to \(last): \(place)"
+    }
+  }
+
   /// The mean loss of the batch.
   public let loss: Double
+  /// Where it was seen first.
+  public let origin: Origin
+
+  init(loss: Double, _ origin: Origin) {
+    (self.loss, self.origin) = (loss, origin)
+  }
 
   /// What happened.
   public var description: String {
-    "the loss became \(loss.isNaN ? .nan : loss); the update was not made"
+    let loss = loss.isNaN ? Double.nan : loss
+    return "the loss became \(loss) (\(origin)); the update was not made"
   }
 
   /// The exit code 80.

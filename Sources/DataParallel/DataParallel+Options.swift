@@ -33,13 +33,19 @@ extension DataParallel {
     /// Whether batch normalization takes its statistics over the samples of all ranks.
     @Setting("whether batch normalization takes its statistics over the samples of all ranks")
     public var synchronizedBatchNorm = false
-    /// The steps between two comparisons of the weights of all ranks; nil never compares them.
+    /// The steps between two audits, besides the one before each checkpoint: comparisons of the weights
+    /// of all nodes, and of the weights in memory with those that the last update wrote. With nil there
+    /// are none between checkpoints, and no step looks for weights that changed in memory.
     @Setting(
-      "steps between two comparisons of the ranks' weights; null is never", in: 1...,
+      "steps between two comparisons of the ranks' weights, besides the one before each checkpoint; null is none",
+      in: 1...,
       unit: "steps", unset: 0, mayChangeOnResume: true)
     public var auditEverySteps: Int? = 100
     /// The random seed of dropout.
     public var seed: UInt64 = 0
+    /// Whether a gradient that is infinite or NaN makes a step fail before the update, as such a loss
+    /// always does.
+    public var checksGradients = false
 
     /// The defaults.
     public init() {}

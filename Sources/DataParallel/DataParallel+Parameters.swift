@@ -1,3 +1,4 @@
+import Base
 import Collectives
 import Optimizers
 import TensorCore
@@ -57,15 +58,37 @@ extension DataParallel {
     }
   }
 
-  /// Compares the parameters of all nodes and the buffers of all ranks, bit by bit.
+  /// Compares the parameters of all nodes and the buffers of all ranks, bit by bit, and the parameters
+  /// with what the last update wrote.
   ///
-  /// Collective: all ranks call it. Throws `ReplicasDiverged` on all of them.
-  public func audit() throws {
+  /// Collective: all ranks call it. Throws `ReplicasDiverged` or `WeightsChanged` on all of them.
+  ///
+  /// - Parameter includesOptimizer: Whether to compare the optimizer's state too.
+  public func audit(includesOptimizer: Bool = false) throws {
+    let phase = Activity.phase
+    Activity.begin(.audit)
+    defer { Activity.begin(phase) }
+    weightChecksums.compareAll()
+    try requireUnchangedWeights()
     guard communicator.worldSize > 1 else { return }
-    let parameters = arena.entries.map {
-      ($0.name, UnsafeBufferPointer(arena.values.extracting($0.range)))
+    var values = buffers.map {
+      ReplicaAudit.Values(
+        name: $0.name, elements: UnsafeBufferPointer($0.values), isSharedByNode: false)
     }
-    let statistics = buffers.map { ($0.name, UnsafeBufferPointer($0.values)) }
-    try ReplicaAudit.run(parameters + statistics, step: stepCount, communicator)
+    // The ranks of a node have one copy.
+    if topology.nodeCount > 1 {
+      func add(_ prefix: String, _ memory: UnsafeMutableBufferPointer<Float>) {
+        values += arena.entries.map {
+          ReplicaAudit.Values(
+            name: prefix + $0.name, elements: UnsafeBufferPointer(memory.extracting($0.range)),
+            isSharedByNode: true)
+        }
+      }
+      add("", arena.values)
+      if includesOptimizer {
+        for (name, memory) in optimizer.stateBuffers { add(name + ".", memory) }
+      }
+    }
+    try ReplicaAudit.run(values, step: stepCount, communicator)
   }
 }

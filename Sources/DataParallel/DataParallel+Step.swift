@@ -20,6 +20,9 @@ extension DataParallel {
     _ sumNames: [String], _ loss: LossClosure
   ) throws -> Result {
     require(!samples.isEmpty, "DataParallel.step: a global batch without samples")
+    let phase = Activity.phase
+    Activity.begin(.trainingStep, step: stepCount + 1)
+    defer { Activity.begin(phase) }
     var clock = Stopwatch()
     var header = StepHeader(
       slices: sliceCount, parameters: arena.entries.count, sums: sumNames)
@@ -27,6 +30,7 @@ extension DataParallel {
       UInt64(stepCount), UInt64(bitPattern: Int64(samples.lowerBound)), UInt64(samples.count),
       UInt64(bitPattern: Int64(epoch)), learningRate.bitPattern,
     ])
+    nonFiniteSamples = nil
     statistics.begin()
     reducer.beginStep()
     sliceSum?.reset()
@@ -38,7 +42,9 @@ extension DataParallel {
     }
     reducer.completeBuckets()
     header.stopRequests = wantsToStop ? 1 : 0
-    header.nonFiniteRanks = header.lossSum.isFinite ? 0 : 1
+    let isFinite = header.lossSum.isFinite && reducer.nonFiniteEntry == nil
+    header.nonFiniteRanks = isFinite ? 0 : 1
+    header.changedRanks = weightChecksums.changed == nil ? 0 : 1
     times.compute += clock.lap()
 
     header.allReduce(communicator)
@@ -50,10 +56,13 @@ extension DataParallel {
     let result = Result(
       sampleCount: header.sampleCount, lossSum: header.lossSum, sums: header.namedSums,
       stops: header.stopRequests > 0)
-    guard header.nonFiniteRanks == 0, header.isSameStep(on: communicator.worldSize) else {
+    let isSameStep = header.isSameStep(on: communicator.worldSize)
+    guard header.nonFiniteRanks == 0, header.changedRanks == 0, isSameStep else {
       reducer.discard()
-      if header.nonFiniteRanks == 0 { throw StepsDiffer(step: stepCount + 1) }
-      throw NonFiniteStep(loss: result.loss)
+      statistics.restore()
+      guard isSameStep else { throw StepsDiffer(step: stepCount + 1) }
+      try requireUnchangedWeights()
+      throw NonFiniteStep(loss: result.loss, findNonFinite(in: samples, isHere: !isFinite))
     }
     if !options.synchronizedBatchNorm { statistics.merge(communicator) }
     update(learningRate: learningRate, &clock)
@@ -95,9 +104,12 @@ extension DataParallel {
       loss.backward(
         gradient: Tensor.full(loss.shape, weight, loss.dataType),
         onFinalGradient: isFinal ? { [reducer] in reducer.markFinal($0) } : nil)
+      Activity.advance()
       guard !microBatch.isEmpty else { continue }
+      let value = loss.item()
+      if !value.isFinite, nonFiniteSamples == nil { nonFiniteSamples = microBatch }
       header.sampleCount += Double(microBatch.count)
-      header.lossSums[slice.number] += loss.item() * Double(microBatch.count)
+      header.lossSums[slice.number] += value * Double(microBatch.count)
       header.add(sums)
     }
     for (index, entry) in arena.entries.enumerated() where entry.parameter.grad != nil {
@@ -123,18 +135,57 @@ extension DataParallel {
       norm = gradientNorm()
     }
     optimizer.beginStep()
+    weightChecksums.begin()
     reducer.forEachSum { elements, sums in
       if isDistributed { exposed += clock.lap() }
       if maximum > 0 { arena.scaleGradients(toNorm: maximum, from: norm, in: elements) }
-      optimizer.update(elements, gradients: sums, learningRate: learningRate)
+      update(elements, sums, learningRate)
       if isDistributed { times.update += clock.lap() }
     }
     optimizer.endStep()
+    weightChecksums.end()
     times.exposedCommunication += exposed
     times.hiddenCommunication += max(0, reducer.secondsUnderWay - exposed)
     // No rank may read parameters that another one is still writing.
     communicator.node.barrier()
     times.update += clock.lap()
+  }
+
+  /// Updates the parameters of a chunk, or of a part of it.
+  private func update(_ elements: Range<Int>, _ sums: UnsafePointer<Float>, _ rate: Double) {
+    guard options.auditEverySteps != nil else {
+      optimizer.update(elements, gradients: sums, learningRate: rate)
+      return
+    }
+    for start in stride(
+      from: elements.lowerBound, to: elements.upperBound, by: reducer.blockSize)
+    {
+      let block = start..<min(start + reducer.blockSize, elements.upperBound)
+      weightChecksums.during(block) {
+        optimizer.update(
+          block, gradients: sums + (start - elements.lowerBound), learningRate: rate)
+      }
+    }
+  }
+
+  /// What the lowest rank that has a loss or gradient which is not finite knows about it.
+  ///
+  /// Collective.
+  private func findNonFinite(in samples: Range<Int>, isHere: Bool) -> NonFiniteStep.Origin {
+    let root = Int(communicator.allReduce(isHere ? Double(communicator.rank) : .infinity, .min))
+    let own = nonFiniteSamples ?? slice(of: samples)
+    let range = communicator.broadcast([own.lowerBound, own.upperBound], root: root)
+    // The weights are the same on all ranks. With a finite loss they are finite.
+    let weights = nonFiniteSamples == nil ? nil : arena.firstNonFiniteValues
+    let gradient = reducer.nonFiniteEntry.map { arena.entries[$0].name }
+    let (part, name) =
+      weights.map { ("weights", $0) }
+      ?? (nonFiniteSamples == nil ? gradient.map { ("gradient", $0) } : nil) ?? ("loss", "")
+    return NonFiniteStep.Origin(
+      rank: root, host: communicator.broadcast(hostName(), root: root),
+      samples: range[0]..<range[1],
+      part: NonFiniteStep.Part(rawValue: communicator.broadcast(part, root: root))!,
+      parameter: communicator.broadcast(name, root: root))
   }
 
   /// The norm of the summed gradients, of which each rank of a node has its chunks.

@@ -73,14 +73,17 @@ public final class DataParallel {
   public let topology: Topology
   /// Where the time of all steps has gone.
   public internal(set) var times = Times()
-  /// The number of updates made.
-  var stepCount = 0
+  /// The number of updates made, those before a resume included.
+  package var stepCount = 0
   let communicator: any Communicator
   let reducer: Reducer
   let sliceSum: PairwiseSliceSum?
   /// The buffers of the model, such as running statistics, and their memory.
   let buffers: [(name: String, values: UnsafeMutableBufferPointer<Float>)]
   let statistics: RunningStatistics
+  let weightChecksums: WeightChecksums
+  /// The first samples of this step whose loss is not finite.
+  var nonFiniteSamples: Range<Int>?
   /// The slices of a global batch over all ranks.
   let sliceCount: Int
 
@@ -118,15 +121,18 @@ public final class DataParallel {
       return (name, UnsafeMutableBufferPointer(start: start, count: buffer.count))
     }
     statistics = RunningStatistics(
-      buffers.map(\.values), slices: sliceCount, isOrdered: options.fixedSlices != nil)
+      buffers.map(\.values), slices: sliceCount, isOrdered: options.fixedSlices != nil,
+      canRestore: options.checksGradients)
     let memory = NodeMemory(communicator)
     arena = ParameterArena(model.namedParameters(), memory: memory)
     optimizer = makeOptimizer(arena)
+    weightChecksums = WeightChecksums(arena)
     if let failure = memory.failure { throw failure }
     sliceSum = sliceCount > communicator.worldSize ? PairwiseSliceSum(arena) : nil
     reducer = try Reducer(
       arena, memory.nodeGradients(of: arena), sliceSum: sliceSum, communicator,
-      bucketBytes: options.bucketBytes, overlap: overlap, algorithm: interNodeAllReduce)
+      bucketBytes: options.bucketBytes, overlap: overlap, algorithm: interNodeAllReduce,
+      checksGradients: options.checksGradients)
     if synchronizesBatchNorm {
       model.synchronizeBatchNorm(
         StatisticsReduction { [communicator] in communicator.allReduce($0, .sum) })
@@ -163,8 +169,9 @@ public final class DataParallel {
 
   /// Makes one update from a global batch.
   ///
-  /// Collective. Throws on all ranks, before the update: `NonFiniteStep` if a loss is not finite, and
-  /// `StepsDiffer` if the ranks take different steps; after it, `ReplicasDiverged` if an audit fails.
+  /// Collective. Throws on all ranks, before the update: `NonFiniteStep` if a loss is not finite,
+  /// `StepsDiffer` if the ranks take different steps, and `WeightsChanged` if weights were found that
+  /// no update has written; after it, `ReplicasDiverged` if an audit fails.
   ///
   /// - Parameters:
   ///   - samples: The global batch: consecutive numbers that tell its samples apart within the epoch.

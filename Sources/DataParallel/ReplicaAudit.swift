@@ -8,20 +8,30 @@ public struct ReplicasDiverged: AgreedError, ExitStatusProviding, Equatable,
 {
   /// The number of updates made.
   public let step: Int
-  /// The lowest rank that differs from most.
+  /// The lowest rank that differs from most; without a majority, the lowest that differs from rank
+  /// zero.
   public let rank: Int
   /// The host name of its node.
   public let host: String
   /// The first parameter or buffer in which it differs.
   public let parameter: String
+  /// Whether more than half of the replicas agree, so that the others are the wrong ones.
+  public let hasMajority: Bool
+  /// The number of replicas: of nodes for parameters, of ranks for buffers.
+  public let replicas: Int
 
   /// What happened and what helps.
   public var description: String {
-    """
-    after step \(step) rank \(rank) on \(host) has other values in '\(parameter)' than most ranks; earlier \
-    checkpoints are untouched. Unless the program changed the weights on some ranks only, suspect the memory or \
-    processor of that node, and resume from a checkpoint without it
-    """
+    let what =
+      hasMajority
+      ? "after step \(step) rank \(rank) on \(host) has other values in '\(parameter)' than most ranks"
+      : "after step \(step) rank 0 and rank \(rank) on \(host) have different values in '\(parameter)'; "
+        + "\(replicas == 2 ? "two" : String(replicas)) replicas give no majority, so either may be wrong"
+    let suspect = hasMajority ? "that node" : "these nodes"
+    return """
+      \(what); earlier checkpoints are untouched. Unless the program changed the weights on some ranks only, suspect \
+      the memory or processor of \(suspect), and resume from a checkpoint without \(hasMajority ? "it" : "them")
+      """
   }
 
   /// The exit code 82.
@@ -30,13 +40,20 @@ public struct ReplicasDiverged: AgreedError, ExitStatusProviding, Equatable,
 
 /// Compares the weights of all ranks.
 enum ReplicaAudit {
-  /// Throws on every rank if the bits of any of the named values are not the same on all ranks.
+  /// Numbers of which there is a replica on every node, or on every rank.
+  struct Values {
+    let name: String
+    let elements: UnsafeBufferPointer<Float>
+    let isSharedByNode: Bool
+  }
+
+  /// Throws on every rank if the bits of any of the values are not the same in all replicas.
   static func run(
-    _ values: [(name: String, values: UnsafeBufferPointer<Float>)], step: Int,
-    _ communicator: any Communicator
+    _ values: [Values], step: Int, _ communicator: any Communicator
   ) throws(ReplicasDiverged) {
     let hashes = values.map {
-      ck_hash(UnsafeRawPointer($0.values.baseAddress), $0.values.count * 4)
+      Activity.advance()
+      return ck_hash(UnsafeRawPointer($0.elements.baseAddress), $0.elements.count * 4)
     }
     func gather(_ hashes: [UInt64]) -> [[UInt64]] {
       communicator.allGather(hashes.withUnsafeBytes { Array($0) }).map { bytes in
@@ -50,12 +67,18 @@ enum ReplicaAudit {
     let all = gather(hashes)
     let hosts = communicator.allGather(hostName())
     for (index, named) in values.enumerated() {
-      let ranks = Dictionary(grouping: all.indices) { all[$0][index] }
-      guard ranks.count > 1 else { continue }
-      // If no state is more common than the others, rank zero's is taken for right.
-      let common = ranks.values.max { ($0.count, -$0[0]) < ($1.count, -$1[0]) }!
-      let other = all.indices.first { !common.contains($0) }!
-      throw ReplicasDiverged(step: step, rank: other, host: hosts[other], parameter: named.name)
+      // The lowest rank of each replica.
+      let holders =
+        named.isSharedByNode ? communicator.topology.nodes.map { $0[0] } : Array(all.indices)
+      let groups = Dictionary(grouping: holders) { all[$0][index] }
+      guard groups.count > 1 else { continue }
+      let largest = groups.values.max { $0.count < $1.count }!
+      let hasMajority = 2 * largest.count > holders.count
+      let right = hasMajority ? largest : groups.values.first { $0.contains(holders[0]) }!
+      let other = holders.first { !right.contains($0) }!
+      throw ReplicasDiverged(
+        step: step, rank: other, host: hosts[other], parameter: named.name,
+        hasMajority: hasMajority, replicas: holders.count)
     }
   }
 }

@@ -16,10 +16,13 @@ final class RunningStatistics {
   ///   - buffers: The memory of the model's buffers.
   ///   - slices: The slices of a batch over all ranks.
   ///   - isOrdered: Whether the mean has the same bits however many slices each rank computes.
-  init(_ buffers: [UnsafeMutableBufferPointer<Float>], slices: Int, isOrdered: Bool) {
+  ///   - canRestore: Whether `restore()` is needed with a single slice too.
+  init(
+    _ buffers: [UnsafeMutableBufferPointer<Float>], slices: Int, isOrdered: Bool, canRestore: Bool
+  ) {
     self.buffers = buffers
     self.slices = slices
-    count = slices == 1 ? 0 : buffers.reduce(0) { $0 + $1.count }
+    count = slices == 1 && !canRestore ? 0 : buffers.reduce(0) { $0 + $1.count }
     self.isOrdered = isOrdered
   }
 

@@ -12,8 +12,10 @@ struct StepHeader {
   var sampleCount = 0.0
   /// How many ranks were asked to stop.
   var stopRequests = 0.0
-  /// How many ranks have a loss that is not finite.
+  /// How many ranks have a loss, or a gradient that is checked, which is not finite.
   var nonFiniteRanks = 0.0
+  /// How many ranks have found weights that no update has written.
+  var changedRanks = 0.0
   /// The sum of the losses of each slice of the batch; zero for those of other ranks.
   ///
   /// They are added up after the all-reduce, so that their sum does not depend on the number of
@@ -75,12 +77,14 @@ struct StepHeader {
   mutating func allReduce(_ communicator: any Communicator) {
     guard communicator.worldSize > 1 else { return }
     let own =
-      [sampleCount, stopRequests, nonFiniteRanks, fingerprint, fingerprintSquared] + sums
-      + lossSums + gradientRanks
+      [
+        sampleCount, stopRequests, nonFiniteRanks, changedRanks, fingerprint, fingerprintSquared,
+      ] + sums + lossSums + gradientRanks
     var totals = communicator.allReduce(own, .sum).makeIterator()
     sampleCount = totals.next()!
     stopRequests = totals.next()!
     nonFiniteRanks = totals.next()!
+    changedRanks = totals.next()!
     fingerprint = totals.next()!
     fingerprintSquared = totals.next()!
     for i in sums.indices { sums[i] = totals.next()! }

@@ -1,15 +1,26 @@
 // What every command does around its work: join the other ranks, and exit with the right message and
 // code.
 import ArgumentParser
+import Base
+import Collectives
 import Foundation
 import Lockstep
 import Logging
 
+/// What the watchdog of this process says, and when it ends the job.
+nonisolated(unsafe) private(set) var watchdog: Watchdog?
+
 /// Runs a command's work on this rank, and ends the process.
+///
+/// The ranks make sure that all of them run this command, and a watchdog notices when they wait for
+/// each other for ever.
 ///
 /// Errors that all ranks throw are printed by rank zero, and all ranks exit; an error of this rank alone
 /// is printed with its number, and aborts the job.
-func withSession(_ body: (any Communicator) throws -> ExitStatus) -> Never {
+func withSession(
+  _ command: String, _ body: (any Communicator) throws -> ExitStatus
+) -> Never {
+  Activity.begin(.starting)
   let communicator: any Communicator
   do {
     communicator = try MPICommunicator.start()
@@ -21,6 +32,10 @@ func withSession(_ body: (any Communicator) throws -> ExitStatus) -> Never {
   }
   Threads.flushDenormals()
   do {
+    try communicator.checkInvariants(["command": "lockstep \(command)"])
+    watchdog = try Watchdog(
+      communicator, onWarning: { logger.warning("\($0)") },
+      onStall: { logger.error("\($0)") })
     leave(communicator, try body(communicator).rawValue)
   } catch {
     if error is any AgreedError || communicator.worldSize == 1 {

@@ -1,5 +1,8 @@
+import Base
+import Collectives
 import Dispatch
 import Foundation
+import Logging
 import Synchronization
 
 /// Requests to stop that arrive as signals.
@@ -10,6 +13,12 @@ enum StopSignals {
   private static let queue = DispatchQueue(label: "stop signals")
   /// A source that nobody holds reports nothing.
   nonisolated(unsafe) private static var sources: [any DispatchSourceSignal] = []
+
+  /// Whether a stop leads to a checkpoint; before that, nothing has been computed.
+  private static let isSaving = Atomic(false)
+
+  /// From now on a request to stop waits for a checkpoint; before, it ends the process at once.
+  static func beginToSave() { isSaving.store(true, ordering: .relaxed) }
 
   /// The number of the signal that came last; nil when none came.
   static var requested: Int32? {
@@ -45,6 +54,13 @@ enum StopSignals {
   private static func receive(_ number: Int32, count: Int) {
     guard number != SIGUSR2 else {
       return saveIsRequested.store(true, ordering: .relaxed)
+    }
+    guard isSaving.load(ordering: .relaxed) else {
+      // With SIGTERM a launcher also ends ranks after another one has failed.
+      if LauncherEnvironment().map({ $0.rank == 0 && number != SIGTERM }) ?? true {
+        logger.notice("stopped before the first step; nothing was to be saved")
+      }
+      _exit(ExitStatus.stoppedAndSaved.rawValue)
     }
     last.store(number, ordering: .relaxed)
     guard number != SIGUSR1 else { return }

@@ -1,3 +1,4 @@
+import Base
 import COpenMPI
 public import Collectives
 public import Foundation
@@ -10,8 +11,8 @@ import Logging
 /// on another one.
 ///
 /// If a process exits with code 0 without `finalize()`, MPI is finalized on the way out once all
-/// ranks do the same. If it exits with another code, MPI is not finalized, so that the launcher ends
-/// the other ranks instead of letting them wait for this one.
+/// ranks do the same. If it does so in the middle of a step, or exits with another code, MPI is not
+/// finalized, so that the launcher ends the other ranks instead of letting them wait for this one.
 public final class MPICommunicator: Communicator {
   /// The number of this process in MPI's world.
   public let rank: Int
@@ -56,9 +57,12 @@ public final class MPICommunicator: Communicator {
     let control = MPIGroup(duplicating: world)
     self.control = control
     (rank, worldSize) = (control.rank, control.size)
-    let nodeGroup =
-      ranksPerNode.map { MPIGroup(splitting: world, color: control.rank / $0, key: control.rank) }
-      ?? MPIGroup(sharingMemoryIn: world, rank: control.rank)
+    let nodeGroup: MPIGroup
+    if let ranksPerNode {
+      nodeGroup = MPIGroup(splitting: world, color: rank / ranksPerNode, key: rank)
+    } else {
+      nodeGroup = MPICommunicator.ranksSharingMemory(with: control)
+    }
     var leader = [rank]
     nodeGroup.broadcast(&leader)
     topology = Topology(
@@ -73,6 +77,28 @@ public final class MPICommunicator: Communicator {
     floatOperations = .floats()
     doubleOperations = .doubles()
     self.largestCount = largestCount
+  }
+
+  /// The ranks that share memory with this one; those that run on the same host without sharing
+  /// memory count as nodes of their own.
+  private static func ranksSharingMemory(with world: MPIGroup) -> MPIGroup {
+    let host = MPIGroup(sharingMemoryIn: world.communicator, rank: world.rank)
+    var first = [world.rank]
+    host.broadcast(&first)
+    let classes = host.memorySharingClasses()
+    let isSplit = Set(classes).count > 1
+    let hosts = world.allGather([isSplit ? 1 : 0, first[0]])
+    if world.rank == 0, let other = hosts.first(where: { $0[0] == 1 }) {
+      let ranks = hosts.indices.filter { hosts[$0] == other }.map(String.init)
+      Logger(label: "lockstep.mpi").warning(
+        """
+        ranks \(ranks.joined(separator: ", ")) run on one host but cannot share memory, as in containers or PID \
+        namespaces of their own; they exchange all gradients in MPI messages, which is slower. Start the ranks of \
+        a host in one container
+        """)
+    }
+    guard isSplit else { return host }
+    return MPIGroup(splitting: host.communicator, color: classes[host.rank], key: host.rank)
   }
 
   private static func initializeMPI() throws(LaunchError) {
@@ -111,13 +137,15 @@ public final class MPICommunicator: Communicator {
     _ buffer: UnsafeMutableBufferPointer<Scalar>, _ operation: ReductionOperation,
     _ operations: MPIOperations, on group: MPIGroup
   ) {
-    for range in ranges(of: buffer.count, atMost: largestCount) {
-      let start = buffer.baseAddress.map { $0 + range.lowerBound }
-      checkMPI(
-        MPI_Allreduce(
-          cmpi_in_place(), start, Int32(range.count), operations.datatype, operations[operation],
-          group.communicator),
-        "MPI_Allreduce (\(operation)) of \(range.count) \(Scalar.self) values")
+    Activity.waiting(for: .allReduce) {
+      for range in ranges(of: buffer.count, atMost: largestCount) {
+        let start = buffer.baseAddress.map { $0 + range.lowerBound }
+        checkMPI(
+          MPI_Allreduce(
+            cmpi_in_place(), start, Int32(range.count), operations.datatype, operations[operation],
+            group.communicator),
+          "MPI_Allreduce (\(operation)) of \(range.count) \(Scalar.self) values")
+      }
     }
   }
 
@@ -125,17 +153,21 @@ public final class MPICommunicator: Communicator {
   public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) {
     precondition(
       root >= 0 && root < worldSize, "broadcast: there is no rank \(root) in a run of \(worldSize)")
-    for range in ranges(of: bytes.count, atMost: largestCount) {
-      let start = bytes.baseAddress.map { $0 + range.lowerBound }
-      checkMPI(
-        MPI_Bcast(start, Int32(range.count), cmpi_byte(), Int32(root), control.communicator),
-        "MPI_Bcast of \(range.count) bytes from rank \(root)")
+    Activity.waiting(for: .broadcast) {
+      for range in ranges(of: bytes.count, atMost: largestCount) {
+        let start = bytes.baseAddress.map { $0 + range.lowerBound }
+        checkMPI(
+          MPI_Bcast(start, Int32(range.count), cmpi_byte(), Int32(root), control.communicator),
+          "MPI_Bcast of \(range.count) bytes from rank \(root)")
+      }
     }
   }
 
   /// Returns the bytes of every rank, in rank order.
   public func allGather(_ bytes: [UInt8]) -> [[UInt8]] {
-    let counts = control.allGather([bytes.count]).map { $0[0] }
+    let counts = Activity.waiting(for: .allGather) {
+      control.allGather([bytes.count]).map { $0[0] }
+    }
     // One broadcast for each rank: what is gathered is small, and any length can be split.
     return counts.indices.map { root in
       var gathered = root == rank ? bytes : [UInt8](repeating: 0, count: counts[root])
@@ -146,7 +178,9 @@ public final class MPICommunicator: Communicator {
 
   /// Returns when every rank has called it.
   public func barrier() {
-    checkMPI(MPI_Barrier(control.communicator), "MPI_Barrier")
+    Activity.waiting(for: .barrier) {
+      checkMPI(MPI_Barrier(control.communicator), "MPI_Barrier")
+    }
   }
 
   /// Ends every rank at once; the launcher exits with the code.
@@ -158,7 +192,9 @@ public final class MPICommunicator: Communicator {
   public func finalize() {
     var isFinalized: Int32 = 0
     MPI_Finalized(&isFinalized)
-    if isFinalized == 0 { checkMPI(MPI_Finalize(), "MPI_Finalize") }
+    guard isFinalized == 0 else { return }
+    Activity.begin(.ending)
+    Activity.waiting(for: .finalize) { checkMPI(MPI_Finalize(), "MPI_Finalize") }
   }
 
   /// The name and version of the MPI library, such as `Open MPI v4.1.4`.

@@ -1,3 +1,4 @@
+import Base
 import COpenMPI
 import Collectives
 import Foundation
@@ -46,6 +47,16 @@ private func finalizeIfSuccessful(_ status: Int32) {
   var isFinalized: Int32 = 0
   MPI_Finalized(&isFinalized)
   guard status == 0, isFinalized == 0 else { return }
+  let phase = Activity.phase
+  if phase != .idle {
+    let activity = Activity.snapshot
+    report(
+      "this rank has called exit(0) in the middle of the run (\(phase.name), step \(activity.step)), where "
+        + "the other ranks wait for it")
+    // Not MPI_Abort: this may be a call of MPI's that was interrupted. The launcher ends the others.
+    fflush(nil)
+    _exit(ExitStatus.internalError.rawValue)
+  }
   // MPI_Finalize would wait for ever for a rank that never exits.
   var request: MPI_Request?
   checkMPI(MPI_Ibarrier(cmpi_comm_world(), &request), "MPI_Ibarrier")

@@ -1,3 +1,4 @@
+import Base
 import COpenMPI
 import CSharedMemory
 import Collectives
@@ -30,8 +31,9 @@ final class MPINode: NodeCommunicator {
     var descriptor: Int32 = -1
     var own: UnsafeMutableRawPointer? = csm_create(size, &descriptor)
     var failure = own == nil ? Int(errno) : 0
-    let offers = group.allGather(
-      [failure == 0 ? 1 : 0, Int(getpid()), Int(descriptor), byteCount])
+    let offers = Activity.waiting(for: .allGather) {
+      group.allGather([failure == 0 ? 1 : 0, Int(getpid()), Int(descriptor), byteCount])
+    }
     var segments: [UnsafeMutableRawBufferPointer] = []
     if offers.allSatisfy({ $0[0] == 1 }) {
       for (local, offer) in offers.enumerated() {
@@ -44,7 +46,7 @@ final class MPINode: NodeCommunicator {
         segments.append(UnsafeMutableRawBufferPointer(start: memory, count: offer[3]))
       }
     }
-    let failures = group.allGather([failure]).map { $0[0] }
+    let failures = Activity.waiting(for: .allGather) { group.allGather([failure]).map { $0[0] } }
     if descriptor >= 0 { csm_close(descriptor) }
     let release = { [segments] in
       for segment in segments { csm_unmap(segment.baseAddress, max(segment.count, 1)) }
@@ -62,16 +64,18 @@ final class MPINode: NodeCommunicator {
   func barrier() {
     guard size > 1, let barrierMemory else { return }
     let barrier = barrierMemory.segments[0].baseAddress!.assumingMemoryBound(to: csm_barrier.self)
-    let ticket = csm_arrive(barrier, UInt32(size))
-    while !csm_has_passed(barrier, ticket, 1000) {
-      // Others may wait for a message that leaves only when MPI is called.
-      var isThere: Int32 = 0
-      checkMPI(
-        MPI_Iprobe(
-          cmpi_any_source(), cmpi_any_tag(), counterparts.communicator, &isThere,
-          cmpi_status_ignore()),
-        "MPI_Iprobe")
-      sched_yield()
+    Activity.waiting(for: .nodeBarrier) {
+      let ticket = csm_arrive(barrier, UInt32(size))
+      while !csm_has_passed(barrier, ticket, 1000) {
+        // Others may wait for a message that leaves only when MPI is called.
+        var isThere: Int32 = 0
+        checkMPI(
+          MPI_Iprobe(
+            cmpi_any_source(), cmpi_any_tag(), counterparts.communicator, &isThere,
+            cmpi_status_ignore()),
+          "MPI_Iprobe")
+        sched_yield()
+      }
     }
   }
 }

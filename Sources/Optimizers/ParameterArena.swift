@@ -213,6 +213,21 @@ public final class ParameterArena {
     return runs
   }
 
+  /// Another number after each change of the values that an operation or `markValuesChanged` records.
+  package var valuesVersion: Int { valueStorage.version }
+
+  /// The name of the first parameter in the model that has a value which is NaN or infinite.
+  package var firstNonFiniteValues: String? { entries.last { !isFinite(values, $0) }?.name }
+
+  /// The first of some entries that has a gradient which is NaN or infinite.
+  package func firstNonFiniteGradient(of entries: Range<Int>) -> Int? {
+    entries.first { !isFinite(gradients, self.entries[$0]) }
+  }
+
+  private func isFinite(_ buffer: UnsafeMutableBufferPointer<Float>, _ entry: Entry) -> Bool {
+    ck_all_finite(ck_f32, buffer.baseAddress! + entry.range.lowerBound, entry.range.count)
+  }
+
   /// Records for autograd that the values were changed other than by an operation.
   package func markValuesChanged() { valueStorage.version += 1 }
 }

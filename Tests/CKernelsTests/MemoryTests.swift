@@ -98,6 +98,25 @@ struct MemoryTests {
     check(Int32.self)
   }
 
+  @Test("a checksum is the sum of the words, and changes with each bit")
+  func checksums() {
+    for count in [0, 1, 7, 8, 63, 64, 255, 256, 264, 1000] {
+      var bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 * 31) }
+      let expected = stride(from: 0, to: count, by: 8).reduce(UInt64(0)) { sum, start in
+        sum
+          &+ bytes[start..<min(start + 8, count)].reversed().reduce(UInt64(0)) {
+            $0 << 8 | UInt64($1)
+          }
+      }
+      #expect(ck_checksum(bytes, count) == expected)
+      for bit in 0..<8 * count {
+        bytes[bit / 8] ^= 1 << (bit % 8)
+        #expect(ck_checksum(bytes, count) != expected, "bit \(bit) of \(8 * count)")
+        bytes[bit / 8] ^= 1 << (bit % 8)
+      }
+    }
+  }
+
   @Test("a hash follows from the bytes, and changes with each of them and with their number")
   func hashes() {
     for count in [0, 1, 7, 63, 64, 65, 200] {

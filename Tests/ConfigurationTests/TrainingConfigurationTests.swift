@@ -349,10 +349,11 @@ func read(_ yaml: String, _ overrides: [String] = []) throws -> TrainingConfigur
     #expect(
       paths(\.mayChangeOnResume) == [
         "name", "data.path", "training.epochs", "training.steps", "training.evaluateEveryEpochs",
-        "training.evaluateEverySteps", "training.evaluationBatches", "checkpoint.everySteps",
-        "checkpoint.keep", "checkpoint.background", "checkpoint.onSignal",
-        "distributed.bucketMegabytes", "distributed.overlap",
-        "distributed.auditEverySteps", "distributed.threadsPerRank", "logging.everySteps",
+        "training.evaluateEverySteps", "training.evaluationBatches", "training.onNonFinite",
+        "checkpoint.everySteps", "checkpoint.keep", "checkpoint.background",
+        "checkpoint.onSignal", "distributed.bucketMegabytes", "distributed.overlap",
+        "distributed.auditEverySteps", "distributed.stallWarning", "distributed.stallTimeout",
+        "distributed.threadsPerRank", "logging.everySteps",
         "logging.directory",
       ])
     #expect(

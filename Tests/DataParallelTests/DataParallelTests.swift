@@ -160,6 +160,164 @@ import Testing
     #expect(error?.exitStatus == .replicasDiverged)
   }
 
+  @Test("of two replicas that differ neither is taken for right")
+  func noMajority() throws {
+    let error = #expect(throws: ReplicasDiverged.self) {
+      try withRanks(4, ranksPerNode: 2) { communicator in
+        let model = withRandomSource(seed: 1) { Linear(4, 3) }
+        let parallel = try DataParallel(model, communicator) { SGD($0) }
+        if communicator.rank == 0 { withoutGrad { _ = model.bias!.add_(Tensor(Float(1e-7))) } }
+        try parallel.audit()
+      }
+    }
+    #expect(error?.hasMajority == false)
+    #expect(error?.rank == 2)
+    #expect(error?.description.contains("rank 0 and rank 2 on") == true)
+    #expect(error?.description.contains("two replicas give no majority") == true)
+    #expect(error?.description.contains("than most") == false)
+  }
+
+  @Test("the optimizer's state is compared where that is asked for")
+  func optimizerAudit() throws {
+    let error = #expect(throws: ReplicasDiverged.self) {
+      try withRanks(3, ranksPerNode: 1) { communicator in
+        let model = withRandomSource(seed: 1) { Linear(4, 3) }
+        let parallel = try DataParallel(model, communicator) {
+          SGD($0, SGD.Options(momentum: 0.9))
+        }
+        if communicator.rank == 1 { parallel.optimizer.stateBuffers[0].values[0] = 1 }
+        try parallel.audit()
+        try parallel.audit(includesOptimizer: true)
+      }
+    }
+    #expect(error?.rank == 1)
+    #expect(error?.parameter.hasPrefix("momentum_buffer.") == true)
+  }
+
+  /// Takes steps of a model of two layers; `change` runs after each step.
+  private func takeSteps(
+    _ count: Int, _ communicator: any Communicator,
+    _ change: (_ step: Int, DataParallel, Linear) throws -> Void
+  ) throws {
+    let (first, last) = withRandomSource(seed: 1) { (Linear(40, 300), Linear(300, 3)) }
+    let model = Sequential(first, Tanh(), last)
+    let parallel = try DataParallel(model, communicator) { SGD($0, SGD.Options(momentum: 0.9)) }
+    for step in 1...count {
+      _ = try parallel.step(samples: 0..<8, learningRate: 0.1) { samples in
+        model(.ones([samples.count, 40])).mean()
+      }
+      try change(step, parallel, last)
+    }
+  }
+
+  @Test(
+    "a bit of the weights that flips in memory is found, with parameter and rank",
+    arguments: [Ranks.one, Ranks(count: 2, perNode: 2), Ranks(count: 2, perNode: 1)])
+  func flippedBit(_ ranks: Ranks) throws {
+    // Each rank updates a chunk: the arena's end is the first layer, the last rank's.
+    let error = #expect(throws: WeightsChanged.self) {
+      try withRanks(ranks.count, ranksPerNode: ranks.perNode) { communicator in
+        try takeSteps(20, communicator) { step, parallel, _ in
+          if step == 5, communicator.rank == ranks.count - 1 {
+            let weight = parallel.arena.values.baseAddress! + parallel.arena.count - 16
+            weight.pointee = Float(bitPattern: weight.pointee.bitPattern ^ 1)
+          }
+          communicator.barrier()
+        }
+      }
+    }
+    // Noticed before update 6 of this block, told to all ranks in step 7.
+    #expect(error?.step == 6)
+    #expect(error?.rank == ranks.count - 1)
+    #expect(error?.parameters.contains("'0.weight'") == true)
+    #expect(error?.exitStatus == .replicasDiverged)
+  }
+
+  @Test("a flipped bit is found before the weights are saved")
+  func flippedBitAtAudit() throws {
+    let error = #expect(throws: WeightsChanged.self) {
+      try takeSteps(9, SingleProcess()) { step, parallel, _ in
+        if step == 5 { parallel.arena.values[7].negate() }
+        if step == 5 { try parallel.audit() }
+      }
+    }
+    #expect(error?.step == 5)
+  }
+
+  @Test("weights that the program changes are no flipped bits", arguments: [1, 2])
+  func ownChanges(_ ranks: Int) throws {
+    _ = try withRanks(ranks) { communicator in
+      try takeSteps(20, communicator) { step, parallel, layer in
+        if step % 5 == 0 {
+          parallel.changeParameters { _ = layer.weight.mul_(Tensor(Float(0.5))) }
+        }
+        if step % 7 == 0, ranks == 1 { withoutGrad { _ = layer.weight.add_(Tensor(Float(1))) } }
+        if step % 3 == 0 { try parallel.audit() }
+      }
+    }
+  }
+
+  @Test("a loss that is not finite tells rank, samples and part", arguments: [1, 3])
+  func nonFiniteOrigin(_ perNode: Int) throws {
+    let error = #expect(throws: NonFiniteStep.self) {
+      try withRanks(3, ranksPerNode: perNode) { communicator in
+        let model = withRandomSource(seed: 1) { Linear(1, 1) }
+        var options = DataParallel.Options()
+        options.microBatches = 2
+        let parallel = try DataParallel(model, communicator, options: options) { SGD($0) }
+        _ = try parallel.step(samples: 100..<118, learningRate: 1) { samples in
+          model(.full([1, 1], samples.contains(110) ? .infinity : 1)).mean()
+        }
+      }
+    }
+    // 110 is in the second half of the second slice, 106..<112.
+    #expect(error?.origin.rank == 1)
+    #expect(error?.origin.samples == 109..<112)
+    #expect(error?.origin.part == .loss)
+  }
+
+  @Test("weights that are not finite are named")
+  func nonFiniteWeights() throws {
+    let error = #expect(throws: NonFiniteStep.self) {
+      try takeSteps(3, SingleProcess()) { step, parallel, layer in
+        withoutGrad { _ = layer.weight.mul_(Tensor(Float.infinity)) }
+      }
+    }
+    #expect(error?.origin.part == .weights)
+    #expect(error?.origin.parameter == "2.weight")
+  }
+
+  @Test(
+    "a gradient that is not finite fails the step where gradients are checked",
+    arguments: [1, 2], [true, false])
+  func nonFiniteGradient(_ perNode: Int, _ checks: Bool) throws {
+    let outcomes = try withRanks(2, ranksPerNode: perNode) { communicator in
+      let model = withRandomSource(seed: 1) { Sequential(Linear(2, 2), Linear(2, 1)) }
+      var options = DataParallel.Options()
+      options.checksGradients = checks
+      let parallel = try DataParallel(model, communicator, options: options) { SGD($0) }
+      let before = model.stateDictionary().flatMap { $0.value.doubles() }
+      var origin: NonFiniteStep.Origin?
+      do {
+        _ = try parallel.step(samples: 0..<2, learningRate: 0.1) { samples in
+          // The square root of zero has an infinite slope; 0 times infinity is NaN.
+          let output = model(.ones([1, 2])).mean()
+          return samples.contains(1) ? output + (output * 0).sqrt() : output
+        }
+      } catch let error as NonFiniteStep {
+        origin = error.origin
+      }
+      let after = model.stateDictionary().flatMap { $0.value.doubles() }
+      return (origin, isUnchanged: after == before)
+    }
+    for (origin, isUnchanged) in outcomes {
+      #expect(isUnchanged == checks)
+      #expect(origin?.rank == (checks ? 1 : nil))
+      #expect(origin?.part == (checks ? .gradient : nil))
+      #expect(origin?.parameter.hasPrefix("1.") == (checks ? true : nil))
+    }
+  }
+
   @Test("parameters change in one place for all ranks of a node")
   func changes() throws {
     let weights = try withRanks(4, ranksPerNode: 2) { communicator in

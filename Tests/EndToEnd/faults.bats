@@ -50,3 +50,24 @@ load lockstep
   assert_line --regexp '^resuming after step'
   assert_same_losses whole broken3
 }
+
+@test "faults: steps with a loss that is not finite are left out and counted, or end the run (80)" {
+  # The square of the target of sample 5 of 40 is infinite in float32.
+  awk 'BEGIN { for (i = 0; i < 40; i++) print i % 7 "," i % 5 "," (i == 5 ? 1e30 : i % 3) ".5" }' |
+    sed 's/1e+30.5/1e30/' >samples.csv
+  local run=(train --set data.kind=csv --set data.path=samples.csv --set data.testCount=0
+    --set data.target=values --set optimizer.learningRate=0.001
+    --set training.globalBatch=8 --set training.epochs=4 --set "model.hidden=[8]")
+  lockstep "${run[@]}" --run-dir stopped
+  assert_failed_with 80 'first seen on rank 0 on [^ ]+, samples [0-9]+ to [0-9]+: the weights are finite;'
+  local count
+  for count in 1 2; do
+    launch "${mpirun[@]}" "$count" "$lockstep" "${run[@]}" --set training.onNonFinite=skip \
+      --run-dir "skipped$count"
+    assert_success
+    assert_stderr_fits '^warning: step [0-9]+ was left out: the loss became '
+    # Once in each epoch.
+    assert_one_line "skipped$count/metrics.jsonl" '"step":20,.*"skippedSteps":4'
+    assert_logs_every_step "skipped$count" 20
+  done
+}

@@ -61,15 +61,22 @@ AGENT
   printf '%s slots=4\n' "${addresses[@]}" >"$BATS_FILE_TMPDIR/hosts"
 }
 
+# Sets `command` to run a program on several ranks of each node.
+set_command() { # set_command RANKS_PER_NODE COMMAND...
+  local network=${addresses[0]%.*}.0/24
+  # shellcheck disable=SC2016,SC2034 # The inner shell expands it; the caller uses it.
+  command=(ip netns exec "${nodes[0]}" unshare --uts bash -c 'hostname machine1; exec "$@"' -
+    mpirun --hostfile "$BATS_FILE_TMPDIR/hosts" --mca plm_rsh_agent "$BATS_FILE_TMPDIR/agent"
+    --mca btl "tcp,self,vader" --mca btl_tcp_if_include "$network"
+    --mca oob_tcp_if_include "$network" --bind-to none --oversubscribe
+    --map-by "ppr:$1:node" "${@:2}")
+}
+
 # Runs a program on several ranks of each node.
 launch_on_nodes() { # launch_on_nodes RANKS_PER_NODE COMMAND...
-  local network=${addresses[0]%.*}.0/24
-  # shellcheck disable=SC2016 # The inner shell expands it.
-  launch ip netns exec "${nodes[0]}" unshare --uts bash -c 'hostname machine1; exec "$@"' - \
-    mpirun --hostfile "$BATS_FILE_TMPDIR/hosts" --mca plm_rsh_agent "$BATS_FILE_TMPDIR/agent" \
-    --mca btl tcp,self,vader --mca btl_tcp_if_include "$network" \
-    --mca oob_tcp_if_include "$network" --bind-to none --oversubscribe \
-    --map-by "ppr:$1:node" "${@:2}"
+  local command
+  set_command "$@"
+  launch "${command[@]}"
 }
 
 # Runs the command on several ranks of each node.

@@ -41,3 +41,30 @@ teardown_file() { end_nodes; }
   assert_failed_with 78 'training.epochs'
   assert_no_process_is_left
 }
+
+@test "nodes: a stopped rank is named by its own node, or as the other node's (83)" {
+  local command process stopped
+  for ranks in 1 2; do
+    set_command "$ranks" "$lockstep" "${slow[@]}" --run-dir "run$ranks" --progress none \
+      --set distributed.stallWarning=1 --set distributed.stallTimeout=4
+    begin "run$ranks" "${command[@]}"
+    wait_for_steps "run$ranks" 5
+    # The last rank is on the second node.
+    for process in $(processes); do
+      if tr '\0' '\n' <"/proc/$process/environ" |
+        grep -qx "OMPI_COMM_WORLD_RANK=$((2 * ranks - 1))"; then
+        stopped=$process
+      fi
+    done
+    kill -STOP "$stopped"
+    finish 30
+    assert_equal "$status" 83
+    if ((ranks == 1)); then
+      assert_stderr_fits '^error: no progress .* on machine1: .* wait for rank 1 \(machine2\)'
+    else
+      assert_stderr_fits '^error: no progress .* on machine2: rank 3 on machine2 .* is stopped'
+      assert_exists run2/errors/rank-3.json
+    fi
+    assert_no_process_is_left
+  done
+}

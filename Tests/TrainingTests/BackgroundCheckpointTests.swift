@@ -107,7 +107,7 @@ import Training
   func onRequest(_ background: Bool) throws {
     try withTemporaryDirectory { directory in
       let reports = try train(
-        configuration(background), in: directory, isSaveRequested: { $0 == 3 || $0 == 4 })
+        configuration(background), in: directory, isSaveRequested: { $0 == 2 || $0 == 3 })
       #expect(reports == ["saved 2", "saved 3", "saved 4", "saved 6", "saved 8"])
     }
   }

@@ -3,8 +3,10 @@ import Checkpointing
 import Collectives
 import Configuration
 import DataLoading
+import DataParallel
 import Foundation
 import NeuralNetworks
+import Optimizers
 import Settings
 import TensorCore
 import TestSupport
@@ -182,6 +184,58 @@ struct TrainerTests {
     }
   }
 
+  @Test("weights that differ between nodes, or changed in memory, are never saved")
+  func auditBeforeCheckpoint() throws {
+    try withTemporaryDirectory { directory in
+      let store = CheckpointStore(directory: directory, keep: 0)
+      try store.prepare()
+      let error = #expect(throws: ReplicasDiverged.self) {
+        _ = try withRanks(2, ranksPerNode: 1) { communicator in
+          let trainer = try Trainer(
+            smallRun {
+              $0["checkpoint.everySteps"] = 3
+              // Not between checkpoints.
+              $0["distributed.auditEverySteps"] = .null
+            }, communicator)
+          _ = try trainer.train(
+            store: store, maximumSteps: 20,
+            isStopRequested: {
+              if trainer.step == 7, communicator.rank == 0 {
+                trainer.parallel.arena.values[0] += 1
+              }
+              return false
+            })
+        }
+      }
+      #expect(error?.exitStatus == .replicasDiverged)
+      #expect(error?.step == 9)
+      #expect(try store.steps() == [3, 6])
+    }
+  }
+
+  @Test("an evaluation that is stopped is repeated when the run resumes", arguments: [1, 2])
+  func stoppedEvaluation(_ ranks: Int) throws {
+    let whole = try withRanks(ranks) { try train(smallRun(), $0) }
+    try withTemporaryDirectory { directory in
+      let store = CheckpointStore(directory: directory, keep: 0)
+      try store.prepare()
+      // 29 steps are an epoch; the request comes during the evaluation after it.
+      let stopped = try withRanks(ranks) { communicator in
+        try train(smallRun(), communicator, store: store) {
+          $0 == 29 && communicator.rank == ranks - 1
+        }
+      }
+      for result in stopped {
+        #expect(result.outcome == .stopped && result.step == 29)
+        #expect(result.epochLosses.isEmpty)
+      }
+      let resumed = try withRanks(ranks) { try train(smallRun(), $0, store: store) }
+      #expect(resumed[0].epochLosses == whole[0].epochLosses)
+      #expect(resumed[0].weights == whole[0].weights)
+      #expect(resumed[0].outcome == .finished)
+    }
+  }
+
   @Test("a loss that is not finite ends the run on all ranks and leaves checkpoints alone")
   func nonFiniteLoss() throws {
     try withTemporaryDirectory { directory in
@@ -196,6 +250,7 @@ struct TrainerTests {
       }
       #expect(error?.exitStatus == .nonFiniteLoss)
       #expect(error.map { "\($0)".contains("optimizer.learningRate") } == true)
+      #expect(error.map { "\($0)".contains("first seen on rank ") } == true)
       #expect(try store.steps() == [3])
       #expect(
         try Data(contentsOf: URL(filePath: store.path(step: 3) + "/model.safetensors")) == before)

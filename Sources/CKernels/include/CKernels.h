@@ -88,6 +88,9 @@ CK_KERNEL void (*ck_scatter_add)(ck_type type, void *y, const void *x, const int
 
 // A hash of bytes, the same on all processors: tells whether two memories are equal, not a secret.
 CK_KERNEL uint64_t (*ck_hash)(const void *_Nullable bytes, size_t count);
+// The sum of the 64-bit words of bytes, the same on all processors: no single bit can flip without
+// changing it.
+CK_KERNEL uint64_t (*ck_checksum)(const void *_Nullable bytes, size_t count);
 
 // ---------------------------------------------------------------- elementwise; floating point and bfloat16
 

@@ -1,3 +1,4 @@
+import Base
 import Collectives
 import Synchronization
 
@@ -97,7 +98,9 @@ final class InterNodeReduction: @unchecked Sendable {
     if finishedBuckets.load(ordering: .relaxed) != finished {
       finishedBuckets.store(finished, ordering: .releasing)
     }
-    return (nextToStart, underWay.count) != before
+    let hasMoved = (nextToStart, underWay.count) != before
+    if hasMoved { Activity.advance() }
+    return hasMoved
   }
 
   /// The seconds from the first start to the last end of the step, once it is finished.

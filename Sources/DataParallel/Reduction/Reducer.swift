@@ -1,3 +1,4 @@
+import Base
 import Collectives
 import Foundation
 import Optimizers
@@ -26,6 +27,9 @@ final class Reducer {
   /// For each bucket, how many of its gradients are not final in this step.
   private var pendingGradients: [Int] = []
   private var completedBuckets = 0
+  private let checksGradients: Bool
+  /// The first entry with a gradient that is not finite in this step, if gradients are checked.
+  private(set) var nonFiniteEntry: Int?
   /// Whether the sums of this rank's chunks have replaced its gradients.
   private var areSumsInPlace = false
   /// Where elements of a chunk are summed on one node, a few at a time.
@@ -39,15 +43,17 @@ final class Reducer {
   ///   - bucketBytes: The size of a bucket; 0 makes one bucket of everything.
   ///   - overlap: How inter-node all-reduces make progress during the backward pass.
   ///   - algorithm: The algorithm of the inter-node all-reduces.
+  ///   - checksGradients: Whether to look for gradients that are not finite.
   init(
     _ arena: ParameterArena, _ gradients: NodeGradients, sliceSum: PairwiseSliceSum?,
     _ communicator: any Communicator, bucketBytes: Int, overlap: Overlap,
-    algorithm: InterNodeAllReduce
+    algorithm: InterNodeAllReduce, checksGradients: Bool
   ) throws(SharedMemoryError) {
     self.arena = arena
     self.gradients = gradients
     self.sliceSum = sliceSum
     self.overlap = overlap
+    self.checksGradients = checksGradients
     let topology = communicator.topology
     let isOneNode = topology.nodeCount == 1
     layout = BucketLayout(
@@ -86,6 +92,7 @@ final class Reducer {
   /// Begins a step, before the backward pass.
   func beginStep() {
     completedBuckets = 0
+    nonFiniteEntry = nil
     if overlap != .sync { pendingGradients = entriesOfBucket.map(\.count) }
     areSumsInPlace = interNode == nil && gradients.buffers.count == 1
     interNode?.openStep()
@@ -100,6 +107,7 @@ final class Reducer {
       completeNextBucket()
     }
     if overlap == .poll { interNode?.advance() }
+    Activity.advance()
   }
 
   /// Completes the remaining buckets after the backward pass: all gradients are final, and those that
@@ -111,11 +119,18 @@ final class Reducer {
   private func completeNextBucket() {
     arena.zeroFillMissingGradients(of: entriesOfBucket[completedBuckets])
     sliceSum?.addWaitingSums(to: layout.buckets[completedBuckets])
+    if checksGradients, nonFiniteEntry == nil {
+      // Before publication: then the gradients belong to the reduction.
+      nonFiniteEntry = arena.firstNonFiniteGradient(of: entriesOfBucket[completedBuckets])
+    }
     completedBuckets += 1
     interNode?.publishNextBucket()
   }
 
   // MARK: - Using sums
+
+  /// How many elements are updated at a time, so that they stay in the cache meanwhile.
+  var blockSize: Int { scratch.count }
 
   /// Calls `body` with this rank's chunks, or ranges of them, and the sums of their gradients over
   /// all ranks.
@@ -171,10 +186,12 @@ final class Reducer {
 
   /// Waits until the sums of a bucket's chunk have arrived from the other nodes.
   private func wait(for bucket: Int) {
-    guard let interNode else { return }
-    while !interNode.isFinished(bucket) {
-      if let progressThread { progressThread.hurry() } else { interNode.advance() }
-      sched_yield()
+    guard let interNode, !interNode.isFinished(bucket) else { return }
+    Activity.waiting(for: .gradients, bucket: bucket) {
+      while !interNode.isFinished(bucket) {
+        if let progressThread { progressThread.hurry() } else { interNode.advance() }
+        sched_yield()
+      }
     }
   }
 }

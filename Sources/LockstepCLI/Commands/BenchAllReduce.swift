@@ -29,7 +29,7 @@ struct BenchAllReduce: ParsableCommand {
   }
 
   func run() {
-    withSession { communicator in
+    withSession("bench allreduce") { communicator in
       guard communicator.worldSize > 1 else {
         throw CommandError(
           "bench allreduce needs several ranks; start it with mpirun -np 2 or more", .usage)

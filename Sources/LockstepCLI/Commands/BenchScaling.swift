@@ -86,7 +86,7 @@ struct BenchScaling: ParsableCommand {
 
   func run() {
     StopSignals.observe()
-    withSession { _ in
+    withSession("bench scaling") { _ in
       let directory = output ?? "scaling-\(workload)"
       try FileSystem().preflight(directory)
       let counts = try rankCounts()

@@ -78,7 +78,7 @@ struct BenchStep: ParsableCommand {
   }
 
   func run() {
-    withSession { communicator in
+    withSession("bench step") { communicator in
       Threads.count = threads
       let workload = Workload.all.first { $0.name == self.workload }!
       let run = try WorkloadRun(

@@ -15,7 +15,7 @@ struct CheckpointCommand: ParsableCommand {
     var path: String
 
     func run() {
-      withSession { communicator in
+      withSession("checkpoint") { communicator in
         try communicator.collectiveTry {
           guard communicator.isRoot else { return }
           if path.hasSuffix(".safetensors") {

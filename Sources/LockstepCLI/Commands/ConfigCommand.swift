@@ -20,7 +20,7 @@ struct ConfigCommand: ParsableCommand {
     var keys = false
 
     func run() {
-      withSession { communicator in
+      withSession("config config") { communicator in
         let configuration = try configuration.load(communicator)
         guard communicator.isRoot else { return .success }
         if keys {
@@ -49,7 +49,7 @@ struct ConfigCommand: ParsableCommand {
     @OptionGroup var set: OverrideOptions
 
     func run() {
-      withSession { communicator in
+      withSession("config config") { communicator in
         let configuration = try TrainingConfiguration(config, set.overrides, on: communicator)
         let task = try TrainingTask(configuration, communicator)
         if communicator.isRoot {
@@ -68,7 +68,7 @@ struct ConfigCommand: ParsableCommand {
       abstract: "Prints the JSON Schema of configuration files, for editors.")
 
     func run() {
-      withSession { communicator in
+      withSession("config config") { communicator in
         if communicator.isRoot { printLine(ConfigurationSchema.json.text) }
         return .success
       }

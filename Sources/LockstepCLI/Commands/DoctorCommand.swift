@@ -14,7 +14,7 @@ struct DoctorCommand: ParsableCommand {
       """)
 
   func run() {
-    withSession { communicator in
+    withSession("doctor") { communicator in
       var report = DoctorReport()
       let cores = communicator.findCPUBinding()
       Threads.count = cores.threads

@@ -26,7 +26,7 @@ struct EvalCommand: ParsableCommand {
   var json = false
 
   func run() {
-    withSession(evaluate)
+    withSession("eval", evaluate)
   }
 
   private func evaluate(_ communicator: any Communicator) throws -> ExitStatus {

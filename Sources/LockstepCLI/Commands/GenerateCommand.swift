@@ -32,7 +32,7 @@ struct GenerateCommand: ParsableCommand {
   }
 
   func run() {
-    withSession { communicator in
+    withSession("generate") { communicator in
       Threads.count = communicator.threadsPerRank()
       let text = try communicator.collectiveTry {
         try TextGenerator(checkpoint.open(communicator))

@@ -20,7 +20,7 @@ struct GraphCommand: ParsableCommand {
   var output: String?
 
   func run() {
-    withSession { communicator in
+    withSession("graph") { communicator in
       let configuration = try configuration.load(communicator)
       Threads.count = communicator.threadsPerRank()
       let task = try TrainingTask(configuration, communicator)

@@ -22,7 +22,7 @@ struct PredictCommand: ParsableCommand {
   var json = false
 
   func run() {
-    withSession(predict)
+    withSession("predict", predict)
   }
 
   private func predict(_ communicator: any Communicator) throws -> ExitStatus {

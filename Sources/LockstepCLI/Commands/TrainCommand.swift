@@ -73,12 +73,13 @@ struct TrainCommand: ParsableCommand {
 
   func run() {
     StopSignals.observe()
-    withSession(train)
+    withSession("train", train)
   }
 
   private func train(_ communicator: any Communicator) throws -> ExitStatus {
     var timeLimit = maxTime.flatMap { TimeLimit($0) }
     let configuration = try configuration.load(communicator)
+    watchdog?.options = try configuration.group()
     let cores = communicator.findCPUBinding()
     let threads = try configuration.group(ThreadOptions.self).threadsPerRank
     Threads.count = threads ?? cores.threads
@@ -108,6 +109,8 @@ struct TrainCommand: ParsableCommand {
       try run.map { try Recorder($0, trainer, configuration, ProgressReporter(progress)) }
     }
     let savesOnSignal = try configuration.group(Trainer.CheckpointOptions.self).onSignal
+    watchdog?.runDirectory = communicator.broadcast(run?.directory.path ?? "")
+    StopSignals.beginToSave()
     let outcome: Trainer.Outcome
     do {
       outcome = try trainer.train(
@@ -166,6 +169,7 @@ private final class Recorder {
       progress.description(description, configuration, run: run)
     case .step(let report): progress.step(report)
     case .epoch(let report): progress.epoch(report)
+    case .skipped(let step, let reason): warn("step \(step) was left out: \(reason)")
     case .checkpoint: progress.checkpoint(event)
     case .checkpointWarning(_, let reason): warn(reason)
     case .checkpointFailed(_, let reason): warn("\(reason); training continues")

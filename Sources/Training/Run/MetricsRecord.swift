@@ -52,12 +52,12 @@ public struct MetricsRecord: Sendable, Equatable {
 extension StepReport {
   /// The record of the step.
   var record: MetricsRecord {
-    MetricsRecord(
-      .step, step: step, epoch: epoch,
-      values: [
-        "loss": loss, "accuracy": accuracy, "learningRate": learningRate,
-        "samplesPerSecond": samplesPerSecond,
-      ])
+    var values: JSONObject = [
+      "loss": loss, "accuracy": accuracy, "learningRate": learningRate,
+      "samplesPerSecond": samplesPerSecond,
+    ]
+    if skippedSteps > 0 { values.append("skippedSteps", skippedSteps) }
+    return MetricsRecord(.step, step: step, epoch: epoch, values: values)
   }
 }
 

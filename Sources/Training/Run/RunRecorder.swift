@@ -47,7 +47,7 @@ public final class RunRecorder {
     case .step(let report):
       if let everySteps, report.step % everySteps == 0 { try append(report.record) }
     case .epoch(let report): try report.records.forEach(append)
-    case .started, .checkpoint, .checkpointWarning, .checkpointFailed: break
+    case .started, .skipped, .checkpoint, .checkpointWarning, .checkpointFailed: break
     }
   }
 

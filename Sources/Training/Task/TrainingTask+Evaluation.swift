@@ -1,3 +1,4 @@
+import Base
 public import Collectives
 import DataLoading
 import NeuralNetworks
@@ -15,13 +16,24 @@ extension TrainingTask {
   public func evaluate(
     batchSize: Int, _ communicator: any Communicator, limit: Int? = nil
   ) throws -> Metrics {
+    try evaluate(batchSize: batchSize, communicator, limit: limit, isStopRequested: { false })!
+  }
+
+  /// The same; nil on all ranks if a stop was requested on any before it had computed its last batch.
+  func evaluate(
+    batchSize: Int, _ communicator: any Communicator, limit: Int?, isStopRequested: () -> Bool
+  ) throws -> Metrics? {
     var metrics = Metrics()
+    var isAbandoned = false
     var batches = SequentialBatches(
       data.test, batchSize: batchSize,
       partition: BatchPartition(index: communicator.rank, of: communicator.worldSize), limit: limit)
     try withEvaluation {
       try withoutGrad {
         while let batch = try batches.next() {
+          Activity.advance()
+          isAbandoned = isStopRequested()
+          if isAbandoned { break }
           let (loss, correct) = self.loss(batch, batch.positions)
           let count = Double(batch.count * batch.targetKind.lossCount)
           metrics.sampleCount += count
@@ -31,7 +43,8 @@ extension TrainingTask {
       }
     }
     let sums = communicator.allReduce(
-      [metrics.sampleCount, metrics.lossSum, metrics.correctCount], .sum)
+      [metrics.sampleCount, metrics.lossSum, metrics.correctCount, isAbandoned ? 1 : 0], .sum)
+    if sums[3] > 0 { return nil }
     return Metrics(sampleCount: sums[0], lossSum: sums[1], correctCount: sums[2])
   }
 }

@@ -30,6 +30,8 @@ final class CheckpointWriter {
   ///
   /// When that fails, reports it and lets the training continue.
   func save(_ trainer: Trainer, _ report: (TrainingEvent) throws -> Void) throws {
+    // All ranks take part: weights that are wrong on some rank must not become a checkpoint.
+    try trainer.parallel.audit(includesOptimizer: true)
     // The weights are the same on all ranks, so all throw or none does.
     guard trainer.parallel.arena.hasFiniteValues else {
       throw NonFiniteWeights(step: trainer.step)

@@ -1,7 +1,8 @@
 public import Base
 public import Collectives
+public import DataParallel
 
-/// A loss that is infinite or not a number.
+/// A loss that is infinite or not a number, or such a gradient where steps are skipped.
 public struct NonFiniteLoss: AgreedError, ExitStatusProviding, CustomStringConvertible {
   /// The step that was being taken, counted from 1.
   public let step: Int
@@ -11,13 +12,15 @@ public struct NonFiniteLoss: AgreedError, ExitStatusProviding, CustomStringConve
   public let loss: Double
   /// The learning rate at that step.
   public let learningRate: Double
+  /// Where it was seen first; samples are numbered in the order of the epoch.
+  public let origin: NonFiniteStep.Origin
 
   /// What happened and what helps.
   public var description: String {
     """
-    the loss became \(loss.isNaN ? .nan : loss) at step \(step) (epoch \(epoch), learning rate \(learningRate)); the update was not made and \
+    the loss became \(loss.isNaN ? .nan : loss) at step \(step) (epoch \(epoch), learning rate \(learningRate)), first seen on \(origin); the update was not made and \
     earlier checkpoints are untouched. Lower optimizer.learningRate, set training.gradientClipNorm, or look for \
-    non-finite values in the data
+    non-finite values in the data. training.onNonFinite=skip leaves out such steps
     """
   }
 

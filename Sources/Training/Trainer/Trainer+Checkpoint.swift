@@ -76,7 +76,10 @@ extension Trainer {
     state.epochMetrics.sampleCount = communicator.broadcast(state.epochMetrics.sampleCount)
     state.epochMetrics.lossSum = communicator.broadcast(state.epochMetrics.lossSum)
     state.epochMetrics.correctCount = communicator.broadcast(state.epochMetrics.correctCount)
+    let skippedSteps = communicator.broadcast(state.skippedSteps ?? 0)
+    state.skippedSteps = skippedSteps == 0 ? nil : skippedSteps
     state.stepCounts = parallel.optimizer.stateCounters
+    parallel.stepCount = state.step
   }
 
   private func read(_ checkpoint: Checkpoint) throws {

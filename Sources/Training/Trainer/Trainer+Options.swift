@@ -2,6 +2,18 @@ import Base
 import DataLoading
 public import Settings
 
+/// What a run does when a loss or a gradient becomes infinite or NaN.
+public enum NonFinitePolicy: String, Sendable, CaseIterable, SettingRepresentable {
+  /// Ends with exit code 80 when the loss is not finite.
+  case stop
+  /// Leaves out the update, and counts it; ends the run when too many steps in a row are left out, or
+  /// the weights themselves are not finite. Checks gradients too, which takes a pass over them.
+  case skip
+
+  /// The steps in a row that may be left out.
+  static let longestSkip = 10
+}
+
 extension Trainer {
   /// How long, in which batches and with which evaluations to train.
   public struct Options: SettingsGroup {
@@ -40,6 +52,12 @@ extension Trainer {
       "batches of test samples, evenly spaced, of each evaluation but the last; null is all",
       in: 1...1_000_000_000, unit: "batches", unset: 0, mayChangeOnResume: true)
     public var evaluationBatches: Int? = nil
+
+    /// What happens when a loss or a gradient becomes infinite or NaN.
+    @Setting(
+      "stop ends the run when the loss is not finite; skip leaves out a step whose loss or gradient is not finite",
+      mayChangeOnResume: true)
+    public var onNonFinite = NonFinitePolicy.stop
 
     /// The settings of a run's length, by their paths: they may change when a run that was named
     /// resumes, but a run of another length is not the same run.

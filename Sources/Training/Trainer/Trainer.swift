@@ -29,6 +29,7 @@ public final class Trainer {
   private let sampler: GlobalBatchSampler
   private let schedule: LearningRateSchedule
   var state = TrainingState()
+  private var consecutiveSkips = 0
 
   /// Prepares to train a task.
   ///
@@ -64,6 +65,7 @@ public final class Trainer {
     self.schedule = schedule(totalSteps)
     var parallelOptions = parallelOptions
     parallelOptions.seed = UInt64(options.seed)
+    parallelOptions.checksGradients = options.onNonFinite == .skip
     parallel = try DataParallel(
       task.model, communicator, options: parallelOptions, invariants: task.invariants,
       makeOptimizer: makeOptimizer)
@@ -116,8 +118,7 @@ public final class Trainer {
   ///   - maximumSteps: The step of the run at which to stop early.
   ///   - isStopRequested: Called on every rank after each step; one true stops all ranks after the
   ///     same step.
-  ///   - isSaveRequested: Called on every rank after each step; where rank zero's is true, it saves a
-  ///     checkpoint.
+  ///   - isSaveRequested: Called on every rank before each step; one true saves a checkpoint after it.
   ///   - willSave: Called on rank zero before each checkpoint; what it throws, fails the checkpoint.
   ///   - onEvent: Called on rank zero.
   public func train(
@@ -126,12 +127,19 @@ public final class Trainer {
     willSave: @escaping () throws -> Void = {},
     onEvent: (TrainingEvent) throws -> Void = { _ in }
   ) throws -> Outcome {
+    Activity.begin(.trainingStep, step: step + 1)
     let report = communicator.isRoot ? onEvent : { _ in }
     let lastStep = min(totalSteps, maximumSteps ?? totalSteps)
     let checkpoints = CheckpointWriter(
       communicator.isRoot ? store : nil, savedStep: step,
       inBackground: savesInBackground, willSave: willSave)
     try report(.started(describe()))
+    var clocks = EpochClocks()
+    if isEvaluationPending {
+      // The run was stopped during this evaluation.
+      let epoch = (step - 1) / sampler.batchesPerEpoch + 1
+      guard try finishEpoch(epoch, &clocks, isStopRequested, report) else { return .stopped }
+    }
     guard step < lastStep else { return step < totalSteps ? .reachedMaximumSteps : .finished }
 
     let loader = DataLoader(
@@ -140,65 +148,122 @@ public final class Trainer {
     // After an error, the checkpoint that is being written is still good.
     defer { try? checkpoints.finish(report) }
     let hasAccuracy = task.objective.hasAccuracy
-    var epochClock = Stopwatch()
-    var epochSamplesHere = 0.0
+    // A request to save that the ranks have not agreed on yet.
+    var isSaveWanted = false
     while step < lastStep {
       var clock = Stopwatch()
-      let batch = try loader.next()
-      let (metrics, learningRate, stops) = try trainStep(batch, isStopRequested())
+      let batch = try Activity.waiting(for: .data) { try loader.next() }
+      isSaveWanted = isSaveRequested() || isSaveWanted
+      var (metrics, learningRate, stops, saves) = try trainStep(
+        batch, isStopRequested(), isSaveWanted, report)
+      if saves { isSaveWanted = false }
       state.epochMetrics += metrics
-      epochSamplesHere += metrics.sampleCount
+      clocks.samples += metrics.sampleCount
       let isEndOfEpoch = step % reportInterval == 0 || step == totalSteps
       try report(
         .step(
           StepReport(
             step: step, epoch: batch.epoch + 1, loss: metrics.loss,
             accuracy: hasAccuracy ? metrics.accuracy : nil, learningRate: learningRate,
-            samplesPerSecond: metrics.sampleCount / clock.lap(), epochMetrics: state.epochMetrics)))
-      if isEndOfEpoch {
-        let seconds = epochClock.lap()
-        let test = try evaluateIfDue(epoch: batch.epoch + 1)
-        try report(
-          .epoch(
-            EpochReport(
-              step: step, epoch: batch.epoch + 1, metrics: state.epochMetrics, test: test,
-              hasAccuracy: hasAccuracy, learningRate: learningRate,
-              samplesPerSecond: epochSamplesHere / seconds, seconds: seconds)))
-        state.epochMetrics = Metrics()
-        epochSamplesHere = 0
+            samplesPerSecond: metrics.sampleCount / clock.lap(), epochMetrics: state.epochMetrics,
+            skippedSteps: state.skippedSteps ?? 0)))
+      if isEndOfEpoch, !stops {
+        stops = try !finishEpoch(batch.epoch + 1, &clocks, isStopRequested, report)
       }
       try checkpoints.poll(report)
-      if stops || step == lastStep || isCheckpointDue(isEndOfEpoch) || isSaveRequested() {
-        try checkpoints.save(self, report)
+      if stops || step == lastStep || isCheckpointDue(isEndOfEpoch) || saves {
+        try Activity.during(.checkpoint) { try checkpoints.save(self, report) }
       }
-      if isEndOfEpoch { _ = epochClock.lap() }
+      if isEndOfEpoch { clocks.restart() }
       if stops {
-        try checkpoints.requireSaved(report)
+        try Activity.during(.checkpoint) { try checkpoints.requireSaved(report) }
         return .stopped
       }
     }
-    try checkpoints.requireSaved(report)
+    try Activity.during(.checkpoint) { try checkpoints.requireSaved(report) }
     return step < totalSteps ? .reachedMaximumSteps : .finished
+  }
+
+  /// The time and the samples of the current epoch in this process.
+  private struct EpochClocks {
+    var clock = Stopwatch()
+    var samples = 0.0
+
+    mutating func restart() {
+      _ = clock.lap()
+      samples = 0
+    }
+  }
+
+  /// Whether the state is that of the end of an epoch whose evaluation was abandoned because of a
+  /// stop; at the end of other epochs the epoch's metrics have been reported and are empty.
+  private var isEvaluationPending: Bool {
+    step > 0 && (step % reportInterval == 0 || step == totalSteps)
+      && state.epochMetrics.sampleCount > 0
+  }
+
+  /// Evaluates if that is due, and reports the epoch; false if a stop was requested before the end of
+  /// the evaluation, which a resumed run then repeats.
+  private func finishEpoch(
+    _ epoch: Int, _ clocks: inout EpochClocks, _ isStopRequested: () -> Bool,
+    _ report: (TrainingEvent) throws -> Void
+  ) throws -> Bool {
+    let seconds = clocks.clock.lap()
+    var test: Metrics?
+    if let limit = evaluationSamples(epoch: epoch) {
+      test = try Activity.during(.evaluation) {
+        try task.evaluate(
+          batchSize: options.globalBatch, communicator, limit: limit.count,
+          isStopRequested: isStopRequested)
+      }
+      if test == nil { return false }
+    }
+    try report(
+      .epoch(
+        EpochReport(
+          step: step, epoch: epoch, metrics: state.epochMetrics, test: test,
+          hasAccuracy: task.objective.hasAccuracy, learningRate: schedule(step - 1),
+          samplesPerSecond: clocks.samples / seconds, seconds: seconds)))
+    state.epochMetrics = Metrics()
+    clocks.samples = 0
+    return true
   }
 
   /// One optimizer step on this rank's slice of a global batch.
   private func trainStep(
-    _ batch: Batch, _ isStopRequested: Bool
-  ) throws -> (metrics: Metrics, learningRate: Double, stops: Bool) {
+    _ batch: Batch, _ isStopRequested: Bool, _ isSaveWanted: Bool,
+    _ report: (TrainingEvent) throws -> Void
+  ) throws -> (metrics: Metrics, learningRate: Double, stops: Bool, saves: Bool) {
     let learningRate = schedule(step)
     let result: DataParallel.Result
+    var saveRequests = isSaveWanted ? 1.0 : 0
     do {
       result = try parallel.step(
         samples: batch.globalPositions, epoch: batch.epoch, learningRate: learningRate,
-        wantsToStop: isStopRequested, summing: ["correct"]
+        wantsToStop: isStopRequested, summing: ["correct", "saveRequests"]
       ) { positions in
         let (loss, correct) = task.loss(batch, positions)
-        return (loss, ["correct": Double(correct)])
+        // Counted once, not for each micro-batch.
+        defer { saveRequests = 0 }
+        return (loss, ["correct": Double(correct), "saveRequests": saveRequests])
       }
     } catch let error as NonFiniteStep {
-      throw NonFiniteLoss(
-        step: step + 1, epoch: batch.epoch + 1, loss: error.loss, learningRate: learningRate)
+      consecutiveSkips += 1
+      guard options.onNonFinite == .skip, error.origin.part != .weights,
+        consecutiveSkips <= NonFinitePolicy.longestSkip
+      else {
+        throw NonFiniteLoss(
+          step: step + 1, epoch: batch.epoch + 1, loss: error.loss, learningRate: learningRate,
+          origin: error.origin)
+      }
+      state.step += 1
+      state.skippedSteps = (state.skippedSteps ?? 0) + 1
+      parallel.stepCount = state.step
+      try report(.skipped(step: step, reason: error.description))
+      // All ranks learn of a request to stop or save in the next step.
+      return (Metrics(), learningRate, stops: false, saves: false)
     }
+    consecutiveSkips = 0
     state.step += 1
     state.stepCounts = parallel.optimizer.stateCounters
     // The loss of a text is that of its tokens.
@@ -206,20 +271,20 @@ public final class Trainer {
     let metrics = Metrics(
       sampleCount: result.sampleCount * count, lossSum: result.lossSum * count,
       correctCount: result.sums["correct"]!)
-    return (metrics, learningRate, result.stops)
+    return (metrics, learningRate, result.stops, saves: result.sums["saveRequests"]! > 0)
   }
 
   /// The steps of an epoch, or of what `evaluateEverySteps` puts in its place.
   private var reportInterval: Int { options.evaluateEverySteps ?? sampler.batchesPerEpoch }
 
-  private func evaluateIfDue(epoch: Int) throws -> Metrics? {
+  /// How many test samples to evaluate at the end of an epoch, where a nil count is all; nil if none.
+  private func evaluationSamples(epoch: Int) -> (count: Int?, Void)? {
     guard task.data.test.count > 0,
       let interval = options.evaluateEverySteps != nil ? 1 : options.evaluateEveryEpochs,
       epoch % interval == 0 || step == totalSteps
     else { return nil }
     let limit = step == totalSteps ? nil : options.evaluationBatches
-    return try task.evaluate(
-      batchSize: options.globalBatch, communicator, limit: limit.map { $0 * options.globalBatch })
+    return (limit.map { $0 * options.globalBatch }, ())
   }
 
   private func isCheckpointDue(_ isEndOfEpoch: Bool) -> Bool {

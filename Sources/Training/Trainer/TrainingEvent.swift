@@ -11,6 +11,9 @@ public enum TrainingEvent: Sendable {
   /// The end of an epoch, of the steps between two evaluations where `evaluateEverySteps` sets them,
   /// or of the run.
   case epoch(EpochReport)
+  /// A step was left out because a loss or gradient was not finite; its report follows, without a
+  /// loss.
+  case skipped(step: Int, reason: String)
   /// A checkpoint was committed: the seconds that writing took, and those that training waited.
   case checkpoint(step: Int, path: String, seconds: Double, waited: Double)
   /// A checkpoint was committed, but something besides failed, such as removing an old one.
@@ -69,6 +72,8 @@ public struct StepReport: Sendable {
   public var samplesPerSecond: Double
   /// Loss and accuracy of the epoch, or the steps since the last evaluation, so far.
   public var epochMetrics: Metrics
+  /// The steps of the run that were left out so far.
+  public var skippedSteps = 0
 }
 
 /// The end of an epoch, or of the steps between two evaluations.

@@ -19,6 +19,8 @@ package struct TrainingState: Codable, Equatable {
   var stepCounts: [Int] = []
   /// The fingerprints of the data; nil in checkpoints of earlier versions.
   var data: [String: String]?
+  /// The steps left out because a loss or gradient was not finite; nil is none.
+  var skippedSteps: Int?
 
   /// Loss and accuracy of the current epoch.
   var epochMetrics: Metrics {

@@ -1,0 +1,116 @@
+package import Base
+import Foundation
+import Synchronization
+
+/// What one rank of this node does, as the watchdogs see it.
+package struct RankStatus: Equatable, Sendable {
+  /// The rank in the run.
+  package let rank: Int
+  /// Its process.
+  package let process: Int
+  /// Grows as long as the rank's watchdog runs: a stopped process does not.
+  package var heartbeat = 0
+  /// What the rank does.
+  package var activity = Activity.Snapshot()
+
+  package init(rank: Int, process: Int) {
+    (self.rank, self.process) = (rank, process)
+  }
+}
+
+/// The statuses of a node's ranks in shared memory: each rank's watchdog writes its own and reads all.
+struct StatusBoard: @unchecked Sendable {
+  // Unchecked, because the compiler does not see that the memory holds atomic numbers only.
+  private let memory: SharedMemory
+  private let localRank: Int
+
+  private enum Field: Int, CaseIterable {
+    case rank, process, heartbeat, events, phase, step, wait, bucket, calls
+  }
+
+  /// Allocates the board. Collective over the ranks of the node.
+  init(_ communicator: any Communicator) throws(SharedMemoryError) {
+    memory = try communicator.node.allocateShared(
+      byteCount: Field.allCases.count * MemoryLayout<Int>.stride)
+    localRank = communicator.node.rank
+    store(communicator.rank, .rank)
+    store(Int(getpid()), .process)
+    publish(heartbeat: 1)
+  }
+
+  /// Publishes what this process does.
+  func publish(heartbeat: Int) {
+    let activity = Activity.snapshot
+    store(activity.events, .events)
+    store(activity.phase.rawValue, .phase)
+    store(activity.step, .step)
+    store(activity.wait.rawValue, .wait)
+    store(activity.bucket, .bucket)
+    store(activity.calls, .calls)
+    store(heartbeat, .heartbeat)
+  }
+
+  /// The statuses by local rank; a rank whose watchdog does not run yet is missing.
+  var statuses: [RankStatus] {
+    memory.segments.indices.compactMap { local in
+      let heartbeat = load(local, .heartbeat)
+      guard heartbeat > 0 else { return nil }
+      var status = RankStatus(rank: load(local, .rank), process: load(local, .process))
+      status.heartbeat = heartbeat
+      status.activity.events = load(local, .events)
+      status.activity.phase = Activity.Phase(rawValue: load(local, .phase)) ?? .idle
+      status.activity.step = load(local, .step)
+      status.activity.wait = Activity.Wait(rawValue: load(local, .wait)) ?? .nothing
+      status.activity.bucket = load(local, .bucket)
+      status.activity.calls = load(local, .calls)
+      return status
+    }
+  }
+
+  private func store(_ value: Int, _ field: Field) {
+    cell(localRank, field).pointee.store(value, ordering: .releasing)
+  }
+
+  private func load(_ local: Int, _ field: Field) -> Int {
+    cell(local, field).pointee.load(ordering: .acquiring)
+  }
+
+  private func cell(_ local: Int, _ field: Field) -> UnsafeMutablePointer<Atomic<Int>> {
+    memory.segments[local].baseAddress!.assumingMemoryBound(to: Atomic<Int>.self) + field.rawValue
+  }
+}
+
+/// What the system says about a process.
+package struct ProcessState: Equatable, Sendable {
+  /// The letter of `/proc/PID/stat`: R runs, S sleeps, D waits for a disk, T is stopped, Z has ended;
+  /// nil when there is no such process.
+  var letter: Character?
+  /// Whether a debugger traces it.
+  var isTraced = false
+
+  package init(letter: Character? = "S", isTraced: Bool = false) {
+    (self.letter, self.isTraced) = (letter, isTraced)
+  }
+
+  /// Reads the state of a process.
+  init(process: Int) {
+    let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
+    func value(_ key: String) -> Substring? {
+      status.split(separator: "\n").first { $0.hasPrefix(key + ":") }?
+        .dropFirst(key.count + 1).drop { $0 == " " || $0 == "\t" }
+    }
+    letter = value("State")?.first
+    isTraced = value("TracerPid").map { $0 != "0" } ?? false
+  }
+
+  /// Why a process in this state does nothing; nil if the state does not tell.
+  var problem: String? {
+    if isTraced { return "it is traced by a debugger" }
+    switch letter {
+    case "T", "t": return "it is stopped (SIGSTOP)"
+    case "Z", "X", nil: return "it has ended"
+    case "D": return "it waits for a disk or a file system"
+    default: return nil
+    }
+  }
+}
