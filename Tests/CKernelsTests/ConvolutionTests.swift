@@ -121,6 +121,14 @@ private struct Sums {
   }
 }
 
+/// Memory as workspaces need it, full of NaN, to notice what is read before it is written.
+private func withMemory(_ byteCount: Int, _ body: (UnsafeMutableRawPointer) -> Void) {
+  let memory = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 64)
+  defer { memory.deallocate() }
+  memory.initializeMemory(as: UInt8.self, repeating: 0xff, count: byteCount)
+  body(memory)
+}
+
 @Suite("Convolution kernels")
 struct ConvolutionKernelTests {
   @Test(
@@ -155,9 +163,8 @@ struct ConvolutionKernelTests {
     let mixes = algorithm != ck_direct
     var numbers = Numbers(seed: kind)
     func random(_ count: Int) -> [T] { numbers.floats(count, in: -1...1).map { T($0) } }
-    func workspace(_ pass: ck_pass) -> [UInt8] {
-      // NaN, to notice what is read before it is written.
-      [UInt8](repeating: 0xff, count: ck_conv_workspace(type, &s, pass, algorithm) + 128)
+    func withWorkspace(_ pass: ck_pass, _ body: (UnsafeMutableRawPointer) -> Void) {
+      withMemory(ck_conv_workspace(type, &s, pass, algorithm), body)
     }
     let (x, w, dy) = (random(s.xCount), random(s.weightCount), random(s.yCount))
     let (bias, residual) = (random(s.out_channels), random(s.yCount))
@@ -178,15 +185,14 @@ struct ConvolutionKernelTests {
     own.withUnsafeMutableBytes { bytes in
       let w = weights(bytes.baseAddress!)
       let y: [T] = guarded(s.yCount, guard: 7) {
-        var memory = workspace(ck_forward)
-        ck_conv_forward(type, $0, x, w, &s, algorithm, nil, &memory)
+        y in
+        withWorkspace(ck_forward) { ck_conv_forward(type, y, x, w, &s, algorithm, nil, $0) }
       }
       forward.check(y, error, mixes: mixes, "forward, \(what)")
       // Bias, residual and ReLU in the store, and the statistics of what goes into ReLU.
       let blocks = ck_conv_statistics_blocks(type, &s, ck_forward, algorithm)
       var statistics = [T](repeating: .nan, count: blocks * 2 * s.out_channels)
       let fused: [T] = guarded(s.yCount, guard: 7) { y in
-        var memory = workspace(ck_forward)
         bias.withUnsafeBytes { bias in
           residual.withUnsafeBytes { residual in
             statistics.withUnsafeMutableBytes { statistics in
@@ -196,7 +202,9 @@ struct ConvolutionKernelTests {
               epilogue.center = bias.baseAddress
               epilogue.statistics = statistics.baseAddress
               epilogue.relu = true
-              ck_conv_forward(type, y, x, w, &s, algorithm, &epilogue, &memory)
+              withWorkspace(ck_forward) {
+                ck_conv_forward(type, y, x, w, &s, algorithm, &epilogue, $0)
+              }
             }
           }
         }
@@ -218,8 +226,10 @@ struct ConvolutionKernelTests {
       total.check(sums, 20 * error, mixes: true, "statistics, \(what)")
 
       let dx: [T] = guarded(s.xCount, guard: 7) {
-        var memory = workspace(ck_input_gradient)
-        ck_conv_input_gradient(type, $0, dy, w, &s, algorithm, nil, &memory)
+        dx in
+        withWorkspace(ck_input_gradient) {
+          ck_conv_input_gradient(type, dx, dy, w, &s, algorithm, nil, $0)
+        }
       }
       input.check(dx, error, mixes: mixes, "gradient of the input, \(what)")
     }
@@ -228,9 +238,10 @@ struct ConvolutionKernelTests {
       var expected = weight
       if accumulates { for i in dw.indices { expected.add(i, Double(w[i])) } }
       dw.withUnsafeMutableBytes { bytes in
-        var memory = workspace(ck_weight_gradient)
-        ck_conv_weight_gradient(
-          type, weights(bytes.baseAddress!), dy, x, &s, algorithm, accumulates, &memory)
+        let dw = weights(bytes.baseAddress!)
+        withWorkspace(ck_weight_gradient) {
+          ck_conv_weight_gradient(type, dw, dy, x, &s, algorithm, accumulates, $0)
+        }
       }
       expected.check(dw, error, mixes: mixes, "gradient of the weight, \(what)")
     }
@@ -247,20 +258,21 @@ struct ConvolutionKernelTests {
       s.threads = threads
       var (y, dx, dw) = (dy, x, w)
       for pass in [ck_forward, ck_input_gradient, ck_weight_gradient] {
-        var memory = [UInt8](
-          repeating: 0, count: ck_conv_workspace(ck_f32, &s, pass, ck_automatic) + 128)
         w.withUnsafeMutableBytes { w in
           dw.withUnsafeMutableBytes { dw in
             let bytes = pass == ck_weight_gradient ? dw : w
             let weights = ck_weights(
               p: bytes.baseAddress!, out: strides[0], in: strides[1], row: strides[2],
               column: strides[3])
-            if pass == ck_forward {
-              ck_conv_forward(ck_f32, &y, x, weights, &s, ck_automatic, nil, &memory)
-            } else if pass == ck_input_gradient {
-              ck_conv_input_gradient(ck_f32, &dx, dy, weights, &s, ck_automatic, nil, &memory)
-            } else {
-              ck_conv_weight_gradient(ck_f32, weights, dy, x, &s, ck_automatic, false, &memory)
+            withMemory(ck_conv_workspace(ck_f32, &s, pass, ck_automatic)) { memory in
+              if pass == ck_forward {
+                ck_conv_forward(ck_f32, &y, x, weights, &s, ck_automatic, nil, memory)
+              } else if pass == ck_input_gradient {
+                ck_conv_input_gradient(ck_f32, &dx, dy, weights, &s, ck_automatic, nil, memory)
+              } else {
+                ck_conv_weight_gradient(
+                  ck_f32, weights, dy, x, &s, ck_automatic, false, memory)
+              }
             }
           }
         }

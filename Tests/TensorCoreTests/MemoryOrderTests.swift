@@ -35,7 +35,6 @@ struct MemoryOrderTests {
       ("x + row-major", { $0 + other }), ("row-major - x", { other - $0 }),
       ("x * channels", { perChannel * $0 }), ("x squared", { $0.squared() }),
       ("float32", { $0.converted(to: .float32).converted(to: .float64) }),
-      ("maximum", { Tensor.maximum($0, channelsLast(other)) }),
       ("batchNorm", { $0.batchNorm(weight: weight, bias: bias).result }),
       (
         "batchNorm, residual, relu",
