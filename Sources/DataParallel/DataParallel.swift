@@ -154,6 +154,7 @@ public final class DataParallel {
       "model": shapes.joined(separator: ", "), "options": "\(options)",
       "inter-node all-reduce": algorithm.name, "program version": Version.current,
       "instruction set": Threads.instructionSet, "OpenBLAS kernels": BLAS.coreName,
+      "Winograd's algorithm": "\(ConvolutionAlgorithms.includeWinograd)",
     ]
   }
 

@@ -7,7 +7,8 @@ import Training
 enum Environment {
   /// Variables that change how a run computes.
   static let relevantVariables = [
-    "LOCKSTEP_ISA", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS",
+    "LOCKSTEP_CONVOLUTION", "LOCKSTEP_ISA", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE",
+    "OPENBLAS_NUM_THREADS",
     "OMP_NUM_THREADS",
     "SLURM_JOB_ID", "SLURM_RESTART_COUNT",
   ]

@@ -47,10 +47,13 @@ public struct Conv2d: Layer {
   }
 
   /// Applies the layer.
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func callAsFunction(_ x: Tensor) -> Tensor { self(x, relu: false) }
+
+  /// Applies the layer, and ReLU to its result if `relu`: all in one pass over memory.
+  public func callAsFunction(_ x: Tensor, relu: Bool) -> Tensor {
     x.conv2d(
       weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation,
-      groups: groups)
+      groups: groups, relu: relu)
   }
 }
 

@@ -106,8 +106,14 @@ public struct BatchNorm2d: Layer, BatchNormalizing {
 
   /// Applies the layer.
   public func callAsFunction(_ x: Tensor) -> Tensor {
+    self(x, adding: nil, relu: false)
+  }
+
+  /// Applies the layer, adds a residual of the shape of `x` if there is one, and applies ReLU if `relu`: all
+  /// in one pass over memory.
+  public func callAsFunction(_ x: Tensor, adding residual: Tensor?, relu: Bool) -> Tensor {
     require(x.shape.count == 4, "BatchNorm2d: [N, C, H, W] is needed, not \(x.shape)")
-    return core(x)
+    return core(x, adding: residual, relu: relu)
   }
 }
 
@@ -161,13 +167,19 @@ public struct BatchNormalization: Layer, BatchNormalizing {
   }
 
   /// Applies the layer.
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func callAsFunction(_ x: Tensor) -> Tensor { self(x, adding: nil, relu: false) }
+
+  /// Applies the layer, adds a residual of the shape of `x` if there is one, and applies ReLU if `relu`: all
+  /// in one pass over memory.
+  public func callAsFunction(_ x: Tensor, adding residual: Tensor?, relu: Bool) -> Tensor {
     guard isTraining else {
       return x.batchNorm(
-        mean: runningMean, variance: runningVariance, weight: weight, bias: bias, epsilon: epsilon)
+        mean: runningMean, variance: runningVariance, weight: weight, bias: bias, epsilon: epsilon,
+        adding: residual, relu: relu)
     }
     let (result, statistics) = x.batchNorm(
-      weight: weight, bias: bias, epsilon: epsilon, reduction: synchronization.reduction)
+      weight: weight, bias: bias, epsilon: epsilon, adding: residual, relu: relu,
+      reduction: synchronization.reduction)
     withoutGrad {
       runningMean.assign((1 - momentum) * runningMean + momentum * statistics.mean)
       runningVariance.assign(

@@ -17,10 +17,21 @@ public struct Sequential: Layer {
     layers.enumerated().map { (String($0.offset), $0.element) }
   }
 
-  /// Applies all layers.
+  /// Applies all layers; a ReLU behind a convolution is applied while the convolution stores its result.
   public func callAsFunction(_ x: Tensor) -> Tensor {
     var x = x
-    for layer in layers { x = layer(x) }
+    var index = 0
+    while index < layers.count {
+      if index + 1 < layers.count, layers[index + 1] is ReLU,
+        let convolution = layers[index] as? Conv2d
+      {
+        x = convolution(x, relu: true)
+        index += 2
+      } else {
+        x = layers[index](x)
+        index += 1
+      }
+    }
     return x
   }
 }

@@ -10,19 +10,9 @@ struct ElementPointer {
       address: pointer.address + count * pointer.dataType.byteCount, dataType: pointer.dataType)
   }
 
-  /// Copies `count` elements of the same type from `source`, which does not overlap.
-  func update(from source: ElementPointer, count: Int) {
-    address.copyMemory(from: source.address, byteCount: count * dataType.byteCount)
-  }
-
   /// Writes `value` to `count` elements.
   func update(repeating value: Double, count: Int) {
     ck_fill(dataType.kernelType, address, count, value)
-  }
-
-  /// Writes the element at `source`, which has the same type, to `count` elements.
-  func update(repeating source: ElementPointer, count: Int) {
-    ck_copy(dataType.kernelType, address, source.address, 1, count, 0, 1, 0, 0)
   }
 }
 

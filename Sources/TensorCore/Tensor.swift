@@ -252,7 +252,13 @@ extension Tensor {
 /// Copies all elements of `x` to `y`, which has the same shape and may have another layout.
 func copyElements(from x: Tensor, to y: Tensor) {
   let size = x.dataType.byteCount
-  let loop = StridedLoop(shape: x.shape, y.strides, x.strides)
+  // In the order of the target, so that its memory is written from front to back.
+  let loop =
+    y.memoryOrder == .channelsLast
+    ? StridedLoop(
+      shape: x.shape.channelsMovedToEnd, y.strides.channelsMovedToEnd,
+      x.strides.channelsMovedToEnd)
+    : StridedLoop(shape: x.shape, y.strides, x.strides)
   loop.forEachBlock { rows, cols, offsets in
     ck_copy(
       x.dataType.kernelType, y.bytes + offsets[0] * size, x.bytes + offsets[1] * size, rows, cols,

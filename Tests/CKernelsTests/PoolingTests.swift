@@ -1,6 +1,40 @@
 import CKernels
 import Testing
 
+/// Windows with every combination of edges: the last three are stride, padding and dilation.
+let windowSizes: [(Int, Int, Int, Int, Int)] = [
+  (1, 1, 1, 0, 1), (5, 3, 1, 0, 1), (5, 3, 1, 1, 1), (20, 3, 1, 2, 2), (9, 2, 2, 0, 1),
+  (37, 3, 2, 1, 1), (11, 4, 3, 2, 3), (6, 2, 5, 1, 1), (35, 35, 1, 17, 1),
+]
+
+func windows(_ size: Int, _ kernel: Int, _ stride: Int, _ padding: Int, _ dilation: Int)
+  -> ck_windows
+{
+  // Rows differ from columns in size and in kernel.
+  let (height, tall) = (size + 2, max(1, kernel - 1))
+  func positions(_ size: Int, _ kernel: Int) -> Int {
+    (size + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1
+  }
+  return ck_windows(
+    height: height, width: size, kernel_height: tall, kernel_width: kernel,
+    out_height: positions(height, tall), out_width: positions(size, kernel), stride_y: stride,
+    stride_x: stride, padding_y: padding, padding_x: padding, dilation_y: dilation,
+    dilation_x: dilation)
+}
+
+extension ck_windows {
+  /// The element of a channel's plane that a kernel element meets at an output position, nil in the
+  /// padding.
+  func planeElement(_ element: Int, _ position: Int) -> Int? {
+    let y =
+      position / out_width * stride_y + element % (kernel_height * kernel_width) / kernel_width
+      * dilation_y - padding_y
+    let x = position % out_width * stride_x + element % kernel_width * dilation_x - padding_x
+    guard (0..<height).contains(y), (0..<width).contains(x) else { return nil }
+    return (element / (kernel_height * kernel_width) * height + y) * width + x
+  }
+}
+
 @Suite("Pooling kernels")
 struct PoolingKernelTests {
   @Test("max pooling finds the first largest of each window", arguments: windowSizes)

@@ -3,33 +3,40 @@ import TensorCore
 /// The rows of convolutions and pooling.
 let convolutionGradientCases: [GradientCase] = [
   .init(
-    "conv2d(weight:bias:stride:padding:dilation:groups:)", [2, 2, 4, 3], [3, 2, 2, 2], [3],
+    "conv2d(weight:bias:stride:padding:dilation:groups:relu:)", [2, 2, 4, 3], [3, 2, 2, 2], [3],
     range: -1...1
   ) {
     $0[0].conv2d(weight: $0[1], bias: $0[2]).sin()
   },
   .init(
-    "conv2d(weight:bias:stride:padding:dilation:groups:), with stride, padding, dilation and groups",
+    "conv2d(weight:bias:stride:padding:dilation:groups:relu:), with stride, padding, dilation and groups",
     [1, 2, 5, 4], [2, 1, 2, 3], range: -1...1
   ) {
     $0[0].conv2d(weight: $0[1], stride: [2, 1], padding: [1, 2], dilation: [1, 2], groups: 2).sin()
   },
   .init(
-    "conv2d(weight:bias:stride:padding:dilation:groups:), of one image, pointwise", [2, 3, 2],
+    "conv2d(weight:bias:stride:padding:dilation:groups:relu:), of one image, pointwise", [2, 3, 2],
     [2, 2, 1, 1], [2], range: -1...1
   ) {
     $0[0].conv2d(weight: $0[1], bias: $0[2]).sin()
   },
   .init(
-    "conv2d(weight:bias:stride:padding:dilation:groups:), of transposed tensors", [4, 3, 2, 2],
+    "conv2d(weight:bias:stride:padding:dilation:groups:relu:), of transposed tensors",
+    [4, 3, 2, 2],
     [2, 3, 3, 2], range: -1...1
   ) {
     $0[0].transposed(0, 3).conv2d(weight: $0[1].transposed(), padding: 1).sin()
   },
   .init(
-    "conv2d(weight:bias:stride:padding:dilation:groups:), linear in its inputs", [1, 1, 3, 3],
+    "conv2d(weight:bias:stride:padding:dilation:groups:relu:), linear in its inputs", [1, 1, 3, 3],
     [1, 1, 2, 2]
   ) { $0[0].conv2d(weight: $0[1]) },
+  .init(
+    "conv2d(weight:bias:stride:padding:dilation:groups:relu:), with ReLU", [2, 2, 4, 3],
+    [3, 2, 2, 2], [3], range: -1...1
+  ) {
+    $0[0].conv2d(weight: $0[1], bias: $0[2], relu: true).sin()
+  },
   .init(
     "convTranspose2d(weight:bias:stride:padding:outputPadding:dilation:groups:)", [2, 2, 2, 3],
     [2, 2, 2, 2], [2], range: -1...1

@@ -41,24 +41,40 @@ let networkGradientCases: [GradientCase] = [
   .init("groupNorm(Int, weight:bias:epsilon:), without affine part", [2, 4, 3]) {
     $0[0].groupNorm(4)
   },
-  .init("batchNorm(weight:bias:epsilon:reduction:), of a matrix", [5, 3], [3], [3]) {
+  .init("batchNorm(weight:bias:epsilon:adding:relu:reduction:), of a matrix", [5, 3], [3], [3]) {
     $0[0].batchNorm(weight: $0[1], bias: $0[2]).result
   },
-  .init("batchNorm(weight:bias:epsilon:reduction:), of images", [2, 3, 2, 2], [3], [3]) {
+  .init("batchNorm(weight:bias:epsilon:adding:relu:reduction:), of images", [2, 3, 2, 2], [3], [3])
+  {
     $0[0].batchNorm(weight: $0[1], bias: $0[2]).result
   },
-  .init("batchNorm(weight:bias:epsilon:reduction:), without affine part", [3, 2, 3]) {
+  .init("batchNorm(weight:bias:epsilon:adding:relu:reduction:), without affine part", [3, 2, 3]) {
     $0[0].batchNorm().result
   },
-  .init("batchNorm(weight:bias:epsilon:reduction:), with bias only", [5, 3], [3]) {
+  .init("batchNorm(weight:bias:epsilon:adding:relu:reduction:), with bias only", [5, 3], [3]) {
     $0[0].batchNorm(bias: $0[1]).result
   },
-  .init("batchNorm(mean:variance:weight:bias:epsilon:)", [2, 3, 2], [3], [3]) {
+  .init(
+    "batchNorm(weight:bias:epsilon:adding:relu:reduction:), with a residual and ReLU",
+    [2, 3, 2, 2],
+    [3], [3], [2, 3, 2, 2]
+  ) {
+    $0[0].batchNorm(weight: $0[1], bias: $0[2], adding: $0[3], relu: true).result
+  },
+  .init(
+    "batchNorm(mean:variance:weight:bias:epsilon:adding:relu:), of a matrix with ReLU", [4, 2],
+    [4, 2]
+  ) {
+    let mean = Tensor([0.5, -1]).converted(to: $0[0].dataType)
+    let variance = Tensor([0.5, 2]).converted(to: $0[0].dataType)
+    return $0[0].batchNorm(mean: mean, variance: variance, adding: $0[1], relu: true)
+  },
+  .init("batchNorm(mean:variance:weight:bias:epsilon:adding:relu:)", [2, 3, 2], [3], [3]) {
     let mean = Tensor([0.5, -1, 0.25]).converted(to: $0[0].dataType)
     let variance = Tensor([0.5, 2, 1.25]).converted(to: $0[0].dataType)
     return $0[0].batchNorm(mean: mean, variance: variance, weight: $0[1], bias: $0[2])
   },
-  .init("batchNorm(mean:variance:weight:bias:epsilon:), of a matrix", [4, 2]) {
+  .init("batchNorm(mean:variance:weight:bias:epsilon:adding:relu:), of a matrix", [4, 2]) {
     let mean = Tensor([0.5, -1]).converted(to: $0[0].dataType)
     let variance = Tensor([0.5, 2]).converted(to: $0[0].dataType)
     return $0[0].batchNorm(mean: mean, variance: variance)

@@ -322,6 +322,27 @@ CK_KERNEL void (*ck_channel_backward)(ck_type type, void *dx, const void *dy, co
                                       const void *center, const void *scale, const void *shift,
                                       const void *slope, size_t rows, size_t channels, size_t cols);
 
+// The same for matrices [rows, cols] with a channel per column: images that lie channels last. `partial` is
+// scratch of 2 * cols numbers for every CK_COLUMN_BLOCK rows or part of them.
+enum { CK_COLUMN_BLOCK = 256 };
+CK_KERNEL void (*ck_column_moments)(ck_type type, void *mean, void *variance, void *partial, const void *x,
+                                    size_t rows, size_t cols);
+// y = (x - center) * scale + shift + residual, or max(that, 0) if relu; shift and residual [rows, cols] may
+// be NULL
+CK_KERNEL void (*ck_column_affine)(ck_type type, void *y, const void *x, const void *center,
+                                   const void *scale, const void *_Nullable shift,
+                                   const void *_Nullable residual, bool relu, size_t rows, size_t cols);
+// With g = dy, or 0 where there is a gate [rows, cols] that is not positive: sum = sum of g, product = sum of
+// g * (x - center)
+CK_KERNEL void (*ck_column_sums)(ck_type type, void *sum, void *product, void *partial, const void *dy,
+                                 const void *_Nullable gate, const void *x, const void *center,
+                                 size_t rows, size_t cols);
+// dx = scale * (g - shift - slope * (x - center)); dresidual = g, unless it is NULL
+CK_KERNEL void (*ck_column_backward)(ck_type type, void *dx, void *_Nullable dresidual, const void *dy,
+                                     const void *_Nullable gate, const void *x, const void *center,
+                                     const void *scale, const void *shift, const void *slope,
+                                     size_t rows, size_t cols);
+
 // ---------------------------------------------------------------- attention
 
 // How far apart batches, heads and rows are; the elements of a row are neighbours.
@@ -347,7 +368,64 @@ CK_KERNEL void (*ck_attention_backward)(ck_type type, void *dq, void *dk, void *
                                         const void *y, const void *logsumexp,
                                         const ck_attention_shape *shape, double scale);
 
-// ---------------------------------------------------------------- convolution and pooling
+// ---------------------------------------------------------------- what is done with a sum before it is stored
+
+// v = sum + bias + residual; v = gate > 0 ? v : 0; statistics of v; y = relu ? max(v, 0) : v. Pointers may be
+// NULL. `residual`, `gate` and `partner` have the type and layout of y, and residual may be y itself
+// (accumulation); the others are [columns] of the type that sums have (float for bfloat16).
+typedef struct {
+  const void *_Nullable bias, *_Nullable residual, *_Nullable gate;
+  bool relu;
+  // Batch-norm statistics, [blocks, 2, columns]: for each block of rows and each column the sums of
+  // v - center and (v - center)^2, or, if there is a partner, of v and v * (partner - center).
+  void *_Nullable statistics;
+  const void *_Nullable center, *_Nullable partner;
+} ck_epilogue;
+
+// ---------------------------------------------------------------- convolution
+
+// Images lie channels last: x [images, height, width, channels], y [images, out_height, out_width,
+// out_channels]. Kernel element (i, j) of output position (r, c) is at row r * stride_y + i * dilation_y -
+// padding_y of x, and likewise for columns; everything outside x is padding. Channels are split into
+// groups, each of which sees only its own. At most `threads` threads take part, each of which needs a part
+// of the workspace; results do not depend on how many.
+typedef struct {
+  ptrdiff_t images, height, width, channels, out_height, out_width, out_channels, groups;
+  ptrdiff_t kernel_height, kernel_width, stride_y, stride_x, padding_y, padding_x, dilation_y, dilation_x;
+  ptrdiff_t threads;
+} ck_convolution;
+
+// Weights [out, in, row, column] at any strides; `in` counts the channels of one group. Their type is
+// that of sums: float for bfloat16, to which they are rounded when they are packed.
+typedef struct {
+  void *p;
+  ptrdiff_t out, in, row, column;
+} ck_weights;
+
+typedef enum : int32_t { ck_direct, ck_winograd2, ck_winograd4, ck_automatic } ck_algorithm;
+typedef enum : int32_t { ck_forward, ck_input_gradient, ck_weight_gradient } ck_pass;
+
+// Rows of ck_epilogue's statistics that a pass fills.
+CK_KERNEL size_t (*ck_conv_statistics_blocks)(ck_type type, const ck_convolution *shape, ck_pass pass,
+                                              ck_algorithm algorithm);
+CK_KERNEL size_t (*ck_conv_workspace)(ck_type type, const ck_convolution *shape, ck_pass pass,
+                                      ck_algorithm algorithm);
+
+// y[n, r, c, o] = epilogue(sum over i, j, k of x[n, row, column, k] * weights[o, k, i, j])
+CK_KERNEL void (*ck_conv_forward)(ck_type type, void *y, const void *x, ck_weights weights,
+                                  const ck_convolution *shape, ck_algorithm algorithm,
+                                  const ck_epilogue *_Nullable epilogue, void *workspace);
+// dx[n, row, column, k] = epilogue(sum over the r, c, i, j that read it, and o, of
+// dy[n, r, c, o] * weights[o, k, i, j])
+CK_KERNEL void (*ck_conv_input_gradient)(ck_type type, void *dx, const void *dy, ck_weights weights,
+                                         const ck_convolution *shape, ck_algorithm algorithm,
+                                         const ck_epilogue *_Nullable epilogue, void *workspace);
+// dweights[o, k, i, j] (+)= sum over n, r, c of dy[n, r, c, o] * x[n, row, column, k]
+CK_KERNEL void (*ck_conv_weight_gradient)(ck_type type, ck_weights dweights, const void *dy, const void *x,
+                                          const ck_convolution *shape, ck_algorithm algorithm,
+                                          bool accumulate, void *workspace);
+
+// ---------------------------------------------------------------- pooling
 
 // How windows of kernel_height x kernel_width elements lie over planes of height x width: at output
 // position (r, c), kernel element (i, j) is at row r * stride_y + i * dilation_y - padding_y of the
@@ -356,18 +434,6 @@ typedef struct {
   ptrdiff_t height, width, kernel_height, kernel_width, out_height, out_width;
   ptrdiff_t stride_y, stride_x, padding_y, padding_x, dilation_y, dilation_x;
 } ck_windows;
-
-// Part of the matrix of patches of one image x [channels, height, width], whose rows are kernel
-// elements (channel, i, j) and whose columns are output positions: panel[e * ld + p] is what kernel
-// element first_element + e meets at output position first_position + p, 0 in the padding. On the
-// calling thread.
-CK_KERNEL void (*ck_im2col)(ck_type type, void *panel, const void *x, const ck_windows *w,
-                            size_t first_element, size_t elements, size_t first_position,
-                            size_t positions, size_t ld);
-// The transpose: adds each element of the panel to the element of x that it came from.
-CK_KERNEL void (*ck_col2im)(ck_type type, void *x, const void *panel, const ck_windows *w,
-                            size_t first_element, size_t elements, size_t first_position,
-                            size_t positions, size_t ld);
 
 // The largest element of each window, and its index in the plane: the first of several, but the last
 // NaN if there is one. No window may lie wholly in the padding.
@@ -390,6 +456,20 @@ CK_KERNEL void (*ck_average_pool)(ck_type type, void *y, const void *x, size_t p
 CK_KERNEL void (*ck_average_pool_backward)(ck_type type, void *dx, const void *dy, size_t planes,
                                            size_t height, size_t width, const ck_span *rows,
                                            size_t out_height, const ck_span *cols, size_t out_width);
+
+// The same for images that lie channels last: x [images, height, width, channels], y and indices [images,
+// out_height, out_width, channels].
+CK_KERNEL void (*ck_max_pool_last)(ck_type type, void *y, int32_t *indices, const void *x, size_t images,
+                                   size_t channels, const ck_windows *w);
+CK_KERNEL void (*ck_max_pool_last_backward)(ck_type type, void *dx, const void *dy, const int32_t *indices,
+                                            size_t images, size_t channels, const ck_windows *w);
+CK_KERNEL void (*ck_average_pool_last)(ck_type type, void *y, const void *x, size_t images,
+                                       size_t channels, size_t height, size_t width, const ck_span *rows,
+                                       size_t out_height, const ck_span *cols, size_t out_width);
+CK_KERNEL void (*ck_average_pool_last_backward)(ck_type type, void *dx, const void *dy, size_t images,
+                                                size_t channels, size_t height, size_t width,
+                                                const ck_span *rows, size_t out_height,
+                                                const ck_span *cols, size_t out_width);
 
 // ---------------------------------------------------------------- optimizers; float32
 

@@ -47,21 +47,6 @@ INLINE vu block_numbers(uint32_t first, int side) {
   return numbers + (first + (uint32_t)side * (uint32_t)lanes<float>);
 }
 
-// The lanes of two vectors in turn, a0 b0 a1 b1 ...: the first half of them, and the second.
-template <typename N, N... i> struct Indices {};
-template <size_t start, typename V, size_t... i>
-INLINE V interleaved(V a, V b, Indices<size_t, i...>) {
-  return __builtin_shufflevector(a, b, (start + i / 2 + i % 2 * sizeof...(i))...);
-}
-template <typename N, size_t n>
-INLINE VectorOf<N, n> interleaved_low(VectorOf<N, n> a, VectorOf<N, n> b) {
-  return interleaved<0>(a, b, __make_integer_seq<Indices, size_t, n>());
-}
-template <typename N, size_t n>
-INLINE VectorOf<N, n> interleaved_high(VectorOf<N, n> a, VectorOf<N, n> b) {
-  return interleaved<n / 2>(a, b, __make_integer_seq<Indices, size_t, n>());
-}
-
 // to[4 * lane + k] = word k of the lane
 template <typename N> INLINE void store_in_order(N *to, const Vector<N> word[4]) {
   const auto even_low = interleaved_low(word[0], word[2]);

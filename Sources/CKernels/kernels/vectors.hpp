@@ -188,6 +188,24 @@ template <typename T, size_t n> INLINE void store(T *p, VectorOf<Number<T>, n> v
 template <typename T> INLINE Number<T> get(const T *p) { return load<T, 1>(p)[0]; }
 template <typename T> INLINE void put(T *p, Number<T> x) { store(p, (VectorOf<Number<T>, 1>)x); }
 
+// ---------------------------------------------------------------- shuffles
+
+// The lanes of two vectors in turn, a0 b0 a1 b1 ...: the first half of them, and the second.
+template <typename N, N... i> struct Indices {};
+template <size_t n> using IndicesUpTo = __make_integer_seq<Indices, size_t, n>;
+template <size_t start, typename V, size_t... i>
+INLINE V interleaved(V a, V b, Indices<size_t, i...>) {
+  return __builtin_shufflevector(a, b, (start + i / 2 + i % 2 * sizeof...(i))...);
+}
+template <typename N, size_t n>
+INLINE VectorOf<N, n> interleaved_low(VectorOf<N, n> a, VectorOf<N, n> b) {
+  return interleaved<0>(a, b, IndicesUpTo<n>());
+}
+template <typename N, size_t n>
+INLINE VectorOf<N, n> interleaved_high(VectorOf<N, n> a, VectorOf<N, n> b) {
+  return interleaved<n / 2>(a, b, IndicesUpTo<n>());
+}
+
 // Prefetches what a loop over a long array will read soon. Processors do so themselves, but not across
 // pages, and shared memory mostly has small pages.
 INLINE void prefetch(const void *p) { __builtin_prefetch((const char *)p + 2048); }

@@ -57,7 +57,7 @@ public struct ResNet: Layer {
 
   /// Applies the network to images `[N, channels, H, W]`.
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    var x = firstNormalization(firstConvolution(x)).relu()
+    var x = firstNormalization(firstConvolution(x), adding: nil, relu: true)
     if stem == .imageNet { x = MaxPool2d(3, stride: 2, padding: 1)(x) }
     for stage in stages { x = stage(x) }
     return output(x.mean(axes: [2, 3]))
@@ -101,11 +101,12 @@ private struct ResidualBlock: Layer {
 
   func callAsFunction(_ x: Tensor) -> Tensor {
     var y = x
-    for (index, pair) in zip(convolutions, normalizations).enumerated() {
-      y = pair.1(pair.0(y))
-      if index < convolutions.count - 1 { y = y.relu() }
+    let last = convolutions.count - 1
+    for (convolution, normalization) in zip(convolutions, normalizations).prefix(last) {
+      y = normalization(convolution(y), adding: nil, relu: true)
     }
-    return (y + (shortcut.map { $0(x) } ?? x)).relu()
+    return normalizations[last](
+      convolutions[last](y), adding: shortcut.map { $0(x) } ?? x, relu: true)
   }
 }
 

@@ -70,7 +70,7 @@ extension Tensor {
 
   /// y += x for dense y, outside the graph.
   final func addInPlace(_ x: Tensor) {
-    let x = x.contiguousUnrecorded()
+    let x = x.ordered(memoryOrder!)
     storage.version += 1
     ck_accumulate(dataType.kernelType, bytes, x.bytes, count)
   }

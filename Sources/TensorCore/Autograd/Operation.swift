@@ -136,6 +136,15 @@ extension Tensor {
     _ name: StaticString, from inputs: Tensor...,
     withResult pullback: @escaping (_ dy: Tensor, _ y: Tensor) -> [Tensor?]
   ) -> Tensor {
+    recorded(name, fromAll: inputs, withResult: pullback)
+  }
+
+  /// The same for an array of inputs.
+  @discardableResult
+  final func recorded(
+    _ name: StaticString, fromAll inputs: [Tensor],
+    withResult pullback: @escaping (_ dy: Tensor, _ y: Tensor) -> [Tensor?]
+  ) -> Tensor {
     guard let operation = record(name, inputs) else { return self }
     let value = Saved(detached(), by: name)
     // The value is saved outside the graph, so that there is no reference cycle; the pullback gets it

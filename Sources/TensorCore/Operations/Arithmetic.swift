@@ -24,7 +24,8 @@ private typealias ComparisonKernel =
 private func combined(
   _ operation: StaticString, _ kernel: BinaryKernel, _ a: Tensor, _ b: Tensor
 ) -> Tensor {
-  let y = Tensor(uninitialized: broadcast(operation, a, b), a.dataType)
+  let shape = broadcast(operation, a, b)
+  let y = Tensor(uninitialized: shape, resultOrder(shape, a, b), a.dataType)
   forEachBlock(y, a, b) { kernel(a.dataType.kernelType, $0, $1, $2, $3) }
   return y
 }
@@ -33,7 +34,8 @@ private func combined(
 private func compared(
   _ operation: StaticString, _ kernel: ComparisonKernel, _ a: Tensor, _ b: Tensor
 ) -> Tensor {
-  let y = Tensor(uninitialized: broadcast(operation, a, b), .int32)
+  let shape = broadcast(operation, a, b)
+  let y = Tensor(uninitialized: shape, resultOrder(shape, a, b), .int32)
   forEachBlock(y, a, b) {
     kernel(a.dataType.kernelType, $0.assumingMemoryBound(to: Int32.self), $1, $2, $3)
   }
@@ -52,6 +54,13 @@ private func broadcast(_ operation: StaticString, _ a: Tensor, _ b: Tensor) -> T
   return shape
 }
 
+/// The order of a result of this shape: channels last if an operand of the same shape lies so.
+private func resultOrder(_ shape: TensorShape, _ a: Tensor, _ b: Tensor) -> MemoryOrder {
+  guard shape.count == 4 else { return .rowMajor }
+  let isLast = [a, b].contains { $0.memoryOrder == .channelsLast && $0.shape == shape }
+  return isLast ? .channelsLast : .rowMajor
+}
+
 /// Calls `kernel` for the blocks of rows and columns of the dense `y` and of two operands that
 /// broadcast to its shape.
 private func forEachBlock(
@@ -60,12 +69,16 @@ private func forEachBlock(
     UnsafeMutableRawPointer, UnsafeRawPointer, UnsafeRawPointer, UnsafePointer<ck_broadcast>
   ) -> Void
 ) {
-  if a.isContiguous, b.isContiguous, a.shape == b.shape {
+  if a.shape == b.shape, let order = y.memoryOrder, a.memoryOrder == order, b.memoryOrder == order {
     var block = ck_broadcast(rows: 1, cols: y.count, a_row: 0, a_col: 1, b_row: 0, b_col: 1)
     return kernel(y.bytes, a.bytes, b.bytes, &block)
   }
-  let loop = StridedLoop(
-    shape: y.shape, a.broadcastStrides(to: y.shape), b.broadcastStrides(to: y.shape))
+  let (aStrides, bStrides) = (a.broadcastStrides(to: y.shape), b.broadcastStrides(to: y.shape))
+  let loop =
+    y.memoryOrder == .channelsLast
+    ? StridedLoop(
+      shape: y.shape.channelsMovedToEnd, aStrides.channelsMovedToEnd, bStrides.channelsMovedToEnd)
+    : StridedLoop(shape: y.shape, aStrides, bStrides)
   let (resultSize, size) = (y.dataType.byteCount, a.dataType.byteCount)
   loop.forEachBlock { rows, cols, offsets in
     var block = ck_broadcast(

@@ -28,83 +28,85 @@ extension Tensor {
   /// The channels of this batch `[N, C, ...]` normalized by their own mean and variance, multiplied by
   /// `weight` and added to `bias`, both `[C]`, and these statistics: PyTorch's `batch_norm` in training.
   ///
+  /// A `residual` of this tensor's shape is added to the result, and with `relu` negative elements then
+  /// become 0: the end of a residual block in one pass over memory.
+  ///
   /// With a `reduction`, the batch is that of all processes together: PyTorch's `SyncBatchNorm`. The
   /// gradient is that of `layerNorm`, with means over each channel.
   public final func batchNorm(
     weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double = 1e-5,
-    reduction: StatisticsReduction? = nil
+    adding residual: Tensor? = nil,
+    relu: Bool = false, reduction: StatisticsReduction? = nil
   ) -> (result: Tensor, statistics: ChannelStatistics) {
-    let layout = channelLayout(weight, bias)
-    let own = channelStatistics(layout)
+    let layout = channelLayout(weight, bias, residual)
+    let own = layout.statistics(of: self)
     let statistics = reduction.map { own.merged(by: $0) } ?? own
     require(
       statistics.count > 1,
       "batchNorm: training needs more than one element per channel, not \(shape)")
     let batch = BatchDependence(count: statistics.count, reduction: reduction)
-    return (normalized(statistics, layout, weight, bias, epsilon, batch), statistics)
+    return (
+      normalized(statistics, layout, weight, bias, epsilon, residual, relu: relu, batch), statistics
+    )
   }
 
   /// The channels `[N, C, ...]` normalized by a given mean and variance `[C]`, multiplied by `weight` and
-  /// added to `bias`, both `[C]`: PyTorch's `batch_norm` in evaluation.
+  /// added to `bias`, both `[C]`: PyTorch's `batch_norm` in evaluation; `residual` and `relu` as in training.
   ///
   /// No gradient flows to mean and variance.
   public final func batchNorm(
     mean: Tensor, variance: Tensor, weight: Tensor? = nil, bias: Tensor? = nil,
-    epsilon: Double = 1e-5
+    epsilon: Double = 1e-5, adding residual: Tensor? = nil, relu: Bool = false
   ) -> Tensor {
-    let layout = channelLayout(weight, bias)
+    let layout = channelLayout(weight, bias, residual)
     checkChannels("batchNorm", mean, variance)
     let statistics = ChannelStatistics(
       mean: mean.detached().contiguousUnrecorded(),
       variance: variance.detached().contiguousUnrecorded(),
       count: layout.countOfChannel)
-    return normalized(statistics, layout, weight, bias, epsilon, nil)
-  }
-
-  /// The mean and variance of each channel.
-  private func channelStatistics(_ layout: ChannelLayout) -> ChannelStatistics {
-    let x = layout.contiguous(self)
-    let mean = Tensor(uninitialized: [layout.channels], dataType)
-    let variance = Tensor(uninitialized: [layout.channels], dataType)
-    ck_channel_moments(
-      dataType.kernelType, mean.bytes, variance.bytes, x.bytes, layout.rows, layout.channels,
-      layout.columns)
-    return ChannelStatistics(mean: mean, variance: variance, count: layout.countOfChannel)
+    return normalized(statistics, layout, weight, bias, epsilon, residual, relu: relu, nil)
   }
 
   private func normalized(
     _ statistics: ChannelStatistics, _ layout: ChannelLayout, _ weight: Tensor?, _ bias: Tensor?,
-    _ epsilon: Double, _ batch: BatchDependence?
+    _ epsilon: Double, _ residual: Tensor?, relu: Bool, _ batch: BatchDependence?
   ) -> Tensor {
     let mean = Saved(statistics.mean, by: "BatchNorm")
     let rstd = withoutGrad { (statistics.variance + epsilon).sqrt().reciprocal() }
     let factor = withoutGrad { weight.map { $0 * rstd } ?? rstd }
-    let x = layout.contiguous(self)
-    let z = Tensor(uninitialized: x.shape, dataType)
-    let shift = bias?.contiguousUnrecorded()
-    ck_channel_affine(
-      dataType.kernelType, z.bytes, x.bytes, statistics.mean.bytes, factor.bytes, shift?.bytes,
-      layout.rows, layout.channels, layout.columns)
-    let y = layout.restored(z)
+    let y = layout.affine(
+      self, center: statistics.mean, scale: factor, shift: bias, residual, relu: relu)
     let saved = Saved(self, by: "BatchNorm")
     let savedWeight = weight.map { Saved($0, by: "BatchNorm") }
-    let hasBias = bias != nil
-    return y.recorded("BatchNorm", weight, bias, from: self) { dy in
+    let (hasBias, hasResidual) = (bias != nil, residual != nil)
+    let gradients = { (dy: Tensor, y: Tensor?) -> [Tensor?] in
       let (x, w) = (saved(), savedWeight?())
       return fused {
-        let (dx, dw, db) = channelGradients(
-          dy, x, layout, mean: mean(), rstd: rstd, factor: w.map { $0 * rstd } ?? rstd, batch)
-        return [dx] + (w == nil ? [] : [dw]) + (hasBias ? [db] : [])
+        let (dx, dw, db, dr) = channelGradients(
+          dy, gate: y, x, layout, mean: mean(), rstd: rstd, factor: w.map { $0 * rstd } ?? rstd,
+          hasResidual: hasResidual, batch)
+        return [dx] + (w == nil ? [] : [dw]) + (hasBias ? [db] : []) + (hasResidual ? [dr] : [])
       } composed: {
-        composedChannelGradients(
-          dy, x, w, hasBias: hasBias, mean: mean(), rstd: rstd, epsilon, batch)
+        let g = y.map { dy * $0.sign() } ?? dy
+        return composedChannelGradients(
+          g, x, w, hasBias: hasBias, mean: mean(), rstd: rstd, epsilon, batch)
+          + (hasResidual ? [g] : [])
       }
     }
+    let inputs = [self, weight, bias, residual].compactMap { $0 }
+    if relu { return y.recorded("BatchNorm", fromAll: inputs) { dy, y in gradients(dy, y) } }
+    y.record("BatchNorm", inputs)?.pullback = .returning { dy in gradients(dy, nil) }
+    return y
   }
 
-  private func channelLayout(_ weight: Tensor?, _ bias: Tensor?) -> ChannelLayout {
+  private func channelLayout(
+    _ weight: Tensor?, _ bias: Tensor?, _ residual: Tensor?
+  ) -> ChannelLayout {
     checkChannels("batchNorm", weight, bias)
-    return ChannelLayout(shape)
+    require(
+      residual == nil || residual!.shape == shape,
+      "batchNorm: a residual of shape \(residual!.shape) for an input of shape \(shape)")
+    return ChannelLayout(self)
   }
 }
 
@@ -148,30 +150,110 @@ extension ChannelStatistics {
   }
 }
 
-/// A batch `[N, C, ...]` as `[rows, channels, columns]` for the kernels.
-///
-/// A matrix `[N, C]` is transposed, so that the elements of a channel are adjacent.
+/// How a batch `[N, C, ...]` lies in memory for the kernels: as planes `[N, C, ...]`, or as a matrix with a
+/// column for each channel, which images are that lie channels last, and batches `[N, C]`.
 private struct ChannelLayout {
-  let rows: Int
-  let channels: Int
-  let columns: Int
-  private let isTransposed: Bool
+  private let shape: TensorShape
+  private let isMatrix: Bool
+  private let order: MemoryOrder
 
-  init(_ shape: TensorShape) {
-    isTransposed = shape.count == 2
-    rows = isTransposed ? 1 : shape[0]
-    channels = shape[1]
-    columns = isTransposed ? shape[0] : shape.dropFirst(2).reduce(1, *)
+  init(_ x: Tensor) {
+    shape = x.shape
+    order = x.memoryOrder == .channelsLast ? .channelsLast : .rowMajor
+    isMatrix = shape.count == 2 || order == .channelsLast
   }
 
-  var countOfChannel: Int { rows * columns }
+  var channels: Int { shape[1] }
+  var countOfChannel: Int { shape[0] * columns }
+  /// The elements of a channel of a sample.
+  private var columns: Int { shape.dropFirst(2).reduce(1, *) }
 
-  func contiguous(_ x: Tensor) -> Tensor {
-    withoutGrad { (isTransposed ? x.transposed() : x).contiguousUnrecorded() }
+  private func result(_ type: DataType) -> Tensor { Tensor(uninitialized: shape, order, type) }
+
+  /// Memory for the sums of the blocks of a matrix.
+  private func partialSums(_ type: DataType) -> Tensor {
+    let block = Int(CK_COLUMN_BLOCK)
+    return Tensor(
+      uninitialized: [(countOfChannel + block - 1) / block, 2, channels], type)
   }
 
-  func restored(_ x: Tensor) -> Tensor {
-    isTransposed ? withoutGrad { x.transposed().contiguousUnrecorded() } : x
+  /// The mean and variance of each channel.
+  func statistics(of x: Tensor) -> ChannelStatistics {
+    let (x, type) = (x.ordered(order), x.dataType.kernelType)
+    let mean = Tensor(uninitialized: [channels], x.dataType)
+    let variance = Tensor(uninitialized: [channels], x.dataType)
+    if isMatrix {
+      let partial = partialSums(x.dataType)
+      ck_column_moments(
+        type, mean.bytes, variance.bytes, partial.bytes, x.bytes, countOfChannel, channels)
+    } else {
+      ck_channel_moments(type, mean.bytes, variance.bytes, x.bytes, shape[0], channels, columns)
+    }
+    return ChannelStatistics(mean: mean, variance: variance, count: countOfChannel)
+  }
+
+  /// (x - center) * scale + shift + residual, without what is negative if `relu`.
+  func affine(
+    _ x: Tensor, center: Tensor, scale: Tensor, shift: Tensor?, _ residual: Tensor?, relu: Bool
+  ) -> Tensor {
+    let (x, y, type) = (x.ordered(order), result(x.dataType), x.dataType.kernelType)
+    let (shift, residual) = (shift?.contiguousUnrecorded(), residual?.ordered(order))
+    if isMatrix {
+      ck_column_affine(
+        type, y.bytes, x.bytes, center.bytes, scale.bytes, shift?.bytes, residual?.bytes, relu,
+        countOfChannel, channels)
+      return y
+    }
+    ck_channel_affine(
+      type, y.bytes, x.bytes, center.bytes, scale.bytes, shift?.bytes, shape[0], channels, columns)
+    if let residual { ck_accumulate(type, y.bytes, residual.bytes, y.count) }
+    if relu { ck_relu(type, y.bytes, y.bytes, y.count) }
+    return y
+  }
+
+  /// `dy`, without what does not pass a gate, a result of ReLU; only matrices' kernels do that themselves.
+  func gated(_ dy: Tensor, _ gate: Tensor?) -> (dy: Tensor, gate: Tensor?) {
+    guard !isMatrix, let gate else { return (dy.ordered(order), gate?.ordered(order)) }
+    return (dy.mapped(ck_relu_backward, gate).ordered(order), nil)
+  }
+
+  /// The sum over each channel of dy, and of dy * (x - center).
+  func sums(
+    _ dy: Tensor, gate: Tensor?, _ x: Tensor, center: Tensor
+  ) -> (sum: Tensor, product: Tensor) {
+    let (x, type) = (x.ordered(order), x.dataType.kernelType)
+    let sum = Tensor(uninitialized: [channels], x.dataType)
+    let product = Tensor(uninitialized: [channels], x.dataType)
+    if isMatrix {
+      let partial = partialSums(x.dataType)
+      ck_column_sums(
+        type, sum.bytes, product.bytes, partial.bytes, dy.bytes, gate?.bytes, x.bytes, center.bytes,
+        countOfChannel, channels)
+    } else {
+      ck_channel_sums(
+        type, sum.bytes, product.bytes, dy.bytes, x.bytes, center.bytes, shape[0], channels, columns
+      )
+    }
+    return (sum, product)
+  }
+
+  /// dx = scale * (dy - shift - slope * (x - center)), and dy behind its gate.
+  func backward(
+    _ dy: Tensor, gate: Tensor?, _ x: Tensor, center: Tensor, scale: Tensor, shift: Tensor,
+    slope: Tensor, hasResidual: Bool
+  ) -> (dx: Tensor, dresidual: Tensor?) {
+    let (x, dx, type) = (x.ordered(order), result(x.dataType), x.dataType.kernelType)
+    guard isMatrix else {
+      ck_channel_backward(
+        type, dx.bytes, dy.bytes, x.bytes, center.bytes, scale.bytes, shift.bytes, slope.bytes,
+        shape[0], channels, columns)
+      return (dx, hasResidual ? dy : nil)
+    }
+    let dresidual = hasResidual && gate != nil ? result(x.dataType) : nil
+    ck_column_backward(
+      type, dx.bytes, dresidual?.bytes, dy.bytes, gate?.bytes, x.bytes, center.bytes, scale.bytes,
+      shift.bytes, slope.bytes, countOfChannel, channels)
+    return (dx, hasResidual ? dresidual ?? dy : nil)
   }
 }
 
@@ -199,25 +281,20 @@ private func composedChannelGradients(
     + (hasBias ? [dy.sum(axes: axes)] : [])
 }
 
+/// The gradients of batch normalization; `gate` is its result if that went through ReLU.
 private func channelGradients(
-  _ dy: Tensor, _ x: Tensor, _ layout: ChannelLayout, mean: Tensor, rstd: Tensor, factor: Tensor,
-  _ batch: BatchDependence?
-) -> (dx: Tensor, dw: Tensor, db: Tensor) {
-  let (g, x) = (layout.contiguous(dy), layout.contiguous(x))
-  let (rows, channels, columns) = (layout.rows, layout.channels, layout.columns)
-  let sum = Tensor(uninitialized: [channels], x.dataType)
-  let product = Tensor(uninitialized: [channels], x.dataType)
-  let dx = Tensor(uninitialized: x.shape, x.dataType)
-  let type = x.dataType.kernelType
-  ck_channel_sums(
-    type, sum.bytes, product.bytes, g.bytes, x.bytes, mean.bytes, rows, channels, columns)
+  _ dy: Tensor, gate: Tensor?, _ x: Tensor, _ layout: ChannelLayout, mean: Tensor, rstd: Tensor,
+  factor: Tensor, hasResidual: Bool, _ batch: BatchDependence?
+) -> (dx: Tensor, dw: Tensor, db: Tensor, dresidual: Tensor?) {
+  let (g, gate) = layout.gated(dy, gate)
+  let center = mean.contiguousUnrecorded()
+  let (sum, product) = layout.sums(g, gate: gate, x, center: center)
   // The batch's own mean and variance depend on its elements; given ones do not.
   let part = batch.map { 1 / Double($0.count) } ?? 0
   let (allSum, allProduct) = batch?.overAll(sum, product) ?? (sum, product)
   let (shift, slope) = (allSum * part, allProduct * rstd * rstd * part)
-  let center = mean.contiguousUnrecorded()
-  ck_channel_backward(
-    type, dx.bytes, g.bytes, x.bytes, center.bytes, factor.bytes, shift.bytes, slope.bytes, rows,
-    channels, columns)
-  return (layout.restored(dx), product * rstd, sum)
+  let (dx, dresidual) = layout.backward(
+    g, gate: gate, x, center: center, scale: factor, shift: shift, slope: slope,
+    hasResidual: hasResidual)
+  return (dx, product * rstd, sum, dresidual)
 }

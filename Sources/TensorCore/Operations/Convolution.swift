@@ -1,4 +1,5 @@
 internal import CKernels
+internal import Glibc
 
 extension Tensor {
   /// The two-dimensional convolution (cross-correlation) with a weight `[O, C / groups, KH, KW]`:
@@ -9,17 +10,19 @@ extension Tensor {
   /// group that o belongs to; H' = (H + 2 padding − dilation (KH − 1) − 1) / stride + 1, rounded
   /// down. A single image `[C, H, W]` is accepted too.
   ///
+  /// With `relu`, negative elements of the result become 0, in the same pass over memory.
+  ///
   /// The gradients are the transposed convolution of `dy` with the weight, the correlation of x and
   /// `dy`, and the sum of `dy` over images and output positions.
   public final func conv2d(
     weight: Tensor, bias: Tensor? = nil, stride: Size2d = 1, padding: Size2d = 0,
-    dilation: Size2d = 1, groups: Int = 1
+    dilation: Size2d = 1, groups: Int = 1, relu: Bool = false
   ) -> Tensor {
     checkImages("conv2d", weight, bias, biasSize: weight.shape.first ?? 0)
     if shape.count == 3 {
       return unsqueezed(axis: 0).conv2d(
         weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation,
-        groups: groups
+        groups: groups, relu: relu
       ).squeezed(axis: 0)
     }
     require(
@@ -32,7 +35,7 @@ extension Tensor {
     return Convolution(
       images: shape[0], groups: groups, inputChannels: weight.shape[1],
       outputChannels: weight.shape[0] / groups, windows: windows
-    ).forward(self, weight, bias)
+    ).forward(self, weight, bias, relu: relu)
   }
 
   /// The transposed two-dimensional convolution with a weight `[C, O / groups, KH, KW]`: images
@@ -107,10 +110,23 @@ extension Tensor {
   }
 }
 
+/// How convolutions are computed.
+public enum ConvolutionAlgorithms {
+  /// Whether 3x3 convolutions with stride 1 may use Winograd's algorithm, which multiplies less and rounds
+  /// more; which do, follows from their shapes. The environment variable `LOCKSTEP_CONVOLUTION=direct` turns
+  /// it off.
+  public static let includeWinograd =
+    getenv("LOCKSTEP_CONVOLUTION").map { String(cString: $0) } != "direct"
+
+  fileprivate static var kernelChoice: ck_algorithm {
+    includeWinograd ? ck_automatic : ck_direct
+  }
+}
+
 /// The sizes of a convolution, and its forward pass and two gradients.
 ///
-/// Each of the three is linear in its two tensors, and its gradients are the other two functions, so all
-/// can be differentiated any number of times.
+/// Images are channels last in memory, whatever they were. Each of the three is linear in its two tensors,
+/// and its gradients are the other two functions, so all can be differentiated any number of times.
 struct Convolution {
   let images: Int
   let groups: Int
@@ -128,63 +144,155 @@ struct Convolution {
     [groups * outputChannels, inputChannels, windows.kernel_height, windows.kernel_width]
   }
 
-  /// y from x, the weight and the bias.
-  func forward(_ x: Tensor, _ weight: Tensor, _ bias: Tensor? = nil) -> Tensor {
-    let y = Tensor(uninitialized: outputShape, x.dataType)
-    let (dense, denseWeight, denseBias) = (
-      x.contiguousUnrecorded(), weight.contiguousUnrecorded(), bias?.contiguousUnrecorded()
-    )
-    ConvolutionLoops(self, x.dataType)
-      .forward(y.elements, dense.elements, denseWeight.elements, denseBias?.elements)
-    return recorded("Conv2d", y, x, weight, bias) { dy, x, weight in
-      [weight.map { inputGradient(dy, $0) }, x.map { weightGradient($0, dy) }]
+  /// y from x, the weight and the bias, without what is negative if `relu`.
+  func forward(
+    _ x: Tensor, _ weight: Tensor, _ bias: Tensor? = nil, relu: Bool = false
+  ) -> Tensor {
+    let y = Tensor(uninitialized: outputShape, .channelsLast, x.dataType)
+    run(ck_forward, ck_conv_forward, y, from: x, weight, bias, relu: relu)
+    return recorded("Conv2d", y, x, weight, bias, relu: relu) { dy, x, weight, destination in
+      (weight.map { inputGradient(dy, $0) }, x.map { weightGradient($0, dy, destination) } ?? .none)
     }
   }
 
   /// dx from dy and the weight, plus the bias of a transposed convolution.
   func inputGradient(_ dy: Tensor, _ weight: Tensor, _ bias: Tensor? = nil) -> Tensor {
-    let dx = Tensor(uninitialized: inputShape, dy.dataType)
-    let (dense, denseWeight, denseBias) = (
-      dy.contiguousUnrecorded(), weight.contiguousUnrecorded(), bias?.contiguousUnrecorded()
-    )
-    ConvolutionLoops(self, dy.dataType)
-      .inputGradient(dx.elements, dense.elements, denseWeight.elements, denseBias?.elements)
-    return recorded("ConvTranspose2d", dx, dy, weight, bias) { g, dy, weight in
-      [weight.map { forward(g, $0) }, dy.map { weightGradient(g, $0) }]
+    let dx = Tensor(uninitialized: inputShape, .channelsLast, dy.dataType)
+    run(ck_input_gradient, ck_conv_input_gradient, dx, from: dy, weight, bias)
+    return recorded("ConvTranspose2d", dx, dy, weight, bias) { g, dy, weight, destination in
+      (weight.map { forward(g, $0) }, dy.map { weightGradient(g, $0, destination) } ?? .none)
     }
+  }
+
+  /// The gradient of the weight from x and dy, written or added to the destination if there is one.
+  private func weightGradient(
+    _ x: Tensor, _ dy: Tensor, _ destination: (gradient: Tensor, adds: Bool)?
+  ) -> InputGradient {
+    guard let (gradient, adds) = destination else { return .value(weightGradient(x, dy)) }
+    gradient.storage.version += 1
+    write(to: gradient, adds: adds, x, dy)
+    return .accumulated
   }
 
   /// The gradient of the weight from x and dy.
-  func weightGradient(_ x: Tensor, _ dy: Tensor) -> Tensor {
-    let (dense, denseGradient) = (x.contiguousUnrecorded(), dy.contiguousUnrecorded())
-    let parts = weightGradientChunks
-    let partial = Tensor(
-      uninitialized: [parts, weightShape.elementCount], x.dataType)
-    ConvolutionLoops(self, x.dataType)
-      .weightGradient(partial.elements, dense.elements, denseGradient.elements)
-    let dw = withoutGrad {
-      parts == 1 ? partial : partial.sum(axes: [0])
-    }.view(weightShape, weightShape.contiguousStrides, 0, true)
-    return recorded("Conv2dWeightGradient", dw, x, dy, nil) { g, x, dy in
-      [dy.map { inputGradient($0, g) }, x.map { forward($0, g) }]
+  private func weightGradient(_ x: Tensor, _ dy: Tensor) -> Tensor {
+    let dw = Tensor(uninitialized: weightShape, x.dataType)
+    write(to: dw, adds: false, x, dy)
+    let savedX = dy.requiresGrad ? Saved(x, by: "Conv2dWeightGradient") : nil
+    let savedGradient = x.requiresGrad ? Saved(dy, by: "Conv2dWeightGradient") : nil
+    return dw.recorded("Conv2dWeightGradient", from: x, dy) { g in
+      [savedGradient.map { inputGradient($0(), g) }, savedX.map { forward($0(), g) }]
     }
   }
 
-  /// Records one of the three; `pullback` gets each input only if the other one's gradient needs it.
+  /// Records one of the first two; `pullback` gets each input only if the other one's gradient needs it,
+  /// and where the gradient of the weight may be written to.
   private func recorded(
-    _ name: StaticString, _ result: Tensor, _ a: Tensor, _ b: Tensor, _ bias: Tensor?,
-    pullback: @escaping (_ dy: Tensor, _ a: Tensor?, _ b: Tensor?) -> [Tensor?]
+    _ name: StaticString, _ result: Tensor, _ images: Tensor, _ weight: Tensor, _ bias: Tensor?,
+    relu: Bool = false,
+    pullback:
+      @escaping (
+        _ dy: Tensor, _ images: Tensor?, _ weight: Tensor?,
+        _ destination: (gradient: Tensor, adds: Bool)?
+      ) -> (images: Tensor?, weight: InputGradient)
   ) -> Tensor {
-    let savedA = b.requiresGrad ? Saved(a, by: name) : nil
-    let savedB = a.requiresGrad ? Saved(b, by: name) : nil
-    guard let bias else {
-      return result.recorded(name, from: a, b) { dy in pullback(dy, savedA?(), savedB?()) }
+    let inputs = [images, weight, bias].compactMap { $0 }
+    guard let operation = result.record(name, inputs) else { return result }
+    let savedImages = weight.requiresGrad ? Saved(images, by: name) : nil
+    let savedWeight = images.requiresGrad ? Saved(weight, by: name) : nil
+    // Outside the graph, so that there is no reference cycle.
+    let savedResult = relu ? Saved(result.detached(), by: name) : nil
+    let (hasBias, needsBias) = (bias != nil, bias?.requiresGrad ?? false)
+    operation.pullback = .accumulating { [unowned operation] dy, leaves in
+      // Reordered once for all, if it must be.
+      var dy = isGradientEnabled ? dy : dy.ordered(.channelsLast)
+      if let savedResult {
+        let y = savedResult().detached()
+        if isGradientEnabled { y.operation = operation }
+        dy = fused {
+          dy.mapped(ck_relu_backward, y)
+        } composed: {
+          dy * y.sign()
+        }
+      }
+      let gradients = pullback(dy, savedImages?(), savedWeight?(), leaves.destination(of: 1))
+      return [gradients.images.map { .value($0) } ?? .none, gradients.weight]
+        + (hasBias ? [needsBias ? .value(dy.sum(axes: [0, 2, 3])) : .none] : [])
     }
-    let needsBias = bias.requiresGrad
-    return result.recorded(name, from: a, b, bias) { dy in
-      // Two sums over adjacent axes need no permuted copy.
-      pullback(dy, savedA?(), savedB?())
-        + [needsBias ? dy.sum(axes: [2, 3]).sum(axes: [0]) : nil]
+    return result
+  }
+
+  // MARK: Kernels
+
+  private typealias Kernel =
+    @convention(c) (
+      ck_type, UnsafeMutableRawPointer, UnsafeRawPointer, ck_weights, UnsafePointer<ck_convolution>,
+      ck_algorithm, UnsafePointer<ck_epilogue>?, UnsafeMutableRawPointer
+    ) -> Void
+
+  private var kernelSizes: ck_convolution {
+    ck_convolution(
+      images: images, height: windows.height, width: windows.width,
+      channels: groups * inputChannels, out_height: windows.out_height,
+      out_width: windows.out_width, out_channels: groups * outputChannels, groups: groups,
+      kernel_height: windows.kernel_height, kernel_width: windows.kernel_width,
+      stride_y: windows.stride_y, stride_x: windows.stride_x, padding_y: windows.padding_y,
+      padding_x: windows.padding_x, dilation_y: windows.dilation_y, dilation_x: windows.dilation_x,
+      threads: Threads.count)
+  }
+
+  /// The result of the forward pass or of the gradient of the input, plus a bias.
+  private func run(
+    _ pass: ck_pass, _ kernel: Kernel, _ result: Tensor, from source: Tensor, _ weight: Tensor,
+    _ bias: Tensor?, relu: Bool = false
+  ) {
+    guard result.count > 0 else { return }
+    let (images, bias) = (source.ordered(.channelsLast), bias?.contiguousUnrecorded())
+    withWorkspace(pass, result.dataType) { type, sizes, workspace in
+      var epilogue = ck_epilogue()
+      epilogue.bias = bias.map { UnsafeRawPointer($0.bytes) }
+      epilogue.relu = relu
+      kernel(
+        type, result.bytes, images.bytes, ck_weights(weight), sizes,
+        ConvolutionAlgorithms.kernelChoice, &epilogue,
+        workspace)
     }
+    withExtendedLifetime((images, bias)) {}
+  }
+
+  /// Writes or adds the gradient of the weight.
+  private func write(to dw: Tensor, adds: Bool, _ x: Tensor, _ dy: Tensor) {
+    guard dw.count > 0, x.count > 0 else {
+      if !adds { dw.setAll(to: 0) }
+      return
+    }
+    let (x, dy) = (x.ordered(.channelsLast), dy.ordered(.channelsLast))
+    withWorkspace(ck_weight_gradient, dw.dataType) { type, sizes, workspace in
+      ck_conv_weight_gradient(
+        type, ck_weights(dw), dy.bytes, x.bytes, sizes, ConvolutionAlgorithms.kernelChoice, adds,
+        workspace)
+    }
+    withExtendedLifetime((x, dy)) {}
+  }
+
+  private func withWorkspace(
+    _ pass: ck_pass, _ dataType: DataType,
+    _ body: (ck_type, UnsafePointer<ck_convolution>, UnsafeMutableRawPointer) -> Void
+  ) {
+    let type = dataType.kernelType
+    withUnsafePointer(to: kernelSizes) { sizes in
+      let workspace = Storage(
+        byteCount: ck_conv_workspace(type, sizes, pass, ConvolutionAlgorithms.kernelChoice))
+      body(type, sizes, workspace.pointer)
+      withExtendedLifetime(workspace) {}
+    }
+  }
+}
+
+extension ck_weights {
+  fileprivate init(_ weight: Tensor) {
+    let strides = weight.strides
+    self.init(
+      p: weight.bytes, out: strides[0], in: strides[1], row: strides[2], column: strides[3])
   }
 }

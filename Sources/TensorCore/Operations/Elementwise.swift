@@ -12,13 +12,14 @@ typealias BackwardKernel =
   ) -> Void
 
 extension Tensor {
-  /// The result of a kernel that `body` applies to these elements: dense and outside the graph.
+  /// The result of a kernel that `body` applies to these elements: dense, in their order if they are dense,
+  /// and outside the graph.
   final func mapped(
     _ body: (_ type: ck_type, _ y: UnsafeMutableRawPointer, _ x: UnsafeRawPointer, _ count: Int)
       -> Void
   ) -> Tensor {
-    let x = contiguousUnrecorded()
-    let y = Tensor(uninitialized: shape, dataType)
+    let x = dense()
+    let y = Tensor(uninitialized: shape, x.memoryOrder!, dataType)
     body(dataType.kernelType, y.bytes, x.bytes, count)
     return y
   }
@@ -37,8 +38,10 @@ extension Tensor {
       _ saved: UnsafeRawPointer, _ count: Int
     ) -> Void
   ) -> Tensor {
-    let (dy, saved) = (contiguousUnrecorded(), saved.contiguousUnrecorded())
-    let dx = Tensor(uninitialized: shape, dataType)
+    let saved = saved.dense()
+    let order = saved.memoryOrder!
+    let dy = ordered(order)
+    let dx = Tensor(uninitialized: shape, order, dataType)
     body(dataType.kernelType, dx.bytes, dy.bytes, saved.bytes, count)
     return dx
   }
@@ -166,8 +169,8 @@ extension Tensor {
   /// The gradient is `dy`, converted back; none flows through integers.
   public final func converted(to target: DataType) -> Tensor {
     guard target != dataType else { return self }
-    let x = contiguousUnrecorded()
-    let y = Tensor(uninitialized: shape, target)
+    let x = dense()
+    let y = Tensor(uninitialized: shape, x.memoryOrder!, target)
     ck_convert(target.kernelType, y.bytes, dataType.kernelType, x.bytes, count)
     guard target.isFloatingPoint else { return y }
     let source = dataType

@@ -25,23 +25,38 @@ extension Tensor {
       windows.height * windows.width <= Int(Int32.max),
       "maxPool2d: an image of \(shape) has too many elements")
     let (planes, target) = (planeCount, pooledShape(windows.out_height, windows.out_width))
-    let x = contiguousUnrecorded()
-    let y = Tensor(uninitialized: target, dataType)
-    let indices = Tensor(
-      uninitialized: [planes, windows.out_height * windows.out_width], .int32)
-    ck_max_pool(dataType.kernelType, y.bytes, indices.pointer(), x.bytes, planes, &windows)
+    let x = dense()
+    let order = x.memoryOrder!
+    let y = Tensor(uninitialized: target, order, dataType)
+    let indices = Tensor(uninitialized: target, order, .int32)
+    if order == .channelsLast {
+      ck_max_pool_last(
+        dataType.kernelType, y.bytes, indices.pointer(), x.bytes, shape[0], shape[1], &windows)
+    } else {
+      ck_max_pool(dataType.kernelType, y.bytes, indices.pointer(), x.bytes, planes, &windows)
+    }
     let (source, size) = (shape, windows.height * windows.width)
+    let outputSize = windows.out_height * windows.out_width
+    let sizes = windows
     return y.recorded("MaxPool2d", from: self) { dy in
       fused {
-        let dy = dy.contiguousUnrecorded()
-        let dx = Tensor(uninitialized: source, dy.dataType)
-        ck_max_pool_backward(
-          dy.dataType.kernelType, dx.bytes, dy.bytes, indices.pointer(), planes, size,
-          indices.shape[1])
+        let dy = dy.ordered(order)
+        let dx = Tensor(uninitialized: source, order, dy.dataType)
+        let type = dy.dataType.kernelType
+        if order == .channelsLast {
+          withUnsafePointer(to: sizes) {
+            ck_max_pool_last_backward(
+              type, dx.bytes, dy.bytes, indices.pointer(), source[0], source[1], $0)
+          }
+        } else {
+          ck_max_pool_backward(
+            type, dx.bytes, dy.bytes, indices.pointer(), planes, size, outputSize)
+        }
         return [dx]
       } composed: {
-        let flat = dy.reshaped(to: indices.shape)
-        return [flat.scattered(indices, in: [planes, size], axis: 1).reshaped(to: source)]
+        let flat = dy.reshaped(to: [planes, outputSize])
+        let elements = withoutGrad { indices.reshaped(to: [planes, outputSize]) }
+        return [flat.scattered(elements, in: [planes, size], axis: 1).reshaped(to: source)]
       }
     }
   }
@@ -98,25 +113,40 @@ extension Tensor {
 
   /// The means over each pair of a span of rows and a span of columns.
   private func averaged(_ rows: [ck_span], _ columns: [ck_span]) -> Tensor {
-    let x = contiguousUnrecorded()
+    let x = dense()
+    let order = x.memoryOrder!
     let source = shape
     let (height, width) = (source[source.count - 2], source[source.count - 1])
-    let y = Tensor(uninitialized: pooledShape(rows.count, columns.count), dataType)
-    ck_average_pool(
-      dataType.kernelType, y.bytes, x.bytes, planeCount, height, width, rows, rows.count, columns,
-      columns.count)
-    return y.recorded("AvgPool2d", from: self) { dy in [dy.spread(rows, columns, source)] }
+    let y = Tensor(uninitialized: pooledShape(rows.count, columns.count), order, dataType)
+    if order == .channelsLast {
+      ck_average_pool_last(
+        dataType.kernelType, y.bytes, x.bytes, shape[0], shape[1], height, width, rows, rows.count,
+        columns, columns.count)
+    } else {
+      ck_average_pool(
+        dataType.kernelType, y.bytes, x.bytes, planeCount, height, width, rows, rows.count, columns,
+        columns.count)
+    }
+    return y.recorded("AvgPool2d", from: self) { dy in [dy.spread(rows, columns, source, order)] }
   }
 
   /// Each element distributed evenly over its window in a tensor of shape `target`: the transpose of
   /// `averaged`.
-  private func spread(_ rows: [ck_span], _ columns: [ck_span], _ target: TensorShape) -> Tensor {
-    let dy = contiguousUnrecorded()
-    let dx = Tensor(uninitialized: target, dataType)
+  private func spread(
+    _ rows: [ck_span], _ columns: [ck_span], _ target: TensorShape, _ order: MemoryOrder
+  ) -> Tensor {
+    let dy = ordered(order)
+    let dx = Tensor(uninitialized: target, order, dataType)
     let (height, width) = (target[target.count - 2], target[target.count - 1])
-    ck_average_pool_backward(
-      dataType.kernelType, dx.bytes, dy.bytes, planeCount, height, width, rows, rows.count, columns,
-      columns.count)
+    if order == .channelsLast {
+      ck_average_pool_last_backward(
+        dataType.kernelType, dx.bytes, dy.bytes, shape[0], shape[1], height, width, rows,
+        rows.count, columns, columns.count)
+    } else {
+      ck_average_pool_backward(
+        dataType.kernelType, dx.bytes, dy.bytes, planeCount, height, width, rows, rows.count,
+        columns, columns.count)
+    }
     return dx.recorded("SpreadOverWindows", from: self) { g in [g.averaged(rows, columns)] }
   }
 

@@ -158,10 +158,18 @@ extension Tensor {
   }
 
   /// This tensor as a contiguous [outer, reduce, inner]; axes are permuted only if the reduced ones are
-  /// not adjacent.
+  /// not adjacent in memory.
   private func grouped(
     _ mask: InlineArray<8, Bool>
   ) -> (x: Tensor, outer: Int, reduce: Int, inner: Int) {
+    // The result is row-major, so channels and positions must not both be kept.
+    if memoryOrder == .channelsLast, mask[1] || mask[2] && mask[3] {
+      let view = withoutGrad { permuted([0, 2, 3, 1]) }
+      let moved = [mask[0], mask[2], mask[3], mask[1]]
+      var target = InlineArray<8, Bool>(repeating: false)
+      for axis in 0..<4 { target[axis] = moved[axis] }
+      return view.grouped(target)
+    }
     var (outer, reduce, inner) = (1, 1, 1)
     var areAdjacent = true
     for axis in 0..<shape.count where shape[axis] != 1 {

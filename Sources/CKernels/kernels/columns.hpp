@@ -1,0 +1,152 @@
+// Batch normalization of images that lie channels last: matrices [rows, cols] with a channel per column.
+//
+// Sums over rows are taken per block of a fixed number of rows, and then over blocks in double precision,
+// so they do not depend on the number of threads.
+#pragma once
+
+// Calls body(first, end) for blocks of rows, on several threads if there is enough work.
+template <typename F> INLINE void for_row_blocks(size_t rows, size_t cols, const F &body) {
+  const size_t blocks = divide_up(rows, (size_t)CK_COLUMN_BLOCK);
+  const auto run = [&](size_t block) {
+    const size_t first = block * CK_COLUMN_BLOCK;
+    body(block, first, smaller(first + CK_COLUMN_BLOCK, rows));
+  };
+  if (rows * cols <= GRAIN_MEMORY) {
+    for (size_t block = 0; block < blocks; block++) run(block);
+  } else {
+    parallel_jobs(blocks, (size_t)ck_threads(), [&](size_t block, size_t) { run(block); });
+  }
+}
+
+// Calls body(c, count, v) for strips of at most V vectors of columns: v is the number of vectors.
+template <typename T, size_t V, typename F> INLINE void for_strips(size_t cols, F body) {
+  constexpr size_t width = V * lanes<T>;
+  size_t c = 0;
+  for (; c + width <= cols; c += width) body.template operator()<V>(c, lanes<T>);
+  for (; c < cols; c += lanes<T>) body.template operator()<1>(c, smaller(lanes<T>, cols - c));
+}
+
+// partial[block] = the sums of each column, and the sums of squared distances from the block's mean
+template <typename T>
+void column_moments(Number<T> *mean, Number<T> *variance, Number<T> *partial, const T *x, size_t rows,
+                    size_t cols) {
+  typedef Number<T> N;
+  typedef Vector<T> V;
+  for_row_blocks(rows, cols, [=](size_t block, size_t first, size_t end) {
+    N *sums = partial + block * 2 * cols, *squares = sums + cols;
+    const N share = 1 / N(end - first);
+    for_strips<T, 4>(cols, [=]<size_t n>(size_t c, size_t count) {
+      V sum[n] = {}, square[n] = {};
+      for (size_t r = first; r < end; r++) {
+        for (size_t v = 0; v < n; v++) sum[v] += load(x + r * cols + c + v * lanes<T>, count);
+      }
+      for (size_t v = 0; v < n; v++) {
+        store(sums + c + v * lanes<T>, sum[v], count);
+        sum[v] *= share;
+      }
+      for (size_t r = first; r < end; r++) {
+        for (size_t v = 0; v < n; v++) {
+          const V distance = load(x + r * cols + c + v * lanes<T>, count) - sum[v];
+          square[v] += distance * distance;
+        }
+      }
+      for (size_t v = 0; v < n; v++) store(squares + c + v * lanes<T>, square[v], count);
+    });
+  });
+  const size_t blocks = divide_up(rows, (size_t)CK_COLUMN_BLOCK);
+  for (size_t c = 0; c < cols; c++) {
+    double sum = 0, squares = 0;
+    for (size_t b = 0; b < blocks; b++) sum += partial[b * 2 * cols + c];
+    const double center = sum / (double)rows;
+    for (size_t b = 0; b < blocks; b++) {
+      const double count = (double)smaller(rows - b * CK_COLUMN_BLOCK, (size_t)CK_COLUMN_BLOCK);
+      const double distance = partial[b * 2 * cols + c] / count - center;
+      squares += partial[(b * 2 + 1) * cols + c] + count * distance * distance;
+    }
+    mean[c] = N(center);
+    variance[c] = N(squares / (double)rows);
+  }
+}
+KERNEL(column_moments, float, double)
+
+template <typename T>
+void column_affine(T *y, const T *x, const Number<T> *center, const Number<T> *scale,
+                   const Number<T> *shift, const T *residual, bool relu, size_t rows, size_t cols) {
+  parallel_for_rows(rows, cols, GRAIN_MEMORY, [=](size_t begin, size_t end) {
+    for (size_t r = begin; r < end; r++) {
+      const size_t at = r * cols;
+      for_vectors<lanes<T>>(0, cols, [&](size_t c, size_t count) {
+        Vector<T> v = (load(x + at + c, count) - load(center + c, count)) * load(scale + c, count);
+        if (shift) v += load(shift + c, count);
+        if (residual) v += load(residual + at + c, count);
+        if (relu) v = v <= 0 ? (Vector<T>)0 : v;
+        store(y + at + c, v, count);
+      });
+    }
+  });
+}
+KERNEL(column_affine, float, double)
+
+// dy, or 0 where there is a gate that is not positive.
+template <typename T> INLINE Vector<T> gated(const T *dy, const T *gate, size_t at, size_t count) {
+  const Vector<T> g = load(dy + at, count);
+  return gate ? (load(gate + at, count) > 0 ? g : (Vector<T>)0) : g;
+}
+
+template <typename T>
+void column_sums(Number<T> *sum, Number<T> *product, Number<T> *partial, const T *dy, const T *gate,
+                 const T *x, const Number<T> *center, size_t rows, size_t cols) {
+  typedef Number<T> N;
+  typedef Vector<T> V;
+  for_row_blocks(rows, cols, [=](size_t block, size_t first, size_t end) {
+    N *sums = partial + block * 2 * cols, *products = sums + cols;
+    for_strips<T, 4>(cols, [=]<size_t n>(size_t c, size_t count) {
+      V mean[n], sum[n] = {}, product[n] = {};
+      for (size_t v = 0; v < n; v++) mean[v] = load(center + c + v * lanes<T>, count);
+      for (size_t r = first; r < end; r++) {
+        for (size_t v = 0; v < n; v++) {
+          const size_t at = r * cols + c + v * lanes<T>;
+          const V g = gated(dy, gate, at, count);
+          sum[v] += g;
+          product[v] += g * (load(x + at, count) - mean[v]);
+        }
+      }
+      for (size_t v = 0; v < n; v++) {
+        store(sums + c + v * lanes<T>, sum[v], count);
+        store(products + c + v * lanes<T>, product[v], count);
+      }
+    });
+  });
+  const size_t blocks = divide_up(rows, (size_t)CK_COLUMN_BLOCK);
+  for (size_t c = 0; c < cols; c++) {
+    double total = 0, total_product = 0;
+    for (size_t b = 0; b < blocks; b++) {
+      total += partial[b * 2 * cols + c];
+      total_product += partial[(b * 2 + 1) * cols + c];
+    }
+    sum[c] = N(total);
+    product[c] = N(total_product);
+  }
+}
+KERNEL(column_sums, float, double)
+
+template <typename T>
+void column_backward(T *dx, T *dresidual, const T *dy, const T *gate, const T *x,
+                     const Number<T> *center, const Number<T> *scale, const Number<T> *shift,
+                     const Number<T> *slope, size_t rows, size_t cols) {
+  parallel_for_rows(rows, cols, GRAIN_MEMORY, [=](size_t begin, size_t end) {
+    for (size_t r = begin; r < end; r++) {
+      for_vectors<lanes<T>>(0, cols, [&](size_t c, size_t count) {
+        const size_t at = r * cols + c;
+        const Vector<T> g = gated(dy, gate, at, count);
+        if (dresidual) store(dresidual + at, g, count);
+        const Vector<T> distance = load(x + at, count) - load(center + c, count);
+        store(dx + at,
+              load(scale + c, count) *
+                  (g - load(shift + c, count) - load(slope + c, count) * distance),
+              count);
+      });
+    }
+  });
+}
+KERNEL(column_backward, float, double)
