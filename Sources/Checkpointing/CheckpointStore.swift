@@ -171,12 +171,19 @@ public struct CheckpointStore: Sendable {
     }
   }
 
-  /// Moves checkpoints that were passed over to `rejected`, and names the one used in `latest`.
-  public func setAside(_ rejected: [Rejection], using step: Int) throws {
-    guard !rejected.isEmpty else { return }
+  /// Prepares to resume from a step: moves checkpoints that were passed over to `rejected`, and names
+  /// the one used in `latest`, also where the run could not write that file.
+  public func prepareToResume(from step: Int, settingAside rejected: [Rejection] = []) throws {
     for rejection in rejected { try setAside(path(step: rejection.step)) }
-    try fileSystem.synchronizeDirectory(directory)
-    try nameLatest(step: step)
+    if !rejected.isEmpty { try fileSystem.synchronizeDirectory(directory) }
+    let latest = try? fileSystem.readFile(directory.appendingPath("latest"))
+    if latest != Array(latestText(step: step).utf8) {
+      do {
+        try nameLatest(step: step)
+      } catch  where rejected.isEmpty {
+        // People and scripts can wait for it until the disk has room again.
+      }
+    }
   }
 
   /// Moves a checkpoint's directory to `rejected`, under a name that is free there.
@@ -194,9 +201,10 @@ public struct CheckpointStore: Sendable {
   }
 
   private func nameLatest(step: Int) throws {
-    try fileSystem.replaceFile(
-      directory.appendingPath("latest"), with: CheckpointStore.name(step: step) + "\n")
+    try fileSystem.replaceFile(directory.appendingPath("latest"), with: latestText(step: step))
   }
+
+  private func latestText(step: Int) -> String { CheckpointStore.name(step: step) + "\n" }
 
   private func write(_ files: [CheckpointFile], step: Int, into temporary: String) throws {
     try fileSystem.makeDirectories(directory)

@@ -52,7 +52,8 @@ import Testing
       try store.commit(step: 2, files: files(2))
       try directory.write(damage, to: "step-000002/state.json")
       let newest = try #require(try store.newestUsable())
-      try store.setAside(newest.rejected, using: newest.checkpoint.step)
+      try store.prepareToResume(
+        from: newest.checkpoint.step, settingAside: newest.rejected)
     }
     #expect(try directory.names("rejected") == ["step-000002", "step-000002-2"])
     #expect(try directory.read("rejected/step-000002/state.json") == "a")

@@ -68,7 +68,7 @@ import Testing
     let newest = try #require(try store.newestUsable())
     try expectContent(newest.checkpoint, step: 4)
     #expect(newest.rejected.map(\.step) == [9])
-    try store.setAside(newest.rejected, using: 4)
+    try store.prepareToResume(from: 4, settingAside: newest.rejected)
     #expect(try store.steps() == [4])
     #expect(try directory.read("latest") == "step-000004\n")
     #expect(try directory.names("rejected") == ["step-000009"])

@@ -81,8 +81,6 @@ need_started_nodes() { # need_started_nodes FAULT
 
 @test "bit flips: one in the weights of a node reaches no checkpoint, however rare audits are" {
   need_started_nodes "bit flip in a node's weights, rare audits"
-  known_defect "bit flip in a node's weights, rare audits" \
-    "weights are not audited before each checkpoint"
   make_pattern
   local step
   for step in $(size "3 17" "1 3 5 8 12 17 21 33"); do
@@ -92,8 +90,6 @@ need_started_nodes() { # need_started_nodes FAULT
 }
 
 @test "bit flips: one in the weights that ranks of a node share ends the run with 82" {
-  known_defect "bit flip in shared weights" \
-    "the ranks of a node share one copy of the weights, and nothing checks it"
   needs_mpirun
   make_pattern
   local step

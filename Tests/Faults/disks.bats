@@ -117,8 +117,6 @@ failed_latest() { # failed_latest CALL
 }
 
 @test "disks: after a failure to write it, \`latest\` names the newest checkpoint again" {
-  known_defect "failing write of latest" \
-    "latest keeps the name of an older checkpoint when a resumed run has no step left to train"
   make_runs
   list_calls before open,write,fsync,rename "${tiny[@]}" --max-steps 6
   local call last

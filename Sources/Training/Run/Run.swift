@@ -77,7 +77,7 @@ public final class Run {
       checkpoint = newest?.0
       if let (checkpoint, rejected) = newest {
         try check(checkpoint)
-        try store.setAside(rejected, using: checkpoint.step)
+        try store.prepareToResume(from: checkpoint.step, settingAside: rejected)
         notices += rejected.map { rejection in
           .warning(
             "checkpoint of step \(rejection.step) is damaged and was moved to "
