@@ -33,11 +33,11 @@ public struct WeightsChanged: AgreedError, ExitStatusProviding, Equatable,
 /// sums of the blocks that this rank updates, taken right after a block's update and compared right
 /// before the next one, when the block is in the cache.
 ///
-/// Only the weights of every eighth step are watched: the second pass over memory takes about as long
-/// as the update itself, which in each step would be several percent of it.
+/// Only the weights of every sixteenth step are watched: the second pass over memory takes about as
+/// long as the update itself, and in each step that would be several percent of it.
 final class WeightChecksums {
   /// The steps between two whose weights are watched.
-  private static let interval = 8
+  private static let interval = 16
   /// The elements that were found to have changed, the first time.
   private(set) var changed: Range<Int>?
   private let arena: ParameterArena

@@ -218,7 +218,7 @@ import Testing
     let error = #expect(throws: WeightsChanged.self) {
       try withRanks(ranks.count, ranksPerNode: ranks.perNode) { communicator in
         try takeSteps(20, communicator) { step, parallel, _ in
-          if step == 9, communicator.rank == ranks.count - 1 {
+          if step == 17, communicator.rank == ranks.count - 1 {
             let weight = parallel.arena.values.baseAddress! + parallel.arena.count - 16
             weight.pointee = Float(bitPattern: weight.pointee.bitPattern ^ 1)
           }
@@ -226,8 +226,8 @@ import Testing
         }
       }
     }
-    // Weights are watched from the update of step 9 to that of step 10; all ranks know in step 11.
-    #expect(error?.step == 10)
+    // Weights are watched from the update of step 17 to that of step 18; all ranks know in step 19.
+    #expect(error?.step == 18)
     #expect(error?.rank == ranks.count - 1)
     #expect(error?.parameters.contains("'0.weight'") == true)
     #expect(error?.exitStatus == .replicasDiverged)

@@ -46,7 +46,7 @@ struct TrainCommand: ParsableCommand {
   }
 
   func run() {
-    StopSignals.observe()
+    StopSignals.observe(untilSaving: true)
     withSession("train", train)
   }
 
