@@ -33,9 +33,11 @@ extension DataParallel {
     /// Whether batch normalization takes its statistics over the samples of all ranks.
     @Setting("whether batch normalization takes its statistics over the samples of all ranks")
     public var synchronizedBatchNorm = false
-    /// The steps between two audits, besides the one before each checkpoint: comparisons of the weights
-    /// of all nodes, and of the weights in memory with those that the last update wrote. With nil there
-    /// are none between checkpoints, and no step looks for weights that changed in memory.
+    /// The steps between two audits, besides the one before each checkpoint.
+    ///
+    /// An audit compares the weights of all nodes, and the weights in memory with those that the last
+    /// update wrote. With nil there is none between checkpoints, and no step looks for weights that
+    /// changed in memory.
     @Setting(
       "steps between two comparisons of the ranks' weights, besides the one before each checkpoint; null is none",
       in: 1...,

@@ -135,7 +135,7 @@ extension DataParallel {
       norm = gradientNorm()
     }
     optimizer.beginStep()
-    weightChecksums.begin()
+    weightChecksums.begin(step: stepCount)
     reducer.forEachSum { elements, sums in
       if isDistributed { exposed += clock.lap() }
       if maximum > 0 { arena.scaleGradients(toNorm: maximum, from: norm, in: elements) }
@@ -153,7 +153,7 @@ extension DataParallel {
 
   /// Updates the parameters of a chunk, or of a part of it.
   private func update(_ elements: Range<Int>, _ sums: UnsafePointer<Float>, _ rate: Double) {
-    guard options.auditEverySteps != nil else {
+    guard options.auditEverySteps != nil, weightChecksums.isWatching else {
       optimizer.update(elements, gradients: sums, learningRate: rate)
       return
     }

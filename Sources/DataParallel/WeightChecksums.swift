@@ -31,13 +31,20 @@ public struct WeightsChanged: AgreedError, ExitStatusProviding, Equatable,
 
 /// Notices bits of the weights that flip between two updates, also where all ranks share one copy:
 /// sums of the blocks that this rank updates, taken right after a block's update and compared right
-/// before the next one, when the block is in the cache anyway.
+/// before the next one, when the block is in the cache.
+///
+/// Only the weights of every sixteenth step are watched: the second pass over memory takes about as
+/// long as the update itself, and in each step that would be several percent of it.
 final class WeightChecksums {
+  /// The steps between two whose weights are watched.
+  private static let interval = 16
   /// The elements that were found to have changed, the first time.
   private(set) var changed: Range<Int>?
   private let arena: ParameterArena
   private var blocks: [(elements: Range<Int>, sum: UInt64)] = []
   private var next = 0
+  private var compares = false
+  private var records = false
   /// The arena's version after the last update: with another one, the program has changed weights.
   private var version: Int?
 
@@ -46,23 +53,33 @@ final class WeightChecksums {
   }
 
   /// Begins an update.
-  func begin() {
-    if !isCurrent { blocks = [] }
+  func begin(step: Int) {
+    compares = isCurrent && !blocks.isEmpty
+    records = step.isMultiple(of: WeightChecksums.interval)
+    if !compares { blocks = [] }
     next = 0
   }
 
+  /// Whether the open update must be made block by block, in `during`.
+  var isWatching: Bool { compares || records }
+
   /// Runs `update`, which writes the weights of a block; the blocks of each update are the same.
   func during(_ elements: Range<Int>, _ update: () -> Void) {
-    let isKnown = next < blocks.count
-    if isKnown { compare(blocks[next]) }
-    update()
-    let block = (elements, sum(elements))
-    if isKnown { blocks[next] = block } else { blocks.append(block) }
+    if compares { compare(blocks[next]) }
     next += 1
+    update()
+    guard records else { return }
+    if compares {
+      blocks[next - 1].sum = sum(elements)
+    } else {
+      blocks.append((elements, sum(elements)))
+    }
   }
 
   /// Ends an update.
-  func end() { version = arena.valuesVersion }
+  func end() {
+    if records { version = arena.valuesVersion } else { blocks = [] }
+  }
 
   /// Compares all blocks.
   func compareAll() {

@@ -14,10 +14,10 @@ enum StopSignals {
   /// A source that nobody holds reports nothing.
   nonisolated(unsafe) private static var sources: [any DispatchSourceSignal] = []
 
-  /// Whether a stop leads to a checkpoint; before that, nothing has been computed.
-  private static let isSaving = Atomic(false)
+  /// Whether a request to stop is only noted, so that the command can end in order.
+  private static let isSaving = Atomic(true)
 
-  /// From now on a request to stop waits for a checkpoint; before, it ends the process at once.
+  /// From now on a request to stop waits for a checkpoint.
   static func beginToSave() { isSaving.store(true, ordering: .relaxed) }
 
   /// The number of the signal that came last; nil when none came.
@@ -34,8 +34,12 @@ enum StopSignals {
   /// Takes SIGTERM, SIGINT and SIGUSR1 as requests to stop; a second SIGTERM or SIGINT ends the
   /// process at once with 128 + its number.
   ///
+  /// With `untilSaving`, the first one ends the process too until `beginToSave()`, with exit code 75:
+  /// there is nothing to save.
+  ///
   /// SIGUSR2 is a request to save a checkpoint. Writing to a closed pipe, or beyond a file's limit, becomes an error of the write.
-  static func observe() {
+  static func observe(untilSaving: Bool = false) {
+    isSaving.store(!untilSaving, ordering: .relaxed)
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
     // Sources are registered on another thread; until then a signal would end the process.

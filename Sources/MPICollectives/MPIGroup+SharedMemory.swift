@@ -7,9 +7,9 @@ import CSharedMemory
 
 extension MPIGroup {
   /// For each rank of the group, a number that is the same for ranks that can open each other's
-  /// memory. Collective.
+  /// memory.
   ///
-  /// MPI puts all ranks of a host into one group. In containers or PID namespaces of their own they
+  /// Collective. MPI puts all ranks of a host into one group. In containers or PID namespaces of their own they
   /// share no memory nevertheless: a process number then means nothing, or another process.
   func memorySharingClasses() -> [Int] {
     var descriptor: Int32 = -1

@@ -218,7 +218,7 @@ import Testing
     let error = #expect(throws: WeightsChanged.self) {
       try withRanks(ranks.count, ranksPerNode: ranks.perNode) { communicator in
         try takeSteps(20, communicator) { step, parallel, _ in
-          if step == 5, communicator.rank == ranks.count - 1 {
+          if step == 17, communicator.rank == ranks.count - 1 {
             let weight = parallel.arena.values.baseAddress! + parallel.arena.count - 16
             weight.pointee = Float(bitPattern: weight.pointee.bitPattern ^ 1)
           }
@@ -226,8 +226,8 @@ import Testing
         }
       }
     }
-    // Noticed before update 6 of this block, told to all ranks in step 7.
-    #expect(error?.step == 6)
+    // Weights are watched from the update of step 17 to that of step 18; all ranks know in step 19.
+    #expect(error?.step == 18)
     #expect(error?.rank == ranks.count - 1)
     #expect(error?.parameters.contains("'0.weight'") == true)
     #expect(error?.exitStatus == .replicasDiverged)
@@ -236,23 +236,24 @@ import Testing
   @Test("a flipped bit is found before the weights are saved")
   func flippedBitAtAudit() throws {
     let error = #expect(throws: WeightsChanged.self) {
-      try takeSteps(9, SingleProcess()) { step, parallel, _ in
-        if step == 5 { parallel.arena.values[7].negate() }
-        if step == 5 { try parallel.audit() }
+      try takeSteps(20, SingleProcess()) { step, parallel, _ in
+        if step == 17 { parallel.arena.values[0] += 1 }
+        if step == 17 { try parallel.audit() }
       }
     }
-    #expect(error?.step == 5)
+    #expect(error?.step == 17)
   }
 
   @Test("weights that the program changes are no flipped bits", arguments: [1, 2])
   func ownChanges(_ ranks: Int) throws {
     _ = try withRanks(ranks) { communicator in
       try takeSteps(20, communicator) { step, parallel, layer in
-        if step % 5 == 0 {
+        if ranks == 1, step < 10 {
+          withoutGrad { _ = layer.weight.add_(Tensor(Float(1))) }
+        } else {
           parallel.changeParameters { _ = layer.weight.mul_(Tensor(Float(0.5))) }
         }
-        if step % 7 == 0, ranks == 1 { withoutGrad { _ = layer.weight.add_(Tensor(Float(1))) } }
-        if step % 3 == 0 { try parallel.audit() }
+        if step > 15 { try parallel.audit() }
       }
     }
   }

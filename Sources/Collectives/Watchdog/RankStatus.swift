@@ -28,7 +28,9 @@ struct StatusBoard: @unchecked Sendable {
     case rank, process, heartbeat, events, phase, step, wait, bucket, calls
   }
 
-  /// Allocates the board. Collective over the ranks of the node.
+  /// Allocates the board.
+  ///
+  /// Collective over the ranks of the node.
   init(_ communicator: any Communicator) throws(SharedMemoryError) {
     memory = try communicator.node.allocateShared(
       byteCount: Field.allCases.count * MemoryLayout<Int>.stride)

@@ -36,7 +36,9 @@ public final class Watchdog: Sendable {
 
   private let state = Mutex(State())
 
-  /// Starts the watchdog of this rank. Collective.
+  /// Starts the watchdog of this rank.
+  ///
+  /// Collective.
   ///
   /// - Parameters:
   ///   - communicator: The ranks.

@@ -72,7 +72,7 @@ struct TrainCommand: ParsableCommand {
   }
 
   func run() {
-    StopSignals.observe()
+    StopSignals.observe(untilSaving: true)
     withSession("train", train)
   }
 
