@@ -113,8 +113,10 @@ extension Tensor {
 /// How convolutions are computed.
 public enum ConvolutionAlgorithms {
   /// Whether 3x3 convolutions with stride 1 may use Winograd's algorithm, which multiplies less and rounds
-  /// more; which do, follows from their shapes. The environment variable `LOCKSTEP_CONVOLUTION=direct` turns
-  /// it off.
+  /// more.
+  ///
+  /// Which of them do follows from their shapes alone. The environment variable
+  /// `LOCKSTEP_CONVOLUTION=direct` turns it off.
   public static let includeWinograd =
     getenv("LOCKSTEP_CONVOLUTION").map { String(cString: $0) } != "direct"
 
