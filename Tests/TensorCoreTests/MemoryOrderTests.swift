@@ -35,6 +35,8 @@ struct MemoryOrderTests {
       ("x + row-major", { $0 + other }), ("row-major - x", { other - $0 }),
       ("x * channels", { perChannel * $0 }), ("x squared", { $0.squared() }),
       ("float32", { $0.converted(to: .float32).converted(to: .float64) }),
+      ("maximum", { Tensor.maximum($0, channelsLast(other)) }),
+      ("clamped", { $0.clamped(-1, 0.5) }),
       ("batchNorm", { $0.batchNorm(weight: weight, bias: bias).result }),
       (
         "batchNorm, residual, relu",

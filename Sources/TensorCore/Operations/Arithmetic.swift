@@ -264,14 +264,14 @@ extension Tensor {
       fatalError(
         "where: the shapes \(condition.shape), \(a.shape) and \(b.shape) do not broadcast")
     }
+    let order = resultOrder(shape, a, b)
     let (c, x, y) = withoutGrad {
       (
-        condition.expanded(to: shape).contiguousUnrecorded(),
-        a.expanded(to: shape).contiguousUnrecorded(),
-        b.expanded(to: shape).contiguousUnrecorded()
+        condition.expanded(to: shape).ordered(order), a.expanded(to: shape).ordered(order),
+        b.expanded(to: shape).ordered(order)
       )
     }
-    let result = Tensor(uninitialized: shape, a.dataType)
+    let result = Tensor(uninitialized: shape, order, a.dataType)
     ck_where(
       a.dataType.kernelType, result.bytes, c.pointer(Int32.self), x.bytes, y.bytes, result.count)
     let saved = Saved(condition, by: "Where")

@@ -142,9 +142,9 @@ extension Tensor {
     isContiguous ? self : contiguousUnrecorded().recorded("Contiguous", from: self) { dy in [dy] }
   }
 
-  /// A copy with memory of its own.
+  /// A copy with memory of its own, in the order of this tensor if it is dense.
   public final func copy() -> Tensor {
-    let y = Tensor(uninitialized: shape, dataType)
+    let y = Tensor(uninitialized: shape, memoryOrder ?? .rowMajor, dataType)
     copyElements(from: self, to: y)
     return y.recorded("Copy", from: self) { dy in [dy] }
   }
