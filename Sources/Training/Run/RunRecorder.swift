@@ -46,9 +46,22 @@ public final class RunRecorder {
     switch event {
     case .step(let report):
       if let everySteps, report.step % everySteps == 0 { try append(report.record) }
-    case .epoch(let report): try report.records.forEach(append)
+    case .epoch(let report): try append(report.records)
     case .started, .skipped, .checkpoint, .checkpointWarning, .checkpointFailed: break
     }
+  }
+
+  /// Appends all records, also after one of them could not be written, and then throws its error.
+  private func append(_ records: [MetricsRecord]) throws {
+    var failure: (any Error)?
+    for record in records {
+      do {
+        try append(record)
+      } catch {
+        failure = failure ?? error
+      }
+    }
+    if let failure { throw failure }
   }
 
   private func append(_ record: MetricsRecord) throws {
