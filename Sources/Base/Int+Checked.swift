@@ -15,6 +15,9 @@ extension Int {
 }
 
 extension [Int] {
+  /// The elements of an array of this shape; nil for a negative size, and on overflow.
+  package var elementCount: Int? { byteCount(elementBytes: 1) }
+
   /// The bytes of an array of this shape; nil for a negative size, and on overflow.
   ///
   /// A size of 0 does not hide an overflow of the others, because strides are products too.

@@ -65,9 +65,10 @@ extension DataParallel {
   ///
   /// - Parameter includesOptimizer: Whether to compare the optimizer's state too.
   public func audit(includesOptimizer: Bool = false) throws {
-    let phase = Activity.phase
-    Activity.begin(.audit)
-    defer { Activity.begin(phase) }
+    try Activity.during(.audit) { try compareReplicas(includesOptimizer: includesOptimizer) }
+  }
+
+  private func compareReplicas(includesOptimizer: Bool) throws {
     weightChecksums.compareAll()
     try requireUnchangedWeights()
     guard communicator.worldSize > 1 else { return }

@@ -16,13 +16,9 @@ extension DataParallel {
 
   /// Computes gradients on this rank's slices, all-reduces them, and updates the parameters.
   func makeStep(
-    _ samples: Range<Int>, _ epoch: Int, _ learningRate: Double, _ wantsToStop: Bool,
-    _ sumNames: [String], _ loss: LossClosure
+    _ samples: Range<Int>, _ epoch: Int, _ learningRate: Double, wantsToStop: Bool,
+    wantsToSave: Bool, _ sumNames: [String], _ loss: LossClosure
   ) throws -> Result {
-    require(!samples.isEmpty, "DataParallel.step: a global batch without samples")
-    let phase = Activity.phase
-    Activity.begin(.trainingStep, step: stepCount + 1)
-    defer { Activity.begin(phase) }
     var clock = Stopwatch()
     var header = StepHeader(
       slices: sliceCount, parameters: arena.entries.count, sums: sumNames)
@@ -42,6 +38,7 @@ extension DataParallel {
     }
     reducer.completeBuckets()
     header.stopRequests = wantsToStop ? 1 : 0
+    header.saveRequests = wantsToSave ? 1 : 0
     let isFinite = header.lossSum.isFinite && reducer.nonFiniteEntry == nil
     header.nonFiniteRanks = isFinite ? 0 : 1
     header.changedRanks = weightChecksums.changed == nil ? 0 : 1
@@ -55,7 +52,7 @@ extension DataParallel {
     }
     let result = Result(
       sampleCount: header.sampleCount, lossSum: header.lossSum, sums: header.namedSums,
-      stops: header.stopRequests > 0)
+      stops: header.stopRequests > 0, saves: header.saveRequests > 0)
     let isSameStep = header.isSameStep(on: communicator.worldSize)
     guard header.nonFiniteRanks == 0, header.changedRanks == 0, isSameStep else {
       reducer.discard()
@@ -80,7 +77,7 @@ extension DataParallel {
       let number = topology.position * own + $0
       return Slice(
         number: number,
-        samples: GlobalBatchSampler.slice(of: samples, rank: number, worldSize: sliceCount))
+        samples: BatchPartition(index: number, of: sliceCount).slice(of: samples))
     }
   }
 
@@ -93,7 +90,7 @@ extension DataParallel {
     arena.zeroGrad()
     // A rank without samples still takes part in synchronized statistics.
     let microBatches = (0..<options.microBatches).map {
-      GlobalBatchSampler.slice(of: slice.samples, rank: $0, worldSize: options.microBatches)
+      BatchPartition(index: $0, of: options.microBatches).slice(of: slice.samples)
     }.filter { synchronizesBatchNorm || !$0.isEmpty }
     for (index, microBatch) in microBatches.enumerated() {
       let randomness = SampleRandomness(

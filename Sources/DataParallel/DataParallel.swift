@@ -39,6 +39,8 @@ public final class DataParallel {
     public let sums: [String: Double]
     /// Whether any rank wants to stop.
     public let stops: Bool
+    /// Whether any rank wants to save.
+    public let saves: Bool
 
     /// The mean loss of a sample.
     public var loss: Double { lossSum / sampleCount }
@@ -179,15 +181,16 @@ public final class DataParallel {
   ///   - epoch: The epoch, on which dropout depends.
   ///   - learningRate: The learning rate of this step.
   ///   - wantsToStop: Whether this rank wants all ranks to stop after this step.
+  ///   - wantsToSave: Whether this rank wants a checkpoint to be saved after this step.
   ///   - loss: Computes the mean loss over some of this rank's samples, a single number. Called once
   ///     for each micro-batch of `slice(of: samples)`, in training mode.
   public func step(
     samples: Range<Int>, epoch: Int = 0, learningRate: Double, wantsToStop: Bool = false,
-    loss: (Range<Int>) throws -> Tensor
+    wantsToSave: Bool = false, loss: (Range<Int>) throws -> Tensor
   ) throws -> Result {
     try step(
       samples: samples, epoch: epoch, learningRate: learningRate, wantsToStop: wantsToStop,
-      summing: []
+      wantsToSave: wantsToSave, summing: []
     ) { (try loss($0), sums: [:]) }
   }
 
@@ -208,15 +211,22 @@ public final class DataParallel {
   ///   - epoch: The epoch, on which dropout depends.
   ///   - learningRate: The learning rate of this step.
   ///   - wantsToStop: Whether this rank wants all ranks to stop after this step.
+  ///   - wantsToSave: Whether this rank wants a checkpoint to be saved after this step.
   ///   - names: The names of the sums, the same on all ranks.
   ///   - loss: Computes the mean loss over some of this rank's samples, a single number, and their
   ///     contribution to the sums, where a missing name counts as zero.
   public func step(
     samples: Range<Int>, epoch: Int = 0, learningRate: Double, wantsToStop: Bool = false,
-    summing names: [String], loss: (Range<Int>) throws -> (loss: Tensor, sums: [String: Double])
+    wantsToSave: Bool = false, summing names: [String],
+    loss: (Range<Int>) throws -> (loss: Tensor, sums: [String: Double])
   ) throws -> Result {
+    require(!samples.isEmpty, "DataParallel.step: a global batch without samples")
     func step() throws -> Result {
-      try makeStep(samples, epoch, learningRate, wantsToStop, names, loss)
+      try Activity.during(.trainingStep, step: stepCount + 1) {
+        try makeStep(
+          samples, epoch, learningRate, wantsToStop: wantsToStop, wantsToSave: wantsToSave, names,
+          loss)
+      }
     }
     // One rank may have all threads of a node, and several ranks few each.
     return try options.fixedSlices == nil ? step() : withDeterministicPartitioning(step)

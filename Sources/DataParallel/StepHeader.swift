@@ -12,6 +12,8 @@ struct StepHeader {
   var sampleCount = 0.0
   /// How many ranks were asked to stop.
   var stopRequests = 0.0
+  /// How many ranks were asked to save.
+  var saveRequests = 0.0
   /// How many ranks have a loss, or a gradient that is checked, which is not finite.
   var nonFiniteRanks = 0.0
   /// How many ranks have found weights that no update has written.
@@ -78,11 +80,13 @@ struct StepHeader {
     guard communicator.worldSize > 1 else { return }
     let own =
       [
-        sampleCount, stopRequests, nonFiniteRanks, changedRanks, fingerprint, fingerprintSquared,
+        sampleCount, stopRequests, saveRequests, nonFiniteRanks, changedRanks, fingerprint,
+        fingerprintSquared,
       ] + sums + lossSums + gradientRanks
     var totals = communicator.allReduce(own, .sum).makeIterator()
     sampleCount = totals.next()!
     stopRequests = totals.next()!
+    saveRequests = totals.next()!
     nonFiniteRanks = totals.next()!
     changedRanks = totals.next()!
     fingerprint = totals.next()!

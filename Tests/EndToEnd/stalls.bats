@@ -29,7 +29,7 @@ begin_two() { # begin_two RUN WARNING TIMEOUT [ARGUMENT...]
   finish 25
   assert_equal "$status" 83
   assert_stderr_fits '^warning: no progress for [1-3] s on .*: rank 1 on .* is stopped \(SIGSTOP\)'
-  assert_stderr_fits '^  rank 0 \(process [0-9]+\): step [0-9]+, training step, waits in .* for rank 1$'
+  assert_stderr_fits '^  rank 0 \(process [0-9]+\): step [0-9]+, [a-z ]+, waits in .* for rank 1$'
   assert_stderr_fits '^  the job ends after 4 s \(distributed.stallTimeout\)'
   assert_stderr_fits '^error: no progress for 4 s on .*: rank 1 on .* is stopped'
   assert_one_line run/errors/rank-0.json '"waitsFor":"[^"]+".*"processState":"[RS]"'

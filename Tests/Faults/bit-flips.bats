@@ -69,24 +69,22 @@ need_started_nodes() { # need_started_nodes FAULT
     skip_fault "$1" "there can be no two nodes: $(no_nodes_because)"
 }
 
-@test "bit flips: one in the weights of a node ends the run with 82 at the next audit" {
-  need_started_nodes "bit flip in a node's weights"
+flips_on_nodes() { # flips_on_nodes FAULT AUDIT
+  need_started_nodes "$1"
   make_pattern
   local step
   for step in $(size "3 17" "1 3 5 8 12 17 21 33"); do
-    try "bit flip after line $step" flipped_in_memory "$step" 10 launch_on_nodes 1
+    try "bit flip after line $step" flipped_in_memory "$step" "$2" launch_on_nodes 1
   done
-  report "bit flip in a node's weights"
+  report "$1"
+}
+
+@test "bit flips: one in the weights of a node ends the run with 82 at the next audit" {
+  flips_on_nodes "bit flip in a node's weights" 10
 }
 
 @test "bit flips: one in the weights of a node reaches no checkpoint, however rare audits are" {
-  need_started_nodes "bit flip in a node's weights, rare audits"
-  make_pattern
-  local step
-  for step in $(size "3 17" "1 3 5 8 12 17 21 33"); do
-    try "bit flip after line $step" flipped_in_memory "$step" 75 launch_on_nodes 1
-  done
-  report "bit flip in a node's weights, rare audits"
+  flips_on_nodes "bit flip in a node's weights, rare audits" 75
 }
 
 @test "bit flips: one in the weights that ranks of a node share ends the run with 82" {

@@ -27,7 +27,7 @@ redirected() { # redirected SHELL-COMMAND
   report "closed or full output"
 }
 
-@test "streams: the log of metrics goes on behind a torn line, and resumes without it" {
+@test "streams: the log of metrics continues behind a torn line, and resumes without it" {
   make_whole
   lockstep "${tiny[@]}" --max-steps 4 --run-dir before
   local tear

@@ -126,7 +126,7 @@ import Testing
     await #expect(processExitsWith: .failure) { _ = Dropout(.nan) }
   }
 
-  @Test("scopes of training mode go on with new masks")
+  @Test("scopes of training mode continue with new masks")
   func scopes() {
     func mask() -> [Float] {
       withTraining { Dropout()(.ones([4, 64])) }.array(of: Float.self)

@@ -69,7 +69,7 @@ private func moments(_ values: [Double]) -> (mean: Double, variance: Double) {
     #expect(weights(Linear(4, 4)) != weights(Linear(4, 4)))
   }
 
-  @Test("the innermost source counts, and the outer one goes on where it was")
+  @Test("the innermost source counts, and the outer one continues where it was")
   func nested() {
     func bias() -> [Double] { Initializer.fanIn([3], 3).doubles() }
     let plain = withRandomSource(seed: 1) { [bias(), bias()] }

@@ -12,7 +12,7 @@ import Training
 
 @Suite("TextGenerator")
 struct TextGeneratorTests {
-  @Test("a transformer learns a pattern and goes on with it")
+  @Test("a transformer learns a pattern and continues it")
   func pattern() throws {
     try withTemporaryDirectory { directory in
       let path = directory + "/text.txt"

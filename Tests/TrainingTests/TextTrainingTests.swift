@@ -124,7 +124,7 @@ struct TextTrainingTests {
     }
   }
 
-  @Test("a run stopped after any step goes on to the same bits")
+  @Test("a run stopped after any step resumes to the same bits")
   func resumes() throws {
     try withText { configuration in
       let straight = try train(configuration, SingleProcess())

@@ -107,7 +107,7 @@ struct TrainerTests {
   }
 
   @Test(
-    "a run stopped after any step goes on to the same bits", arguments: [1, 2],
+    "a run stopped after any step resumes to the same bits", arguments: [1, 2],
     ["sgd", "adamw"])
   func resumeAtEveryStep(_ ranks: Int, _ kind: String) throws {
     let configuration = smallRun {
@@ -137,7 +137,7 @@ struct TrainerTests {
     }
   }
 
-  @Test("running statistics are the same on all ranks and go on with the run", arguments: [1, 2])
+  @Test("running statistics are the same on all ranks and in a resumed run", arguments: [1, 2])
   func batchNormalization(_ ranks: Int) throws {
     let configuration = smallRun {
       $0["model.kind"] = "resnet18"
@@ -156,7 +156,7 @@ struct TrainerTests {
     }
   }
 
-  @Test("a run goes on with another number of ranks")
+  @Test("a run resumes with another number of ranks")
   func resumeElsewhere() throws {
     let configuration = smallRun { $0["training.globalBatch"] = 100 }
     let straight = try train(configuration, SingleProcess())

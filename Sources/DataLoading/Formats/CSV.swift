@@ -65,7 +65,7 @@ private struct CSVParser {
       throw failure("only one column: at least one input and the target are needed")
     }
     let inputShape = options.inputShape ?? [columns - 1]
-    guard isShape(inputShape, of: columns - 1) else {
+    guard !inputShape.isEmpty, inputShape.elementCount == columns - 1 else {
       throw SettingError(
         "inputShape",
         "is \(inputShape), which does not hold the \(columns - 1) inputs of a row of \(name)"
@@ -161,16 +161,6 @@ private struct CSVParser {
       "labelColumn",
       "is '\(wanted)', which is not a column of \(name): \(known ?? "there is no header"), and "
         + "numbers are 1...\(columns)")
-  }
-
-  private func isShape(_ shape: [Int], of count: Int) -> Bool {
-    var product = 1
-    for axis in shape {
-      let (next, overflow) = product.multipliedReportingOverflow(by: axis)
-      guard axis > 0, !overflow else { return false }
-      product = next
-    }
-    return !shape.isEmpty && product == count
   }
 
   private func label(_ value: Double, classes: Int?) throws -> Int32 {

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 public import Settings
 
@@ -27,7 +28,7 @@ package enum IDX {
     let shape = try (0..<magic[3]).map { _ in
       try reader.bytes(4).reduce(0) { $0 << 8 | Int($1) }
     }
-    guard let count = NumericArray.byteCount(shape: shape, type: type) else {
+    guard let count = shape.byteCount(elementBytes: type.byteCount) else {
       throw reader.malformed("declares more elements than can exist: shape \(shape)")
     }
     let bytes = try reader.bytes(count)

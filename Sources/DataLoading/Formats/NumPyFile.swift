@@ -1,3 +1,4 @@
+import Base
 import Foundation
 
 /// NumPy's format for one array, versions 1 to 3.
@@ -30,7 +31,7 @@ package enum NumPyFile {
         "elements of type '\(header.descr)' cannot be read: save float32, float64, bool or "
           + "integers of up to 64 bits")
     }
-    guard let count = NumericArray.byteCount(shape: header.shape, type: type) else {
+    guard let count = header.shape.byteCount(elementBytes: type.byteCount) else {
       throw reader.malformed("declares more elements than can exist: shape \(header.shape)")
     }
     var bytes = try reader.bytes(count)

@@ -28,11 +28,6 @@ package struct NumericArray: Sendable {
   let isBigEndian: Bool
   let bytes: [UInt8]
 
-  /// The bytes of an array; nil on overflow.
-  static func byteCount(shape: [Int], type: ElementType) -> Int? {
-    shape.byteCount(elementBytes: type.byteCount)
-  }
-
   /// The elements as 32-bit floats, all of them finite.
   package func floats() throws -> [Float] {
     let floats: [Float] =

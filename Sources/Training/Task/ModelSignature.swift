@@ -56,7 +56,7 @@ extension ModelSignature {
     let file = try checkpoint.decode(File.self, from: name)
     let path = try checkpoint.path(of: name)
     func damaged(_ reason: String) -> CheckpointError { .damaged(path: path, reason: reason) }
-    let inputCount = file.inputShape.byteCount(elementBytes: 1) ?? 0
+    let inputCount = file.inputShape.elementCount ?? 0
     guard !file.inputShape.isEmpty, (1...Self.largestCount).contains(inputCount),
       (1...Self.largestCount).contains(file.outputs)
     else {

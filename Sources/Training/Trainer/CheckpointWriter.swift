@@ -6,7 +6,7 @@ import Optimizers
 /// Saves checkpoints and remembers whether the newest state is saved.
 ///
 /// Only rank zero's has a store. In the background, the state is copied and a thread writes the copy,
-/// one checkpoint at a time; what comes of it is reported by this thread, at a later step.
+/// one checkpoint at a time; the result is reported by this thread, at a later step.
 final class CheckpointWriter {
   private let store: CheckpointStore?
   private let isInBackground: Bool

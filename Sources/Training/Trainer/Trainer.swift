@@ -116,8 +116,7 @@ public final class Trainer {
   /// - Parameters:
   ///   - store: Where rank zero saves checkpoints; nil saves none.
   ///   - maximumSteps: The step of the run at which to stop early.
-  ///   - isStopRequested: Called on every rank after each step; one true stops all ranks after the
-  ///     same step.
+  ///   - isStopRequested: Called on every rank before each step; one true stops all ranks after it.
   ///   - isSaveRequested: Called on every rank before each step; one true saves a checkpoint after it.
   ///   - willSave: Called on rank zero before each checkpoint; what it throws, fails the checkpoint.
   ///   - onEvent: Called on rank zero.
@@ -236,16 +235,13 @@ public final class Trainer {
   ) throws -> (metrics: Metrics, learningRate: Double, stops: Bool, saves: Bool) {
     let learningRate = schedule(step)
     let result: DataParallel.Result
-    var saveRequests = isSaveWanted ? 1.0 : 0
     do {
       result = try parallel.step(
         samples: batch.globalPositions, epoch: batch.epoch, learningRate: learningRate,
-        wantsToStop: isStopRequested, summing: ["correct", "saveRequests"]
+        wantsToStop: isStopRequested, wantsToSave: isSaveWanted, summing: ["correct"]
       ) { positions in
         let (loss, correct) = task.loss(batch, positions)
-        // Counted once, not for each micro-batch.
-        defer { saveRequests = 0 }
-        return (loss, ["correct": Double(correct), "saveRequests": saveRequests])
+        return (loss, ["correct": Double(correct)])
       }
     } catch let error as NonFiniteStep {
       consecutiveSkips += 1
@@ -271,7 +267,7 @@ public final class Trainer {
     let metrics = Metrics(
       sampleCount: result.sampleCount * count, lossSum: result.lossSum * count,
       correctCount: result.sums["correct"]!)
-    return (metrics, learningRate, result.stops, saves: result.sums["saveRequests"]! > 0)
+    return (metrics, learningRate, result.stops, result.saves)
   }
 
   /// The steps of an epoch, or of what `evaluateEverySteps` puts in its place.

@@ -73,7 +73,7 @@ INLINE void transform_pixels(const TransformedTiles<Number<T>, m * m> &to, size_
         },
         [&](size_t i, size_t j, Vector<T> value) {
           Number<T> *place = out + (i * m + j) * step;
-          __builtin_prefetch(place + to.block, 1);  // the next tile's; processors do not foresee so many streams
+          __builtin_prefetch(place + to.block, 1);  // the next tile's: too many streams for the hardware
           store(place, value);
         });
   });

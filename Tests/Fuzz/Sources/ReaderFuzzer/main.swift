@@ -27,50 +27,43 @@ func save(_ bytes: Data, as name: String) -> String {
   return path
 }
 
-let readers: [String: Test] = [
-  "safetensors": { start, count in
-    let data = start.map { Data(bytes: $0, count: count) } ?? Data()
-    guard let file = try? SafetensorsFile(data: data, path: "input") else { return 0 }
+let readers: [String: (Data) throws -> Void] = [
+  "safetensors": {
+    let file = try SafetensorsFile(data: $0, path: "input")
     for entry in file.entries {
       _ = try? file.floats(of: entry)
       _ = try? file.integers(of: entry)
     }
-    return 0
   },
-  "csv": { start, count in
-    let data = start.map { Data(bytes: $0, count: count) } ?? Data()
-    _ = try? CSVSource(path: save(data, as: "samples.csv")).read()
-    return 0
+  "csv": { _ = try CSVSource(path: save($0, as: "samples.csv")).read() },
+  "npy": {
+    _ = save($0, as: "inputs.npy")
+    _ = save($0, as: "targets.npy")
+    _ = try NumPySource(path: folder).read()
   },
-  "npy": { start, count in
-    let data = start.map { Data(bytes: $0, count: count) } ?? Data()
-    _ = save(data, as: "inputs.npy")
-    _ = save(data, as: "targets.npy")
-    _ = try? NumPySource(path: folder).read()
-    return 0
+  "idx": {
+    _ = save($0, as: "train-images-idx3-ubyte")
+    _ = save($0, as: "train-labels-idx1-ubyte")
+    _ = try IDXSource(path: folder).read()
   },
-  "idx": { start, count in
-    let data = start.map { Data(bytes: $0, count: count) } ?? Data()
-    _ = save(data, as: "train-images-idx3-ubyte")
-    _ = save(data, as: "train-labels-idx1-ubyte")
-    _ = try? IDXSource(path: folder).read()
-    return 0
-  },
-  "text": { start, count in
-    let data = start.map { Data(bytes: $0, count: count) } ?? Data()
-    _ = try? TextSource(path: save(data, as: "input.txt")).read()
-    return 0
-  },
+  "text": { _ = try TextSource(path: save($0, as: "input.txt")).read() },
 ]
 
-guard CommandLine.argc > 1, let reader = readers[CommandLine.arguments[1]] else {
+// A C function cannot capture the reader, but it can name a global.
+nonisolated(unsafe) var reader: (Data) throws -> Void = { _ in }
+
+guard CommandLine.argc > 1, let chosen = readers[CommandLine.arguments[1]] else {
   print("the first argument is a reader: \(readers.keys.sorted().joined(separator: ", "))")
   exit(64)
 }
+reader = chosen
 try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
 // libFuzzer's options follow the reader's name, which takes the place of the program's.
 var count = CommandLine.argc - 1
 var arguments = CommandLine.unsafeArgv + 1
-let code = runFuzzer(&count, &arguments, reader)
+let code = runFuzzer(&count, &arguments) { start, count in
+  try? reader(start.map { Data(bytes: $0, count: count) } ?? Data())
+  return 0
+}
 try? FileManager.default.removeItem(atPath: folder)
 exit(code)
