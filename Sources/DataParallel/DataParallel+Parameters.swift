@@ -69,7 +69,7 @@ extension DataParallel {
   }
 
   private func compareReplicas(includesOptimizer: Bool) throws {
-    weightChecksums.compareAll()
+    arena.checksums?.compareAll(arena)
     try requireUnchangedWeights()
     guard communicator.worldSize > 1 else { return }
     var values = buffers.map {

@@ -41,7 +41,7 @@ extension DataParallel {
     header.saveRequests = wantsToSave ? 1 : 0
     let isFinite = header.lossSum.isFinite && reducer.nonFiniteEntry == nil
     header.nonFiniteRanks = isFinite ? 0 : 1
-    header.changedRanks = weightChecksums.changed == nil ? 0 : 1
+    header.changedRanks = arena.checksums?.changed == nil ? 0 : 1
     times.compute += clock.lap()
 
     header.allReduce(communicator)
@@ -132,37 +132,20 @@ extension DataParallel {
       norm = gradientNorm()
     }
     optimizer.beginStep()
-    weightChecksums.begin(step: stepCount)
+    arena.checksums?.begin(arena)
     reducer.forEachSum { elements, sums in
       if isDistributed { exposed += clock.lap() }
       if maximum > 0 { arena.scaleGradients(toNorm: maximum, from: norm, in: elements) }
-      update(elements, sums, learningRate)
+      optimizer.update(elements, gradients: sums, learningRate: learningRate)
       if isDistributed { times.update += clock.lap() }
     }
     optimizer.endStep()
-    weightChecksums.end()
+    arena.checksums?.end(arena)
     times.exposedCommunication += exposed
     times.hiddenCommunication += max(0, reducer.secondsUnderWay - exposed)
     // No rank may read parameters that another one is still writing.
     communicator.node.barrier()
     times.update += clock.lap()
-  }
-
-  /// Updates the parameters of a chunk, or of a part of it.
-  private func update(_ elements: Range<Int>, _ sums: UnsafePointer<Float>, _ rate: Double) {
-    guard options.auditEverySteps != nil, weightChecksums.isWatching else {
-      optimizer.update(elements, gradients: sums, learningRate: rate)
-      return
-    }
-    for start in stride(
-      from: elements.lowerBound, to: elements.upperBound, by: reducer.blockSize)
-    {
-      let block = start..<min(start + reducer.blockSize, elements.upperBound)
-      weightChecksums.during(block) {
-        optimizer.update(
-          block, gradients: sums + (start - elements.lowerBound), learningRate: rate)
-      }
-    }
   }
 
   /// What the lowest rank that has a loss or gradient which is not finite knows about it.

@@ -83,7 +83,6 @@ public final class DataParallel {
   /// The buffers of the model, such as running statistics, and their memory.
   let buffers: [(name: String, values: UnsafeMutableBufferPointer<Float>)]
   let statistics: RunningStatistics
-  let weightChecksums: WeightChecksums
   /// The first samples of this step whose loss is not finite.
   var nonFiniteSamples: Range<Int>?
   /// The slices of a global batch over all ranks.
@@ -128,7 +127,7 @@ public final class DataParallel {
     let memory = NodeMemory(communicator)
     arena = ParameterArena(model.namedParameters(), memory: memory)
     optimizer = makeOptimizer(arena)
-    weightChecksums = WeightChecksums(arena)
+    if options.auditEverySteps != nil { arena.checksums = WeightChecksums(arena) }
     if let failure = memory.failure { throw failure }
     sliceSum = sliceCount > communicator.worldSize ? PairwiseSliceSum(arena) : nil
     reducer = try Reducer(

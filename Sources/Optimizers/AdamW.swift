@@ -97,12 +97,13 @@ public final class AdamW: Optimizer {
     runs.forEachElements(of: range) { elements, state in
       let start = elements.lowerBound
       let step = Double(state.stepCount + 1)
-      ck_adamw(
-        ck_f32, arena.values.baseAddress! + start, firstMoment.baseAddress! + start,
-        secondMoment.baseAddress! + start, gradients + (start - range.lowerBound), elements.count,
-        learningRate, options.beta1, options.beta2, options.epsilon,
-        state.decays ? options.weightDecay : 0, 1 - pow(options.beta1, step),
-        1 - pow(options.beta2, step))
+      arena.changeWeights(elements) { weights, bits in
+        ck_adamw(
+          ck_f32, weights, firstMoment.baseAddress! + start, secondMoment.baseAddress! + start,
+          gradients + (start - range.lowerBound), elements.count, learningRate, options.beta1,
+          options.beta2, options.epsilon, state.decays ? options.weightDecay : 0,
+          1 - pow(options.beta1, step), 1 - pow(options.beta2, step), bits)
+      }
     }
   }
 

@@ -185,6 +185,22 @@ public final class ParameterArena {
     ck_affine(ck_f32, start, start, elements.count, factor, 0)
   }
 
+  /// What notices changes of the values between two updates; nil where nothing does.
+  package var checksums: WeightChecksums?
+
+  /// Runs a kernel that updates some values, given their first one and where it adds the sums of their
+  /// bits.
+  func changeWeights(
+    _ elements: Range<Int>,
+    _ kernel: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<ck_bit_sums>?) -> Void
+  ) {
+    let weights = values.baseAddress! + elements.lowerBound
+    guard let checksums else { return kernel(weights, nil) }
+    var bits = ck_bit_sums()
+    kernel(weights, &bits)
+    checksums.add(elements, bits)
+  }
+
   /// Allocates zeros for an optimizer's state of each element.
   func allocateState() -> Storage {
     memory.allocateCommon(byteCount: count * MemoryLayout<Float>.stride)

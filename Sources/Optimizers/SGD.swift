@@ -83,11 +83,12 @@ public final class SGD: Optimizer {
   ) {
     runs.forEachElements(of: range) { elements, isStarted in
       let start = elements.lowerBound
-      ck_sgd(
-        ck_f32, arena.values.baseAddress! + start,
-        options.momentum == 0 ? nil : velocity.baseAddress! + start,
-        gradients + (start - range.lowerBound), elements.count, learningRate, options.momentum,
-        options.dampening, options.weightDecay, options.nesterov, !isStarted)
+      arena.changeWeights(elements) { weights, bits in
+        ck_sgd(
+          ck_f32, weights, options.momentum == 0 ? nil : velocity.baseAddress! + start,
+          gradients + (start - range.lowerBound), elements.count, learningRate, options.momentum,
+          options.dampening, options.weightDecay, options.nesterov, !isStarted, bits)
+      }
     }
   }
 

@@ -41,16 +41,20 @@ struct OptimizersTests {
         expectedV.append(v)
       }
       var velocity = old
+      // Sums are added to what is there.
+      var bits = ck_bit_sums(before: 1, after: 2)
       let y = guarded(n, guard: Float(7)) { result in
         for i in 0..<n { result[i] = w[i] }
         velocity.withUnsafeMutableBufferPointer { v in
           ck_sgd(
             ck_f32,
             result, rule.momentum == 0 ? nil : v.baseAddress, grad, n, 0.1, rule.momentum,
-            rule.dampening, rule.weightDecay, rule.nesterov, rule.first)
+            rule.dampening, rule.weightDecay, rule.nesterov, rule.first, &bits)
         }
       }
       expectClose(y, expectedW, 1e-6, "w")
+      #expect(bits.before == 1 &+ ck_bit_sum(w, n))
+      #expect(bits.after == 2 &+ ck_bit_sum(y, n))
       expectClose(velocity, expectedV, 1e-6, "velocity")
     }
   }
@@ -62,9 +66,11 @@ struct OptimizersTests {
       let (w, m, g) = (numbers.floats(n), numbers.floats(n), numbers.floats(n))
       let v = numbers.floats(n, in: 0...2)
       var (newM, newV) = (m, v)
+      var bits = ck_bit_sums(before: 1, after: 2)
       let y = guarded(n, guard: Float(7)) { result in
         for i in 0..<n { result[i] = w[i] }
-        ck_adamw(ck_f32, result, &newM, &newV, g, n, 0.1, 0.9, 0.99, 1e-3, 0.5, 0.19, 0.0199)
+        ck_adamw(
+          ck_f32, result, &newM, &newV, g, n, 0.1, 0.9, 0.99, 1e-3, 0.5, 0.19, 0.0199, &bits)
       }
       var expected: [Double] = []
       for i in 0..<n {
@@ -75,6 +81,8 @@ struct OptimizersTests {
             / ((square / 0.0199).squareRoot() + 1e-3))
       }
       expectClose(y, expected, 2e-6, "w")
+      #expect(bits.before == 1 &+ ck_bit_sum(w, n))
+      #expect(bits.after == 2 &+ ck_bit_sum(y, n))
       expectClose(newM, (0..<n).map { 0.9 * Double(m[$0]) + 0.1 * Double(g[$0]) }, 1e-6, "m")
       let squares = (0..<n).map { 0.99 * Double(v[$0]) + 0.01 * Double(g[$0]) * Double(g[$0]) }
       expectClose(newV, squares, 1e-6, "v")

@@ -165,7 +165,7 @@ struct ThreadsTests {
       record(n) { ck_dropout(ck_f32, $0, x, n / 100, 100, 0.4, 1, 2, 5) }
       record(n) { w in
         ck_fill(ck_f32, w, n, 1)
-        ck_sgd(ck_f32, w, nil, x, n, 0.1, 0, 0, 0.01, false, false)
+        ck_sgd(ck_f32, w, nil, x, n, 0.1, 0, 0, 0.01, false, false, nil)
       }
       let squares = ck_sum_squares(ck_f32, x, n).bitPattern
       all.append([UInt32(truncatingIfNeeded: squares), UInt32(squares >> 32)])

@@ -88,8 +88,6 @@ flips_on_nodes() { # flips_on_nodes FAULT AUDIT
 }
 
 @test "bit flips: one in the weights that ranks of a node share ends the run with 82" {
-  known_defect "bit flip in shared weights" \
-    "one computer watches the weights of every sixteenth step only"
   needs_mpirun
   make_pattern
   local step

@@ -60,11 +60,6 @@ skip_fault() { # skip_fault FAULT REASON
   skip "$2"
 }
 
-# Skips a test that cannot pass yet; REASON says which property is missing.
-known_defect() { # known_defect FAULT REASON
-  [[ ${FAULTS_KNOWN-} == run ]] || skip_fault "$@"
-}
-
 # MARK: Faults
 
 # Sets `faulty` to what stands before a command to put a fault into it. Settings are those of

@@ -88,9 +88,8 @@ CK_KERNEL void (*ck_scatter_add)(ck_type type, void *y, const void *x, const int
 
 // A hash of bytes, the same on all processors: tells whether two memories are equal, not a secret.
 CK_KERNEL uint64_t (*ck_hash)(const void *_Nullable bytes, size_t count);
-// The sum of the 64-bit words of bytes, the same on all processors: no single bit can flip without
-// changing it.
-CK_KERNEL uint64_t (*ck_checksum)(const void *_Nullable bytes, size_t count);
+// The sum of 32-bit words modulo 2^32: no single bit can flip without changing it.
+CK_KERNEL uint32_t (*ck_bit_sum)(const void *_Nullable words, size_t count);
 
 // ---------------------------------------------------------------- elementwise; floating point and bfloat16
 
@@ -473,22 +472,29 @@ CK_KERNEL void (*ck_average_pool_last_backward)(ck_type type, void *dx, const vo
 
 // ---------------------------------------------------------------- optimizers; float32
 
+// The sums of the weights' bits, as ck_bit_sum's, before and after an update.
+typedef struct {
+  uint32_t before, after;
+} ck_bit_sums;
+
 // One pass of stochastic gradient descent, PyTorch's rule:
 //   g = grad + weight_decay * w
 //   if momentum != 0: v = first ? g : momentum * v + (1 - dampening) * g;  g = nesterov ? g + momentum * v : v
 //   w -= learning_rate * g
-// velocity may be NULL when momentum == 0.
+// velocity may be NULL when momentum == 0. The bits of w are added to bits, unless that is NULL.
 CK_KERNEL void (*ck_sgd)(ck_type type, void *w, void *_Nullable velocity, const void *grad, size_t n,
                          double learning_rate, double momentum, double dampening, double weight_decay,
-                         bool nesterov, bool first);
+                         bool nesterov, bool first, ck_bit_sums *_Nullable bits);
 
 // One step of AdamW, PyTorch's rule, where correction_i = 1 - beta_i^step:
 //   w -= learning_rate * weight_decay * w
 //   m += (1 - beta1) * (grad - m);  v = beta2 * v + (1 - beta2) * grad^2
 //   w -= learning_rate / correction1 * m / (sqrt(v) / sqrt(correction2) + epsilon)
+// The bits of w are added to bits, unless that is NULL.
 CK_KERNEL void (*ck_adamw)(ck_type type, void *w, void *first_moment, void *second_moment,
                            const void *grad, size_t n, double learning_rate, double beta1, double beta2,
-                           double epsilon, double weight_decay, double correction1, double correction2);
+                           double epsilon, double weight_decay, double correction1, double correction2,
+                           ck_bit_sums *_Nullable bits);
 
 _Pragma("clang assume_nonnull end")
 #ifdef __cplusplus

@@ -235,26 +235,14 @@ uint64_t hash(const void *bytes, size_t count) {
 UNTYPED_KERNEL(hash)
 
 // As fast as memory, which a hash is not.
-uint64_t checksum(const void *bytes, size_t count) {
-  constexpr size_t n = VECTOR_BYTES / 8, step = 4 * VECTOR_BYTES;
-  const char *p = (const char *)bytes;
-  VectorOf<uint64_t, n> part[4] = {};
-  for (; count >= step; p += step, count -= step) {
-    for (size_t v = 0; v < 4; v++) {
-      part[v] += load<uint64_t, n>((const uint64_t *)(p + v * VECTOR_BYTES));
-    }
+uint32_t bit_sum(const void *words, size_t count) {
+  const float *w = (const float *)words;
+  BitSum sums[4];
+  size_t i = 0;
+  for (; i + 4 * lanes<float> <= count; i += 4 * lanes<float>) {
+    for (size_t v = 0; v < 4; v++) sums[v].add(load(w + i + v * lanes<float>));
   }
-  uint64_t words[n], sum = 0;
-  const auto total = (part[0] + part[1]) + (part[2] + part[3]);
-  memcpy(words, &total, sizeof words);
-  for (size_t j = 0; j < n; j++) sum += words[j];
-  for (; count > 0; p += 8) {
-    uint64_t word = 0;
-    const size_t size = count < 8 ? count : 8;
-    memcpy(&word, p, size);
-    sum += word;
-    count -= size;
-  }
-  return sum;
+  for_vectors<lanes<float>>(i, count, [&](size_t i, size_t n) { sums[0].add(load(w + i, n)); });
+  return sums[0].total() + sums[1].total() + sums[2].total() + sums[3].total();
 }
-UNTYPED_KERNEL(checksum)
+UNTYPED_KERNEL(bit_sum)

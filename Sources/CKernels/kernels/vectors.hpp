@@ -188,6 +188,25 @@ template <typename T, size_t n> INLINE void store(T *p, VectorOf<Number<T>, n> v
 template <typename T> INLINE Number<T> get(const T *p) { return load<T, 1>(p)[0]; }
 template <typename T> INLINE void put(T *p, Number<T> x) { store(p, (VectorOf<Number<T>, 1>)x); }
 
+// ---------------------------------------------------------------- sums of bits
+
+// Adds up the bits of vectors as 32-bit words, modulo 2^32: the order does not matter, and no single bit
+// can flip without changing the sum.
+struct BitSum {
+  vu sum = {};
+
+  template <typename V> INLINE void add(V v) {
+    static_assert(sizeof(V) == sizeof(vu));
+    sum += (vu)v;
+  }
+  uint32_t total() const {
+    uint32_t words[lanes<uint32_t>], total = 0;
+    memcpy(words, &sum, sizeof words);
+    for (uint32_t word : words) total += word;
+    return total;
+  }
+};
+
 // ---------------------------------------------------------------- shuffles
 
 // The lanes of two vectors in turn, a0 b0 a1 b1 ...: the first half of them, and the second.

@@ -129,9 +129,6 @@ final class Reducer {
 
   // MARK: - Using sums
 
-  /// How many elements are updated at a time, so that they stay in the cache meanwhile.
-  var blockSize: Int { scratch.count }
-
   /// Calls `body` with this rank's chunks, or ranges of them, and the sums of their gradients over
   /// all ranks.
   ///
