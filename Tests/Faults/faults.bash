@@ -3,7 +3,7 @@
 # What the fault tests are written with: faults at chosen system calls, and counts of trials.
 #
 # FAULTS_TIER, FAULTS_SEED and FAULTS_RANDOM are the options of `launch/test faults`; the counts go into
-# the file FAULTS_COUNTS. FAULTS_KNOWN=run runs the tests of known defects too.
+# the file FAULTS_COUNTS.
 
 load ../EndToEnd/lockstep
 
