@@ -14,6 +14,11 @@
 extern "C" {
 #endif
 
+// Calls ck_parallel, and measures whether workers are of use to this loop: `body` is its code and `count`
+// its length, which tell it apart from others.
+void ck_parallel_loop(void (*task)(void *context, int part), void *context, int parts,
+                      const void *body, size_t count);
+
 // body(job, begin, end) processes elements (or rows) begin..<end.
 typedef void ck_range_body(const void *job, size_t begin, size_t end);
 

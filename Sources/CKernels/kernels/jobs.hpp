@@ -17,16 +17,15 @@ template <typename F> INLINE void parallel_jobs(size_t count, size_t threads, co
     const F *body;
     size_t next, count;
   } claims = {&body, 0, count};
-  ck_parallel(
-      [](void *context, int slot) {
-        Claims *claims = (Claims *)context;
-        for (;;) {
-          const size_t job = __atomic_fetch_add(&claims->next, 1, __ATOMIC_RELAXED);
-          if (job >= claims->count) return;
-          (*claims->body)(job, (size_t)slot);
-        }
-      },
-      &claims, (int)smaller(threads, count));
+  void (*const run)(void *, int) = [](void *context, int slot) {
+    Claims *claims = (Claims *)context;
+    for (;;) {
+      const size_t job = __atomic_fetch_add(&claims->next, 1, __ATOMIC_RELAXED);
+      if (job >= claims->count) return;
+      (*claims->body)(job, (size_t)slot);
+    }
+  };
+  ck_parallel_loop(run, &claims, (int)smaller(threads, count), (const void *)run, count);
 }
 
 // Hands out parts of a workspace, aligned to cache lines. With no memory it only counts.
