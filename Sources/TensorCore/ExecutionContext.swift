@@ -16,6 +16,9 @@ final class ExecutionContext {
   /// Whether work is partitioned in the same way for any number of threads.
   var isPartitioningDeterministic = false
 
+  /// Where operations note their time; nil if this thread is not profiled.
+  var profiler: OperationProfiler?
+
   /// The number of the newest operation or backward pass.
   var lastSequenceNumber: UInt64 = 0
   /// Operations that wait for their release.

@@ -152,6 +152,9 @@ private struct BackwardPass {
     let operations = operationsInOrder(from: root)
     root.gradient = seed
     root.ownsGradient = false
+    let profiler = ExecutionContext.withCurrent(\.profiler)
+    profiler?.beginBackward()
+    defer { profiler?.endBackward() }
     withGradientMode(createsGraph) {
       for operation in operations {
         if var dy = operation.gradient {
@@ -170,6 +173,7 @@ private struct BackwardPass {
           }
         }
         if !retainsGraph { operation.release() }
+        profiler?.noteBackward(operation)
       }
     }
   }

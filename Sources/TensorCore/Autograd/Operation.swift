@@ -170,7 +170,13 @@ extension Tensor {
   /// Makes this fresh tensor the result of a new operation, whose pullback is still to be set; nil
   /// if nothing is to be recorded.
   final func record(_ name: StaticString, _ inputs: [Tensor]) -> Operation? {
-    guard isGradientEnabled else { return nil }
+    let isEnabled = ExecutionContext.withCurrent { context in
+      if context.profiler != nil {
+        context.profiler!.noteForward(name, self, inputs, sequence: context.lastSequenceNumber + 1)
+      }
+      return context.isGradientEnabled
+    }
+    guard isEnabled else { return nil }
     for input in inputs { input.requireCurrentView(name) }
     guard inputs.contains(where: \.requiresGrad) else { return nil }
     require(operation == nil && !leafRequiresGrad, "\(name): the result is not a fresh tensor")
