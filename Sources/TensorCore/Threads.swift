@@ -34,7 +34,7 @@ public func withDeterministicPartitioning<Result>(_ body: () throws -> Result) r
 }
 
 /// Calls `body(part)` for each part on the kernels' thread pool, and waits.
-func parallel(_ parts: Int, _ body: (Int) -> Void) {
+package func parallel(_ parts: Int, _ body: (Int) -> Void) {
   withoutActuallyEscaping(body) { body in
     var task = body
     withUnsafeMutablePointer(to: &task) { task in

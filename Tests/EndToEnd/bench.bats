@@ -18,6 +18,27 @@ load lockstep
   assert_failed_with 64 "'huge'.*mlp"
 }
 
+@test "bench limits: prints each limit for each number of threads" {
+  lockstep bench limits --threads 1,2 --seconds 0.01
+  assert_success
+  local limit
+  for limit in 'multiply-add GFLOP/s' 'sgemm GFLOP/s' 'copy GB/s' 'triad GB/s' 'shared sum GB/s'; do
+    assert_line --regexp "^      1  $limit +[0-9.]+ +[0-9.]+ +[0-9.]+"
+    assert_line --regexp "^      2  $limit +[0-9.]+ +[0-9.]+ +[0-9.]+"
+  done
+}
+
+@test "bench limits: --json, on two ranks" {
+  ranks 2 bench limits --threads 1 --seconds 0.01 --json
+  assert_success
+  assert_one_line "$out" '^\{.*"ranks":2,"limits":\[\{"threads":1,"multiply_add_gflops":\{"median":[0-9.]+,'
+}
+
+@test "bench limits: impossible numbers of threads are refused (64)" {
+  lockstep bench limits --threads 1,0
+  assert_failed_with 64 "'1,0'"
+}
+
 @test "bench scaling: measures 1 and 2 ranks and writes three files" {
   needs_mpirun
   lockstep bench scaling --workload mlp-tiny --ranks 2,1 --seconds 0.2

@@ -496,6 +496,14 @@ CK_KERNEL void (*ck_adamw)(ck_type type, void *w, void *first_moment, void *seco
                            double epsilon, double weight_decay, double correction1, double correction2,
                            ck_bit_sums *_Nullable bits);
 
+// ---------------------------------------------------------------- limits of the machine; float32
+
+// Independent chains of x = x * y[0] + y[1] in registers; the sum of the first lanes goes to y[2].
+// Returns the number of floating-point operations.
+CK_KERNEL double (*ck_multiply_add_chains)(ck_type type, void *y, size_t rounds);
+// y[i] = a[i] + s * b[i]
+CK_KERNEL void (*ck_triad)(ck_type type, void *y, const void *a, const void *b, size_t n, double s);
+
 _Pragma("clang assume_nonnull end")
 #ifdef __cplusplus
 }

@@ -34,4 +34,5 @@ namespace {
 #include "convolution/entries.hpp"
 #include "pooling.hpp"
 #include "optimizers.hpp"
+#include "limits.hpp"
 }  // namespace

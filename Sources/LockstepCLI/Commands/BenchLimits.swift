@@ -1,0 +1,109 @@
+import ArgumentParser
+import Base
+import Benchmarking
+import Foundation
+import Lockstep
+
+struct BenchLimits: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "limits",
+    abstract: "Measures what this machine can do at most.",
+    usage: "lockstep bench limits [<options>]",
+    discussion: """
+      Arithmetic in GFLOP/s: multiply-adds in registers with the instruction set of the kernels, and \
+      OpenBLAS's product of two matrices of 1024 x 1024. Memory in GB/s, with arrays of 64 MiB: a copy, \
+      the triad y = a + s b, and the sum of the ranks' gradients as training makes it. Float32. Under \
+      mpirun all ranks measure at the same time, and their rates are added. Prints the median of each \
+      with minimum and maximum. Unset OPENBLAS_CORETYPE before comparing.
+      """)
+
+  @Option(
+    help: ArgumentHelp(
+      "Numbers of threads of each rank, as in 1,2,4. Default: powers of two up to the rank's cores.",
+      valueName: "counts"),
+    transform: { text in
+      let counts = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
+      guard counts.allSatisfy({ (1...256).contains($0) }) else {
+        throw ValidationError("'\(text)' is no list of numbers from 1 to 256")
+      }
+      return counts
+    })
+  var threads: [Int]?
+
+  @Option(help: ArgumentHelp("About how long to measure each limit.", valueName: "seconds"))
+  var seconds = 0.5
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  func validate() throws {
+    guard seconds > 0, seconds <= 86_400 else {
+      throw ValidationError("--seconds must be above 0 and at most 86400")
+    }
+  }
+
+  /// A limit of the table.
+  private struct Limit: Sendable {
+    let title: String
+    let key: String
+    let measure: @Sendable (MachineLimits) throws -> MachineLimits.Rate
+  }
+
+  private static let limits = [
+    Limit(title: "multiply-add GFLOP/s", key: "multiply_add_gflops") { $0.multiplyAdd() },
+    Limit(title: "sgemm GFLOP/s", key: "sgemm_gflops") { $0.sgemm() },
+    Limit(title: "copy GB/s", key: "copy_gb_per_s") { $0.copy() },
+    Limit(title: "triad GB/s", key: "triad_gb_per_s") { $0.triad() },
+    Limit(title: "shared sum GB/s", key: "shared_sum_gb_per_s") { try $0.sharedSum() },
+  ]
+
+  func run() {
+    withSession("bench limits") { communicator in
+      let ranks = communicator.worldSize
+      let largest = communicator.broadcast(communicator.threadsPerRank())
+      let counts =
+        threads ?? (0..<9).map { 1 << $0 }.filter { $0 < largest } + [largest]
+      if communicator.isRoot && !json {
+        printLine(
+          "kernels \(Threads.instructionSet), OpenBLAS \(BLAS.coreName), \(count(ranks, "rank"))")
+        printLine()
+        printLine("threads  limit                    median   minimum   maximum")
+      }
+      var rows: [JSONObject] = []
+      for count in counts {
+        Threads.count = count
+        let machine = MachineLimits(seconds: seconds, communicator)
+        var row: JSONObject = ["threads": count]
+        for limit in BenchLimits.limits {
+          let rate = try limit.measure(machine)
+          row.append(limit.key, record(rate))
+          if communicator.isRoot && !json { printLine(line(count, limit.title, rate)) }
+        }
+        rows.append(row)
+      }
+      if communicator.isRoot && json {
+        let all: JSONObject = [
+          "version": Version.current, "isa": Threads.instructionSet, "openblas_core": BLAS.coreName,
+          "ranks": ranks, "limits": rows,
+        ]
+        printLine(all.text)
+      }
+      return .success
+    }
+  }
+
+  private func line(_ threads: Int, _ title: String, _ rate: MachineLimits.Rate) -> String {
+    String(format: "%7d  ", threads) + title.padding(toLength: 21, withPad: " ", startingAt: 0)
+      + [rate.median, rate.minimum, rate.maximum].map { String(format: "%10.1f", $0 / 1e9) }
+      .joined()
+      + (rate.isDisturbed ? "  disturbed: the maximum is 15 % above the median" : "")
+  }
+
+  private func record(_ rate: MachineLimits.Rate) -> JSONObject {
+    func rounded(_ value: Double) -> Double { (value / 1e7).rounded() / 100 }
+    return [
+      "median": rounded(rate.median), "minimum": rounded(rate.minimum),
+      "maximum": rounded(rate.maximum), "disturbed": rate.isDisturbed,
+    ]
+  }
+}
