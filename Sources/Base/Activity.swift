@@ -124,6 +124,7 @@ package enum Activity {
       currentWait.store(before, ordering: .relaxed)
       advance()
     }
-    return try body()
+    return try Timeline.span(
+      "wait: \(wait.name)" + (wait == .gradients ? " \(bucket)" : ""), .compute, body)
   }
 }

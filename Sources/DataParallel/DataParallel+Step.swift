@@ -19,6 +19,7 @@ extension DataParallel {
     _ samples: Range<Int>, _ epoch: Int, _ learningRate: Double, wantsToStop: Bool,
     wantsToSave: Bool, _ sumNames: [String], _ loss: LossClosure
   ) throws -> Result {
+    OperationProfiler.mark("between steps")
     var clock = Stopwatch()
     var header = StepHeader(
       slices: sliceCount, parameters: arena.entries.count, sums: sumNames)
@@ -43,9 +44,11 @@ extension DataParallel {
     header.nonFiniteRanks = isFinite ? 0 : 1
     header.changedRanks = arena.checksums?.changed == nil ? 0 : 1
     times.compute += clock.lap()
+    OperationProfiler.mark("other")
 
     header.allReduce(communicator)
     times.waiting += clock.lap()
+    OperationProfiler.mark("wait for slower ranks")
 
     for (entry, ranks) in zip(arena.entries, header.gradientRanks) {
       if ranks > 0 { entry.showGradient() } else { entry.parameter.grad = nil }
@@ -128,16 +131,16 @@ extension DataParallel {
     var norm = 0.0
     if maximum > 0 {
       reducer.sumInPlace()
-      if isDistributed { exposed += clock.lap() }
+      if isDistributed { exposed += lapOfExposed(&clock) }
       norm = gradientNorm()
     }
     optimizer.beginStep()
     arena.checksums?.begin(arena)
     reducer.forEachSum { elements, sums in
-      if isDistributed { exposed += clock.lap() }
+      if isDistributed { exposed += lapOfExposed(&clock) }
       if maximum > 0 { arena.scaleGradients(toNorm: maximum, from: norm, in: elements) }
       optimizer.update(elements, gradients: sums, learningRate: learningRate)
-      if isDistributed { times.update += clock.lap() }
+      if isDistributed { lapOfUpdate(&clock) }
     }
     optimizer.endStep()
     arena.checksums?.end(arena)
@@ -145,6 +148,18 @@ extension DataParallel {
     times.hiddenCommunication += max(0, reducer.secondsUnderWay - exposed)
     // No rank may read parameters that another one is still writing.
     communicator.node.barrier()
+    lapOfUpdate(&clock)
+  }
+
+  /// The seconds of a wait for sums from other nodes, which just ended.
+  private func lapOfExposed(_ clock: inout Stopwatch) -> Double {
+    OperationProfiler.mark("wait for other nodes")
+    return clock.lap()
+  }
+
+  /// Adds the time of a part of the update, which just ended.
+  private func lapOfUpdate(_ clock: inout Stopwatch) {
+    OperationProfiler.mark("update")
     times.update += clock.lap()
   }
 

@@ -18,6 +18,39 @@ load lockstep
   assert_failed_with 64 "'huge'.*mlp"
 }
 
+@test "bench step: --profile adds tables of operations and modules, whose rows add up to the step" {
+  lockstep bench step --workload mlp-tiny --seconds 0.1 --profile
+  assert_success
+  assert_line --regexp '^profile of 100 steps, [0-9.]+ ms each; limits: [0-9.]+ GFLOP/s, [0-9.]+ GB/s$'
+  assert_line --regexp '^Linear +forward +2 +[0-9.]+ +[0-9.]+ % +[0-9.]+ +[0-9.]+ +[0-9]+ %$'
+  assert_line --regexp '^Linear +backward +2 '
+  assert_line --regexp '^update +1 +[0-9.]+ +[0-9.]+ %$'
+  assert_line --regexp '^all +[0-9.]+ +100\.0 %$'
+  assert_line --regexp '^0 +forward +2 '
+  lockstep bench step --workload mlp-tiny --seconds 0.1 --profile --json
+  assert_success
+  assert_one_line "$out" '"profile":\{"steps":100,.*"operation":"Linear",.*"module":"0",.*\}\}$'
+}
+
+@test "bench step: --trace has a lane for each rank, with what it waits for" {
+  ranks 2 bench step --workload mlp-tiny --seconds 0.1 --profile --trace trace.json
+  assert_success
+  assert_line --regexp '^wait for slower ranks +1 '
+  assert_one_line trace.json '^\{"displayTimeUnit":"ms","traceEvents":\[$'
+  local rank
+  for rank in 0 1; do
+    assert_one_line trace.json "\"process_name\".*\"args\":\{\"name\":\"rank $rank\"\}"
+    assert_equal "$(grep -c "\"step [0-9]*\",.*\"pid\":$rank" trace.json)" 100
+    # One in each step, and those of comparisons of the weights.
+    (($(grep -c "\"wait: all-reduce\".*\"pid\":$rank" trace.json) >= 100))
+  done
+}
+
+@test "bench step: a trace that cannot be written is an error (73)" {
+  lockstep bench step --workload mlp-tiny --seconds 0.1 --trace nowhere/trace.json
+  assert_failed_with 73 "nowhere/.trace.json"
+}
+
 @test "bench limits: prints each limit for each number of threads" {
   lockstep bench limits --threads 1,2 --seconds 0.01
   assert_success

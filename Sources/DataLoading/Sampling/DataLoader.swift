@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Synchronization
 
@@ -123,7 +124,9 @@ private final class PrefetchWorker: @unchecked Sendable {
         epoch = step / sampler.batchesPerEpoch
         order = sampler.order(epoch: epoch)
       }
-      let batch = Result { try makeBatch(step: step, epoch: epoch, order: order) }
+      let batch = Timeline.span("batch \(step + 1)", .dataLoader) {
+        Result { try makeBatch(step: step, epoch: epoch, order: order) }
+      }
       append(batch)
       if case .failure = batch { return }
       step += 1

@@ -23,8 +23,8 @@ final class InterNodeReduction: @unchecked Sendable {
   private var base: Int
   private var nextToStart = 0
   private var underWay: [(bucket: Int, sum: any PendingReduction)] = []
-  private var started: ContinuousClock.Instant?
-  private var ended: ContinuousClock.Instant?
+  private var started: UInt64?
+  private var ended: UInt64?
 
   // MARK: Shared state
 
@@ -84,7 +84,7 @@ final class InterNodeReduction: @unchecked Sendable {
     while nextToStart < chunks.count, published.minimum > base + nextToStart {
       let chunk = chunks[nextToStart]
       if !chunk.isEmpty {
-        started = started ?? .now
+        started = started ?? Timeline.now
         gradients.sumInPlace(chunk)
         let sums = UnsafeMutableBufferPointer(
           start: gradients.own + chunk.lowerBound, count: chunk.count)
@@ -93,7 +93,7 @@ final class InterNodeReduction: @unchecked Sendable {
       nextToStart += 1
     }
     underWay.removeAll { $0.sum.advance() }
-    if nextToStart == chunks.count, underWay.isEmpty, ended == nil { ended = .now }
+    if nextToStart == chunks.count, underWay.isEmpty, ended == nil { end() }
     let finished = base + (underWay.first?.bucket ?? nextToStart)
     if finishedBuckets.load(ordering: .relaxed) != finished {
       finishedBuckets.store(finished, ordering: .releasing)
@@ -106,6 +106,13 @@ final class InterNodeReduction: @unchecked Sendable {
   /// The seconds from the first start to the last end of the step, once it is finished.
   var secondsUnderWay: Double {
     guard let started, let ended else { return 0 }
-    return (ended - started) / .seconds(1)
+    return Double(ended - started) / 1e9
+  }
+
+  private func end() {
+    ended = Timeline.now
+    if let started, let ended {
+      Timeline.add("gradients, \(chunks.count) buckets", .betweenNodes, from: started, to: ended)
+    }
   }
 }

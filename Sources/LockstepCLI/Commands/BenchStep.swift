@@ -1,6 +1,7 @@
 public import ArgumentParser
 import Base
 import Benchmarking
+import Checkpointing
 import Foundation
 public import Lockstep
 import Settings
@@ -15,6 +16,12 @@ struct BenchStep: ParsableCommand {
       updates the weights, on random data in memory. Under mpirun every rank computes a batch of \
       its own, or with --strong its slice of one. Benchmarks/ has the same workloads for PyTorch \
       and JAX. Unset OPENBLAS_CORETYPE before comparing.
+
+      --profile adds tables of where the time of further steps goes: by operation, forward and \
+      backward, and by module. "of limit" is the share of what this machine can do, measured \
+      afterwards: of multiply-adds per second, or of bytes of memory per second, whichever is more. It \
+      may exceed 100 % where operands are in the cache, or an algorithm multiplies less than the \
+      direct one (Winograd's), whose operations are counted. Under mpirun the tables show rank zero.
       """)
 
   @Option(
@@ -41,6 +48,15 @@ struct BenchStep: ParsableCommand {
 
   @Option(help: BenchStep.help("bucketMegabytes", "megabytes"))
   var bucketMegabytes = DataParallel.Options().bucketMegabytes ?? 0
+
+  @Flag(help: "Show where the time goes, by operation and by module.")
+  var profile = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Write the profiled steps of all ranks as a trace for Perfetto or Chrome (about:tracing).",
+      valueName: "file"))
+  var trace: String?
 
   @Flag(help: "Print one JSON object, with the keys that the scripts for other frameworks use.")
   var json = false
@@ -84,11 +100,23 @@ struct BenchStep: ParsableCommand {
       let run = try WorkloadRun(
         workload, on: communicator, isStrong: strong, options: parallelOptions)
       let measurement = try StepMeasurement(run, seconds: seconds, communicator)
+      let profile =
+        profile || trace != nil ? try run.profile(about: measurement.median, communicator) : nil
+      if let trace {
+        let text = profile!.trace(communicator)
+        try communicator.collectiveTry {
+          if let text { try FileSystem().replaceFile(trace, with: text) }
+        }
+      }
+      let limits = self.profile ? StepProfile.Limits(communicator) : nil
       if communicator.isRoot {
         if json {
-          printLine(record(measurement, run).text)
+          let all: JSONObject =
+            if let profile, let limits { ["profile": profile.record(limits)] } else { [:] }
+          printLine((record(measurement, run) + all).text)
         } else {
           describe(measurement, run)
+          if let profile, let limits { printLine("\n" + profile.report(limits).dropLast()) }
         }
       }
       return .success
