@@ -162,6 +162,13 @@ final class ProgressReporter {
     printLine(record.text)
   }
 
+  /// Shows a profile on standard error: standard output is for epochs and scripts.
+  func profile(_ table: String) {
+    guard style != .none else { return }
+    clear()
+    writeToTerminal("\n\(table)\n")
+  }
+
   /// Removes the bar before something else is printed.
   func clear() {
     guard barIsShown else { return }

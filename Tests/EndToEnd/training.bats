@@ -20,6 +20,39 @@ load lockstep
   cmp run/config.yaml "$out"
 }
 
+# MARK: Profiles
+
+@test "--profile: shows where the time of some steps goes; training gives the same bits" {
+  lockstep "${short[@]}" --run-dir plain --max-steps 40
+  assert_success
+  lockstep "${short[@]}" --run-dir profiled --max-steps 40 --profile 30
+  assert_success
+  assert_same_losses plain profiled
+  assert_same_weights plain profiled
+  # The table is on standard error, and in the run directory beside the trace.
+  assert_one_line "$err" '^profile of 30 steps, '
+  assert_one_line profiled/profile/operations.txt '^profile of 30 steps, '
+  assert_one_line profiled/profile/operations.txt '^Linear +backward +[1-9] '
+  # In the table of operations and in that of modules.
+  assert_equal "$(grep -Ec '^between steps +1' profiled/profile/operations.txt)" 2
+  assert_equal "$(grep -c '"step [0-9]*"' profiled/profile/trace.json)" 30
+  assert_one_line profiled/profile/trace.json '"thread_name".*"data loader"'
+}
+
+@test "--profile: a run that is shorter has fewer steps in the profile, or a warning" {
+  lockstep "${short[@]}" --run-dir short --max-steps 10 --profile 30
+  assert_success
+  assert_one_line short/profile/operations.txt '^profile of 7 steps, '
+  lockstep "${short[@]}" --run-dir shorter --max-steps 3 --profile 30
+  assert_success
+  assert_one_line "$err" 'no step was profiled'
+}
+
+@test "--profile: takes 1 to 1000 steps (64)" {
+  lockstep train "$digits" --profile 0
+  assert_failed_with 64 '--profile must be 1 to 1000'
+}
+
 # MARK: Run directories
 
 @test "run directory: the same command after the end does nothing" {

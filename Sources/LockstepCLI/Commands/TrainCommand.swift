@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpointing
 import Configuration
 import Foundation
 import Lockstep
@@ -59,11 +60,22 @@ struct TrainCommand: ParsableCommand {
   @Option(help: ArgumentHelp("How progress is shown.", valueName: "style"))
   var progress = ProgressStyle.auto
 
+  @Option(
+    help: ArgumentHelp(
+      "Show where the time of this many steps goes, after the first three, and write operations.txt "
+        + "and trace.json to the directory 'profile' of the run.", valueName: "steps"))
+  var profile: Int?
+
   @Flag(help: "Check everything, print what would be trained, and exit.")
   var dryRun = false
 
   func validate() throws {
     if let maxSteps, maxSteps < 1 { throw ValidationError("--max-steps must be at least 1") }
+    if let profile, !TrainingProfiler.steps.contains(profile) {
+      throw ValidationError(
+        "--profile must be \(TrainingProfiler.steps.lowerBound) to \(TrainingProfiler.steps.upperBound)"
+      )
+    }
     if let maxTime, TimeLimit(maxTime) == nil {
       throw ValidationError(
         "--max-time is '\(maxTime)'; use hours:minutes:seconds, as in 11:50:00, minutes:seconds, "
@@ -89,6 +101,7 @@ struct TrainCommand: ParsableCommand {
     let trainer = try Trainer(configuration, communicator)
     try communicator.checkInvariants([
       "--max-steps": maxSteps.map(String.init) ?? "none", "--dry-run": String(dryRun),
+      "--profile": profile.map(String.init) ?? "none",
     ])
     if dryRun {
       if communicator.isRoot {
@@ -110,6 +123,9 @@ struct TrainCommand: ParsableCommand {
     }
     let savesOnSignal = try configuration.group(Trainer.CheckpointOptions.self).onSignal
     watchdog?.runDirectory = communicator.broadcast(run?.directory.path ?? "")
+    let profiler = profile.map { steps in
+      TrainingProfiler(steps: steps, trainer.model, communicator) { recorder?.profile($0, $1) }
+    }
     StopSignals.beginToSave()
     let outcome: Trainer.Outcome
     do {
@@ -118,6 +134,7 @@ struct TrainCommand: ParsableCommand {
         isStopRequested: { timeLimit?.isReached() ?? false || StopSignals.requested != nil },
         isSaveRequested: { StopSignals.takeSaveRequest() && savesOnSignal },
         willSave: { try recorder?.prepareCheckpoint() },
+        willTakeStep: { profiler?.willTakeStep() },
         onEvent: { event in
           recorder?.record(event)
           if case .checkpoint(_, _, let seconds, _) = event {
@@ -128,6 +145,9 @@ struct TrainCommand: ParsableCommand {
       try? run?.close(.failed)
       recorder?.progress.clear()
       throw error
+    }
+    if profiler?.finish() == false {
+      recorder?.warn("no step was profiled: --profile leaves out the first three")
     }
     recorder?.finish(outcome)
     try run?.close(outcome == .finished ? .done : .stopped)
@@ -181,11 +201,24 @@ private final class Recorder {
     }
   }
 
+  /// Shows where the time of some steps went, and keeps it in the run directory.
+  func profile(_ table: String, _ trace: String) {
+    progress.profile(table)
+    let directory = run.directory.path.appendingPath("profile")
+    do {
+      try FileSystem().makeDirectories(directory)
+      try FileSystem().replaceFile(directory.appendingPath("operations.txt"), with: table)
+      try FileSystem().replaceFile(directory.appendingPath("trace.json"), with: trace)
+    } catch {
+      warn("\(error); training continues without the files of the profile")
+    }
+  }
+
   func finish(_ outcome: Trainer.Outcome) {
     progress.finish(outcome, run)
   }
 
-  private func warn(_ message: String) {
+  func warn(_ message: String) {
     progress.clear()
     logger.warning("\(message)")
   }

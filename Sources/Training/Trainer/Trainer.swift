@@ -119,11 +119,12 @@ public final class Trainer {
   ///   - isStopRequested: Called on every rank before each step; one true stops all ranks after it.
   ///   - isSaveRequested: Called on every rank before each step; one true saves a checkpoint after it.
   ///   - willSave: Called on rank zero before each checkpoint; what it throws, fails the checkpoint.
+  ///   - willTakeStep: Called on every rank before each step.
   ///   - onEvent: Called on rank zero.
   public func train(
     store: CheckpointStore?, maximumSteps: Int? = nil,
     isStopRequested: () -> Bool = { false }, isSaveRequested: () -> Bool = { false },
-    willSave: @escaping () throws -> Void = {},
+    willSave: @escaping () throws -> Void = {}, willTakeStep: () throws -> Void = {},
     onEvent: (TrainingEvent) throws -> Void = { _ in }
   ) throws -> Outcome {
     Activity.begin(.trainingStep, step: step + 1)
@@ -150,6 +151,7 @@ public final class Trainer {
     // A request to save that the ranks have not agreed on yet.
     var isSaveWanted = false
     while step < lastStep {
+      try willTakeStep()
       var clock = Stopwatch()
       let batch = try Activity.waiting(for: .data) { try loader.next() }
       isSaveWanted = isSaveRequested() || isSaveWanted
