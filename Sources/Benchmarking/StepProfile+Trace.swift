@@ -13,10 +13,12 @@ extension StepProfile {
     communicator.barrier()
     let now = Timeline.now
     let rootNow = communicator.broadcast(now)
-    let start = communicator.broadcast(events.first?.start ?? now)
     let sharesClock = communicator.topology.nodes[0].contains(communicator.rank)
-    // The difference of two clocks may be negative.
-    let origin = sharesClock ? start : start &- rootNow &+ now
+    /// What this clock says when that of rank zero says `rootNow`.
+    let zero = sharesClock ? rootNow : now
+    let start = nanoseconds(events.first?.start ?? now, since: zero)
+    let first = communicator.allReduce(Double(start), .min)
+    let origin = zero &+ UInt64(bitPattern: Int64(first))
     let ranks = communicator.allGather(
       traceEvents(rank: communicator.rank, origin: origin).joined(separator: ",\n"))
     guard communicator.isRoot else { return nil }
@@ -85,6 +87,10 @@ extension StepProfile {
   }
 
   private func microseconds(_ time: UInt64, since start: UInt64) -> Double {
-    Double(Int64(bitPattern: time &- start)) / 1e3
+    Double(nanoseconds(time, since: start)) / 1e3
+  }
+
+  private func nanoseconds(_ time: UInt64, since start: UInt64) -> Int64 {
+    Int64(bitPattern: time &- start)
   }
 }

@@ -68,3 +68,15 @@ teardown_file() { end_nodes; }
     assert_no_process_is_left
   done
 }
+
+@test "nodes: bench step --profile shows what they wait for, and all-reduces have a lane" {
+  on_nodes 1 bench step --workload mlp --seconds 0.1 --profile --trace trace.json
+  assert_success
+  assert_line --regexp '^wait for other nodes +[0-9]+ +[0-9.]+ '
+  local rank
+  for rank in 0 1; do
+    assert_one_line trace.json \
+      "\"thread_name\".*\"pid\":$rank,.*\"name\":\"all-reduces between nodes\""
+    grep -q "\"gradients, [0-9]* buckets\".*\"pid\":$rank" trace.json
+  done
+}
