@@ -81,18 +81,8 @@ public final class Run {
       checkpoint = newest?.0
       if let (checkpoint, rejected) = newest {
         try check(checkpoint)
-        let moved = try store.prepareToResume(from: checkpoint.step, settingAside: rejected)
-        notices += zip(rejected, moved).map { rejection, path in
-          .warning(
-            rejection.damage.map { damage in
-              "checkpoint of step \(rejection.step) is damaged and was moved to "
-                + "'\(store.rejectedDirectory)'; resuming from that of step \(checkpoint.step): "
-                + damage
-            }
-              ?? "checkpoint of step \(rejection.step) was not audited and was moved to '\(path)'; "
-              + "resuming from that of step \(checkpoint.step), which was. To resume from the newer "
-              + "one: --resume \(path)")
-        }
+        notices += try store.prepareToResume(from: checkpoint, settingAside: rejected)
+          .map { .warning($0) }
       }
     case .never:
       guard !hasCheckpoints else { throw RunExists(path: directory.path) }
