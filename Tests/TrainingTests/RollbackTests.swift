@@ -116,12 +116,16 @@ private func train(
     return steps
   }
 
-  @Test("a bad batch is left out after a return to the checkpoint before it", arguments: [1, 2])
-  func badBatch(_ ranks: Int) throws {
+  @Test(
+    "a bad batch is left out after a return to the checkpoint before it",
+    arguments: [(1, 1), (2, 2), (2, 1)])
+  func badBatch(_ ranks: Int, _ perNode: Int) throws {
     let failing = try failingSteps()
     let configuration = try configuration()
     let store = try store("checkpoints")
-    let courses = try withRanks(ranks) { try train(configuration, $0, store) }
+    let courses = try withRanks(ranks, ranksPerNode: perNode) {
+      try train(configuration, $0, store)
+    }
     let course = courses[0]
     #expect(course.outcome == .finished)
     // There is a checkpoint from the start.
@@ -140,7 +144,7 @@ private func train(
     #expect(courses.allSatisfy { $0.weights == course.weights })
     // Without the batches the weights are those of a run that never made their updates.
     let skipping = try self.configuration { $0["training.onNonFinite"] = "skip" }
-    let skipped = try withRanks(ranks) { try train(skipping, $0, nil) }
+    let skipped = try withRanks(ranks, ranksPerNode: perNode) { try train(skipping, $0, nil) }
     #expect(course.weights == skipped[0].weights)
   }
 

@@ -62,7 +62,9 @@ final class CheckpointWriter {
   /// Waits for the one that is being written, and sets aside newer ones that are damaged.
   func newest(_ report: (TrainingEvent) throws -> Void) throws -> Checkpoint? {
     try finish(report)
-    guard let store, let (checkpoint, rejected) = try store.newestUsable(prefersAudited: true)
+    guard let store else { return nil }
+    try willSave()
+    guard let (checkpoint, rejected) = try store.newestUsable(prefersAudited: true)
     else { return nil }
     for warning in try store.prepareToResume(from: checkpoint, settingAside: rejected) {
       try report(.checkpointWarning(step: checkpoint.step, reason: warning))

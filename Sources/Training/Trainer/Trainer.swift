@@ -116,11 +116,12 @@ public final class Trainer {
   /// zero.
   ///
   /// - Parameters:
-  ///   - store: Where rank zero saves checkpoints; nil saves none.
+  ///   - store: Where rank zero saves checkpoints, and finds those to return to; nil saves none.
   ///   - maximumSteps: The step of the run at which to stop early.
   ///   - isStopRequested: Called on every rank before each step; one true stops all ranks after it.
   ///   - isSaveRequested: Called on every rank before each step; one true saves a checkpoint after it.
-  ///   - willSave: Called on rank zero before each checkpoint; what it throws, fails the checkpoint.
+  ///   - willSave: Called on rank zero before each checkpoint, and before a return to one; what it
+  ///     throws, fails the checkpoint or ends the training.
   ///   - onEvent: Called on rank zero.
   public func train(
     store: CheckpointStore?, maximumSteps: Int? = nil,
@@ -131,6 +132,7 @@ public final class Trainer {
     Activity.begin(.trainingStep, step: step + 1)
     let report = communicator.isRoot ? onEvent : { _ in }
     let lastStep = min(totalSteps, maximumSteps ?? totalSteps)
+    isSaveWanted = false
     let rollsBack = options.onNonFinite == .rollback
     let isSaved = !rollsBack || (try? store?.steps().contains(step)) ?? false
     let checkpoints = CheckpointWriter(
