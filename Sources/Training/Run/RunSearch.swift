@@ -73,7 +73,7 @@ struct RunSearch {
     }
   }
 
-  /// Locks the directory of a run that is the same and opens its newest checkpoint.
+  /// Locks the directory of a run that is the same and opens the checkpoint to resume from.
   ///
   /// It is nil, with a warning, if the run cannot be resumed. Throws when reading fails: then nobody
   /// knows.
@@ -86,7 +86,8 @@ struct RunSearch {
     do {
       try directory.prepare()
       let lock = try directory.lock()
-      guard let newest = try directory.checkpoints(keep: 0).newestUsable() else { return nil }
+      guard let newest = try directory.checkpoints(keep: 0).newestUsable(prefersAudited: true)
+      else { return nil }
       try request.check(newest.checkpoint)
       return OpenedRun(
         directory: directory, lock: lock, checkpoint: newest.checkpoint, rejected: newest.rejected)
