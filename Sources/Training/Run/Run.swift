@@ -20,7 +20,8 @@ public final class Run {
   ///
   /// With a directory given, `automatic` resumes from its newest checkpoint. Without one it looks
   /// through all runs of this name for one that is the same and unfinished; where there is none, it
-  /// creates a directory. An audited checkpoint is chosen before a newer one that is not. Newer
+  /// creates a directory. A checkpoint of another run begins a new run, or resumes the one that began
+  /// with it. An audited checkpoint is chosen before a newer one that is not. Newer
   /// checkpoints that are passed over are moved to `checkpoints/rejected`. Throws, and changes
   /// nothing, when a checkpoint cannot be read.
   ///
@@ -50,10 +51,11 @@ public final class Run {
       }
       try check(given!)
     }
+    let origin = given.map { RunOrigin($0) }
     var found: OpenedRun?
     do {
-      if path == nil && resume == .automatic {
-        var search = RunSearch(request, fileSystem)
+      if path == nil && resume != .never {
+        var search = RunSearch(request, origin: origin, fileSystem)
         found = try search.find()
         notices += search.notices
       }
@@ -69,13 +71,22 @@ public final class Run {
 
     let all = directory.checkpoints(keep: 0)
     try all.prepare()
-    let hasCheckpoints = try !all.steps().isEmpty
-    let id = try hasCheckpoints ? directory.runFile()?.id : nil
-    file = RunFile(id: id ?? RunFile.newID(), request.identity)
+    let lastStep = try all.steps().last
+    let saved = try lastStep == nil ? nil : directory.runFile()
+    file = RunFile(
+      id: saved?.id ?? RunFile.newID(), request.identity, origin: origin ?? saved?.origin)
     let store = directory.checkpoints(keep: request.keep ?? 0, run: file.id)
     self.store = store
     switch resume {
-    case .automatic:
+    case .never:
+      guard lastStep == nil else { throw RunExists(path: directory.path) }
+      checkpoint = nil
+    case .path where (lastStep ?? 0) <= given!.step:
+      checkpoint = given
+    case .path where saved?.origin != origin:
+      throw RunExists(path: directory.path)
+    // The same command has begun this run.
+    case .automatic, .path:
       let newest =
         try found.map { ($0.checkpoint, $0.rejected) } ?? store.newestUsable(prefersAudited: true)
       checkpoint = newest?.0
@@ -84,14 +95,6 @@ public final class Run {
         notices += try store.prepareToResume(from: checkpoint, settingAside: rejected)
           .map { .warning($0) }
       }
-    case .never:
-      guard !hasCheckpoints else { throw RunExists(path: directory.path) }
-      checkpoint = nil
-    case .path:
-      guard try store.steps().allSatisfy({ $0 <= given!.step }) else {
-        throw RunExists(path: directory.path)
-      }
-      checkpoint = given
     }
     configuration = request.configuration
     self.notices = notices

@@ -25,11 +25,13 @@ struct RunSearch {
   }
 
   let request: RunRequest
+  /// What the run must have begun with; nil if that does not matter.
+  let origin: RunOrigin?
   let fileSystem: FileSystem
   private(set) var notices: [RunNotice] = []
 
-  init(_ request: RunRequest, _ fileSystem: FileSystem) {
-    (self.request, self.fileSystem) = (request, fileSystem)
+  init(_ request: RunRequest, origin: RunOrigin?, _ fileSystem: FileSystem) {
+    (self.request, self.origin, self.fileSystem) = (request, origin, fileSystem)
   }
 
   /// The run to resume, locked; nil if there is none.
@@ -55,6 +57,7 @@ struct RunSearch {
     let directory = RunDirectory(path: path, fileSystem: fileSystem)
     do {
       guard let lastStep = try directory.checkpoints(keep: 0).steps().last else { return nil }
+      if let origin, try directory.runFile()?.origin != origin { return nil }
       guard let identity = try request.identity(of: directory) else {
         notices.append(
           .warning(
