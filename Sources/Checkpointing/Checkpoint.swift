@@ -110,8 +110,9 @@ public struct Checkpoint: Sendable, Equatable {
 
 /// The list of a checkpoint's files with their sizes and checksums.
 ///
-/// It needs no checksum of its own: it must read back to the very text that is written for its
-/// values, and each value is compared with the directory.
+/// It must read back to the very text that is written for its values, its own checksum included.
+/// Version 1 has no `run`, and versions 1 and 2 have no `audited` and no checksum: their other values
+/// are compared with the directory.
 struct CheckpointManifest: Decodable {
   struct File: Decodable {
     let name: String
@@ -124,15 +125,16 @@ struct CheckpointManifest: Decodable {
     }
   }
 
+  private let version: Int
   let step: Int
   /// The id of the run that wrote the checkpoint.
   let run: String?
-  /// Whether the checkpoint was audited; only `true` is written.
   private let audited: Bool?
   var files: [File] = []
 
   init(step: Int, run: String?, isAudited: Bool) {
-    (self.step, self.run, audited) = (step, run, isAudited ? true : nil)
+    version = 3
+    (self.step, self.run, audited) = (step, run, isAudited)
   }
 
   /// Reads the manifest of a checkpoint's directory.
@@ -165,12 +167,15 @@ struct CheckpointManifest: Decodable {
     let list = files.map { file -> JSONObject in
       ["name": file.name, "bytes": file.bytes, "crc32": file.crc32]
     }
-    // Version 1 has no `run`, version 2 no `audited`.
-    let version = isAudited ? 3 : run == nil ? 1 : 2
     var manifest: JSONObject = ["format": "lockstep-checkpoint", "version": version]
-    if let run { manifest.append("run", run) }
+    if version >= 2, let run { manifest.append("run", run) }
     manifest.append("step", step)
-    if isAudited { manifest.append("audited", true) }
-    return (manifest + ["files": list]).text + "\n"
+    if version >= 3 { manifest.append("audited", isAudited) }
+    manifest.append("files", list)
+    if version >= 3 {
+      let checksum = Array(manifest.text.utf8).withUnsafeBytes { crc32(of: $0) }
+      manifest.append("crc32", String(hexadecimal: checksum))
+    }
+    return manifest.text + "\n"
   }
 }

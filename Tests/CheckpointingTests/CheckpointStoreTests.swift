@@ -34,16 +34,28 @@ import Testing
     #expect(try !store.commit(step: 1, files: files(1)).isAudited)
     #expect(try store.commit(step: 2, files: files(2), isAudited: true).isAudited)
     #expect(try store.checkpoint(step: 2).isAudited)
-    let earlier = #"{"format":"lockstep-checkpoint","version":2,"run":"r","step":1,"files":["#
-    #expect(try directory.read("step-000001/manifest.json").hasPrefix(earlier))
     let manifest = try directory.read("step-000002/manifest.json")
     #expect(
       manifest.hasPrefix(
         #"{"format":"lockstep-checkpoint","version":3,"run":"r","step":2,"audited":true,"files":["#)
     )
-    try directory.write(
-      manifest.replacingOccurrences(of: "true", with: "false"), to: "step-000002/manifest.json")
-    #expect(throws: CheckpointError.self) { try store.checkpoint(step: 2) }
+    // Its own checksum covers all of it.
+    for (value, other) in [("true", "false"), (#""r""#, #""s""#), (#""run":"r","#, "")] {
+      try directory.write(
+        manifest.replacingOccurrences(of: value, with: other), to: "step-000002/manifest.json")
+      #expect(throws: CheckpointError.self) { try store.checkpoint(step: 2) }
+    }
+    for (version, run) in [(2, #""run":"r","#), (1, "")] {
+      let earlier =
+        manifest
+        .replacingOccurrences(
+          of: #""version":3,"run":"r","step":2,"audited":true,"#,
+          with: #""version":\#(version),\#(run)"step":2,"#
+        )
+        .replacing(/,"crc32":"[0-9a-f]*"}\n$/, with: "}\n")
+      try directory.write(earlier, to: "step-000002/manifest.json")
+      #expect(try !Checkpoint(path: store.path(step: 2)).isAudited)
+    }
   }
 
   @Test("an audited checkpoint is preferred to newer ones that are not, if there is a good one")

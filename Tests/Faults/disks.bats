@@ -60,7 +60,8 @@ failed_call() { # failed_call ERROR CALL SETTING...
 
 not_synchronized_again() { # not_synchronized_again CALL PATH
   ended_cleanly 0 73 74 || return
-  [[ $2 == */run || $2 == */checkpoints ]] && return
+  # Another checkpoint writes another file of this name.
+  [[ $2 == */run || $2 == */checkpoints || $2 == */.latest.tmp-* ]] && return
   ! tail -n "+$(($1 + 1))" log | cut -f 3 | grep -qxF "$2"
 }
 
