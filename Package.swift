@@ -94,7 +94,8 @@ let package = Package(
       ]),
 
     // Tests mirror Sources; what they share is in TestSupport.
-    .target(name: "CThreadSanitizer", path: "Tests/CThreadSanitizer"),
+    .target(
+      name: "CThreadSanitizer", dependencies: ["CKernels"], path: "Tests/CThreadSanitizer"),
     .target(
       name: "TestSupport", dependencies: ["TensorCore", "CThreadSanitizer"],
       path: "Tests/TestSupport"),

@@ -1,2 +1,2 @@
-// Nothing to call: linking this target is enough.
+// Nothing to call: linking this target, which is empty without ThreadSanitizer, is enough.
 #pragma once
