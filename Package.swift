@@ -94,7 +94,11 @@ let package = Package(
       ]),
 
     // Tests mirror Sources; what they share is in TestSupport.
-    .target(name: "TestSupport", dependencies: ["TensorCore"], path: "Tests/TestSupport"),
+    .target(
+      name: "CThreadSanitizer", dependencies: ["CKernels"], path: "Tests/CThreadSanitizer"),
+    .target(
+      name: "TestSupport", dependencies: ["TensorCore", "CThreadSanitizer"],
+      path: "Tests/TestSupport"),
     .testTarget(name: "BaseTests", dependencies: ["Base"]),
     .testTarget(name: "ArchitectureTests"),
     .testTarget(name: "SettingsTests", dependencies: ["Settings", "Base"]),

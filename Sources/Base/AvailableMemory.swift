@@ -22,12 +22,12 @@ package struct AvailableMemory: Equatable, Sendable {
   ///   - root: The folder that has `proc` and `sys`; another one in tests.
   package static func current(root: String = "/") -> AvailableMemory? {
     let root = root.hasSuffix("/") ? root : root + "/"
-    guard let meminfo = text(root + "proc/meminfo"),
+    guard let meminfo = fileText(root + "proc/meminfo"),
       let available = value("MemAvailable:", in: meminfo)?.multiplied(by: 1024)
     else { return nil }
     let swap = value("SwapFree:", in: meminfo)?.multiplied(by: 1024) ?? 0
     var limits = [AvailableMemory(byteCount: available, limit: "the system")]
-    for line in (text(root + "proc/self/cgroup") ?? "").split(separator: "\n") {
+    for line in (fileText(root + "proc/self/cgroup") ?? "").split(separator: "\n") {
       // "0::/path" in version 2; "4:memory:/path" in version 1.
       let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
       guard fields.count == 3 else { continue }
@@ -61,7 +61,7 @@ package struct AvailableMemory: Equatable, Sendable {
     while true {
       let folder = hierarchy + parts.map { "/" + $0 }.joined()
       if let limit = number(folder, names.limit), let usage = number(folder, names.usage) {
-        let statistics = text("\(folder)/memory.stat") ?? ""
+        let statistics = fileText("\(folder)/memory.stat") ?? ""
         let cache = names.caches.reduce(0) {
           $0.adding(value($1, in: statistics) ?? 0) ?? .max
         }
@@ -76,13 +76,9 @@ package struct AvailableMemory: Equatable, Sendable {
     }
   }
 
-  private static func text(_ path: String) -> String? {
-    try? String(contentsOfFile: path, encoding: .utf8)
-  }
-
   /// The number in a file of one line; nil for "max".
   private static func number(_ folder: String, _ name: String) -> Int? {
-    text("\(folder)/\(name)").flatMap {
+    fileText("\(folder)/\(name)").flatMap {
       Int($0.trimmingCharacters(in: .whitespacesAndNewlines))
     }.flatMap { $0 >= 0 ? $0 : nil }
   }

@@ -49,6 +49,9 @@ public struct Checkpoint: Sendable, Equatable {
   public let fileNames: [String]
   /// The id of the run that wrote it; nil if it was written without one.
   public let run: String?
+  /// Whether the weights passed an audit right before they were saved; false in checkpoints of earlier
+  /// versions.
+  public let isAudited: Bool
 
   package static let manifestName = "manifest.json"
 
@@ -58,12 +61,7 @@ public struct Checkpoint: Sendable, Equatable {
   }
 
   package init(path: String, fileSystem: FileSystem) throws {
-    let manifestPath = path.appendingPath(Checkpoint.manifestName)
-    let manifest = try CheckpointError.whenReading(manifestPath) {
-      guard try fileSystem.findsDirectory(path) else { throw CheckpointError.missing(path: path) }
-      return try CheckpointManifest(
-        parsing: fileSystem.readFile(manifestPath), path: manifestPath)
-    }
+    let manifest = try CheckpointManifest(inDirectory: path, fileSystem)
     for file in manifest.files {
       let filePath = path.appendingPath(file.name)
       let found = try CheckpointError.whenReading(filePath) { try fileSystem.checksum(filePath) }
@@ -80,6 +78,7 @@ public struct Checkpoint: Sendable, Equatable {
     }
     run = manifest.run
     step = manifest.step
+    isAudited = manifest.isAudited
     self.path = path
     fileNames = manifest.files.map(\.name)
   }
@@ -111,8 +110,9 @@ public struct Checkpoint: Sendable, Equatable {
 
 /// The list of a checkpoint's files with their sizes and checksums.
 ///
-/// It needs no checksum of its own: it must read back to the very text that is written for its
-/// values, and each value is compared with the directory.
+/// It must read back to the very text that is written for its values, its own checksum included.
+/// Version 1 has no `run`, and versions 1 and 2 have no `audited` and no checksum: their other values
+/// are compared with the directory.
 struct CheckpointManifest: Decodable {
   struct File: Decodable {
     let name: String
@@ -125,12 +125,27 @@ struct CheckpointManifest: Decodable {
     }
   }
 
+  private let version: Int
   let step: Int
   /// The id of the run that wrote the checkpoint.
   let run: String?
+  private let audited: Bool?
   var files: [File] = []
 
-  init(step: Int, run: String?) { (self.step, self.run) = (step, run) }
+  init(step: Int, run: String?, isAudited: Bool) {
+    version = 3
+    (self.step, self.run, audited) = (step, run, isAudited)
+  }
+
+  /// Reads the manifest of a checkpoint's directory.
+  init(inDirectory path: String, _ fileSystem: FileSystem) throws {
+    let manifestPath = path.appendingPath(Checkpoint.manifestName)
+    self = try CheckpointError.whenReading(manifestPath) {
+      guard try fileSystem.findsDirectory(path) else { throw CheckpointError.missing(path: path) }
+      return try CheckpointManifest(
+        parsing: fileSystem.readFile(manifestPath), path: manifestPath)
+    }
+  }
 
   init(parsing bytes: [UInt8], path: String) throws(CheckpointError) {
     do throws(JSONError) {
@@ -146,13 +161,21 @@ struct CheckpointManifest: Decodable {
     }
   }
 
+  var isAudited: Bool { audited ?? false }
+
   var text: String {
     let list = files.map { file -> JSONObject in
       ["name": file.name, "bytes": file.bytes, "crc32": file.crc32]
     }
-    // Version 1 has no `run`.
-    var manifest: JSONObject = ["format": "lockstep-checkpoint", "version": run == nil ? 1 : 2]
-    if let run { manifest.append("run", run) }
-    return (manifest + ["step": step, "files": list]).text + "\n"
+    var manifest: JSONObject = ["format": "lockstep-checkpoint", "version": version]
+    if version >= 2, let run { manifest.append("run", run) }
+    manifest.append("step", step)
+    if version >= 3 { manifest.append("audited", isAudited) }
+    manifest.append("files", list)
+    if version >= 3 {
+      let checksum = Array(manifest.text.utf8).withUnsafeBytes { crc32(of: $0) }
+      manifest.append("crc32", String(hexadecimal: checksum))
+    }
+    return manifest.text + "\n"
   }
 }

@@ -5,8 +5,8 @@
 //
 // A directory is written under a hidden name, its files and itself are synced, and then it is
 // renamed. The list of checkpoints is what the disk shows; `latest` is for people and scripts, and
-// is never trusted. What turns out to be damaged, or to be of another run, is moved to
-// checkpoints/rejected and never deleted.
+// is never trusted. A checkpoint that is damaged, belongs to another run, or is newer than the one a
+// run resumes from is moved to checkpoints/rejected and never deleted.
 import Base
 import Foundation
 
@@ -16,8 +16,8 @@ public struct CheckpointStore: Sendable {
   public struct Rejection: Sendable, Equatable {
     /// The step in its name.
     public let step: Int
-    /// What is wrong with it.
-    public let reason: String
+    /// What is wrong with it; nil if only its audit is missing.
+    public let damage: String?
   }
 
   /// The directory.
@@ -85,21 +85,48 @@ public struct CheckpointStore: Sendable {
     return checkpoint
   }
 
-  /// The newest checkpoint that verifies, and the newer ones that do not.
+  /// The newest checkpoint that verifies, and the newer ones that were passed over.
   ///
   /// It is `nil` where there is no checkpoint at all, and an error where there are some and none is
   /// usable. It is also an error where one cannot be read: that does not show that it is damaged.
-  public func newestUsable() throws -> (checkpoint: Checkpoint, rejected: [Rejection])? {
+  ///
+  /// - Parameter prefersAudited: Whether an audited checkpoint is chosen before a newer one that is
+  ///   not. Where none is audited, the newest is chosen.
+  public func newestUsable(
+    prefersAudited: Bool = false
+  ) throws -> (checkpoint: Checkpoint, rejected: [Rejection])? {
+    let steps = try steps()
     var rejected: [Rejection] = []
-    for step in try steps().reversed() {
+    for step in steps.reversed() {
       do {
-        return (try checkpoint(step: step), rejected)
+        let newest = try checkpoint(step: step)
+        guard prefersAudited, !newest.isAudited,
+          let audited = newestAudited(of: steps.filter { $0 < step })
+        else { return (newest, rejected) }
+        rejected += steps.filter { audited.step < $0 && $0 <= step }.reversed()
+          .map { Rejection(step: $0, damage: nil) }
+        return (audited, rejected)
       } catch let error as CheckpointError where error.exitStatus != .inputOutput {
-        rejected.append(Rejection(step: step, reason: error.description))
+        rejected.append(Rejection(step: step, damage: error.description))
       }
     }
     if rejected.isEmpty { return nil }
-    throw CheckpointError.noneUsable(directory: directory, reasons: rejected.map(\.reason))
+    throw CheckpointError.noneUsable(
+      directory: directory, reasons: rejected.compactMap(\.damage))
+  }
+
+  /// The newest checkpoint of some steps that is audited and verifies.
+  ///
+  /// One that cannot be read is passed over: there is a newer one that can be used.
+  private func newestAudited(of steps: [Int]) -> Checkpoint? {
+    for step in steps.reversed() {
+      // The manifest is short; the other files are read only if that makes sense.
+      guard let manifest = try? CheckpointManifest(inDirectory: path(step: step), fileSystem),
+        manifest.isAudited, let checkpoint = try? checkpoint(step: step)
+      else { continue }
+      return checkpoint
+    }
+    return nil
   }
 
   /// Writes a checkpoint so that it appears whole or not at all, then removes those no longer kept.
@@ -110,10 +137,12 @@ public struct CheckpointStore: Sendable {
   /// - Parameters:
   ///   - step: The number of optimizer steps done.
   ///   - files: Its files.
+  ///   - isAudited: Whether the weights in `files` passed an audit.
   ///   - onWarning: Called with what failed after the checkpoint was saved.
   @discardableResult
   public func commit(
-    step: Int, files: [CheckpointFile], onWarning: (String) -> Void = { _ in }
+    step: Int, files: [CheckpointFile], isAudited: Bool = false,
+    onWarning: (String) -> Void = { _ in }
   ) throws -> Checkpoint {
     precondition(step >= 0, "checkpoint: step \(step) is negative")
     precondition(
@@ -126,7 +155,7 @@ public struct CheckpointStore: Sendable {
     do {
       let temporary = directory.appendingPath(temporaryName(step: step, "tmp"))
       do {
-        try write(files, step: step, into: temporary)
+        try write(files, step: step, isAudited, into: temporary)
         try publish(temporary, step: step)
       } catch {
         hasInodes = fileSystem.freeSpace(at: directory)?.hasInodes ?? true
@@ -173,8 +202,13 @@ public struct CheckpointStore: Sendable {
 
   /// Prepares to resume from a step: moves checkpoints that were passed over to `rejected`, and names
   /// the one used in `latest`, also where the run could not write that file.
-  public func prepareToResume(from step: Int, settingAside rejected: [Rejection] = []) throws {
-    for rejection in rejected { try setAside(path(step: rejection.step)) }
+  ///
+  /// Returns where the checkpoints that were passed over are now, in their order.
+  @discardableResult
+  public func prepareToResume(
+    from step: Int, settingAside rejected: [Rejection] = []
+  ) throws -> [String] {
+    let moved = try rejected.map { try setAside(path(step: $0.step)) }
     if !rejected.isEmpty { try fileSystem.synchronizeDirectory(directory) }
     let latest = try? fileSystem.readFile(directory.appendingPath("latest"))
     if latest != Array(latestText(step: step).utf8) {
@@ -184,10 +218,13 @@ public struct CheckpointStore: Sendable {
         // People and scripts can wait for it until the disk has room again.
       }
     }
+    return moved
   }
 
-  /// Moves a checkpoint's directory to `rejected`, under a name that is free there.
-  private func setAside(_ path: String) throws {
+  /// Moves a checkpoint's directory to `rejected`, under a name that is free there; returns the new
+  /// path.
+  @discardableResult
+  private func setAside(_ path: String) throws -> String {
     try fileSystem.makeDirectories(rejectedDirectory)
     let name = String(path.dropFirst(directory.count).drop { $0 == "/" })
     var target = rejectedDirectory.appendingPath(name)
@@ -198,6 +235,7 @@ public struct CheckpointStore: Sendable {
     }
     try fileSystem.rename(path, to: target)
     try fileSystem.synchronizeDirectory(rejectedDirectory)
+    return target
   }
 
   private func nameLatest(step: Int) throws {
@@ -206,11 +244,13 @@ public struct CheckpointStore: Sendable {
 
   private func latestText(step: Int) -> String { CheckpointStore.name(step: step) + "\n" }
 
-  private func write(_ files: [CheckpointFile], step: Int, into temporary: String) throws {
+  private func write(
+    _ files: [CheckpointFile], step: Int, _ isAudited: Bool, into temporary: String
+  ) throws {
     try fileSystem.makeDirectories(directory)
     if fileSystem.exists(temporary) { try fileSystem.remove(temporary) }
     try fileSystem.makeDirectory(temporary)
-    var manifest = CheckpointManifest(step: step, run: run)
+    var manifest = CheckpointManifest(step: step, run: run, isAudited: isAudited)
     for file in files {
       let writer = try fileSystem.createFile(temporary.appendingPath(file.name))
       try file.forEachPiece { try writer.write($0) }

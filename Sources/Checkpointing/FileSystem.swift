@@ -2,7 +2,7 @@
 // passes one hook, so that a test can make any single one of them fail.
 public import Base
 import CZlib
-import Foundation
+package import Foundation
 
 /// A call to the operating system that failed on a file or directory.
 public struct FileSystemError: ExitStatusProviding, Equatable, CustomStringConvertible {
@@ -273,22 +273,45 @@ package struct FileSystem: Sendable {
     return (byteCount, checksum)
   }
 
+  /// The content of a regular file, mapped into memory; it must not be shortened meanwhile.
+  package func map(_ path: String) throws -> Data {
+    try willPerform(.read, path)
+    let (descriptor, byteCount) = try openForReading(path)
+    defer { close(descriptor) }
+    if byteCount == 0 { return Data() }
+    let memory = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0)
+    guard let memory, memory != MAP_FAILED else {
+      throw FileSystemError(.read, path, code: errno)
+    }
+    return Data(bytesNoCopy: memory, count: byteCount, deallocator: .unmap)
+  }
+
+  /// Opens a regular file, and returns its descriptor and its size.
+  private func openForReading(_ path: String, flags: CInt = 0) throws -> (CInt, byteCount: Int) {
+    let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | flags)
+    guard descriptor >= 0 else { throw FileSystemError(.read, path, code: errno) }
+    var information = stat()
+    var code = fstat(descriptor, &information) == 0 ? 0 : errno
+    switch information.st_mode & S_IFMT {
+    case S_IFREG: break
+    case S_IFDIR: code = EISDIR
+    default: code = code == 0 ? EINVAL : code
+    }
+    guard code == 0 else {
+      close(descriptor)
+      throw FileSystemError(.read, path, code: code)
+    }
+    return (descriptor, Int(information.st_size))
+  }
+
   /// Reads a regular file from start to end; a symbolic link is refused, for it may leave its
   /// place.
   private func readChunks(
     _ path: String, _ body: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
     try willPerform(.read, path)
-    let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-    guard descriptor >= 0 else { throw FileSystemError(.read, path, code: errno) }
+    let descriptor = try openForReading(path, flags: O_NOFOLLOW).0
     defer { close(descriptor) }
-    var information = stat()
-    guard fstat(descriptor, &information) == 0 else {
-      throw FileSystemError(.read, path, code: errno)
-    }
-    guard information.st_mode & S_IFMT == S_IFREG else {
-      throw FileSystemError(.read, path, code: EINVAL)
-    }
     let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 64)
     defer { chunk.deallocate() }
     while true {

@@ -80,14 +80,7 @@ public struct SafetensorsFile: Sendable {
 
   /// Opens a file; its tensors' bytes are mapped, not read.
   public init(path: String) throws {
-    let data: Data
-    do {
-      data = try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
-    } catch {
-      let code = access(path, R_OK) == 0 ? EIO : errno
-      throw FileSystemError(.read, path, code: code)
-    }
-    try self.init(data: data, path: path)
+    try self.init(data: FileSystem().map(path), path: path)
   }
 
   /// Reads a file that is already in memory; the path serves the messages.

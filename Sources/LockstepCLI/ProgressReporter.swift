@@ -169,6 +169,13 @@ final class ProgressReporter {
     writeToTerminal("\n\(table)\n")
   }
 
+  /// Reports in JSON that the run returned to a checkpoint, so that steps come again.
+  func rollback(_ event: TrainingEvent) {
+    guard style == .json, case .rolledBack(let step, _, let reason) = event else { return }
+    let record: JSONObject = ["kind": "rollback", "step": step, "reason": reason]
+    printLine(record.text)
+  }
+
   /// Removes the bar before something else is printed.
   func clear() {
     guard barIsShown else { return }

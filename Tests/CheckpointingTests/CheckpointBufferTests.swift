@@ -35,6 +35,32 @@ import Testing
     }
   }
 
+  @Test("a bit that flips in the copy before it is written is noticed, and nothing is committed")
+  func flippedBit() throws {
+    // Pieces that are not whole words.
+    let file = CheckpointFile(name: "state", byteCount: 3_000_005) { body in
+      for count in [3, 2, 1_000_000, 2_000_000] {
+        try [UInt8](repeating: 7, count: count).withUnsafeBytes(body)
+      }
+    }
+    let buffer = CheckpointBuffer()
+    func write(_ change: (UnsafeMutableRawBufferPointer) -> Void) throws {
+      let copy = try buffer.copy([file])[0]
+      var start: UnsafeRawPointer?
+      try copy.forEachPiece { start = start ?? $0.baseAddress }
+      change(
+        UnsafeMutableRawBufferPointer(
+          start: UnsafeMutableRawPointer(mutating: start), count: file.byteCount))
+      try copy.forEachPiece { _ in }
+    }
+    try write { _ in }
+    for bit in [0, 17, 8_000_003, 24_000_039] {
+      #expect(throws: CheckpointCopyChanged(file: "state")) {
+        try write { $0[bit / 8] ^= 1 << UInt8(bit % 8) }
+      }
+    }
+  }
+
   @Test("a crash at any call while a copy is written leaves the old or the new checkpoint, whole")
   func crashes() throws {
     let buffer = CheckpointBuffer()

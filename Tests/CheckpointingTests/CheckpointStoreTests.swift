@@ -27,6 +27,61 @@ import Testing
     try expectContent(try Checkpoint(path: store.path(step: 470)), step: 470)
   }
 
+  @Test("the manifest says whether a checkpoint was audited; those of earlier versions were not")
+  func audited() throws {
+    let directory = try TemporaryDirectory()
+    let store = CheckpointStore(directory: directory.path, keep: 0, run: "r")
+    #expect(try !store.commit(step: 1, files: files(1)).isAudited)
+    #expect(try store.commit(step: 2, files: files(2), isAudited: true).isAudited)
+    #expect(try store.checkpoint(step: 2).isAudited)
+    let manifest = try directory.read("step-000002/manifest.json")
+    #expect(
+      manifest.hasPrefix(
+        #"{"format":"lockstep-checkpoint","version":3,"run":"r","step":2,"audited":true,"files":["#)
+    )
+    // Its own checksum covers all of it.
+    for (value, other) in [("true", "false"), (#""r""#, #""s""#), (#""run":"r","#, "")] {
+      try directory.write(
+        manifest.replacingOccurrences(of: value, with: other), to: "step-000002/manifest.json")
+      #expect(throws: CheckpointError.self) { try store.checkpoint(step: 2) }
+    }
+    for (version, run) in [(2, #""run":"r","#), (1, "")] {
+      let earlier =
+        manifest
+        .replacingOccurrences(
+          of: #""version":3,"run":"r","step":2,"audited":true,"#,
+          with: #""version":\#(version),\#(run)"step":2,"#
+        )
+        .replacing(/,"crc32":"[0-9a-f]*"}\n$/, with: "}\n")
+      try directory.write(earlier, to: "step-000002/manifest.json")
+      #expect(try !Checkpoint(path: store.path(step: 2)).isAudited)
+    }
+  }
+
+  @Test("an audited checkpoint is preferred to newer ones that are not, if there is a good one")
+  func prefersAudited() throws {
+    let directory = try TemporaryDirectory()
+    let store = CheckpointStore(directory: directory.path, keep: 0)
+    func newest() throws -> [Int?] {
+      let found = try #require(try store.newestUsable(prefersAudited: true))
+      #expect(try store.newestUsable()?.rejected.filter { $0.damage == nil }.isEmpty == true)
+      return [found.checkpoint.step] + found.rejected.map { $0.damage == nil ? $0.step : -$0.step }
+    }
+    // As in a run of an earlier version.
+    for step in [1, 2] { try store.commit(step: step, files: files(step)) }
+    #expect(try newest() == [2])
+    for step in [3, 4] { try store.commit(step: step, files: files(step), isAudited: true) }
+    #expect(try newest() == [4])
+    for step in [5, 6, 7] { try store.commit(step: step, files: files(step)) }
+    try directory.write("", to: "step-000007/state.json")
+    #expect(try newest() == [4, -7, 6, 5])
+    try directory.write("", to: "step-000004/state.json")
+    #expect(try newest() == [3, -7, 6, 5, 4])
+    try directory.write("", to: "step-000003/state.json")
+    #expect(try newest() == [6, -7])
+    #expect(try store.newestUsable()?.checkpoint.step == 6)
+  }
+
   @Test("a committed step is never written again")
   func committedStays() throws {
     let directory = try TemporaryDirectory()
@@ -164,7 +219,7 @@ import Testing
   func flippedBits() throws {
     let directory = try TemporaryDirectory()
     let store = CheckpointStore(directory: directory.path, keep: 2)
-    for step in [1, 2] { try store.commit(step: step, files: files(step)) }
+    for step in [1, 2] { try store.commit(step: step, files: files(step), isAudited: true) }
     for name in try directory.names("step-000002") {
       let file = open(directory.path("step-000002/" + name), O_RDWR)
       defer { close(file) }
@@ -186,7 +241,7 @@ import Testing
       let newest = try #require(try store.newestUsable())
       try expectContent(newest.checkpoint, step: 1)
       #expect(newest.rejected.map(\.step) == [2])
-      #expect(newest.rejected.first?.reason.contains(name) == true)
+      #expect(newest.rejected.first?.damage?.contains(name) == true)
       byte ^= 1
       pwrite(file, &byte, 1, offset - 1)
     }
@@ -243,7 +298,7 @@ import Testing
     let newest = try #require(try store.newestUsable())
     try expectContent(newest.checkpoint, step: 2)
     #expect(newest.rejected.map(\.step) == [7, 4, 3])
-    #expect(newest.rejected.first?.reason.contains("step 1") == true)
+    #expect(newest.rejected.first?.damage?.contains("step 1") == true)
     // A copy under any name is a checkpoint too.
     try move("step-000001", "copy")
     try expectContent(try Checkpoint(path: directory.path("copy")), step: 1)

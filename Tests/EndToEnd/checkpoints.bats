@@ -55,6 +55,35 @@ make_damaged_run() {
   diff -r before damaged
 }
 
+@test "checkpoints: an audited one is resumed from before a newer one that is not" {
+  lockstep "${short[@]}" --run-dir short
+  assert_success
+  lockstep checkpoint info short
+  assert_line --regexp '^audited +yes$'
+  # As an earlier version writes it.
+  cp -r short mixed
+  sed -i 's/"version":3/"version":2/; s/"audited":true,//; s/],"crc32":"[0-9a-f]*"}$/]}/' \
+    mixed/checkpoints/step-000120/manifest.json
+  lockstep checkpoint info mixed
+  assert_success
+  assert_line --regexp '^step +120$'
+  assert_line --regexp '^audited +no$'
+  cp -r mixed earlier
+  lockstep "${short[@]}" --run-dir mixed
+  assert_success
+  assert_stderr_fits '^warning: checkpoint of step 120 was not audited .* step 100, which was.* --resume mixed/checkpoints/rejected/step-000120$'
+  assert_line --regexp '^resuming after step 100 '
+  assert_same_weights short mixed
+  assert_logs_every_step mixed 120
+  # Where none is audited, the newest is used, without a word.
+  sed -i 's/"version":3/"version":2/; s/"audited":true,//; s/],"crc32":"[0-9a-f]*"}$/]}/' \
+    earlier/checkpoints/step-000100/manifest.json
+  lockstep "${short[@]}" --run-dir earlier
+  assert_success
+  assert_line --regexp '^resuming after step 120 '
+  refute_stderr_at_all
+}
+
 # MARK: Disks
 
 @test "checkpoints: one that cannot be written does not stop the training, which ends with 74" {

@@ -71,3 +71,53 @@ load lockstep
     assert_logs_every_step "skipped$count" 20
   done
 }
+
+@test "faults: a run that returns to checkpoints is killed and resumes to the same bits" {
+  # The square of the target of sample 205 of 1600 is infinite in float32.
+  awk 'BEGIN { for (i = 0; i < 1600; i++) print i % 7 "," i % 5 "," (i == 205 ? "1e30" : i % 3 ".5") }' \
+    >samples.csv
+  local run=(train --set data.kind=csv --set data.path=samples.csv --set data.testCount=0
+    --set data.target=values --set optimizer.learningRate=0.001 --set checkpoint.everySteps=40
+    --set training.globalBatch=8 --set training.epochs=3 --set "model.hidden=[1024, 768]"
+    --set distributed.threadsPerRank=1 --set training.onNonFinite=rollback)
+  local count whole broken pattern
+  pattern='^warning: the loss became .* at step [0-9]+ .*; returned to the checkpoint of step [0-9]+, leaving out step [0-9]+$'
+  for count in 1 2; do
+    whole=whole$count broken=broken$count
+    ranks "$count" "${run[@]}" --run-dir "$whole"
+    assert_success
+    assert_stderr_fits "$pattern"
+    # Once in each epoch.
+    assert_equal "$(grep -c 'returned to the checkpoint' "$err")" 3
+    assert_one_line "$whole/metrics.jsonl" '"step":600,.*"skippedSteps":3,"rollbacks":3'
+    assert_logs_every_step "$whole" 600
+
+    # Killed right after the first return, and then at some step, twice.
+    begin "$broken" "${mpirun[@]}" "$count" "$lockstep" "${run[@]}" --run-dir "$broken"
+    until grep -q 'returned to the checkpoint' "$err" || ! kill -0 "$job"; do sleep 0.01; done
+    end_processes
+    finish 10
+    for _ in 1 2; do
+      begin "$broken" "${mpirun[@]}" "$count" "$lockstep" "${run[@]}" --run-dir "$broken"
+      wait_for_steps "$broken" 100
+      end_processes
+      finish 10
+    done
+    ranks "$count" "${run[@]}" --run-dir "$broken"
+    assert_success
+    assert_line --regexp '^resuming after step'
+    assert_same_weights "$whole" "$broken"
+    assert_one_line "$broken/metrics.jsonl" '"step":600,.*"skippedSteps":3,"rollbacks":3'
+    assert_logs_every_step "$broken" 600
+    diff <(losses "$whole") <(losses "$broken")
+  done
+}
+
+@test "faults: a run that makes no progress after returning to its checkpoint ends (80)" {
+  awk 'BEGIN { for (i = 0; i < 40; i++) print i % 7 "," i % 5 "," i % 3 ".5" }' >samples.csv
+  lockstep train --set data.kind=csv --set data.path=samples.csv --set data.testCount=0 \
+    --set data.target=values --set optimizer.learningRate=1e20 --set training.globalBatch=8 \
+    --set training.epochs=10 --set "model.hidden=[8]" --set training.onNonFinite=rollback \
+    --run-dir run
+  assert_failed_with 80 'The run returned to a checkpoint [0-9]+ times before'
+}

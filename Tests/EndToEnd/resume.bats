@@ -160,6 +160,27 @@ load lockstep
   assert_same_weights short branch
 }
 
+@test "resume: the same command with --resume CHECKPOINT resumes what it began" {
+  lockstep "${short[@]}" --run-dir short
+  assert_success
+  local branch=("${short[@]}" --resume short/checkpoints/step-000100)
+  local directory
+  for directory in "" "--run-dir branch"; do
+    # shellcheck disable=SC2086 # Two words, or none.
+    lockstep "${branch[@]}" $directory --max-steps 110
+    assert_success
+    # shellcheck disable=SC2086
+    lockstep "${branch[@]}" $directory
+    assert_success
+    assert_line --regexp '^resuming after step 110 '
+  done
+  assert_same_weights short branch
+  # Another checkpoint begins another run, which does not fit into this directory.
+  lockstep "${short[@]}" --run-dir other --max-steps 40
+  lockstep "${short[@]}" --run-dir branch --resume other
+  assert_failed_with 73 'has checkpoints of a run'
+}
+
 @test "resume: a missing checkpoint is an error, and makes no run directory (66)" {
   lockstep "${short[@]}" --run-dir run --resume nowhere
   assert_failed_with 66 "no checkpoint at 'nowhere'"

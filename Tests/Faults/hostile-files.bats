@@ -124,14 +124,19 @@ read_variants() { # read_variants COUNT FILE COMMAND...
   report "hostile checkpoint"
 }
 
-# Writes the sizes and checksums of the files of a checkpoint into its manifest. gzip's trailer has the
-# CRC-32.
+# Writes the sizes and checksums of the files of a checkpoint into its manifest, and its own.
 write_manifest() { # write_manifest CHECKPOINT
   local manifest=$1/manifest.json name bytes crc
   grep -o '"name":"[^"]*"' "$manifest" | cut -d '"' -f 4 | while read -r name; do
     bytes=$(stat -c %s "$1/$name")
-    crc=$(gzip -c "$1/$name" | tail -c 8 | head -c 4 | od -An -tx4 --endian=little | tr -d ' ')
+    crc=$(crc32 <"$1/$name")
     sed -i "s/\(\"name\":\"$name\",\"bytes\":\)[0-9]*,\"crc32\":\"[0-9a-f]*\"/\1$bytes,\"crc32\":\"$crc\"/" \
       "$manifest"
   done
+  sed -i 's/],"crc32":"[0-9a-f]*"}$/]}/' "$manifest"
+  crc=$(tr -d '\n' <"$manifest" | crc32)
+  sed -i "s/]}\$/],\"crc32\":\"$crc\"}/" "$manifest"
 }
+
+# gzip's trailer has it.
+crc32() { gzip -c | tail -c 8 | head -c 4 | od -An -tx4 --endian=little | tr -d ' '; }

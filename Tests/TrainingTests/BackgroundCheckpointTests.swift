@@ -38,7 +38,7 @@ import Training
         case .checkpoint(let step, _, _, _): reports.append("saved \(step)")
         case .checkpointFailed(let step, _): reports.append("failed \(step)")
         case .checkpointWarning(let step, _): reports.append("warning \(step)")
-        case .started, .epoch, .skipped: break
+        case .started, .epoch, .skipped, .rolledBack: break
         }
       })
     #expect(outcome == .finished)

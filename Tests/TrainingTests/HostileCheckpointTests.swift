@@ -48,10 +48,32 @@ import Training
     }
   }
 
+  @Test(
+    "a state with impossible steps that are left out is damaged",
+    arguments: [
+      #""skippedSteps":-1"#, #""skippedSteps":2"#, #""skippedSteps":9223372036854775807"#,
+      #""rollbacks":{"leftOut":[[2,1]],"count":1,"inARow":1,"updates":0}"#,
+      #""rollbacks":{"leftOut":[[-1,1]],"count":1,"inARow":1,"updates":0}"#,
+      #""rollbacks":{"leftOut":[[1,9223372036854775807]],"count":1,"inARow":1,"updates":0}"#,
+      #""rollbacks":{"leftOut":[],"count":9223372036854775807,"inARow":1,"updates":0}"#,
+      #""rollbacks":{"leftOut":[],"count":1,"inARow":9223372036854775807,"updates":0}"#,
+    ])
+  func leftOut(member: String) throws {
+    let text = state(1, "0", "[]").dropLast() + ",\(member)}"
+    try withCheckpoint("state.json", String(text)) { checkpoint throws in
+      let error = #expect(throws: CheckpointError.self) { try TrainingState(checkpoint) }
+      #expect(error?.description.contains("state.json") == true)
+    }
+  }
+
   @Test("a state with possible numbers is read")
   func goodState() throws {
-    try withCheckpoint("state.json", state(3, "12", "[3, 0]")) { checkpoint throws in
-      _ = try TrainingState(checkpoint)
+    let rollbacks = #"{"leftOut":[[2,2],[7,9]],"count":2,"inARow":1,"updates":1}"#
+    let good = state(3, "12", "[3, 0]")
+    for text in [good, good.dropLast() + #","skippedSteps":1,"rollbacks":\#(rollbacks)}"#] {
+      try withCheckpoint("state.json", text) { checkpoint throws in
+        _ = try TrainingState(checkpoint)
+      }
     }
   }
 

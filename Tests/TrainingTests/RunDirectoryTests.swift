@@ -89,7 +89,7 @@ import Training
     // As a container with the host's name leaves it: no process of this number is seen here.
     let host = ProcessInfo.processInfo.hostName
     try directory.write(#"{"host":"\#(host)","pid":4194304,"start":1}"#, to: "LOCK")
-    let holder = open(directory.path("LOCK"), O_RDWR)
+    let holder = open(directory.path("LOCK"), O_RDWR | O_CLOEXEC)
     #expect(flock(holder, LOCK_EX) == 0)
     let error = #expect(throws: RunDirectoryError.self) { try run.lock() }
     #expect(error == .inUse(path: directory.path, host: host, process: 4_194_304))

@@ -27,10 +27,13 @@ private struct Runs {
   /// Starts a run and ends it with a status after some steps; returns its path.
   @discardableResult
   func interrupt(
-    _ request: RunRequest, after steps: [Int], status: RunStatus = .stopped
+    _ request: RunRequest, after steps: [Int], audited: Set<Int> = [],
+    status: RunStatus = .stopped
   ) throws -> String {
     let run = try Run(request, directory: nil, resume: .never)
-    for step in steps { try run.store.commit(step: step, files: files(step)) }
+    for step in steps {
+      try run.store.commit(step: step, files: files(step), isAudited: audited.contains(step))
+    }
     try run.close(status)
     return run.directory.path
   }
@@ -219,6 +222,50 @@ extension Run {
           + "'\(path)/checkpoints/rejected'; resuming from that of step 5: ") == true)
     #expect(FileManager.default.fileExists(atPath: path + "/checkpoints/rejected/step-000010"))
     #expect(try run.store.steps() == [5])
+  }
+
+  @Test(
+    "an audited checkpoint is resumed from before a newer one that is not, which stays usable",
+    arguments: [false, true])
+  func newestNotAudited(_ namesDirectory: Bool) throws {
+    let runs = try Runs()
+    let path = try runs.interrupt(runs.request(), after: [5, 10, 15], audited: [5])
+    // To look at a run, the newest is right.
+    #expect(try Run.findCheckpoint(at: path).step == 15)
+    let run = try Run(
+      runs.request(), directory: namesDirectory ? path : nil, resume: .automatic)
+    #expect(run.directory.path == path && run.checkpoint?.step == 5)
+    let newer = path + "/checkpoints/rejected/step-000015"
+    #expect(
+      run.notes
+        == [15, 10].map {
+          let moved = path + "/checkpoints/rejected/step-0000\($0)"
+          return "warning: checkpoint of step \($0) was not audited and was moved to '\(moved)'; "
+            + "resuming from that of step 5, which was. To resume from the newer one: --resume \(moved)"
+        })
+    #expect(try run.store.steps() == [5])
+    try run.close(.stopped)
+    let chosen = try Run(
+      runs.request(), directory: namesDirectory ? path : nil, resume: .path(newer))
+    #expect(chosen.checkpoint?.step == 15 && chosen.notices.isEmpty)
+  }
+
+  @Test("a run to resume from is resumed from its newest audited checkpoint, and left as it is")
+  func otherRunNotAudited() throws {
+    let runs = try Runs()
+    let path = try runs.interrupt(runs.request(), after: [5, 10], audited: [5])
+    let before = try runs.content(path)
+    let run = try Run(runs.request(), directory: nil, resume: .path(path))
+    #expect(run.checkpoint?.step == 5)
+    #expect(
+      run.notes == [
+        "warning: checkpoint of step 10 was not audited; using that of step 5, which was. To use the "
+          + "newer one, name '\(path)/checkpoints/step-000010'"
+      ])
+    #expect(try runs.content(path) == before)
+    let chosen = try Run(
+      runs.request(), directory: nil, resume: .path(path + "/checkpoints/step-000010"))
+    #expect(chosen.checkpoint?.step == 10)
   }
 
   @Test("a checkpoint that cannot be read stops the command, and nothing is removed or started")

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 
 /// The processor cores on which the operating system lets a process run.
@@ -31,7 +32,7 @@ public struct Affinity: Equatable, Sendable {
   private init(ofProcess process: String) {
     // The mask of `sched_getaffinity`, which is a macro of the C library that Swift cannot call.
     let label = "Cpus_allowed_list:"
-    let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
+    let status = fileText("/proc/\(process)/status") ?? ""
     let line = status.split(separator: "\n").first { $0.hasPrefix(label) }
     let list = line?.dropFirst(label.count).trimmingCharacters(in: .whitespaces)
     self =
@@ -56,7 +57,7 @@ public struct Affinity: Equatable, Sendable {
   /// How many hardware threads a core of this node has, each of which the kernel calls a core.
   static var hardwareThreadsPerCore: Int {
     let path = "/sys/devices/system/cpu/cpu\(current.cores.first ?? 0)/topology/"
-    let list = try? String(contentsOfFile: path + "thread_siblings_list", encoding: .utf8)
+    let list = fileText(path + "thread_siblings_list")
     let siblings = list.flatMap {
       Affinity(list: $0.trimmingCharacters(in: .whitespacesAndNewlines))
     }

@@ -96,7 +96,7 @@ package struct ProcessState: Equatable, Sendable {
 
   /// Reads the state of a process.
   init(process: Int) {
-    let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
+    let status = fileText("/proc/\(process)/status") ?? ""
     func value(_ key: String) -> Substring? {
       status.split(separator: "\n").first { $0.hasPrefix(key + ":") }?
         .dropFirst(key.count + 1).drop { $0 == " " || $0 == "\t" }

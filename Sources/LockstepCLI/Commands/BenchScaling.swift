@@ -196,7 +196,7 @@ private enum Cores {
   static let count = Set(
     Affinity.current.cores.map { core in
       let path = "/sys/devices/system/cpu/cpu\(core)/topology/thread_siblings_list"
-      return (try? String(contentsOfFile: path, encoding: .utf8)) ?? "\(core)"
+      return fileText(path) ?? "\(core)"
     }
   ).count
 

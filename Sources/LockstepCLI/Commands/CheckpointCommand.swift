@@ -25,6 +25,7 @@ struct CheckpointCommand: ParsableCommand {
               at: path, onWarning: { logger.warning("\($0)") })
             printLine("checkpoint  \(checkpoint.path)")
             printLine("step        \(grouped(checkpoint.step))")
+            printLine("audited     \(checkpoint.isAudited ? "yes" : "no")")
             printLine("verified    \(checkpoint.fileNames.sorted().joined(separator: ", "))")
             list(try checkpoint.weights())
           }

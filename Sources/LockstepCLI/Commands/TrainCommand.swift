@@ -190,6 +190,12 @@ private final class Recorder {
     case .step(let report): progress.step(report)
     case .epoch(let report): progress.epoch(report)
     case .skipped(let step, let reason): warn("step \(step) was left out: \(reason)")
+    case .rolledBack(let step, let leftOut, let reason):
+      progress.rollback(event)
+      let steps =
+        leftOut.count == 1
+        ? "step \(leftOut.lowerBound)" : "steps \(leftOut.lowerBound) to \(leftOut.upperBound)"
+      warn("\(reason); returned to the checkpoint of step \(step), leaving out \(steps)")
     case .checkpoint: progress.checkpoint(event)
     case .checkpointWarning(_, let reason): warn(reason)
     case .checkpointFailed(_, let reason): warn("\(reason); training continues")

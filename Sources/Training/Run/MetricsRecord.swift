@@ -57,6 +57,7 @@ extension StepReport {
       "samplesPerSecond": samplesPerSecond,
     ]
     if skippedSteps > 0 { values.append("skippedSteps", skippedSteps) }
+    if rollbacks > 0 { values.append("rollbacks", rollbacks) }
     return MetricsRecord(.step, step: step, epoch: epoch, values: values)
   }
 }

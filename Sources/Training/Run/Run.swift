@@ -20,8 +20,10 @@ public final class Run {
   ///
   /// With a directory given, `automatic` resumes from its newest checkpoint. Without one it looks
   /// through all runs of this name for one that is the same and unfinished; where there is none, it
-  /// creates a directory. Damaged checkpoints that are passed over are moved to
-  /// `checkpoints/rejected`. Throws, and changes nothing, when a checkpoint cannot be read.
+  /// creates a directory. A checkpoint of another run begins a new run, or resumes the one that began
+  /// with it. An audited checkpoint is chosen before a newer one that is not. Newer
+  /// checkpoints that are passed over are moved to `checkpoints/rejected`. Throws, and changes
+  /// nothing, when a checkpoint cannot be read.
   ///
   /// - Parameters:
   ///   - request: The run that is asked for.
@@ -44,13 +46,16 @@ public final class Run {
     }
     var given: Checkpoint?
     if case .path(let path) = resume {
-      given = try Run.findCheckpoint(at: path) { notices.append(.warning($0)) }
+      given = try Run.findCheckpoint(at: path, prefersAudited: true) {
+        notices.append(.warning($0))
+      }
       try check(given!)
     }
+    let origin = given.map { RunOrigin($0) }
     var found: OpenedRun?
     do {
-      if path == nil && resume == .automatic {
-        var search = RunSearch(request, fileSystem)
+      if path == nil && resume != .never {
+        var search = RunSearch(request, origin: origin, fileSystem)
         found = try search.find()
         notices += search.notices
       }
@@ -66,33 +71,30 @@ public final class Run {
 
     let all = directory.checkpoints(keep: 0)
     try all.prepare()
-    let hasCheckpoints = try !all.steps().isEmpty
-    let id = try hasCheckpoints ? directory.runFile()?.id : nil
-    file = RunFile(id: id ?? RunFile.newID(), request.identity)
+    let lastStep = try all.steps().last
+    let saved = try lastStep == nil ? nil : directory.runFile()
+    file = RunFile(
+      id: saved?.id ?? RunFile.newID(), request.identity, origin: origin ?? saved?.origin)
     let store = directory.checkpoints(keep: request.keep ?? 0, run: file.id)
     self.store = store
     switch resume {
-    case .automatic:
-      let newest = try found.map { ($0.checkpoint, $0.rejected) } ?? store.newestUsable()
+    case .never:
+      guard lastStep == nil else { throw RunExists(path: directory.path) }
+      checkpoint = nil
+    case .path where (lastStep ?? 0) <= given!.step:
+      checkpoint = given
+    case .path where saved?.origin != origin:
+      throw RunExists(path: directory.path)
+    // The same command has begun this run.
+    case .automatic, .path:
+      let newest =
+        try found.map { ($0.checkpoint, $0.rejected) } ?? store.newestUsable(prefersAudited: true)
       checkpoint = newest?.0
       if let (checkpoint, rejected) = newest {
         try check(checkpoint)
-        try store.prepareToResume(from: checkpoint.step, settingAside: rejected)
-        notices += rejected.map { rejection in
-          .warning(
-            "checkpoint of step \(rejection.step) is damaged and was moved to "
-              + "'\(store.rejectedDirectory)'; resuming from that of step \(checkpoint.step): "
-              + rejection.reason)
-        }
+        notices += try store.prepareToResume(from: checkpoint, settingAside: rejected)
+          .map { .warning($0) }
       }
-    case .never:
-      guard !hasCheckpoints else { throw RunExists(path: directory.path) }
-      checkpoint = nil
-    case .path:
-      guard try store.steps().allSatisfy({ $0 <= given!.step }) else {
-        throw RunExists(path: directory.path)
-      }
-      checkpoint = given
     }
     configuration = request.configuration
     self.notices = notices
@@ -109,26 +111,33 @@ public final class Run {
   /// - Parameters:
   ///   - path: A checkpoint's directory, or a run's, whose newest usable checkpoint is opened.
   ///   - isStrict: Whether it is an error that newer checkpoints are damaged.
-  ///   - onWarning: Called for each newer checkpoint that is damaged.
+  ///   - prefersAudited: Whether an audited checkpoint is chosen before a newer one that is not.
+  ///   - onWarning: Called for each newer checkpoint that is passed over.
   public static func findCheckpoint(
-    at path: String, isStrict: Bool = false, onWarning: (String) -> Void = { _ in }
+    at path: String, isStrict: Bool = false, prefersAudited: Bool = false,
+    onWarning: (String) -> Void = { _ in }
   ) throws -> Checkpoint {
     let fileSystem = FileSystem()
     if fileSystem.exists(path.appendingPath(Checkpoint.manifestName)) {
       return try Checkpoint(path: path)
     }
+    let store = RunDirectory(path: path).checkpoints(keep: 0)
     guard try fileSystem.findsDirectory(path),
-      let newest = try RunDirectory(path: path).checkpoints(keep: 0).newestUsable()
+      let newest = try store.newestUsable(prefersAudited: prefersAudited)
     else { throw CheckpointError.missing(path: path) }
     let step = newest.checkpoint.step
-    if isStrict, let rejection = newest.rejected.first {
-      throw DamagedNewestCheckpoint(
-        step: rejection.step, usableStep: step, reason: rejection.reason)
-    }
     for rejection in newest.rejected {
+      guard let damage = rejection.damage else {
+        onWarning(
+          "checkpoint of step \(rejection.step) was not audited; using that of step \(step), which "
+            + "was. To use the newer one, name '\(store.path(step: rejection.step))'")
+        continue
+      }
+      if isStrict {
+        throw DamagedNewestCheckpoint(step: rejection.step, usableStep: step, reason: damage)
+      }
       onWarning(
-        "checkpoint of step \(rejection.step) is damaged; using that of step \(step): "
-          + rejection.reason)
+        "checkpoint of step \(rejection.step) is damaged; using that of step \(step): " + damage)
     }
     return newest.checkpoint
   }

@@ -59,6 +59,16 @@ public enum AllowedChange: String, Sendable, CaseIterable {
   case data
 }
 
+/// The checkpoint of another run that a run began with: a repeated command with the same one resumes the
+/// run instead of beginning again.
+struct RunOrigin: Codable, Equatable {
+  /// The id of the other run; nil if the checkpoint does not tell.
+  let run: String?
+  let step: Int
+
+  init(_ checkpoint: Checkpoint) { (run, step) = (checkpoint.run, checkpoint.step) }
+}
+
 /// The file run.json of a run directory: which run it holds.
 struct RunFile: Codable, Equatable {
   private static let currentVersion = 1
@@ -70,9 +80,11 @@ struct RunFile: Codable, Equatable {
   private var settings: [String: String]
   private var data: [String: String]?
   private var model: String?
+  /// The checkpoint that the run began with, if it was given one.
+  var origin: RunOrigin?
 
-  init(id: String, _ identity: RunIdentity) {
-    self.id = id
+  init(id: String, _ identity: RunIdentity, origin: RunOrigin?) {
+    (self.id, self.origin) = (id, origin)
     (settings, data, model) = (identity.settings, identity.data, identity.model)
   }
 

@@ -49,7 +49,7 @@ public final class RunLock {
     /// The fields of `/proc/<pid>/stat` from the third, the state, to the 22nd, the start, and on;
     /// the second, in parentheses, may hold spaces.
     private static func statFields(of process: Int) -> [Substring]? {
-      guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
+      guard let text = fileText("/proc/\(process)/stat"),
         let parenthesis = text.lastIndex(of: ")")
       else { return nil }
       let fields = text[text.index(after: parenthesis)...].split(separator: " ")

@@ -47,6 +47,9 @@ public final class RunRecorder {
     case .step(let report):
       if let everySteps, report.step % everySteps == 0 { try append(report.record) }
     case .epoch(let report): try append(report.records)
+    case .rolledBack(let step, _, _):
+      // The steps after it will be recorded again.
+      log = try run.directory.metricsLog(continuingAfter: step)
     case .started, .skipped, .checkpoint, .checkpointWarning, .checkpointFailed: break
     }
   }

@@ -25,11 +25,13 @@ struct RunSearch {
   }
 
   let request: RunRequest
+  /// What the run must have begun with; nil if that does not matter.
+  let origin: RunOrigin?
   let fileSystem: FileSystem
   private(set) var notices: [RunNotice] = []
 
-  init(_ request: RunRequest, _ fileSystem: FileSystem) {
-    (self.request, self.fileSystem) = (request, fileSystem)
+  init(_ request: RunRequest, origin: RunOrigin?, _ fileSystem: FileSystem) {
+    (self.request, self.origin, self.fileSystem) = (request, origin, fileSystem)
   }
 
   /// The run to resume, locked; nil if there is none.
@@ -55,6 +57,7 @@ struct RunSearch {
     let directory = RunDirectory(path: path, fileSystem: fileSystem)
     do {
       guard let lastStep = try directory.checkpoints(keep: 0).steps().last else { return nil }
+      if let origin, try directory.runFile()?.origin != origin { return nil }
       guard let identity = try request.identity(of: directory) else {
         notices.append(
           .warning(
@@ -73,7 +76,7 @@ struct RunSearch {
     }
   }
 
-  /// Locks the directory of a run that is the same and opens its newest checkpoint.
+  /// Locks the directory of a run that is the same and opens the checkpoint to resume from.
   ///
   /// It is nil, with a warning, if the run cannot be resumed. Throws when reading fails: then nobody
   /// knows.
@@ -86,7 +89,8 @@ struct RunSearch {
     do {
       try directory.prepare()
       let lock = try directory.lock()
-      guard let newest = try directory.checkpoints(keep: 0).newestUsable() else { return nil }
+      guard let newest = try directory.checkpoints(keep: 0).newestUsable(prefersAudited: true)
+      else { return nil }
       try request.check(newest.checkpoint)
       return OpenedRun(
         directory: directory, lock: lock, checkpoint: newest.checkpoint, rejected: newest.rejected)

@@ -11,7 +11,9 @@ final class CheckpointWriter {
   private let store: CheckpointStore?
   private let isInBackground: Bool
   private let willSave: () throws -> Void
-  private var requestedStep: Int
+  /// The step of the newest checkpoint that was requested, or that the run started from; nil if
+  /// there is none.
+  private var requestedStep: Int?
   private var failure: (any Error)?
   private var pending: PendingCheckpoint?
   /// The seconds that training waited for the checkpoint that is being written.
@@ -19,7 +21,7 @@ final class CheckpointWriter {
   private let buffer = CheckpointBuffer()
 
   init(
-    _ store: CheckpointStore?, savedStep: Int, inBackground isInBackground: Bool,
+    _ store: CheckpointStore?, savedStep: Int?, inBackground isInBackground: Bool,
     willSave: @escaping () throws -> Void
   ) {
     (self.store, requestedStep) = (store, savedStep)
@@ -53,6 +55,22 @@ final class CheckpointWriter {
       failure = error
       try report(.checkpointFailed(step: trainer.step, reason: "\(error)"))
     }
+  }
+
+  /// The newest checkpoint, to return to: on rank zero, and nil if there is none.
+  ///
+  /// Waits for the one that is being written, and sets aside newer ones that are damaged.
+  func newest(_ report: (TrainingEvent) throws -> Void) throws -> Checkpoint? {
+    try finish(report)
+    guard let store else { return nil }
+    try willSave()
+    guard let (checkpoint, rejected) = try store.newestUsable(prefersAudited: true)
+    else { return nil }
+    for warning in try store.prepareToResume(from: checkpoint, settingAside: rejected) {
+      try report(.checkpointWarning(step: checkpoint.step, reason: warning))
+    }
+    requestedStep = checkpoint.step
+    return checkpoint
   }
 
   /// Reports the checkpoint that is being written, if it has been.

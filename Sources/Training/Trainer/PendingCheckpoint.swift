@@ -37,14 +37,15 @@ final class PendingCheckpoint: Sendable {
     thread.start()
   }
 
-  /// Writes a checkpoint and tells how that ended.
+  /// Writes a checkpoint of audited weights and tells how that ended.
   static func write(
     step: Int, _ files: [CheckpointFile], to store: CheckpointStore
   ) -> Outcome {
     var clock = Stopwatch()
     var warnings: [String] = []
     let result = Result {
-      try store.commit(step: step, files: files, onWarning: { warnings.append($0) })
+      try store.commit(
+        step: step, files: files, isAudited: true, onWarning: { warnings.append($0) })
     }
     return Outcome(result: result, warnings: warnings, seconds: clock.lap())
   }

@@ -36,6 +36,7 @@ extension Trainer {
   /// The files of a checkpoint of the current state.
   func checkpointFiles() -> [CheckpointFile] {
     state.data = task.invariants
+    state.stepCounts = parallel.optimizer.stateCounters
     var files: [CheckpointFile] = [
       .tensors(Checkpoint.modelFile, weightTensors(of: model), metadata: ["format": "pt"]),
       .tensors(Checkpoint.optimizerFile, optimizerTensors()),
@@ -72,13 +73,7 @@ extension Trainer {
       if communicator.isRoot { try read(checkpoint!) }
     }
     parallel.shareRootState()
-    state.step = communicator.broadcast(state.step)
-    state.epochMetrics.sampleCount = communicator.broadcast(state.epochMetrics.sampleCount)
-    state.epochMetrics.lossSum = communicator.broadcast(state.epochMetrics.lossSum)
-    state.epochMetrics.correctCount = communicator.broadcast(state.epochMetrics.correctCount)
-    let skippedSteps = communicator.broadcast(state.skippedSteps ?? 0)
-    state.skippedSteps = skippedSteps == 0 ? nil : skippedSteps
-    state.stepCounts = parallel.optimizer.stateCounters
+    state = try JSON.decode(from: communicator.broadcast(JSON.text(state)).utf8)
     parallel.stepCount = state.step
   }
 

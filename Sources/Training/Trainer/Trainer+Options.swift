@@ -9,9 +9,14 @@ public enum NonFinitePolicy: String, Sendable, CaseIterable, SettingRepresentabl
   /// Leaves out the update, and counts it; ends the run when too many steps in a row are left out, or
   /// the weights themselves are not finite. Checks gradients too, which takes a pass over them.
   case skip
+  /// Returns to the newest checkpoint of the run and continues from there, leaving out the step that
+  /// failed, or more steps where that was not enough; see `Trainer.rollBack`. Checks gradients too.
+  case rollback
 
-  /// The steps in a row that may be left out.
+  /// The steps in a row that `skip` may leave out.
   static let longestSkip = 10
+  /// The times in a row that `rollback` may return to the same weights.
+  static let mostRollbacks = 10
 }
 
 extension Trainer {
@@ -55,7 +60,7 @@ extension Trainer {
 
     /// What happens when a loss or a gradient becomes infinite or NaN.
     @Setting(
-      "stop ends the run when the loss is not finite; skip leaves out a step whose loss or gradient is not finite",
+      "stop ends the run when the loss is not finite; skip leaves out a step whose loss or gradient is not finite; rollback returns to the newest checkpoint and leaves out that step, and all steps since the checkpoint if the next step fails too",
       mayChangeOnResume: true)
     public var onNonFinite = NonFinitePolicy.stop
 

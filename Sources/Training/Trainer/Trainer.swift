@@ -30,6 +30,8 @@ public final class Trainer {
   private let schedule: LearningRateSchedule
   var state = TrainingState()
   private var consecutiveSkips = 0
+  /// A request to save that the ranks have not agreed on yet.
+  private var isSaveWanted = false
 
   /// Prepares to train a task.
   ///
@@ -65,7 +67,7 @@ public final class Trainer {
     self.schedule = schedule(totalSteps)
     var parallelOptions = parallelOptions
     parallelOptions.seed = UInt64(options.seed)
-    parallelOptions.checksGradients = options.onNonFinite == .skip
+    parallelOptions.checksGradients = options.onNonFinite != .stop
     parallel = try DataParallel(
       task.model, communicator, options: parallelOptions, invariants: task.invariants,
       makeOptimizer: makeOptimizer)
@@ -114,11 +116,12 @@ public final class Trainer {
   /// zero.
   ///
   /// - Parameters:
-  ///   - store: Where rank zero saves checkpoints; nil saves none.
+  ///   - store: Where rank zero saves checkpoints, and finds those to return to; nil saves none.
   ///   - maximumSteps: The step of the run at which to stop early.
   ///   - isStopRequested: Called on every rank before each step; one true stops all ranks after it.
   ///   - isSaveRequested: Called on every rank before each step; one true saves a checkpoint after it.
-  ///   - willSave: Called on rank zero before each checkpoint; what it throws, fails the checkpoint.
+  ///   - willSave: Called on rank zero before each checkpoint, and before a return to one; what it
+  ///     throws, fails the checkpoint or ends the training.
   ///   - willTakeStep: Called on every rank before each step.
   ///   - onEvent: Called on rank zero.
   public func train(
@@ -130,8 +133,11 @@ public final class Trainer {
     Activity.begin(.trainingStep, step: step + 1)
     let report = communicator.isRoot ? onEvent : { _ in }
     let lastStep = min(totalSteps, maximumSteps ?? totalSteps)
+    isSaveWanted = false
+    let rollsBack = options.onNonFinite == .rollback
+    let isSaved = !rollsBack || (try? store?.steps().contains(step)) ?? false
     let checkpoints = CheckpointWriter(
-      communicator.isRoot ? store : nil, savedStep: step,
+      communicator.isRoot ? store : nil, savedStep: isSaved ? step : nil,
       inBackground: savesInBackground, willSave: willSave)
     try report(.started(describe()))
     var clocks = EpochClocks()
@@ -141,15 +147,36 @@ public final class Trainer {
       guard try finishEpoch(epoch, &clocks, isStopRequested, report) else { return .stopped }
     }
     guard step < lastStep else { return step < totalSteps ? .reachedMaximumSteps : .finished }
+    // After an error, the checkpoint that is being written is still good.
+    defer { try? checkpoints.finish(report) }
+    if rollsBack {
+      // There must be one to return to.
+      try Activity.during(.checkpoint) { try checkpoints.save(self, report) }
+    }
+    while true {
+      do {
+        return try trainSteps(
+          to: lastStep, checkpoints, &clocks, isStopRequested, isSaveRequested, willTakeStep, report
+        )
+      } catch let failure as any NonFiniteError where rollsBack {
+        try Activity.during(.checkpoint) {
+          try rollBack(after: failure, checkpoints, report)
+        }
+        clocks = EpochClocks()
+      }
+    }
+  }
 
+  /// Trains up to a step, or until a request to stop.
+  private func trainSteps(
+    to lastStep: Int, _ checkpoints: CheckpointWriter, _ clocks: inout EpochClocks,
+    _ isStopRequested: () -> Bool, _ isSaveRequested: () -> Bool,
+    _ willTakeStep: () throws -> Void, _ report: (TrainingEvent) throws -> Void
+  ) throws -> Outcome {
     let loader = DataLoader(
       task.data.train, sampler: sampler, partition: parallel.partition, startingAt: step)
     defer { loader.cancel() }
-    // After an error, the checkpoint that is being written is still good.
-    defer { try? checkpoints.finish(report) }
     let hasAccuracy = task.objective.hasAccuracy
-    // A request to save that the ranks have not agreed on yet.
-    var isSaveWanted = false
     while step < lastStep {
       try willTakeStep()
       var clock = Stopwatch()
@@ -167,7 +194,7 @@ public final class Trainer {
             step: step, epoch: batch.epoch + 1, loss: metrics.loss,
             accuracy: hasAccuracy ? metrics.accuracy : nil, learningRate: learningRate,
             samplesPerSecond: metrics.sampleCount / clock.lap(), epochMetrics: state.epochMetrics,
-            skippedSteps: state.skippedSteps ?? 0)))
+            skippedSteps: state.skippedSteps ?? 0, rollbacks: state.rollbacks?.count ?? 0)))
       if isEndOfEpoch, !stops {
         stops = try !finishEpoch(batch.epoch + 1, &clocks, isStopRequested, report)
       }
@@ -198,7 +225,7 @@ public final class Trainer {
 
   /// Whether the state is that of the end of an epoch whose evaluation was abandoned because of a
   /// stop; at the end of other epochs the epoch's metrics have been reported and are empty.
-  private var isEvaluationPending: Bool {
+  var isEvaluationPending: Bool {
     step > 0 && (step % reportInterval == 0 || step == totalSteps)
       && state.epochMetrics.sampleCount > 0
   }
@@ -236,6 +263,10 @@ public final class Trainer {
     _ report: (TrainingEvent) throws -> Void
   ) throws -> (metrics: Metrics, learningRate: Double, stops: Bool, saves: Bool) {
     let learningRate = schedule(step)
+    if state.rollbacks?.leavesOut(step + 1) ?? false {
+      leaveOutStep()
+      return (Metrics(), learningRate, stops: false, saves: false)
+    }
     let result: DataParallel.Result
     do {
       result = try parallel.step(
@@ -254,22 +285,26 @@ public final class Trainer {
           step: step + 1, epoch: batch.epoch + 1, loss: error.loss, learningRate: learningRate,
           origin: error.origin)
       }
-      state.step += 1
-      state.skippedSteps = (state.skippedSteps ?? 0) + 1
-      parallel.stepCount = state.step
+      leaveOutStep()
       try report(.skipped(step: step, reason: error.description))
       // All ranks learn of a request to stop or save in the next step.
       return (Metrics(), learningRate, stops: false, saves: false)
     }
     consecutiveSkips = 0
     state.step += 1
-    state.stepCounts = parallel.optimizer.stateCounters
     // The loss of a text is that of its tokens.
     let count = Double(batch.targetKind.lossCount)
     let metrics = Metrics(
       sampleCount: result.sampleCount * count, lossSum: result.lossSum * count,
       correctCount: result.sums["correct"]!)
     return (metrics, learningRate, result.stops, result.saves)
+  }
+
+  /// Counts a step that makes no update.
+  private func leaveOutStep() {
+    state.step += 1
+    state.skippedSteps = (state.skippedSteps ?? 0) + 1
+    parallel.stepCount = state.step
   }
 
   /// The steps of an epoch, or of what `evaluateEverySteps` puts in its place.

@@ -14,6 +14,10 @@ public enum TrainingEvent: Sendable {
   /// A step was left out because a loss or gradient was not finite; its report follows, without a
   /// loss.
   case skipped(step: Int, reason: String)
+  /// The run returned to the checkpoint of a step because a value was not finite; the next step
+  /// reported is the one after it. The steps in `leavingOut` are not computed again, and are
+  /// reported without a loss.
+  case rolledBack(to: Int, leavingOut: ClosedRange<Int>, reason: String)
   /// A checkpoint was committed: the seconds that writing took, and those that training waited.
   case checkpoint(step: Int, path: String, seconds: Double, waited: Double)
   /// A checkpoint was committed, but something besides failed, such as removing an old one.
@@ -74,6 +78,8 @@ public struct StepReport: Sendable {
   public var epochMetrics: Metrics
   /// The steps of the run that were left out so far.
   public var skippedSteps = 0
+  /// How often the run returned to a checkpoint so far.
+  public var rollbacks = 0
 }
 
 /// The end of an epoch, or of the steps between two evaluations.

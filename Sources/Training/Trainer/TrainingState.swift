@@ -19,8 +19,10 @@ package struct TrainingState: Codable, Equatable {
   var stepCounts: [Int] = []
   /// The fingerprints of the data; nil in checkpoints of earlier versions.
   var data: [String: String]?
-  /// The steps left out because a loss or gradient was not finite; nil is none.
+  /// The number of steps left out because a loss or gradient was not finite; nil is none.
   var skippedSteps: Int?
+  /// The returns of the run to its checkpoints; nil before the first.
+  var rollbacks: RollbackState?
 
   /// Loss and accuracy of the current epoch.
   var epochMetrics: Metrics {
@@ -48,9 +50,11 @@ package struct TrainingState: Codable, Equatable {
         reason: "its format is \(format), this program reads \(TrainingState.currentFormat)")
     }
     self = try checkpoint.decode(TrainingState.self, from: name)
-    // Counts of steps are counted on, and counts of samples are exact in Double.
+    // Counts of steps must have room to grow, and counts of samples be exact in Double.
+    let counts = 0...1_000_000_000_000_000
     let isPossible =
-      (0...1_000_000_000_000_000).contains(step)
+      counts.contains(step) && (0...max(step, 0)).contains(skippedSteps ?? 0)
+      && rollbacks?.isPossible(counts) ?? true
       && stepCounts.allSatisfy { (0...step).contains($0) } && epochLossSum.isFinite
       && [epochSampleCount, epochCorrectCount].allSatisfy { (0...0x1p53).contains($0) }
     guard isPossible else {

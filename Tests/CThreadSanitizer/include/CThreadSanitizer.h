@@ -1,0 +1,2 @@
+// Nothing to call: linking this target, which is empty without ThreadSanitizer, is enough.
+#pragma once
