@@ -27,11 +27,13 @@ public func loadWeights(of model: some Module, from file: SafetensorsFile) throw
   }
 }
 
-/// The weights of a model as the tensors of a safetensors file, read from the model's memory when
-/// they are written.
+/// The weights of a model as the tensors of a safetensors file: parameters are read from the model's
+/// memory when they are written, buffers, which a forward pass may change, are copied now.
 public func weightTensors(of model: some Module) -> [SafetensorsTensor] {
-  model.stateDictionary().map { name, value in
-    SafetensorsTensor(name: name, dataType: .float32, shape: value.shape.array) { write in
+  let buffers = Set(model.namedBuffers().map(\.buffer.bytes))
+  return model.stateDictionary().map { name, value in
+    let value = buffers.contains(value.bytes) ? value.copy() : value
+    return SafetensorsTensor(name: name, dataType: .float32, shape: value.shape.array) { write in
       let buffer = UnsafeRawBufferPointer(start: value.bytes, count: value.count * 4)
       try withExtendedLifetime(value) { try write(buffer) }
     }

@@ -45,6 +45,7 @@ extension DataParallel {
     header.changedRanks = arena.checksums?.changed == nil ? 0 : 1
     times.compute += clock.lap()
     OperationProfiler.mark("other")
+    willUpdate?()
 
     header.allReduce(communicator)
     times.waiting += clock.lap()

@@ -1,8 +1,10 @@
 import Base
 import Collectives
 import DataParallel
+import Foundation
 import NeuralNetworks
 import Optimizers
+import Synchronization
 import TensorCore
 import Testing
 
@@ -208,6 +210,27 @@ import Testing
       }
       try change(step, parallel, last)
     }
+  }
+
+  @Test("no rank updates weights before all are ready for it", arguments: [1, 2])
+  func readyForUpdate(_ ranks: Int) throws {
+    let calls = Mutex(0)
+    _ = try withRanks(ranks) { communicator in
+      let layer = withRandomSource(seed: 1) { Linear(4, 3) }
+      let parallel = try DataParallel(layer, communicator) { SGD($0, SGD.Options()) }
+      let before = layer.weight.doubles()
+      parallel.willUpdate = {
+        // The first rank comes last.
+        if communicator.rank == 0 { usleep(20_000) }
+        #expect(layer.weight.doubles() == before)
+        calls.withLock { $0 += 1 }
+      }
+      _ = try parallel.step(samples: 0..<8, learningRate: 0.1) { samples in
+        layer(.ones([samples.count, 4])).mean()
+      }
+      #expect(layer.weight.doubles() != before)
+    }
+    #expect(calls.withLock { $0 } == ranks)
   }
 
   @Test(

@@ -5,8 +5,9 @@ import Optimizers
 
 /// Saves checkpoints and remembers whether the newest state is saved.
 ///
-/// Only rank zero's has a store. In the background, the state is copied and a thread writes the copy,
-/// one checkpoint at a time; the result is reported by this thread, at a later step.
+/// Only rank zero's has a store. In the background, a thread copies the state while the next step computes
+/// gradients, which changes no weights, and then writes the copy: one checkpoint at a time. The result is
+/// reported by this thread, at a later step.
 final class CheckpointWriter {
   private let store: CheckpointStore?
   private let isInBackground: Bool
@@ -32,6 +33,7 @@ final class CheckpointWriter {
   ///
   /// When that fails, reports it and lets the training continue.
   func save(_ trainer: Trainer, _ report: (TrainingEvent) throws -> Void) throws {
+    var clock = Stopwatch()
     // All ranks take part: weights that are wrong on some rank must not become a checkpoint.
     try trainer.parallel.audit(includesOptimizer: true)
     // The weights are the same on all ranks, so all throw or none does.
@@ -39,17 +41,17 @@ final class CheckpointWriter {
       throw NonFiniteWeights(step: trainer.step)
     }
     guard let store, requestedStep != trainer.step else { return }
-    var clock = Stopwatch()
     try finish(report)
     requestedStep = trainer.step
     do {
       try willSave()
       let files = trainer.checkpointFiles()
       if isInBackground {
-        pending = PendingCheckpoint(step: trainer.step, try buffer.copy(files), to: store)
+        pending = PendingCheckpoint(step: trainer.step, files, buffer, to: store)
         waited = clock.lap()
       } else {
-        try end(PendingCheckpoint.write(step: trainer.step, files, to: store), trainer.step, report)
+        let outcome = PendingCheckpoint.write(step: trainer.step, .success(files), to: store)
+        try end(outcome, trainer.step, report)
       }
     } catch let error as any ExitStatusProviding {
       failure = error
@@ -71,6 +73,14 @@ final class CheckpointWriter {
     }
     requestedStep = checkpoint.step
     return checkpoint
+  }
+
+  /// Waits until the state has been copied: the weights may be updated.
+  func waitForCopy() {
+    guard let pending else { return }
+    var clock = Stopwatch()
+    pending.waitForCopy()
+    waited += clock.lap()
   }
 
   /// Reports the checkpoint that is being written, if it has been.

@@ -3,7 +3,7 @@ import Checkpointing
 import Foundation
 import Synchronization
 
-/// A checkpoint that a thread of its own writes.
+/// A checkpoint that a thread of its own copies and writes.
 final class PendingCheckpoint: Sendable {
   /// How writing ended.
   struct Outcome {
@@ -13,23 +13,29 @@ final class PendingCheckpoint: Sendable {
     let seconds: Double
   }
 
-  /// The files, which only the thread uses once it has started.
+  /// The files and the memory for their copies, which only the thread uses until it ends.
   private struct Files: @unchecked Sendable {
     let files: [CheckpointFile]
+    let buffer: CheckpointBuffer
   }
 
   let step: Int
   private let outcome = Mutex<Outcome?>(nil)
   private let isWritten = DispatchSemaphore(value: 0)
+  private let isCopied = Mutex(false)
+  private let hasCopied = DispatchSemaphore(value: 0)
 
-  /// Starts to write copies of files.
-  init(step: Int, _ files: [CheckpointFile], to store: CheckpointStore) {
+  /// Starts to copy files into a buffer, and to write the copies.
+  init(step: Int, _ files: [CheckpointFile], _ buffer: CheckpointBuffer, to store: CheckpointStore) {
     self.step = step
-    let files = Files(files: files)
+    let files = Files(files: files, buffer: buffer)
     let thread = Thread { [self] in
       // On Linux this is the thread's own: computing goes first.
       setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
-      let outcome = PendingCheckpoint.write(step: step, files.files, to: store)
+      let copies = Result { try files.buffer.copy(files.files) }
+      isCopied.withLock { $0 = true }
+      hasCopied.signal()
+      let outcome = PendingCheckpoint.write(step: step, copies, to: store)
       self.outcome.withLock { $0 = outcome }
       isWritten.signal()
     }
@@ -39,15 +45,24 @@ final class PendingCheckpoint: Sendable {
 
   /// Writes a checkpoint of audited weights and tells how that ended.
   static func write(
-    step: Int, _ files: [CheckpointFile], to store: CheckpointStore
+    step: Int, _ files: Result<[CheckpointFile], any Error>, to store: CheckpointStore
   ) -> Outcome {
     var clock = Stopwatch()
     var warnings: [String] = []
     let result = Result {
       try store.commit(
-        step: step, files: files, isAudited: true, onWarning: { warnings.append($0) })
+        step: step, files: files.get(), isAudited: true, onWarning: { warnings.append($0) })
     }
     return Outcome(result: result, warnings: warnings, seconds: clock.lap())
+  }
+
+  /// Waits until the files have been copied, and may change.
+  func waitForCopy() {
+    if isCopied.withLock({ $0 }) { return }
+    hasCopied.wait()
+    // Call it as often as you like.
+    hasCopied.signal()
+    isCopied.withLock { _ in }
   }
 
   /// Whether writing has ended.

@@ -149,6 +149,8 @@ public final class Trainer {
     guard step < lastStep else { return step < totalSteps ? .reachedMaximumSteps : .finished }
     // After an error, the checkpoint that is being written is still good.
     defer { try? checkpoints.finish(report) }
+    parallel.willUpdate = { checkpoints.waitForCopy() }
+    defer { parallel.willUpdate = nil }
     if rollsBack {
       // There must be one to return to.
       try Activity.during(.checkpoint) { try checkpoints.save(self, report) }
