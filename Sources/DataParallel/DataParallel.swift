@@ -77,8 +77,9 @@ public final class DataParallel {
   public internal(set) var times = Times()
   /// The number of updates made, those before a resume included.
   package var stepCount = 0
-  /// Called in each step when this rank's gradients are complete. No rank updates weights before it has
-  /// returned on all.
+  /// Called in each step when this rank's gradients are complete.
+  ///
+  /// No rank updates weights before it has returned on all.
   package var willUpdate: (() -> Void)?
   let communicator: any Communicator
   let reducer: Reducer

@@ -26,15 +26,16 @@ final class PendingCheckpoint: Sendable {
   private let hasCopied = DispatchSemaphore(value: 0)
 
   /// Starts to copy files into a buffer, and to write the copies.
-  init(step: Int, _ files: [CheckpointFile], _ buffer: CheckpointBuffer, to store: CheckpointStore) {
+  init(step: Int, _ files: [CheckpointFile], _ buffer: CheckpointBuffer, to store: CheckpointStore)
+  {
     self.step = step
     let files = Files(files: files, buffer: buffer)
     let thread = Thread { [self] in
-      // On Linux this is the thread's own: computing goes first.
-      setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
       let copies = Result { try files.buffer.copy(files.files) }
       isCopied.withLock { $0 = true }
       hasCopied.signal()
+      // On Linux this is the thread's own: computing goes first.
+      setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
       let outcome = PendingCheckpoint.write(step: step, copies, to: store)
       self.outcome.withLock { $0 = outcome }
       isWritten.signal()
