@@ -215,36 +215,36 @@ static void wait_for_workers(void) {
 
 // A short loop ends before a sleeping worker is awake, and beside a busy process a worker loses its core
 // in the middle of a share. So loops are measured with workers and without, and take the faster way.
-// Guarded by busy, like all that follows.
+// Guarded by busy.
 
 // A loop is known by its code and its length.
 struct loop {
   const void *body;
   size_t count;
-  // Average nanoseconds of late, 0 before the first time.
+  // Moving averages of the nanoseconds, 0 before the first time.
   int64_t alone, together;
-  int doubts;  // how often of late workers seemed of little use
+  int slow_runs;  // runs with workers that were hardly faster, less those that were
   bool runs_alone;
 };
 
 enum {
-  LOOPS = 1024,
-  DOUBTS = 4,  // after so many, the loop is tried without workers
+  LOOP_BITS = 10,  // of an index in the table of loops
+  MOST_SLOW_RUNS = 4,  // then the loop is measured without workers
   TRIAL_NANOSECONDS = 2000000,
   SHORTEST_PAUSE = 20000000,
   LONGEST_PAUSE = 1000000000,
 };
-static struct loop loops[LOOPS];
+static struct loop loops[1 << LOOP_BITS];
 
 // Times in which all loops are tried with workers: a single one would always find them asleep.
 static struct {
   int64_t begin, end, pause;
-  bool has_changed;  // a loop's way, in this trial
+  bool has_changed;  // whether a loop has changed between alone and together
 } trial = {.pause = SHORTEST_PAUSE};
 
 static struct loop *loop_of(const void *body, size_t count) {
   const uint64_t key = ((uint64_t)(uintptr_t)body ^ (uint64_t)count << 20) * UINT64_C(0x9e3779b97f4a7c15);
-  struct loop *loop = &loops[key >> 54];
+  struct loop *loop = &loops[key >> (64 - LOOP_BITS)];
   if (loop->body != body || loop->count != count) *loop = (struct loop){.body = body, .count = count};
   return loop;
 }
@@ -271,7 +271,7 @@ static bool in_trial(int64_t now) {
 
 static bool should_run_alone(struct loop *loop, int64_t now) {
   if (loop->runs_alone) return !in_trial(now);
-  return loop->doubts >= DOUBTS;
+  return loop->slow_runs >= MOST_SLOW_RUNS;
 }
 
 static void choose(struct loop *loop) {
@@ -282,7 +282,7 @@ static void choose(struct loop *loop) {
 
 static void note_alone(struct loop *loop, int64_t elapsed) {
   average(&loop->alone, elapsed);
-  loop->doubts = 0;
+  loop->slow_runs = 0;
   choose(loop);
 }
 
@@ -290,12 +290,14 @@ static void note_alone(struct loop *loop, int64_t elapsed) {
 static void note_together(struct loop *loop, int64_t elapsed, int64_t estimate) {
   average(&loop->together, elapsed);
   if (elapsed > estimate * 3 / 4) {
-    loop->doubts++;
-  } else if (loop->doubts > 0) {
-    loop->doubts--;
+    loop->slow_runs++;
+  } else if (loop->slow_runs > 0) {
+    loop->slow_runs--;
   }
   choose(loop);
 }
+
+// ---------------------------------------------------------------- what kernels call
 
 void ck_set_threads(int count) {
   const int bounded = count < 1 ? 1 : count > CK_MAX_THREADS ? CK_MAX_THREADS : count;

@@ -69,7 +69,7 @@ extension DataParallel {
   }
 
   private func compareReplicas(includesOptimizer: Bool) throws {
-    arena.checksums?.compareAll(arena)
+    arena.checksums?.compareAll()
     try requireUnchangedWeights()
     guard communicator.worldSize > 1 else { return }
     var values = buffers.map {

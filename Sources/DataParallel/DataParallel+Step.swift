@@ -136,7 +136,7 @@ extension DataParallel {
       norm = gradientNorm()
     }
     optimizer.beginStep()
-    arena.checksums?.begin(arena)
+    arena.checksums?.begin()
     reducer.forEachSum { elements, sums in
       if isDistributed { exposed += lapOfExposed(&clock) }
       if maximum > 0 { arena.scaleGradients(toNorm: maximum, from: norm, in: elements) }
@@ -144,7 +144,7 @@ extension DataParallel {
       if isDistributed { lapOfUpdate(&clock) }
     }
     optimizer.endStep()
-    arena.checksums?.end(arena)
+    arena.checksums?.end()
     times.exposedCommunication += exposed
     times.hiddenCommunication += max(0, reducer.secondsUnderWay - exposed)
     // No rank may read parameters that another one is still writing.

@@ -15,7 +15,8 @@ package final class WeightChecksums {
 
   /// The elements that were found to have changed, the first time.
   package private(set) var changed: Range<Int>?
-  private let values: UnsafeMutableBufferPointer<Float>
+  // The arena owns this object.
+  private unowned let arena: ParameterArena
   /// What this process updated in the last update, and in the open one.
   private var last: [Part] = []
   private var parts: [Part] = []
@@ -24,11 +25,11 @@ package final class WeightChecksums {
 
   /// Watches the values of an arena.
   package init(_ arena: ParameterArena) {
-    values = arena.values
+    self.arena = arena
   }
 
   /// Begins an update of the arena.
-  package func begin(_ arena: ParameterArena) {
+  package func begin() {
     if version != arena.valuesVersion { last = [] }
     parts.removeAll(keepingCapacity: true)
   }
@@ -45,17 +46,17 @@ package final class WeightChecksums {
   }
 
   /// Ends an update of the arena.
-  package func end(_ arena: ParameterArena) {
+  package func end() {
     swap(&last, &parts)
     version = arena.valuesVersion
   }
 
   /// Compares all weights of the last update with what it left.
-  package func compareAll(_ arena: ParameterArena) {
+  package func compareAll() {
     guard version == arena.valuesVersion, changed == nil else { return }
     changed =
       last.first {
-        ck_bit_sum(values.baseAddress! + $0.elements.lowerBound, $0.elements.count) != $0.sum
+        ck_bit_sum(arena.values.baseAddress! + $0.elements.lowerBound, $0.elements.count) != $0.sum
       }?.elements
   }
 }

@@ -22,11 +22,7 @@ struct BenchAllReduce: ParsableCommand {
   @Flag(help: "Print one JSON object for each size.")
   var json = false
 
-  func validate() throws {
-    guard seconds > 0, seconds <= 86_400 else {
-      throw ValidationError("--seconds must be above 0 and at most 86400")
-    }
-  }
+  func validate() throws { try validate(seconds: seconds) }
 
   func run() {
     withSession("bench allreduce") { communicator in

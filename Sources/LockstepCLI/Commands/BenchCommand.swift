@@ -5,3 +5,12 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench", abstract: "Measures this machine.",
     subcommands: [BenchStep.self, BenchScaling.self, BenchAllReduce.self, BenchLimits.self])
 }
+
+extension ParsableCommand {
+  /// Throws unless this is a time for which something can be measured.
+  func validate(seconds: Double) throws {
+    guard seconds > 0, seconds <= 86_400 else {
+      throw ValidationError("--seconds must be above 0 and at most 86400")
+    }
+  }
+}

@@ -36,11 +36,7 @@ struct BenchLimits: ParsableCommand {
   @Flag(help: "Print one JSON object.")
   var json = false
 
-  func validate() throws {
-    guard seconds > 0, seconds <= 86_400 else {
-      throw ValidationError("--seconds must be above 0 and at most 86400")
-    }
-  }
+  func validate() throws { try validate(seconds: seconds) }
 
   /// A limit of the table.
   private struct Limit: Sendable {

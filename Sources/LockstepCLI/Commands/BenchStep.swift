@@ -68,9 +68,7 @@ struct BenchStep: ParsableCommand {
         "unknown workload '\(workload)'; known: \(names.joined(separator: ", "))")
     }
     guard threads >= 1, threads <= 256 else { throw ValidationError("--threads must be 1...256") }
-    guard seconds > 0, seconds <= 86_400 else {
-      throw ValidationError("--seconds must be above 0 and at most 86400")
-    }
+    try validate(seconds: seconds)
     do {
       try parallelOptions.validate()
     } catch {

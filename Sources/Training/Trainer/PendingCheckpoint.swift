@@ -22,7 +22,6 @@ final class PendingCheckpoint: Sendable {
   let step: Int
   private let outcome = Mutex<Outcome?>(nil)
   private let isWritten = DispatchSemaphore(value: 0)
-  private let isCopied = Mutex(false)
   private let hasCopied = DispatchSemaphore(value: 0)
 
   /// Starts to copy files into a buffer, and to write the copies.
@@ -32,7 +31,6 @@ final class PendingCheckpoint: Sendable {
     let files = Files(files: files, buffer: buffer)
     let thread = Thread { [self] in
       let copies = Result { try files.buffer.copy(files.files) }
-      isCopied.withLock { $0 = true }
       hasCopied.signal()
       // On Linux this is the thread's own: computing goes first.
       setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
@@ -59,11 +57,9 @@ final class PendingCheckpoint: Sendable {
 
   /// Waits until the files have been copied, and may change.
   func waitForCopy() {
-    if isCopied.withLock({ $0 }) { return }
     hasCopied.wait()
-    // Call it as often as you like.
+    // For the next call.
     hasCopied.signal()
-    isCopied.withLock { _ in }
   }
 
   /// Whether writing has ended.

@@ -6,15 +6,15 @@ struct RollbackState: Codable, Equatable {
   private(set) var leftOut: [ClosedRange<Int>] = []
   /// How often the run returned to a checkpoint.
   private(set) var count = 0
-  /// How often in a row it returned to weights of `updates` updates.
+  /// How often in a row it returned to the weights after the same number of updates.
   private(set) var inARow = 0
-  /// The updates that had led to the weights it returned to last.
+  /// The number of updates of the weights that it returned to last.
   private var updates = -1
 
   /// Whether a step, counted from 1, is left out.
   func leavesOut(_ step: Int) -> Bool { leftOut.contains { $0.contains(step) } }
 
-  /// Counts a return to weights that so many updates have led to.
+  /// Counts a return to the weights after this number of updates.
   mutating func countReturn(updates: Int) {
     count += 1
     inARow = updates == self.updates ? inARow + 1 : 1
