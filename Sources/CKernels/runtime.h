@@ -29,6 +29,8 @@ void ck_parallel_range(ck_range_body *body, const void *job, size_t count, size_
 enum { ISA_PLAIN, ISA_AVX2, ISA_AVX512 };
 // The instruction set whose kernels are used.
 int ck_chosen_isa(void);
+// Whether they may multiply by AVX512_BF16's instruction.
+bool ck_has_bfloat16_dot(void);
 
 // Stops the program: `kernel` is not instantiated for `type`.
 __attribute__((noreturn, cold)) void ck_unsupported(const char *kernel, ck_type type);

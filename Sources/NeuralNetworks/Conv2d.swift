@@ -55,6 +55,14 @@ public struct Conv2d: Layer {
       weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation,
       groups: groups, relu: relu)
   }
+
+  /// Applies the layer to images `[N, inputs, H, W]`, and sums the statistics of the channels of its result in
+  /// the same pass over memory.
+  public func withStatistics(_ x: Tensor) -> (result: Tensor, statistics: ChannelStatistics) {
+    x.conv2dWithStatistics(
+      weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation,
+      groups: groups)
+  }
 }
 
 /// A transposed two-dimensional convolution, which reverses the change of size of `Conv2d`: images

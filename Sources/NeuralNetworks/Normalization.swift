@@ -115,6 +115,16 @@ public struct BatchNorm2d: Layer, BatchNormalizing {
     require(x.shape.count == 4, "BatchNorm2d: [N, C, H, W] is needed, not \(x.shape)")
     return core(x, adding: residual, relu: relu)
   }
+
+  /// Applies a convolution, then this layer; in training, the convolution sums the statistics while it stores
+  /// its result.
+  public func callAsFunction(
+    _ convolution: Conv2d, _ x: Tensor, adding residual: Tensor? = nil, relu: Bool
+  ) -> Tensor {
+    guard isTraining else { return self(convolution(x), adding: residual, relu: relu) }
+    let (y, statistics) = convolution.withStatistics(x)
+    return core(y, adding: residual, relu: relu, statistics: statistics)
+  }
 }
 
 /// Normalizes the channels of batches `[N, C, ...]`: in training by their own mean and variance, in
@@ -172,6 +182,13 @@ public struct BatchNormalization: Layer, BatchNormalizing {
   /// Applies the layer, adds a residual of the shape of `x` if there is one, and applies ReLU if `relu`: all
   /// in one pass over memory.
   public func callAsFunction(_ x: Tensor, adding residual: Tensor?, relu: Bool) -> Tensor {
+    self(x, adding: residual, relu: relu, statistics: nil)
+  }
+
+  /// The same with the statistics of `x`, if they are known.
+  fileprivate func callAsFunction(
+    _ x: Tensor, adding residual: Tensor?, relu: Bool, statistics known: ChannelStatistics?
+  ) -> Tensor {
     guard isTraining else {
       return x.batchNorm(
         mean: runningMean, variance: runningVariance, weight: weight, bias: bias, epsilon: epsilon,
@@ -179,7 +196,7 @@ public struct BatchNormalization: Layer, BatchNormalizing {
     }
     let (result, statistics) = x.batchNorm(
       weight: weight, bias: bias, epsilon: epsilon, adding: residual, relu: relu,
-      reduction: synchronization.reduction)
+      statistics: known, reduction: synchronization.reduction)
     withoutGrad {
       runningMean.assign((1 - momentum) * runningMean + momentum * statistics.mean)
       runningVariance.assign(

@@ -17,21 +17,33 @@ public struct Sequential: Layer {
     layers.enumerated().map { (String($0.offset), $0.element) }
   }
 
-  /// Applies all layers; a ReLU behind a convolution is applied while the convolution stores its result.
+  /// Applies all layers; what follows a convolution, batch normalization and ReLU, is computed while the
+  /// layer before it stores its result, where that saves a pass over memory.
   public func callAsFunction(_ x: Tensor) -> Tensor {
     var x = x
-    var index = 0
-    while index < layers.count {
-      if index + 1 < layers.count, layers[index + 1] is ReLU,
-        let convolution = layers[index] as? Conv2d
-      {
-        x = convolution(x, relu: true)
-        index += 2
+    var rest = layers[...]
+    while let layer = rest.popFirst() {
+      if let convolution = layer as? Conv2d {
+        if let normalization = rest.popFirst(as: BatchNorm2d.self) {
+          x = normalization(convolution, x, relu: rest.popFirst(as: ReLU.self) != nil)
+        } else {
+          x = convolution(x, relu: rest.popFirst(as: ReLU.self) != nil)
+        }
+      } else if let normalization = layer as? BatchNorm2d {
+        x = normalization(x, adding: nil, relu: rest.popFirst(as: ReLU.self) != nil)
       } else {
-        x = layers[index](x)
-        index += 1
+        x = layer(x)
       }
     }
     return x
+  }
+}
+
+extension ArraySlice<any Layer> {
+  /// Removes and returns the first layer if it is of a type.
+  fileprivate mutating func popFirst<L: Layer>(as _: L.Type) -> L? {
+    guard let layer = first as? L else { return nil }
+    removeFirst()
+    return layer
   }
 }

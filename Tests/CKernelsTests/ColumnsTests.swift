@@ -28,7 +28,7 @@ struct ColumnKernelTests {
       stride(from: c, to: count, by: columns).map { Double(values[$0]) }
     }
     let blocks = (rows + Int(CK_COLUMN_BLOCK) - 1) / Int(CK_COLUMN_BLOCK)
-    var partial = [T](repeating: .nan, count: blocks * 2 * columns)
+    var partial = [T](repeating: .nan, count: blocks * Int(CK_STATISTICS) * columns)
     var (mean, variance) = (random(columns), random(columns))
     ck_column_moments(type, &mean, &variance, &partial, x, rows, columns)
     let means = (0..<columns).map { c in column(x, c).reduce(0, +) / Double(rows) }

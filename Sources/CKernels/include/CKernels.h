@@ -32,8 +32,8 @@ typedef enum : int32_t { ck_f32, ck_f64, ck_i32, ck_bf16 } ck_type;
 
 // ---------------------------------------------------------------- instruction set and threads
 
-// "avx512", "avx2" or "plain": the best that this processor has, or the (lower) one named by the
-// environment variable LOCKSTEP_ISA when it is set.
+// "avx512-bf16" (AVX-512 with an instruction for products of bfloat16), "avx512", "avx2" or "plain": the best
+// that this processor has, or the (lower) one named by the environment variable LOCKSTEP_ISA when it is set.
 const char *ck_isa(void);
 
 // Sets how many threads kernels may use, the caller included (at least 1, at most CK_MAX_THREADS).
@@ -321,8 +321,14 @@ CK_KERNEL void (*ck_channel_backward)(ck_type type, void *dx, const void *dy, co
                                       const void *center, const void *scale, const void *shift,
                                       const void *slope, size_t rows, size_t channels, size_t cols);
 
+// Statistics of the columns of a block of rows, [CK_STATISTICS, cols]: the sums of v - center and of
+// (v - center)^2, center, and the number of rows. From those of all blocks: the mean and the biased variance.
+enum { CK_STATISTICS = 4 };
+CK_KERNEL void (*ck_moments_of_blocks)(ck_type type, void *mean, void *variance, const void *statistics,
+                                       size_t blocks, size_t cols);
+
 // The same for matrices [rows, cols] with a channel per column: images that lie channels last. `partial` is
-// scratch of 2 * cols numbers for every CK_COLUMN_BLOCK rows or part of them.
+// scratch of CK_STATISTICS * cols numbers for every CK_COLUMN_BLOCK rows or part of them.
 enum { CK_COLUMN_BLOCK = 256 };
 CK_KERNEL void (*ck_column_moments)(ck_type type, void *mean, void *variance, void *partial, const void *x,
                                     size_t rows, size_t cols);
@@ -369,17 +375,32 @@ CK_KERNEL void (*ck_attention_backward)(ck_type type, void *dq, void *dk, void *
 
 // ---------------------------------------------------------------- what is done with a sum before it is stored
 
-// v = sum + bias + residual; v = gate > 0 ? v : 0; statistics of v; y = relu ? max(v, 0) : v. Pointers may be
-// NULL. `residual`, `gate` and `partner` have the type and layout of y, and residual may be y itself
-// (accumulation); the others are [columns] of the type that sums have (float for bfloat16).
+// v = sum + bias + residual; y = relu ? max(v, 0) : v. Pointers may be NULL. `residual` has the type and
+// layout of y, and may be y itself (accumulation); `bias` is [columns] of the type that sums have (float for
+// bfloat16).
 typedef struct {
-  const void *_Nullable bias, *_Nullable residual, *_Nullable gate;
+  const void *_Nullable bias, *_Nullable residual;
   bool relu;
-  // Batch-norm statistics, [blocks, 2, columns]: for each block of rows and each column the sums of
-  // v - center and (v - center)^2, or, if there is a partner, of v and v * (partner - center).
+  // Statistics of v, [blocks, CK_STATISTICS, columns] of the type of sums, for ck_moments_of_blocks.
   void *_Nullable statistics;
-  const void *_Nullable center, *_Nullable partner;
 } ck_epilogue;
+
+// ---------------------------------------------------------------- matrix product
+
+// c [m, n] = epilogue(a b), for a [m, k] and b [k, n] with elements at row * i + col * j; the elements of a row
+// of c are neighbours. float32, or a of bfloat16, and b and c of bfloat16 or float32: b is rounded to bfloat16,
+// sums are of float32. One stride of a must be 1. At most `threads` threads take part; results do not depend on
+// how many.
+typedef struct {
+  ck_type a_type, b_type, c_type;
+  ptrdiff_t m, n, k;
+  ptrdiff_t a_row, a_col, b_row, b_col, c_row;
+  ptrdiff_t threads;
+} ck_product_shape;
+
+CK_KERNEL size_t (*ck_product_workspace)(const ck_product_shape *shape);
+CK_KERNEL void (*ck_product)(void *c, const void *a, const void *b, const ck_product_shape *shape,
+                             const ck_epilogue *_Nullable epilogue, void *workspace);
 
 // ---------------------------------------------------------------- convolution
 
@@ -404,7 +425,7 @@ typedef struct {
 typedef enum : int32_t { ck_direct, ck_winograd2, ck_winograd4, ck_automatic } ck_algorithm;
 typedef enum : int32_t { ck_forward, ck_input_gradient, ck_weight_gradient } ck_pass;
 
-// Rows of ck_epilogue's statistics that a pass fills.
+// The blocks of ck_epilogue's statistics that a pass fills.
 CK_KERNEL size_t (*ck_conv_statistics_blocks)(ck_type type, const ck_convolution *shape, ck_pass pass,
                                               ck_algorithm algorithm);
 CK_KERNEL size_t (*ck_conv_workspace)(ck_type type, const ck_convolution *shape, ck_pass pass,

@@ -22,6 +22,7 @@ namespace {
 #include "tile.hpp"
 #include "pack.hpp"
 #include "epilogue.hpp"
+#include "gemm.hpp"
 #include "convolution/weights.hpp"
 #include "convolution/positions.hpp"
 #include "convolution/direct.hpp"

@@ -26,48 +26,62 @@ template <typename T, size_t V, typename F> INLINE void for_strips(size_t cols, 
   for (; c < cols; c += lanes<T>) body.template operator()<1>(c, smaller(lanes<T>, cols - c));
 }
 
-// partial[block] = the sums of each column, and the sums of squared distances from the block's mean
+// Block by block, in double precision (Chan, Golub and LeVeque, 1983): the mean of all, then the sum of squared
+// distances from it.
+template <typename N>
+void moments_of_blocks(N *mean, N *variance, const N *statistics, size_t blocks, size_t cols) {
+  constexpr size_t L = lanes<double>;
+  for_vectors<L>(0, cols, [&](size_t c, size_t width) {
+    const auto read = [=](size_t block, size_t row) {
+      const N *p = statistics + (block * CK_STATISTICS + row) * cols + c;
+      return __builtin_convertvector(load<N, L>(p, width), vd);
+    };
+    vd count = 0, total = 0;
+    for (size_t b = 0; b < blocks; b++) {
+      count += read(b, 3);
+      total += read(b, 0) + read(b, 3) * read(b, 2);
+    }
+    const vd center = total / count;
+    vd squares = 0;
+    for (size_t b = 0; b < blocks; b++) {
+      const vd n = read(b, 3), sum = read(b, 0), distance = read(b, 2) + sum / n - center;
+      squares += n > 0 ? read(b, 1) - sum * sum / n + n * distance * distance : (vd)0;
+    }
+    store<N, L>(mean + c, __builtin_convertvector(center, VectorOf<N, L>), width);
+    store<N, L>(variance + c, __builtin_convertvector(squares / count, VectorOf<N, L>), width);
+  });
+}
+KERNEL(moments_of_blocks, float, double)
+
 template <typename T>
 void column_moments(Number<T> *mean, Number<T> *variance, Number<T> *partial, const T *x, size_t rows,
                     size_t cols) {
   typedef Number<T> N;
   typedef Vector<T> V;
   for_row_blocks(rows, cols, [=](size_t block, size_t first, size_t end) {
-    N *sums = partial + block * 2 * cols, *squares = sums + cols;
-    const N share = 1 / N(end - first);
+    N *to = partial + block * CK_STATISTICS * cols;
+    const N size = N(end - first), share = 1 / size;
     for_strips<T, 4>(cols, [=]<size_t n>(size_t c, size_t count) {
-      V sum[n] = {}, square[n] = {};
+      V mean[n] = {}, square[n] = {};
       for (size_t r = first; r < end; r++) {
-        for (size_t v = 0; v < n; v++) sum[v] += load(x + r * cols + c + v * lanes<T>, count);
+        for (size_t v = 0; v < n; v++) mean[v] += load(x + r * cols + c + v * lanes<T>, count);
       }
-      for (size_t v = 0; v < n; v++) {
-        store(sums + c + v * lanes<T>, sum[v], count);
-        sum[v] *= share;
-      }
+      for (size_t v = 0; v < n; v++) mean[v] *= share;
       for (size_t r = first; r < end; r++) {
         for (size_t v = 0; v < n; v++) {
-          const V distance = load(x + r * cols + c + v * lanes<T>, count) - sum[v];
+          const V distance = load(x + r * cols + c + v * lanes<T>, count) - mean[v];
           square[v] += distance * distance;
         }
       }
-      for (size_t v = 0; v < n; v++) store(squares + c + v * lanes<T>, square[v], count);
+      for (size_t v = 0; v < n; v++) {
+        const V statistics[CK_STATISTICS] = {(V)0, square[v], mean[v], (V)size};
+        for (size_t i = 0; i < CK_STATISTICS; i++) store(to + i * cols + c + v * lanes<T>, statistics[i], count);
+      }
     });
   });
-  const size_t blocks = divide_up(rows, (size_t)CK_COLUMN_BLOCK);
-  for (size_t c = 0; c < cols; c++) {
-    double sum = 0, squares = 0;
-    for (size_t b = 0; b < blocks; b++) sum += partial[b * 2 * cols + c];
-    const double center = sum / (double)rows;
-    for (size_t b = 0; b < blocks; b++) {
-      const double count = (double)smaller(rows - b * CK_COLUMN_BLOCK, (size_t)CK_COLUMN_BLOCK);
-      const double distance = partial[b * 2 * cols + c] / count - center;
-      squares += partial[(b * 2 + 1) * cols + c] + count * distance * distance;
-    }
-    mean[c] = N(center);
-    variance[c] = N(squares / (double)rows);
-  }
+  moments_of_blocks(mean, variance, partial, divide_up(rows, (size_t)CK_COLUMN_BLOCK), cols);
 }
-KERNEL(column_moments, float, double)
+KERNEL(column_moments, float, double, bfloat16)
 
 template <typename T>
 void column_affine(T *y, const T *x, const Number<T> *center, const Number<T> *scale,
@@ -85,7 +99,7 @@ void column_affine(T *y, const T *x, const Number<T> *center, const Number<T> *s
     }
   });
 }
-KERNEL(column_affine, float, double)
+KERNEL(column_affine, float, double, bfloat16)
 
 // dy, or 0 where there is a gate that is not positive.
 template <typename T> INLINE Vector<T> gated(const T *dy, const T *gate, size_t at, size_t count) {
@@ -128,7 +142,7 @@ void column_sums(Number<T> *sum, Number<T> *product, Number<T> *partial, const T
     product[c] = N(total_product);
   }
 }
-KERNEL(column_sums, float, double)
+KERNEL(column_sums, float, double, bfloat16)
 
 template <typename T>
 void column_backward(T *dx, T *dresidual, const T *dy, const T *gate, const T *x,
@@ -149,4 +163,4 @@ void column_backward(T *dx, T *dresidual, const T *dy, const T *gate, const T *x
     }
   });
 }
-KERNEL(column_backward, float, double)
+KERNEL(column_backward, float, double, bfloat16)

@@ -4,27 +4,20 @@
 template <typename O> struct Epilogue {
   typedef Number<O> N;
   const N *bias = NULL;
-  const O *residual = NULL, *gate = NULL;
+  const O *residual = NULL;
   bool relu = false;
   N *statistics = NULL;
-  const N *center = NULL;
-  const O *partner = NULL;
 
   // Whether sums are stored as they are.
-  bool stores_only() const {
-    return !bias && !residual && !gate && !statistics && !relu;
-  }
+  bool stores_only() const { return !bias && !residual && !statistics && !relu; }
 
   Epilogue() {}
   Epilogue(const ck_epilogue *e) {
     if (!e) return;
     bias = (const N *)e->bias;
     residual = (const O *)e->residual;
-    gate = (const O *)e->gate;
     relu = e->relu;
     statistics = (N *)e->statistics;
-    center = (const N *)e->center;
-    partner = (const O *)e->partner;
   }
 };
 
@@ -36,7 +29,7 @@ template <typename O> INLINE void prefetch_rows(O *y, const ptrdiff_t *offsets, 
 }
 
 // Stores rows of sums[rows][width], the columns `first`..<first + used of y; row r of y begins at
-// y + offsets[r]. `statistics` [2][columns] collects those of the block that the rows belong to.
+// y + offsets[r]. `statistics` [CK_STATISTICS][columns] collects those of the block that the rows belong to.
 template <typename O>
 void store_rows(O *y, const ptrdiff_t *offsets, const Number<O> *sums, size_t rows, size_t width,
                 size_t first, size_t used, const Epilogue<O> &e, Number<O> *statistics, size_t columns) {
@@ -53,37 +46,39 @@ void store_rows(O *y, const ptrdiff_t *offsets, const Number<O> *sums, size_t ro
   for_vectors<lanes<O>>(0, used, [&](size_t j, size_t count) {
     const size_t column = first + j;
     const V bias = e.bias ? load(e.bias + column, count) : (V)0;
-    const V center = e.center ? load(e.center + column, count) : (V)0;
-    V sum = 0, product = 0;
-    for (size_t r = 0; r < rows; r++) {
-      const ptrdiff_t at = offsets[r] + (ptrdiff_t)column;
-      V v = load<N>(sums + r * width + j) + bias;
-      if (e.residual) v += load(e.residual + at, count);
-      if (e.gate) v = load(e.gate + at, count) > 0 ? v : (V)0;
-      if (statistics) {
-        const V distance = e.partner ? load(e.partner + at, count) - center : v - center;
-        const V w = e.partner ? v : distance;
-        sum += w;
-        product += w * distance;
-      }
-      if (e.relu) v = v <= 0 ? (V)0 : v;
-      store(y + at, v, count);
-    }
+    const auto value = [&](size_t r) {
+      const V v = load<N>(sums + r * width + j) + bias;
+      return e.residual ? v + load(e.residual + offsets[r] + (ptrdiff_t)column, count) : v;
+    };
     if (statistics) {
-      N *s = statistics + column, *p = s + columns;
-      store(s, load(s, count) + sum, count);
-      store(p, load(p, count) + product, count);
+      N *counts = statistics + 3 * columns, *centers = statistics + 2 * columns;
+      // Distances from some value of the column: small, whatever the mean is.
+      if (counts[column] == 0) store(centers + column, value(0), count);
+      const V center = load(centers + column, count);
+      V sum = 0, square = 0;
+      for (size_t r = 0; r < rows; r++) {
+        const V distance = value(r) - center;
+        sum += distance;
+        square += distance * distance;
+      }
+      const auto add = [=](N *to, V v) { store(to + column, load(to + column, count) + v, count); };
+      add(statistics, sum);
+      add(statistics + columns, square);
+      add(counts, (V)N(rows));
+    }
+    for (size_t r = 0; r < rows; r++) {
+      const V v = value(r);
+      store(y + offsets[r] + (ptrdiff_t)column, e.relu ? (v <= 0 ? (V)0 : v) : v, count);
     }
   });
 }
 
-// The statistics of a block, [2][columns], those of the columns first..<first + used set to 0; NULL if
-// none are wanted.
+// The statistics of a block, [CK_STATISTICS][columns], those of the columns first..<first + used set to 0;
+// NULL if none are wanted.
 template <typename O>
 INLINE Number<O> *start_statistics(const Epilogue<O> &e, size_t block, size_t first, size_t used, size_t columns) {
   if (!e.statistics) return NULL;
-  Number<O> *statistics = e.statistics + block * 2 * columns;
-  memset(statistics + first, 0, used * sizeof *statistics);
-  memset(statistics + columns + first, 0, used * sizeof *statistics);
+  Number<O> *statistics = e.statistics + block * CK_STATISTICS * columns;
+  for (size_t i = 0; i < CK_STATISTICS; i++) memset(statistics + i * columns + first, 0, used * sizeof *statistics);
   return statistics;
 }

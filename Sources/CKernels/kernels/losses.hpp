@@ -4,7 +4,7 @@
 // ---------------------------------------------------------------- cross-entropy
 
 template <typename T>
-void cross_entropy(T *losses, Number<T> *logsumexp, const T *x, const int32_t *labels, size_t rows,
+void cross_entropy(Number<T> *losses, Number<T> *logsumexp, const T *x, const int32_t *labels, size_t rows,
                    size_t cols) {
   parallel_for_rows(rows, cols, GRAIN_MATHEMATICS, [=](size_t begin, size_t end) {
     for (size_t r = begin; r < end; r++) {
@@ -12,14 +12,14 @@ void cross_entropy(T *losses, Number<T> *logsumexp, const T *x, const int32_t *l
       const LogSumExp<T> row(from, cols);
       logsumexp[2 * r] = row.max;
       logsumexp[2 * r + 1] = row.log_sum;
-      put(losses + r, (row.max - get(from + labels[r])) + row.log_sum);
+      losses[r] = (row.max - get(from + labels[r])) + row.log_sum;
     }
   });
 }
-KERNEL(cross_entropy, float, double)
+KERNEL(cross_entropy, float, double, bfloat16)
 
 template <typename T>
-void cross_entropy_backward(T *dx, const T *dy, ptrdiff_t dy_stride, const T *x,
+void cross_entropy_backward(T *dx, const Number<T> *dy, ptrdiff_t dy_stride, const T *x,
                             const Number<T> *logsumexp, const int32_t *labels, size_t rows,
                             size_t cols) {
   parallel_for_rows(rows, cols, GRAIN_MATHEMATICS, [=](size_t begin, size_t end) {
@@ -36,7 +36,7 @@ void cross_entropy_backward(T *dx, const T *dy, ptrdiff_t dy_stride, const T *x,
     }
   });
 }
-KERNEL(cross_entropy_backward, float, double)
+KERNEL(cross_entropy_backward, float, double, bfloat16)
 
 // ---------------------------------------------------------------- binary cross-entropy
 

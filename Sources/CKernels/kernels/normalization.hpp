@@ -15,8 +15,8 @@ INLINE Number<T> sum_of_squared_distances(const T *x, Number<T> mean, size_t n) 
 // ---------------------------------------------------------------- rows
 
 template <typename T>
-void layer_norm(T *y, Number<T> *mean, Number<T> *rstd, const T *x, const T *weight, const T *bias,
-                size_t rows, size_t cols, double epsilon) {
+void layer_norm(T *y, Number<T> *mean, Number<T> *rstd, const T *x,
+                const Number<T> *weight, const Number<T> *bias, size_t rows, size_t cols, double epsilon) {
   typedef Number<T> N;
   parallel_for_rows(rows, cols, GRAIN_MATHEMATICS, [=](size_t begin, size_t end) {
     for (size_t r = begin; r < end; r++) {
@@ -36,11 +36,11 @@ void layer_norm(T *y, Number<T> *mean, Number<T> *rstd, const T *x, const T *wei
     }
   });
 }
-KERNEL(layer_norm, float, double)
+KERNEL(layer_norm, float, double, bfloat16)
 
 template <typename T>
 void layer_norm_backward(T *dx, const T *dy, const T *x, const Number<T> *mean,
-                         const Number<T> *rstd, const T *weight, size_t rows, size_t cols) {
+                         const Number<T> *rstd, const Number<T> *weight, size_t rows, size_t cols) {
   typedef Number<T> N;
   parallel_for_rows(rows, cols, GRAIN_MATHEMATICS, [=](size_t begin, size_t end) {
     for (size_t r = begin; r < end; r++) {
@@ -66,11 +66,11 @@ void layer_norm_backward(T *dx, const T *dy, const T *x, const Number<T> *mean,
     }
   });
 }
-KERNEL(layer_norm_backward, float, double)
+KERNEL(layer_norm_backward, float, double, bfloat16)
 
 // In blocks of rows, so that the error stays small.
 template <typename T>
-void layer_norm_sums(T *dweight, T *dbias, const T *dy, const T *x, const Number<T> *mean,
+void layer_norm_sums(Number<T> *dweight, Number<T> *dbias, const T *dy, const T *x, const Number<T> *mean,
                      const Number<T> *rstd, size_t rows, size_t cols) {
   parallel_for_rows(cols, rows, GRAIN_MEMORY, [=](size_t begin, size_t end) {
     for_vectors<lanes<T>>(begin, end, [&](size_t i, size_t count) {
@@ -91,7 +91,7 @@ void layer_norm_sums(T *dweight, T *dbias, const T *dy, const T *x, const Number
     });
   });
 }
-KERNEL(layer_norm_sums, float, double)
+KERNEL(layer_norm_sums, float, double, bfloat16)
 
 // ---------------------------------------------------------------- channels of x[rows, channels, cols]
 
@@ -113,7 +113,7 @@ void channel_moments(Number<T> *mean, Number<T> *variance, const T *x, size_t ro
     }
   });
 }
-KERNEL(channel_moments, float, double)
+KERNEL(channel_moments, float, double, bfloat16)
 
 template <typename T>
 void channel_affine(T *y, const T *x, const Number<T> *center, const Number<T> *scale,
@@ -130,7 +130,7 @@ void channel_affine(T *y, const T *x, const Number<T> *center, const Number<T> *
     }
   });
 }
-KERNEL(channel_affine, float, double)
+KERNEL(channel_affine, float, double, bfloat16)
 
 template <typename T>
 void channel_sums(Number<T> *sum, Number<T> *product, const T *dy, const T *x,
@@ -157,7 +157,7 @@ void channel_sums(Number<T> *sum, Number<T> *product, const T *dy, const T *x,
     }
   });
 }
-KERNEL(channel_sums, float, double)
+KERNEL(channel_sums, float, double, bfloat16)
 
 template <typename T>
 void channel_backward(T *dx, const T *dy, const T *x, const Number<T> *center,
@@ -176,4 +176,4 @@ void channel_backward(T *dx, const T *dy, const T *x, const Number<T> *center,
     }
   });
 }
-KERNEL(channel_backward, float, double)
+KERNEL(channel_backward, float, double, bfloat16)

@@ -199,7 +199,7 @@ void max_pool_last(T *y, int32_t *indices, const T *x, size_t images, size_t cha
     }
   });
 }
-KERNEL(max_pool_last, float, double)
+KERNEL(max_pool_last, float, double, bfloat16)
 
 template <typename T>
 void max_pool_last_backward(T *dx, const T *dy, const int32_t *indices, size_t images, size_t channels,
@@ -218,7 +218,7 @@ void max_pool_last_backward(T *dx, const T *dy, const int32_t *indices, size_t i
           T *pixel = to + element * (ptrdiff_t)channels;
           for_vectors<lanes<T>>(0, channels, [&](size_t k, size_t count) {
             const auto chosen = load<int32_t, lanes<T>>(index + k, count) == (int32_t)element;
-            const auto mask = __builtin_convertvector(chosen, VectorOf<Bits<T>, lanes<T>>);
+            const auto mask = __builtin_convertvector(chosen, VectorOf<Bits<Number<T>>, lanes<T>>);
             store(pixel + k, load(pixel + k, count) + (mask ? load(g + k, count) : (Vector<T>)0), count);
           });
         });
@@ -226,7 +226,7 @@ void max_pool_last_backward(T *dx, const T *dy, const int32_t *indices, size_t i
     }
   });
 }
-KERNEL(max_pool_last_backward, float, double)
+KERNEL(max_pool_last_backward, float, double, bfloat16)
 
 template <typename T>
 void average_pool_last(T *y, const T *x, size_t images, size_t channels, size_t height, size_t width,
@@ -254,7 +254,7 @@ void average_pool_last(T *y, const T *x, size_t images, size_t channels, size_t 
     }
   });
 }
-KERNEL(average_pool_last, float, double)
+KERNEL(average_pool_last, float, double, bfloat16)
 
 template <typename T>
 void average_pool_last_backward(T *dx, const T *dy, size_t images, size_t channels, size_t height,
@@ -282,4 +282,4 @@ void average_pool_last_backward(T *dx, const T *dy, size_t images, size_t channe
     }
   });
 }
-KERNEL(average_pool_last_backward, float, double)
+KERNEL(average_pool_last_backward, float, double, bfloat16)

@@ -225,4 +225,4 @@ void dropout(T *y, const T *x, size_t rows, size_t cols, double p, uint64_t seed
     }
   });
 }
-KERNEL(dropout, float, double)
+KERNEL(dropout, float, double, bfloat16)

@@ -182,7 +182,7 @@ void reduction(Number<T> *y, const T *x, size_t outer, size_t reduce, size_t inn
   }
 }
 
-template <typename T> void sum(T *y, const T *x, size_t outer, size_t reduce, size_t inner) {
+template <typename T> void sum(Number<T> *y, const T *x, size_t outer, size_t reduce, size_t inner) {
   if constexpr (same<T, int32_t>) {
     // Integers wrap around.
     reduction<Sum>((uint32_t *)y, (const uint32_t *)x, outer, reduce, inner);
@@ -190,17 +190,17 @@ template <typename T> void sum(T *y, const T *x, size_t outer, size_t reduce, si
     reduction<Sum>(y, x, outer, reduce, inner);
   }
 }
-KERNEL(sum, float, double, int32_t)
+KERNEL(sum, float, double, int32_t, bfloat16)
 
-template <typename T> void max(T *y, const T *x, size_t outer, size_t reduce, size_t inner) {
+template <typename T> void max(Number<T> *y, const T *x, size_t outer, size_t reduce, size_t inner) {
   reduction<Max>(y, x, outer, reduce, inner);
 }
-KERNEL(max, float, double, int32_t)
+KERNEL(max, float, double, int32_t, bfloat16)
 
-template <typename T> void min(T *y, const T *x, size_t outer, size_t reduce, size_t inner) {
+template <typename T> void min(Number<T> *y, const T *x, size_t outer, size_t reduce, size_t inner) {
   reduction<Min>(y, x, outer, reduce, inner);
 }
-KERNEL(min, float, double, int32_t)
+KERNEL(min, float, double, int32_t, bfloat16)
 
 // ---------------------------------------------------------------- cumulative sums
 
@@ -360,4 +360,4 @@ template <typename T> bool all_finite(const T *x, size_t n) {
   for (bool part : finite) all &= part;
   return all;
 }
-KERNEL(all_finite, float, double)
+KERNEL(all_finite, float, double, bfloat16)

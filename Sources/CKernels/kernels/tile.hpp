@@ -32,20 +32,26 @@ template <typename T> INLINE Words<T> load_words_of(const Word<T> *p) {
 }
 
 // sum + a * b, in every lane.
-template <typename N> INLINE Vector<N> multiply_add(Vector<N> sum, N a, Vector<N> b) {
+template <bool, typename N> INLINE Vector<N> multiply_add(Vector<N> sum, N a, Vector<N> b) {
   return sum + a * b;
 }
 
-// sum + a.high * b.high + a.low * b.low, products being exact and each sum rounded. The instruction
-// treats denormal numbers as 0; the emulation does so if the thread's control register says so.
-INLINE vf multiply_add(vf sum, uint32_t a, vu b) {
-#if defined(BFLOAT16_DOT)
-  return (vf)_mm512_dpbf16_ps((__m512)sum, (__m512bh)(vu)a, (__m512bh)b);
-#else
+// sum + a.high * b.high + a.low * b.low, products being exact and each sum rounded; by one instruction if
+// `dot`. The instruction treats denormal numbers as 0; the emulation does so if the thread's control register
+// says so.
+template <bool dot> INLINE vf multiply_add(vf sum, uint32_t a, vu b) {
+#if VECTOR_BYTES == 64
+  if constexpr (dot) return (vf)_mm512_dpbf16_ps((__m512)sum, (__m512bh)(vu)a, (__m512bh)b);
+#endif
   const vu pair = a;
   sum += (vf)(pair & 0xffff0000u) * (vf)(b & 0xffff0000u);
   return sum + (vf)(pair << 16) * (vf)(b << 16);
-#endif
+}
+
+// Whether to multiply elements of a type by the instruction for pairs of bfloat16.
+template <typename T> INLINE bool uses_dot() {
+  if constexpr (same<T, bfloat16> && VECTOR_BYTES == 64) return ck_has_bfloat16_dot();
+  return false;
 }
 
 // ---------------------------------------------------------------- shapes
@@ -83,7 +89,7 @@ template <typename T> struct RowSegments {
 };
 
 // sums[r][c] (+)= sum over segments s and words k of rows[s][r][k] * panel[first[s] + k][c]
-template <typename T, size_t R, size_t V>
+template <typename T, bool dot, size_t R, size_t V>
 void multiply_rows(Number<T> *sums, const RowSegments<T> &x, const Word<T> *panel, bool accumulate) {
   constexpr size_t N = lanes<T>;
   Vector<T> sum[R][V];
@@ -101,7 +107,7 @@ void multiply_rows(Number<T> *sums, const RowSegments<T> &x, const Word<T> *pane
       for (size_t v = 0; v < V; v++) line[v] = load_words_of<T>(b + v * N);
       for (size_t r = 0; r < R; r++) {
         const Word<T> a = load_word(row[r] + k * word_elements<T>);
-        for (size_t v = 0; v < V; v++) sum[r][v] = multiply_add(sum[r][v], a, line[v]);
+        for (size_t v = 0; v < V; v++) sum[r][v] = multiply_add<dot>(sum[r][v], a, line[v]);
       }
     }
   }
@@ -125,7 +131,7 @@ struct Run {
 };
 
 // sums[r][c] += sum over the positions k of all runs of a[k][r] * b[k][c]
-template <typename T, size_t R, size_t V>
+template <typename T, bool dot, size_t R, size_t V>
 void multiply_columns(Number<T> *sums, size_t ld, const ColumnOperands<T> &x, const Run *runs, size_t count) {
   constexpr size_t N = lanes<T>;
   const ptrdiff_t a_step = x.a_step, b_step = x.b_pixel;
@@ -142,7 +148,7 @@ void multiply_columns(Number<T> *sums, size_t ld, const ColumnOperands<T> &x, co
       Words<T> line[V];
       for (size_t v = 0; v < V; v++) line[v] = load_words_of<T>(b + v * N);
       for (size_t r = 0; r < R; r++) {
-        for (size_t v = 0; v < V; v++) sum[r][v] = multiply_add(sum[r][v], a[r], line[v]);
+        for (size_t v = 0; v < V; v++) sum[r][v] = multiply_add<dot>(sum[r][v], a[r], line[v]);
       }
     }
   }
@@ -160,14 +166,14 @@ template <typename T>
 using ColumnKernel = void (*)(Number<T> *, size_t, const ColumnOperands<T> &, const Run *, size_t);
 
 // The tiles of 1...MOST_ROWS rows for panels of V vectors.
-template <typename T, size_t V, size_t... r>
+template <typename T, bool dot, size_t V, size_t... r>
 RowKernel<T> row_kernel(size_t rows, Indices<size_t, r...>) {
-  static constexpr RowKernel<T> kernels[] = {multiply_rows<T, r + 1, V>...};
+  static constexpr RowKernel<T> kernels[] = {multiply_rows<T, dot, r + 1, V>...};
   return kernels[rows - 1];
 }
-template <typename T, size_t V, size_t... r>
+template <typename T, bool dot, size_t V, size_t... r>
 ColumnKernel<T> column_kernel(size_t rows, Indices<size_t, r...>) {
-  static constexpr ColumnKernel<T> kernels[] = {multiply_columns<T, r + 1, V>...};
+  static constexpr ColumnKernel<T> kernels[] = {multiply_columns<T, dot, r + 1, V>...};
   return kernels[rows - 1];
 }
 
@@ -175,11 +181,14 @@ template <typename T, size_t V = 1> RowKernel<T> row_kernel(size_t rows, size_t 
   if constexpr (V < PANEL_VECTORS) {
     if (vectors != V) return row_kernel<T, V + 1>(rows, vectors);
   }
-  return row_kernel<T, V>(rows, IndicesUpTo<tile_rows(V)>{});
+  constexpr IndicesUpTo<tile_rows(V)> all;
+  return uses_dot<T>() ? row_kernel<T, same<T, bfloat16>, V>(rows, all) : row_kernel<T, false, V>(rows, all);
 }
 template <typename T, size_t V = 1> ColumnKernel<T> column_kernel(size_t rows, size_t vectors) {
   if constexpr (V < PANEL_VECTORS) {
     if (vectors != V) return column_kernel<T, V + 1>(rows, vectors);
   }
-  return column_kernel<T, V>(rows, IndicesUpTo<tile_rows(V)>{});
+  constexpr IndicesUpTo<tile_rows(V)> all;
+  return uses_dot<T>() ? column_kernel<T, same<T, bfloat16>, V>(rows, all)
+                       : column_kernel<T, false, V>(rows, all);
 }

@@ -57,7 +57,7 @@ public struct ResNet: Layer {
 
   /// Applies the network to images `[N, channels, H, W]`.
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    var x = firstNormalization(firstConvolution(x), adding: nil, relu: true)
+    var x = firstNormalization(firstConvolution, x, relu: true)
     if stem == .imageNet { x = MaxPool2d(3, stride: 2, padding: 1)(x) }
     for stage in stages { x = stage(x) }
     return output(x.mean(axes: [2, 3]))
@@ -103,10 +103,10 @@ private struct ResidualBlock: Layer {
     var y = x
     let last = convolutions.count - 1
     for (convolution, normalization) in zip(convolutions, normalizations).prefix(last) {
-      y = normalization(convolution(y), adding: nil, relu: true)
+      y = normalization(convolution, y, relu: true)
     }
     return normalizations[last](
-      convolutions[last](y), adding: shortcut.map { $0(x) } ?? x, relu: true)
+      convolutions[last], y, adding: shortcut.map { $0(x) } ?? x, relu: true)
   }
 }
 

@@ -9,6 +9,21 @@ public struct ChannelStatistics {
   /// The number of elements of a channel.
   public let count: Int
 
+  init(mean: Tensor, variance: Tensor, count: Int) {
+    (self.mean, self.variance, self.count) = (mean, variance, count)
+  }
+
+  /// Statistics from those of blocks of rows, `[blocks, CK_STATISTICS, C]`.
+  init(ofBlocks blocks: Tensor, count: Int) {
+    let channels = blocks.shape[2]
+    let mean = Tensor(uninitialized: [channels], blocks.dataType)
+    let variance = Tensor(uninitialized: [channels], blocks.dataType)
+    ck_moments_of_blocks(
+      blocks.dataType.kernelType, mean.bytes, variance.bytes, blocks.bytes, blocks.shape[0],
+      channels)
+    self.init(mean: mean, variance: variance, count: count)
+  }
+
   /// The variance that divides by `count - 1`.
   public var unbiasedVariance: Tensor { variance * (Double(count) / Double(count - 1)) }
 }
@@ -29,17 +44,19 @@ extension Tensor {
   /// `weight` and added to `bias`, both `[C]`, and these statistics: PyTorch's `batch_norm` in training.
   ///
   /// A `residual` of this tensor's shape is added to the result, and with `relu` negative elements then
-  /// become 0: the end of a residual block in one pass over memory.
+  /// become 0: the end of a residual block in one pass over memory. `statistics` are those of this batch, if
+  /// they are known: see `conv2dWithStatistics`.
   ///
   /// With a `reduction`, the batch is that of all processes together: PyTorch's `SyncBatchNorm`. The
   /// gradient is that of `layerNorm`, with means over each channel.
   public final func batchNorm(
     weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double = 1e-5,
-    adding residual: Tensor? = nil,
-    relu: Bool = false, reduction: StatisticsReduction? = nil
+    adding residual: Tensor? = nil, relu: Bool = false, statistics known: ChannelStatistics? = nil,
+    reduction: StatisticsReduction? = nil
   ) -> (result: Tensor, statistics: ChannelStatistics) {
     let layout = channelLayout(weight, bias, residual)
-    let own = layout.statistics(of: self)
+    checkChannels("batchNorm", known?.mean, known?.variance)
+    let own = known ?? layout.statistics(of: self)
     let statistics = reduction.map { own.merged(by: $0) } ?? own
     require(
       statistics.count > 1,
@@ -170,11 +187,11 @@ private struct ChannelLayout {
 
   private func result(_ type: DataType) -> Tensor { Tensor(uninitialized: shape, order, type) }
 
-  /// Memory for the sums of the blocks of a matrix.
-  private func partialSums(_ type: DataType) -> Tensor {
+  /// Memory for some rows of sums of each block of a matrix.
+  private func partialSums(rows: Int, _ type: DataType) -> Tensor {
     let block = Int(CK_COLUMN_BLOCK)
     return Tensor(
-      uninitialized: [(countOfChannel + block - 1) / block, 2, channels], type)
+      uninitialized: [(countOfChannel + block - 1) / block, rows, channels], type)
   }
 
   /// The mean and variance of each channel.
@@ -183,7 +200,7 @@ private struct ChannelLayout {
     let mean = Tensor(uninitialized: [channels], x.dataType)
     let variance = Tensor(uninitialized: [channels], x.dataType)
     if isMatrix {
-      let partial = partialSums(x.dataType)
+      let partial = partialSums(rows: Int(CK_STATISTICS), x.dataType)
       ck_column_moments(
         type, mean.bytes, variance.bytes, partial.bytes, x.bytes, countOfChannel, channels)
     } else {
@@ -225,7 +242,7 @@ private struct ChannelLayout {
     let sum = Tensor(uninitialized: [channels], x.dataType)
     let product = Tensor(uninitialized: [channels], x.dataType)
     if isMatrix {
-      let partial = partialSums(x.dataType)
+      let partial = partialSums(rows: 2, x.dataType)
       ck_column_sums(
         type, sum.bytes, product.bytes, partial.bytes, dy.bytes, gate?.bytes, x.bytes, center.bytes,
         countOfChannel, channels)

@@ -18,13 +18,33 @@ extension Tensor {
     weight: Tensor, bias: Tensor? = nil, stride: Size2d = 1, padding: Size2d = 0,
     dilation: Size2d = 1, groups: Int = 1, relu: Bool = false
   ) -> Tensor {
-    checkImages("conv2d", weight, bias, biasSize: weight.shape.first ?? 0)
     if shape.count == 3 {
       return unsqueezed(axis: 0).conv2d(
         weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation,
         groups: groups, relu: relu
       ).squeezed(axis: 0)
     }
+    return convolution(weight, bias, stride, padding, dilation, groups)
+      .forward(self, weight, bias, relu: relu).result
+  }
+
+  /// The convolution of images `[N, C, H, W]`, and the mean and variance of each channel of the result, which
+  /// are summed while it is stored: what `batchNorm` needs next.
+  public final func conv2dWithStatistics(
+    weight: Tensor, bias: Tensor? = nil, stride: Size2d = 1, padding: Size2d = 0,
+    dilation: Size2d = 1, groups: Int = 1
+  ) -> (result: Tensor, statistics: ChannelStatistics) {
+    require(shape.count == 4, "conv2dWithStatistics: images are [N, C, H, W], not \(shape)")
+    let (result, statistics) = convolution(weight, bias, stride, padding, dilation, groups)
+      .forward(self, weight, bias, takesStatistics: true)
+    return (result, statistics!)
+  }
+
+  private func convolution(
+    _ weight: Tensor, _ bias: Tensor?, _ stride: Size2d, _ padding: Size2d, _ dilation: Size2d,
+    _ groups: Int
+  ) -> Convolution {
+    checkImages("conv2d", weight, bias, biasSize: weight.shape.first ?? 0)
     require(
       groups > 0 && weight.shape[0] % groups == 0 && shape[1] == weight.shape[1] * groups,
       "conv2d: an input of shape \(shape) for a weight of shape \(weight.shape) ([out, in / groups, height, width]) with \(groups) groups"
@@ -34,8 +54,7 @@ extension Tensor {
       "conv2d", self, kernel: kernel, stride: stride, padding: padding, dilation: dilation)
     return Convolution(
       images: shape[0], groups: groups, inputChannels: weight.shape[1],
-      outputChannels: weight.shape[0] / groups, windows: windows
-    ).forward(self, weight, bias, relu: relu)
+      outputChannels: weight.shape[0] / groups, windows: windows)
   }
 
   /// The transposed two-dimensional convolution with a weight `[C, O / groups, KH, KW]`: images
@@ -145,15 +164,23 @@ struct Convolution {
     [groups * outputChannels, inputChannels, windows.kernel_height, windows.kernel_width]
   }
 
-  /// y from x, the weight and the bias, without what is negative if `relu`.
+  /// y from x, the weight and the bias, without what is negative if `relu`, and the statistics of its channels
+  /// if they are wanted.
   func forward(
-    _ x: Tensor, _ weight: Tensor, _ bias: Tensor? = nil, relu: Bool = false
-  ) -> Tensor {
+    _ x: Tensor, _ weight: Tensor, _ bias: Tensor? = nil, relu: Bool = false,
+    takesStatistics: Bool = false
+  ) -> (result: Tensor, statistics: ChannelStatistics?) {
     let y = Tensor(uninitialized: outputShape, .channelsLast, x.dataType)
-    run(ck_forward, ck_conv_forward, y, from: x, weight, bias, relu: relu)
-    return recorded("Conv2d", y, x, weight, bias, relu: relu) { dy, x, weight, destination in
+    let blocks = takesStatistics ? statisticsOfBlocks(x.dataType) : nil
+    run(ck_forward, ck_conv_forward, y, from: x, weight, bias, relu: relu, statistics: blocks)
+    let statistics = blocks.map {
+      ChannelStatistics(
+        ofBlocks: $0, count: images * windows.out_height * windows.out_width)
+    }
+    let result = recorded("Conv2d", y, x, weight, bias, relu: relu) { dy, x, weight, destination in
       (weight.map { inputGradient(dy, $0) }, x.map { weightGradient($0, dy, destination) } ?? .none)
     }
+    return (result, statistics)
   }
 
   /// dx from dy and the weight, plus the bias of a transposed convolution.
@@ -161,7 +188,7 @@ struct Convolution {
     let dx = Tensor(uninitialized: inputShape, .channelsLast, dy.dataType)
     run(ck_input_gradient, ck_conv_input_gradient, dx, from: dy, weight, bias)
     return recorded("ConvTranspose2d", dx, dy, weight, bias) { g, dy, weight, destination in
-      (weight.map { forward(g, $0) }, dy.map { weightGradient(g, $0, destination) } ?? .none)
+      (weight.map { forward(g, $0).result }, dy.map { weightGradient(g, $0, destination) } ?? .none)
     }
   }
 
@@ -182,7 +209,7 @@ struct Convolution {
     let savedX = dy.requiresGrad ? Saved(x, by: "Conv2dWeightGradient") : nil
     let savedGradient = x.requiresGrad ? Saved(dy, by: "Conv2dWeightGradient") : nil
     return dw.recorded("Conv2dWeightGradient", from: x, dy) { g in
-      [savedGradient.map { inputGradient($0(), g) }, savedX.map { forward($0(), g) }]
+      [savedGradient.map { inputGradient($0(), g) }, savedX.map { forward($0(), g).result }]
     }
   }
 
@@ -245,7 +272,7 @@ struct Convolution {
   /// The result of the forward pass or of the gradient of the input, plus a bias.
   private func run(
     _ pass: ck_pass, _ kernel: Kernel, _ result: Tensor, from source: Tensor, _ weight: Tensor,
-    _ bias: Tensor?, relu: Bool = false
+    _ bias: Tensor?, relu: Bool = false, statistics: Tensor? = nil
   ) {
     guard result.count > 0 else { return }
     let (images, bias) = (source.ordered(.channelsLast), bias?.contiguousUnrecorded())
@@ -253,12 +280,23 @@ struct Convolution {
       var epilogue = ck_epilogue()
       epilogue.bias = bias.map { UnsafeRawPointer($0.bytes) }
       epilogue.relu = relu
+      epilogue.statistics = statistics.map { UnsafeMutableRawPointer($0.bytes) }
       kernel(
         type, result.bytes, images.bytes, ck_weights(weight), sizes,
         ConvolutionAlgorithms.kernelChoice, &epilogue,
         workspace)
     }
     withExtendedLifetime((images, bias)) {}
+  }
+
+  /// Memory for the statistics of the blocks of the forward pass.
+  private func statisticsOfBlocks(_ dataType: DataType) -> Tensor {
+    let count = withUnsafePointer(to: kernelSizes) { sizes in
+      ck_conv_statistics_blocks(
+        dataType.kernelType, sizes, ck_forward, ConvolutionAlgorithms.kernelChoice)
+    }
+    return Tensor(
+      uninitialized: [count, Int(CK_STATISTICS), groups * outputChannels], dataType)
   }
 
   /// Writes or adds the gradient of the weight.

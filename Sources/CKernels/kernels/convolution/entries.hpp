@@ -3,7 +3,7 @@
 
 // Whether Winograd's algorithm can compute a convolution.
 template <typename T> bool allows_winograd(const ck_convolution *s) {
-  return word_elements<T> == 1 && s->kernel_height == 3 && s->kernel_width == 3 && s->stride_y == 1 &&
+  return s->kernel_height == 3 && s->kernel_width == 3 && s->stride_y == 1 &&
          s->stride_x == 1 && s->dilation_y == 1 && s->dilation_x == 1 && s->groups == 1 && s->padding_y <= 2 &&
          s->padding_x <= 2;
 }
@@ -21,8 +21,10 @@ INLINE double winograd_cost(const ck_convolution *s, ck_pass pass, ptrdiff_t out
   const double of_tile = pass == ck_weight_gradient ? 80 : 20, of_weight = 40;
   return elements * (tiles * in * out + of_tile * tiles * (in + out) + of_weight * in * out);
 }
-INLINE double direct_cost(const ck_convolution *s) {
-  return 9 * (double)(s->images * s->out_height * s->out_width) * (double)s->channels * (double)s->out_channels;
+// Two products of bfloat16 take as long as one of float32; Winograd's are always of float32.
+template <typename T> double direct_cost(const ck_convolution *s) {
+  return 9 / (double)word_elements<T> * (double)(s->images * s->out_height * s->out_width) * (double)s->channels *
+         (double)s->out_channels;
 }
 
 // The algorithm for a pass: it depends on the shape alone.
@@ -31,7 +33,7 @@ ck_algorithm choose(const ck_convolution *shape, ck_pass pass, ck_algorithm want
   if (!allows_winograd<T>(shape)) return ck_direct;
   if (wanted != ck_automatic) return wanted;
   const double large = winograd_cost(shape, pass, 4), small = winograd_cost(shape, pass, 2);
-  if ((large < small ? large : small) * 1.1 >= direct_cost(shape)) return ck_direct;
+  if ((large < small ? large : small) * 1.1 >= direct_cost<T>(shape)) return ck_direct;
   return large <= small ? ck_winograd4 : ck_winograd2;
 }
 
@@ -40,10 +42,8 @@ template <typename T, typename F>
 void with_pass(const ck_convolution *shape, ck_pass pass, ck_algorithm wanted, ck_weights weights,
                const ck_epilogue *epilogue, F body) {
   const ck_algorithm algorithm = choose<T>(shape, pass, wanted);
-  if constexpr (word_elements<T> == 1) {
-    if (algorithm == ck_winograd2) return body(WinogradPass<T, 2>(shape, pass, weights, epilogue));
-    if (algorithm == ck_winograd4) return body(WinogradPass<T, 4>(shape, pass, weights, epilogue));
-  }
+  if (algorithm == ck_winograd2) return body(WinogradPass<T, 2>(shape, pass, weights, epilogue));
+  if (algorithm == ck_winograd4) return body(WinogradPass<T, 4>(shape, pass, weights, epilogue));
   body(DirectPass<T, T>(shape, pass, weights, epilogue));
 }
 
@@ -53,7 +53,7 @@ void conv_forward(T *y, const T *x, ck_weights weights, const ck_convolution *sh
   with_pass<T>(shape, ck_forward, algorithm, weights, epilogue,
                [=](auto pass) { pass.run((char *)workspace, y, x); });
 }
-KERNEL(conv_forward, float, double)
+KERNEL(conv_forward, float, double, bfloat16)
 
 template <typename T>
 void conv_input_gradient(T *dx, const T *dy, ck_weights weights, const ck_convolution *shape,
@@ -61,17 +61,15 @@ void conv_input_gradient(T *dx, const T *dy, ck_weights weights, const ck_convol
   with_pass<T>(shape, ck_input_gradient, algorithm, weights, epilogue,
                [=](auto pass) { pass.run((char *)workspace, dx, dy); });
 }
-KERNEL(conv_input_gradient, float, double)
+KERNEL(conv_input_gradient, float, double, bfloat16)
 
 // The same for the gradient to the weights.
 template <typename T, typename F>
 void with_weight_pass(const ck_convolution *shape, ck_algorithm wanted, ck_weights dweights, bool accumulate,
                       F body) {
   const ck_algorithm algorithm = choose<T>(shape, ck_weight_gradient, wanted);
-  if constexpr (word_elements<T> == 1) {
-    if (algorithm == ck_winograd2) return body(WinogradWeights<T, 2>(shape, dweights, accumulate));
-    if (algorithm == ck_winograd4) return body(WinogradWeights<T, 4>(shape, dweights, accumulate));
-  }
+  if (algorithm == ck_winograd2) return body(WinogradWeights<T, 2>(shape, dweights, accumulate));
+  if (algorithm == ck_winograd4) return body(WinogradWeights<T, 4>(shape, dweights, accumulate));
   body(WeightGradient<T>(shape, dweights, accumulate));
 }
 
@@ -81,7 +79,7 @@ void conv_weight_gradient(ck_weights dweights, const T *dy, const T *x, const ck
   with_weight_pass<T>(shape, algorithm, dweights, accumulate,
                       [=](auto pass) { pass.run((char *)workspace, dy, x); });
 }
-KERNEL(conv_weight_gradient, float, double)
+KERNEL(conv_weight_gradient, float, double, bfloat16)
 
 template <typename T> size_t conv_workspace(const ck_convolution *shape, ck_pass pass, ck_algorithm algorithm) {
   size_t bytes = 0;
@@ -90,7 +88,7 @@ template <typename T> size_t conv_workspace(const ck_convolution *shape, ck_pass
   if (pass != ck_weight_gradient) with_pass<T>(shape, pass, algorithm, {}, NULL, count);
   return bytes;
 }
-KERNEL(conv_workspace, float, double)
+KERNEL(conv_workspace, float, double, bfloat16)
 
 template <typename T>
 size_t conv_statistics_blocks(const ck_convolution *shape, ck_pass pass, ck_algorithm algorithm) {
@@ -98,4 +96,4 @@ size_t conv_statistics_blocks(const ck_convolution *shape, ck_pass pass, ck_algo
   with_pass<T>(shape, pass, algorithm, {}, NULL, [&](auto p) { blocks = p.blocks(); });
   return blocks;
 }
-KERNEL(conv_statistics_blocks, float, double)
+KERNEL(conv_statistics_blocks, float, double, bfloat16)

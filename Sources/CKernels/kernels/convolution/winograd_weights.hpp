@@ -66,7 +66,7 @@ template <typename T, size_t outputs> struct WinogradWeights {
       const N *a = x_at(x).at(e, 0, channel), *b = dy_at(dy).at(e, 0, panels().first_column(panel));
       for (size_t k = 0, some; k < channels; k += some) {
         some = smaller(tile_rows(vectors), channels - k);
-        column_kernel<T>(some, vectors)(sums + e * step + k * line, line,
+        column_kernel<N>(some, vectors)(sums + e * step + k * line, line,
                                         {a + k, b, block_channels, block_channels, line}, &run, 1);
       }
     }
