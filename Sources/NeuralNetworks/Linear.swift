@@ -20,5 +20,10 @@ public struct Linear: Layer {
   }
 
   /// Applies the layer.
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.linear(weight: weight, bias: bias) }
+  public func callAsFunction(_ x: Tensor) -> Tensor { self(x, relu: false) }
+
+  /// Applies the layer, and ReLU to its result if `relu`: in one pass over memory.
+  public func callAsFunction(_ x: Tensor, relu: Bool) -> Tensor {
+    x.linear(weight: weight, bias: bias, relu: relu)
+  }
 }

@@ -17,7 +17,7 @@ public struct Sequential: Layer {
     layers.enumerated().map { (String($0.offset), $0.element) }
   }
 
-  /// Applies all layers; what follows a convolution, batch normalization and ReLU, is computed while the
+  /// Applies all layers; what follows a convolution or linear layer, batch normalization and ReLU, is computed while the
   /// layer before it stores its result, where that saves a pass over memory.
   public func callAsFunction(_ x: Tensor) -> Tensor {
     var x = x
@@ -29,6 +29,8 @@ public struct Sequential: Layer {
         } else {
           x = convolution(x, relu: rest.popFirst(as: ReLU.self) != nil)
         }
+      } else if let linear = layer as? Linear {
+        x = linear(x, relu: rest.popFirst(as: ReLU.self) != nil)
       } else if let normalization = layer as? BatchNorm2d {
         x = normalization(x, adding: nil, relu: rest.popFirst(as: ReLU.self) != nil)
       } else {

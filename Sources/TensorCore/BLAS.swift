@@ -71,8 +71,6 @@ public enum BLAS {
   /// Large products use several threads.
   static func multiply(into c: Tensor, _ a: Tensor, _ b: Tensor, adds: Bool) {
     let (m, k, n) = (a.shape[0], a.shape[1], b.shape[1])
-    c.storage.version += 1
-    guard m > 0, n > 0 else { return }
     guard k > 0 else { return adds ? () : c.setAll(to: 0) }
     if m * n * k <= smallProduct {
       // In any layout: nothing is copied.
@@ -147,7 +145,7 @@ public enum BLAS {
         a.elements.address.assumingMemoryBound(to: Double.self), Int32(a.leading),
         b.elements.address.assumingMemoryBound(to: Double.self), Int32(b.leading), adds ? 1 : 0,
         c.elements.address.assumingMemoryBound(to: Double.self), Int32(c.leading))
-    case .int32: fatalError("matrix product: floating-point types only, not int32")
+    case .int32, .bfloat16: fatalError("matrix product: OpenBLAS has none of \(dataType)")
     }
   }
 }

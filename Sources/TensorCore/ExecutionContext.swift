@@ -1,7 +1,8 @@
 import Glibc
 import Synchronization
 
-/// The state of a thread: whether operations are recorded, whether layers are in training mode, where
+/// The state of a thread: whether operations are recorded, whether layers are in training mode, whether
+/// products are computed in bfloat16, where
 /// dropout's random numbers come from, how work is partitioned.
 ///
 /// Scopes such as `withoutGrad` and `withTraining` change a part of it and restore that part when they
@@ -11,6 +12,8 @@ final class ExecutionContext {
   var isGradientEnabled = true
   /// Whether layers behave as in training.
   var isTraining = true
+  /// Whether products are computed in bfloat16.
+  var isAutocasting = false
   /// Where dropout takes its random numbers from.
   var dropoutStreams = DropoutStreams(key: 0, firstSample: 0)
   /// Whether work is partitioned in the same way for any number of threads.

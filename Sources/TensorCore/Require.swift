@@ -10,14 +10,16 @@ package func require(
 }
 
 /// Stops the program unless `x`, and the other operands if there are any, have one floating-point
-/// type.
+/// type; float32 and bfloat16 may be mixed.
 @inline(__always)
 func requireFloatingPoint(
   _ operation: StaticString, _ x: Tensor, _ a: Tensor? = nil, _ b: Tensor? = nil,
   file: StaticString = #fileID, line: UInt = #line
 ) {
-  let type = x.dataType
-  guard type.isFloatingPoint, (a?.dataType ?? type) == type, (b?.dataType ?? type) == type else {
+  let type = x.dataType.sumType
+  guard type.isFloatingPoint, (a?.dataType.sumType ?? type) == type,
+    (b?.dataType.sumType ?? type) == type
+  else {
     let operands = [x, a, b].compactMap { $0 }.map { "\($0.dataType) \($0.shape)" }
     fatalError(
       operands.count == 1

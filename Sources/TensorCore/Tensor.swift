@@ -295,7 +295,10 @@ extension Tensor {
       \(name): several elements of this expanded \(shape) are in the same place in memory, so it cannot \
       be changed in place; change a copy()
       """)
-    let values = values.sharesMemory(with: self) ? withoutGrad { values.copy() } : values
+    let values = withoutGrad {
+      values.sharesMemory(with: self)
+        ? values.copy() : dataType == .bfloat16 ? values.converted(to: dataType) : values
+    }
     storage.version += 1
     copyElements(from: values, to: self)
   }

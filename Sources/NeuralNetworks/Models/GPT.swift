@@ -127,7 +127,7 @@ private struct Projection: Layer {
   }
 
   func callAsFunction(_ x: Tensor) -> Tensor {
-    x.matmul(weight) + bias
+    x.matmul(weight, adding: bias)
   }
 }
 

@@ -155,26 +155,34 @@ private struct BackwardPass {
     let profiler = ExecutionContext.withCurrent(\.profiler)
     profiler?.beginBackward()
     defer { profiler?.endBackward() }
-    withGradientMode(createsGraph) {
-      for operation in operations {
-        if var dy = operation.gradient {
-          operation.gradient = nil
-          if !operation.hooks.isEmpty { dy = Tensor.applying(operation.hooks, to: dy) }
-          operation.retainingTensor?.accumulate(dy, keepsGraph: createsGraph)
-          onOperation(operation, dy)
-          distribute(dy, operation, onLeaf)
-        }
-        for edge in operation.edges {
-          guard case .leaf(let leaf) = edge else { continue }
-          leaf.pendingUses -= 1
-          if leaf.pendingUses == 0 {
-            finish(leaf, onLeaf)
-            onFinal(leaf)
-          }
-        }
-        if !retainsGraph { operation.release() }
-        profiler?.noteBackward(operation)
+    // Operations were recorded in the types that they compute in: no other rounding here.
+    withAutocast(false) {
+      withGradientMode(createsGraph) { walk(operations, profiler, onLeaf, onFinal, onOperation) }
+    }
+  }
+
+  private func walk(
+    _ operations: [Operation], _ profiler: OperationProfiler?, _ onLeaf: (Tensor, Tensor) -> Void,
+    _ onFinal: (Tensor) -> Void, _ onOperation: (Operation, Tensor) -> Void
+  ) {
+    for operation in operations {
+      if var dy = operation.gradient {
+        operation.gradient = nil
+        if !operation.hooks.isEmpty { dy = Tensor.applying(operation.hooks, to: dy) }
+        operation.retainingTensor?.accumulate(dy, keepsGraph: createsGraph)
+        onOperation(operation, dy)
+        distribute(dy, operation, onLeaf)
       }
+      for edge in operation.edges {
+        guard case .leaf(let leaf) = edge else { continue }
+        leaf.pendingUses -= 1
+        if leaf.pendingUses == 0 {
+          finish(leaf, onLeaf)
+          onFinal(leaf)
+        }
+      }
+      if !retainsGraph { operation.release() }
+      profiler?.noteBackward(operation)
     }
   }
 
@@ -286,14 +294,17 @@ private struct BackwardPass {
     }
   }
 
-  /// `gradient` summed over the axes that broadcasting added or stretched.
+  /// `gradient` summed over the axes that broadcasting added or stretched, and rounded to bfloat16, or
+  /// converted from it, where an operation had operands of several types.
   private func unbroadcast(
     _ gradient: Tensor, _ shape: TensorShape, _ dataType: DataType, _ source: StaticString
   ) -> Tensor {
+    let summed = gradient.shape == shape ? gradient : gradient.summed(to: shape, source)
+    guard summed.dataType != dataType else { return summed }
     require(
-      gradient.dataType == dataType,
+      summed.dataType.sumType == dataType.sumType,
       "\(source): the gradient is \(gradient.dataType), its input \(dataType)")
-    return gradient.shape == shape ? gradient : gradient.summed(to: shape, source)
+    return summed.converted(to: dataType)
   }
 }
 

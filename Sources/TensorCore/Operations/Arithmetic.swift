@@ -24,6 +24,7 @@ private typealias ComparisonKernel =
 private func combined(
   _ operation: StaticString, _ kernel: BinaryKernel, _ a: Tensor, _ b: Tensor
 ) -> Tensor {
+  let (a, b) = Tensor.promoted(a, b)
   let shape = broadcast(operation, a, b)
   let y = Tensor(uninitialized: shape, resultOrder(shape, a, b), a.dataType)
   forEachBlock(y, a, b) { kernel(a.dataType.kernelType, $0, $1, $2, $3) }
@@ -34,6 +35,7 @@ private func combined(
 private func compared(
   _ operation: StaticString, _ kernel: ComparisonKernel, _ a: Tensor, _ b: Tensor
 ) -> Tensor {
+  let (a, b) = Tensor.promoted(a, b)
   let shape = broadcast(operation, a, b)
   let y = Tensor(uninitialized: shape, resultOrder(shape, a, b), .int32)
   forEachBlock(y, a, b) {

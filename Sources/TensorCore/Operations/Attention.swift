@@ -7,7 +7,7 @@ extension Tensor {
   /// `scaled_dot_product_attention`.
   ///
   /// If `causal`, query i attends to the keys 0...i only. The result is computed in blocks of queries
-  /// and keys with a running maximum and sum; only the logsumexp of each query is saved, and backward
+  /// and keys with a running maximum and sum, in float32 for bfloat16; only the logsumexp of each query is saved, and backward
   /// computes the scores again. The gradient is fused and cannot be differentiated.
   public static func scaledDotProductAttention(
     _ q: Tensor, _ k: Tensor, _ v: Tensor, causal: Bool = false
@@ -18,6 +18,16 @@ extension Tensor {
       "scaledDotProductAttention: queries [B, H, T, D] and keys and values [B, H, S, D] are needed, not \(q.shape), \(k.shape) and \(v.shape)"
     )
     requireFloatingPoint("scaledDotProductAttention", q, k, v)
+    let (q, k, v) = (q.asFactor, k.asFactor, v.asFactor)
+    if q.dataType == .bfloat16 {
+      return attention(q.widened, k.widened, v.widened, causal: causal).converted(to: .bfloat16)
+    }
+    return attention(q, k, v, causal: causal)
+  }
+
+  private static func attention(
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, causal: Bool
+  ) -> Tensor {
     let (q, k, v) = (q.withDenseRows(), k.withDenseRows(), v.withDenseRows())
     // The heads of a position are adjacent in memory, so that merging them copies nothing.
     let y = Tensor.heads(q.shape, q.dataType)
@@ -45,6 +55,14 @@ extension Tensor {
       shape.count == 3 && heads > 0 && shape[2] % (3 * heads) == 0 && shape[1] > 0,
       "selfAttention: [B, T, 3 C] with C a multiple of \(heads) heads is needed, not \(shape)")
     requireFloatingPoint("selfAttention", self)
+    let x = asFactor
+    if x.dataType == .bfloat16 {
+      return x.widened.attention(heads: heads, causal: causal).converted(to: .bfloat16)
+    }
+    return attention(heads: heads, causal: causal)
+  }
+
+  private func attention(heads: Int, causal: Bool) -> Tensor {
     let whole = contiguous()
     let parts = { (x: Tensor) in Tensor.queriesKeysValues(x, heads) }
     let qkv = parts(whole.detached())

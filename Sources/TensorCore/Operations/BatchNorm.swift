@@ -197,10 +197,10 @@ private struct ChannelLayout {
   /// The mean and variance of each channel.
   func statistics(of x: Tensor) -> ChannelStatistics {
     let (x, type) = (x.ordered(order), x.dataType.kernelType)
-    let mean = Tensor(uninitialized: [channels], x.dataType)
-    let variance = Tensor(uninitialized: [channels], x.dataType)
+    let mean = Tensor(uninitialized: [channels], x.dataType.sumType)
+    let variance = Tensor(uninitialized: [channels], x.dataType.sumType)
     if isMatrix {
-      let partial = partialSums(rows: Int(CK_STATISTICS), x.dataType)
+      let partial = partialSums(rows: Int(CK_STATISTICS), x.dataType.sumType)
       ck_column_moments(
         type, mean.bytes, variance.bytes, partial.bytes, x.bytes, countOfChannel, channels)
     } else {
@@ -214,7 +214,8 @@ private struct ChannelLayout {
     _ x: Tensor, center: Tensor, scale: Tensor, shift: Tensor?, _ residual: Tensor?, relu: Bool
   ) -> Tensor {
     let (x, y, type) = (x.ordered(order), result(x.dataType), x.dataType.kernelType)
-    let (shift, residual) = (shift?.contiguousUnrecorded(), residual?.ordered(order))
+    let shift = shift?.contiguousUnrecorded()
+    let residual = withoutGrad { residual?.converted(to: x.dataType).ordered(order) }
     if isMatrix {
       ck_column_affine(
         type, y.bytes, x.bytes, center.bytes, scale.bytes, shift?.bytes, residual?.bytes, relu,
@@ -239,10 +240,10 @@ private struct ChannelLayout {
     _ dy: Tensor, gate: Tensor?, _ x: Tensor, center: Tensor
   ) -> (sum: Tensor, product: Tensor) {
     let (x, type) = (x.ordered(order), x.dataType.kernelType)
-    let sum = Tensor(uninitialized: [channels], x.dataType)
-    let product = Tensor(uninitialized: [channels], x.dataType)
+    let sum = Tensor(uninitialized: [channels], x.dataType.sumType)
+    let product = Tensor(uninitialized: [channels], x.dataType.sumType)
     if isMatrix {
-      let partial = partialSums(rows: 2, x.dataType)
+      let partial = partialSums(rows: 2, x.dataType.sumType)
       ck_column_sums(
         type, sum.bytes, product.bytes, partial.bytes, dy.bytes, gate?.bytes, x.bytes, center.bytes,
         countOfChannel, channels)

@@ -25,7 +25,7 @@ extension Tensor {
       ).squeezed(axis: 0)
     }
     return convolution(weight, bias, stride, padding, dilation, groups)
-      .forward(self, weight, bias, relu: relu).result
+      .forward(asFactor, weight, bias, relu: relu).result
   }
 
   /// The convolution of images `[N, C, H, W]`, and the mean and variance of each channel of the result, which
@@ -36,7 +36,7 @@ extension Tensor {
   ) -> (result: Tensor, statistics: ChannelStatistics) {
     require(shape.count == 4, "conv2dWithStatistics: images are [N, C, H, W], not \(shape)")
     let (result, statistics) = convolution(weight, bias, stride, padding, dilation, groups)
-      .forward(self, weight, bias, takesStatistics: true)
+      .forward(asFactor, weight, bias, takesStatistics: true)
     return (result, statistics!)
   }
 
@@ -110,7 +110,7 @@ extension Tensor {
     return Convolution(
       images: shape[0], groups: groups, inputChannels: weight.shape[1],
       outputChannels: weight.shape[0] / groups, windows: windows
-    ).inputGradient(self, weight, bias)
+    ).inputGradient(asFactor, weight, bias)
   }
 
   private func checkImages(
@@ -204,7 +204,7 @@ struct Convolution {
 
   /// The gradient of the weight from x and dy.
   private func weightGradient(_ x: Tensor, _ dy: Tensor) -> Tensor {
-    let dw = Tensor(uninitialized: weightShape, x.dataType)
+    let dw = Tensor(uninitialized: weightShape, x.dataType.sumType)
     write(to: dw, adds: false, x, dy)
     let savedX = dy.requiresGrad ? Saved(x, by: "Conv2dWeightGradient") : nil
     let savedGradient = x.requiresGrad ? Saved(dy, by: "Conv2dWeightGradient") : nil
@@ -234,15 +234,7 @@ struct Convolution {
     operation.pullback = .accumulating { [unowned operation] dy, leaves in
       // Reordered once for all, if it must be.
       var dy = isGradientEnabled ? dy : dy.ordered(.channelsLast)
-      if let savedResult {
-        let y = savedResult().detached()
-        if isGradientEnabled { y.operation = operation }
-        dy = fused {
-          dy.mapped(ck_relu_backward, y)
-        } composed: {
-          dy * y.sign()
-        }
-      }
+      if let savedResult { dy = dy.gated(by: savedResult(), of: operation) }
       let gradients = pullback(dy, savedImages?(), savedWeight?(), leaves.destination(of: 1))
       return [gradients.images.map { .value($0) } ?? .none, gradients.weight]
         + (hasBias ? [needsBias ? .value(dy.sum(axes: [0, 2, 3])) : .none] : [])
@@ -275,7 +267,12 @@ struct Convolution {
     _ bias: Tensor?, relu: Bool = false, statistics: Tensor? = nil
   ) {
     guard result.count > 0 else { return }
-    let (images, bias) = (source.ordered(.channelsLast), bias?.contiguousUnrecorded())
+    let (images, weight, bias) = withoutGrad {
+      (
+        source.converted(to: result.dataType).ordered(.channelsLast), weight.widened,
+        bias?.widened.contiguousUnrecorded()
+      )
+    }
     withWorkspace(pass, result.dataType) { type, sizes, workspace in
       var epilogue = ck_epilogue()
       epilogue.bias = bias.map { UnsafeRawPointer($0.bytes) }
@@ -286,7 +283,7 @@ struct Convolution {
         ConvolutionAlgorithms.kernelChoice, &epilogue,
         workspace)
     }
-    withExtendedLifetime((images, bias)) {}
+    withExtendedLifetime((images, weight, bias)) {}
   }
 
   /// Memory for the statistics of the blocks of the forward pass.
@@ -296,7 +293,7 @@ struct Convolution {
         dataType.kernelType, sizes, ck_forward, ConvolutionAlgorithms.kernelChoice)
     }
     return Tensor(
-      uninitialized: [count, Int(CK_STATISTICS), groups * outputChannels], dataType)
+      uninitialized: [count, Int(CK_STATISTICS), groups * outputChannels], dataType.sumType)
   }
 
   /// Writes or adds the gradient of the weight.
@@ -305,8 +302,13 @@ struct Convolution {
       if !adds { dw.setAll(to: 0) }
       return
     }
-    let (x, dy) = (x.ordered(.channelsLast), dy.ordered(.channelsLast))
-    withWorkspace(ck_weight_gradient, dw.dataType) { type, sizes, workspace in
+    let type: DataType = [x, dy].contains { $0.dataType == .bfloat16 } ? .bfloat16 : x.dataType
+    let (x, dy) = withoutGrad {
+      (
+        x.converted(to: type).ordered(.channelsLast), dy.converted(to: type).ordered(.channelsLast)
+      )
+    }
+    withWorkspace(ck_weight_gradient, type) { type, sizes, workspace in
       ck_conv_weight_gradient(
         type, ck_weights(dw), dy.bytes, x.bytes, sizes, ConvolutionAlgorithms.kernelChoice, adds,
         workspace)

@@ -14,20 +14,27 @@ extension Tensor {
 
   /// Zeroes elements with probability `p` and scales the others by 1 / (1 - p).
   ///
-  /// Row r of `[rows, ...]` uses the random numbers of `(seed, firstSample + r, stream)`. The
-  /// gradient is the same function of `dy`.
-  package final func dropout(_ p: Double, seed: UInt64, stream: UInt32, firstSample: UInt64)
-    -> Tensor
-  {
+  /// Row r of `[rows, ...]` uses the random numbers of `(seed, firstSample + r, stream)`, in the order of
+  /// memory. The gradient is the same function of `dy` in the same order.
+  package final func dropout(
+    _ p: Double, seed: UInt64, stream: UInt32, firstSample: UInt64
+  ) -> Tensor {
+    dropout(p, seed: seed, stream: stream, firstSample: firstSample, nil)
+  }
+
+  private func dropout(
+    _ p: Double, seed: UInt64, stream: UInt32, firstSample: UInt64, _ order: MemoryOrder?
+  ) -> Tensor {
     requireFloatingPoint("dropout", self)
     require(p >= 0 && p < 1, "dropout: the probability \(p) is not in 0..<1")
-    let x = contiguousUnrecorded()
-    let y = Tensor(uninitialized: shape, dataType)
+    let order = order ?? memoryOrder ?? .rowMajor
+    let x = ordered(order)
+    let y = Tensor(uninitialized: shape, order, dataType)
     let rows = shape.first ?? 1
     let columns = rows == 0 ? 0 : count / rows
     ck_dropout(dataType.kernelType, y.bytes, x.bytes, rows, columns, p, seed, stream, firstSample)
     return y.recorded("Dropout", from: self) { dy in
-      [dy.dropout(p, seed: seed, stream: stream, firstSample: firstSample)]
+      [dy.dropout(p, seed: seed, stream: stream, firstSample: firstSample, order)]
     }
   }
 }

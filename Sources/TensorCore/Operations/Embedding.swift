@@ -41,14 +41,14 @@ extension Tensor {
   /// A table of zeros of shape `target` with these rows added at `indices`: the transpose of
   /// `embedding`.
   private func scatteredRows(_ indices: Tensor, in target: TensorShape) -> Tensor {
-    let y = Tensor.zeros(target, dataType)
+    let y = Tensor.zeros(target, dataType.sumType)
     y.addRows(self, indices)
     let saved = Saved(indices, by: "ScatterRows")
     return y.recorded("ScatterRows", from: self) { dy in [dy.embedding(saved())] }
   }
 
   private func addRows(_ rows: Tensor, _ indices: Tensor) {
-    let x = rows.contiguousUnrecorded()
+    let x = withoutGrad { rows.converted(to: dataType).contiguousUnrecorded() }
     ck_scatter_add_rows(
       dataType.kernelType, bytes, x.bytes, indices.pointer(Int32.self), indices.count, shape[1])
   }

@@ -119,6 +119,9 @@ extension Tensor {
     require(
       y.shape == shape,
       "\(name): \(other.shape) does not broadcast to \(shape), which is changed in place")
+    require(
+      y.dataType == dataType || dataType == .bfloat16,
+      "\(name): \(other.dataType) does not fit into \(dataType); use converted(to:)")
     write(y, name)
     if isRecorded {
       storage.graphVersion += 1

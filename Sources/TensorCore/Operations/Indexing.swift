@@ -48,6 +48,7 @@ extension Tensor {
   /// `axis`: the transpose of `gathered`.
   public final func scattered(_ indices: Tensor, in target: TensorShape, axis: Int) -> Tensor {
     let axis = target.normalized(axis: axis, operation: "scattered")
+    if dataType == .bfloat16 { return widened.scattered(indices, in: target, axis: axis) }
     require(
       indices.shape == shape, "scattered: indices \(indices.shape) for elements \(shape)")
     let y = Tensor.zeros(target, dataType)
@@ -84,7 +85,7 @@ extension Tensor {
   /// The gradient is the cumulative sum of `dy` from the end.
   public final func cumulativeSum(axis: Int) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: "cumulativeSum")
-    return summedUp(axis, fromEnd: false)
+    return widened.summedUp(axis, fromEnd: false)
   }
 
   private func summedUp(_ axis: Int, fromEnd: Bool) -> Tensor {

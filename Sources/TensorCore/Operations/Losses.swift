@@ -28,8 +28,8 @@ extension Tensor {
         label >= 0 && label < classes,
         "crossEntropy: label \(label) of sample \(index) is out of range for \(classes) classes")
     }
-    let losses = Tensor(uninitialized: labels.shape, dataType)
-    let logsumexp = Tensor(uninitialized: [labels.count, 2], dataType)
+    let losses = Tensor(uninitialized: labels.shape, dataType.sumType)
+    let logsumexp = Tensor(uninitialized: [labels.count, 2], dataType.sumType)
     ck_cross_entropy(
       dataType.kernelType, losses.bytes, logsumexp.bytes, x.bytes, labels.pointer(), labels.count,
       classes)
@@ -46,7 +46,7 @@ extension Tensor {
           labels.pointer(), labels.count, classes)
         return [dx]
       } composed: {
-        let residual = logits.softmax() - labels.oneHot(classes, logits.dataType)
+        let residual = logits.softmax() - labels.oneHot(classes, dy.dataType)
         return [residual * dy.unsqueezed(axis: -1)]
       }
     }
@@ -82,6 +82,9 @@ extension Tensor {
     composed: @escaping (_ x: Tensor, _ t: Tensor, _ dy: Tensor) -> Tensor
   ) -> Tensor {
     requireFloatingPoint(name, self, target)
+    if dataType == .bfloat16 || target.dataType == .bfloat16 {
+      return widened.binaryLoss(name, target.widened, kernel, backward, composed: composed)
+    }
     require(
       shape == target.shape, "\(name): an input of shape \(shape), a target of \(target.shape)")
     let saved = Saved(self, by: name)

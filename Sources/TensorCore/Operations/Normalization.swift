@@ -30,9 +30,9 @@ extension Tensor {
     let rows = count / columns
     let x = contiguousUnrecorded()
     let y = Tensor(uninitialized: shape, dataType)
-    let mean = Tensor(uninitialized: [rows], dataType)
-    let rstd = Tensor(uninitialized: [rows], dataType)
-    let (w, b) = (weight?.contiguousUnrecorded(), bias?.contiguousUnrecorded())
+    let mean = Tensor(uninitialized: [rows], dataType.sumType)
+    let rstd = Tensor(uninitialized: [rows], dataType.sumType)
+    let (w, b) = withoutGrad { (weight?.widened.contiguous(), bias?.widened.contiguous()) }
     ck_layer_norm(
       dataType.kernelType, y.bytes, mean.bytes, rstd.bytes, x.bytes, w?.bytes, b?.bytes, rows,
       columns, epsilon)
@@ -44,7 +44,7 @@ extension Tensor {
       let (x, w) = (saved(), savedWeight?())
       return fused {
         let (x, g, w) = (
-          x.contiguousUnrecorded(), dy.contiguousUnrecorded(), w?.contiguousUnrecorded()
+          x.contiguousUnrecorded(), dy.contiguousUnrecorded(), w?.widened.contiguousUnrecorded()
         )
         let type = x.dataType.kernelType
         var gradients: [Tensor?] = [nil]
@@ -56,8 +56,8 @@ extension Tensor {
           gradients[0] = dx
         }
         guard w != nil || hasBias else { return gradients }
-        let dw = Tensor(uninitialized: normalizedShape, x.dataType)
-        let db = Tensor(uninitialized: normalizedShape, x.dataType)
+        let dw = Tensor(uninitialized: normalizedShape, x.dataType.sumType)
+        let db = Tensor(uninitialized: normalizedShape, x.dataType.sumType)
         ck_layer_norm_sums(
           type, dw.bytes, db.bytes, g.bytes, x.bytes, mean.bytes, rstd.bytes, rows, columns)
         if w != nil { gradients.append(dw) }

@@ -12,6 +12,11 @@ extension Tensor {
     kernel: Size2d, stride: Size2d? = nil, padding: Size2d = 0, dilation: Size2d = 1,
     ceilMode: Bool = false
   ) -> Tensor {
+    if isSingleBFloat16Image {
+      return unsqueezed(axis: 0).maxPool2d(
+        kernel: kernel, stride: stride, padding: padding, dilation: dilation, ceilMode: ceilMode
+      ).squeezed(axis: 0)
+    }
     let stride = stride ?? kernel
     checkPooling("maxPool2d", kernel, padding)
     var windows = ck_windows(
@@ -25,8 +30,8 @@ extension Tensor {
       windows.height * windows.width <= Int(Int32.max),
       "maxPool2d: an image of \(shape) has too many elements")
     let (planes, target) = (planeCount, pooledShape(windows.out_height, windows.out_width))
-    let x = dense()
-    let order = x.memoryOrder!
+    let order = poolingOrder
+    let x = ordered(order)
     let y = Tensor(uninitialized: target, order, dataType)
     let indices = Tensor(uninitialized: target, order, .int32)
     if order == .channelsLast {
@@ -113,8 +118,11 @@ extension Tensor {
 
   /// The means over each pair of a span of rows and a span of columns.
   private func averaged(_ rows: [ck_span], _ columns: [ck_span]) -> Tensor {
-    let x = dense()
-    let order = x.memoryOrder!
+    if isSingleBFloat16Image {
+      return unsqueezed(axis: 0).averaged(rows, columns).squeezed(axis: 0)
+    }
+    let order = poolingOrder
+    let x = ordered(order)
     let source = shape
     let (height, width) = (source[source.count - 2], source[source.count - 1])
     let y = Tensor(uninitialized: pooledShape(rows.count, columns.count), order, dataType)
@@ -148,6 +156,14 @@ extension Tensor {
         columns, columns.count)
     }
     return dx.recorded("SpreadOverWindows", from: self) { g in [g.averaged(rows, columns)] }
+  }
+
+  /// Whether this is an image `[C, H, W]` of bfloat16, for which there are only kernels that want four axes.
+  private var isSingleBFloat16Image: Bool { dataType == .bfloat16 && shape.count == 3 }
+
+  /// The order in memory in which these images are pooled: their own if they are dense and it has kernels.
+  private var poolingOrder: MemoryOrder {
+    dataType == .bfloat16 ? .channelsLast : memoryOrder ?? .rowMajor
   }
 
   /// The number of planes: images times channels.

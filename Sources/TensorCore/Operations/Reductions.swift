@@ -1,6 +1,6 @@
 internal import CKernels
 
-// Reductions over any axes.
+// Reductions over any axes. Those of bfloat16 give float32.
 
 private typealias ReductionKernel =
   @convention(c) (
@@ -32,7 +32,7 @@ extension Tensor {
     let mask = shape.mask(of: axes, operation: "mean")
     let y = reduced(mask, ck_sum)
     let factor = Double(y.count) / Double(count)
-    ck_affine(dataType.kernelType, y.bytes, y.bytes, y.count, factor, 0)
+    ck_affine(y.dataType.kernelType, y.bytes, y.bytes, y.count, factor, 0)
     let (full, kept) = (shape, y.shape)
     return withoutAxes(y, mask, keepingAxes).recorded("Mean", from: self) { dy in
       [(dy.reshaped(to: kept) * factor).expanded(to: full)]
@@ -68,7 +68,7 @@ extension Tensor {
   /// The gradient is `dy * x / norm`, 0 where the norm is 0.
   public final func norm(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     let mask = shape.mask(of: axes, operation: "norm")
-    let y = withoutGrad { squared().sum(axes: axes, keepingAxes: true).sqrt() }
+    let y = withoutGrad { widened.squared().sum(axes: axes, keepingAxes: true).sqrt() }
     let saved = Saved(self, by: "Norm")
     return finish("Norm", y, mask, keepingAxes) { dy, y in
       Tensor.where(y .== 0, 0, dy * saved() / Tensor.where(y .== 0, 1, y))
@@ -110,6 +110,9 @@ extension Tensor {
   ) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: name)
     require(shape[axis] > 0, "\(name): axis \(axis) of \(shape) is empty")
+    if dataType == .bfloat16 {
+      return withoutGrad { widened.indices(name, axis, keepingAxes, kernel) }
+    }
     let y = reduced(shape.mask(of: [axis], operation: name), .int32) {
       kernel($0, $1.assumingMemoryBound(to: Int32.self), $2, $3, $4, $5)
     }
@@ -133,11 +136,11 @@ extension Tensor {
   {
     var target = TensorShape()
     for axis in 0..<shape.count where keepingAxes || !mask[axis] { target.append(y.shape[axis]) }
-    return Tensor(shape: target, storage: y.storage, dataType: dataType)
+    return Tensor(shape: target, storage: y.storage, dataType: y.dataType)
   }
 
   private func reduced(_ mask: InlineArray<8, Bool>, _ kernel: ReductionKernel) -> Tensor {
-    reduced(mask, dataType) { kernel($0, $1, $2, $3, $4, $5) }
+    reduced(mask, dataType.sumType) { kernel($0, $1, $2, $3, $4, $5) }
   }
 
   /// The result of a kernel over the masked axes, which stay as axes of size one; dense and outside

@@ -47,6 +47,7 @@ extension Tensor {
   /// Applies a function of rows along any axis by moving that axis to the end and back.
   private func alongRows(_ axis: Int, _ name: StaticString, _ body: (Tensor) -> Tensor) -> Tensor {
     requireFloatingPoint(name, self)
+    if dataType == .bfloat16 { return widened.alongRows(axis, name, body) }
     let axis = shape.normalized(axis: axis, operation: name)
     require(shape[axis] > 0, "\(name): axis \(axis) of \(shape) is empty")
     if axis == shape.count - 1 { return body(self) }

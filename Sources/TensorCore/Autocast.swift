@@ -1,0 +1,45 @@
+// Mixed precision: matrix products and convolutions of bfloat16, everything else as its operands are.
+
+/// Computes `body` in mixed precision: matrix products, linear layers, convolutions and attention take their
+/// operands as bfloat16 and give results of it, with sums of float32.
+///
+/// PyTorch's `autocast("cpu", dtype=torch.bfloat16)`. Parameters stay float32, as do their gradients.
+/// Activations, normalization, dropout and pooling keep the type of their input; reductions, softmax and losses
+/// give float32. Put the forward pass and the loss into the scope; backward computes each gradient in the types
+/// of its operation, wherever it is called.
+public func withAutocast<Result>(
+  _ isEnabled: Bool = true, _ body: () throws -> Result
+) rethrows -> Result {
+  let context = ExecutionContext.withCurrent { $0 }
+  let before = context.isAutocasting
+  context.isAutocasting = isEnabled
+  defer { context.isAutocasting = before }
+  return try body()
+}
+
+/// Whether this thread computes in mixed precision: see `withAutocast(_:_:)`.
+public var isAutocasting: Bool { ExecutionContext.withCurrent(\.isAutocasting) }
+
+extension Tensor {
+  /// This tensor as an operand of a product: rounded to bfloat16 in mixed precision.
+  final var asFactor: Tensor {
+    dataType == .float32 && isAutocasting ? converted(to: .bfloat16) : self
+  }
+
+  /// This tensor, or its elements as float32 if they are bfloat16.
+  final var widened: Tensor { converted(to: dataType.sumType) }
+
+  /// Two operands in one type: bfloat16 beside another floating-point type is converted to that.
+  static func promoted(_ a: Tensor, _ b: Tensor) -> (Tensor, Tensor) {
+    if a.dataType == b.dataType { return (a, b) }
+    return withoutGrad {
+      if a.dataType == .bfloat16, b.dataType.isFloatingPoint {
+        return (a.converted(to: b.dataType), b)
+      }
+      if b.dataType == .bfloat16, a.dataType.isFloatingPoint {
+        return (a, b.converted(to: a.dataType))
+      }
+      return (a, b)
+    }
+  }
+}
