@@ -2,7 +2,7 @@ public import Collectives
 public import DataParallel
 public import NeuralNetworks
 import Optimizers
-package import TensorCore
+public import TensorCore
 
 /// A reference training step on random data in memory, to be timed: the same shapes, loss and
 /// optimizer as the scripts for PyTorch and JAX in `Benchmarks/`.
@@ -118,6 +118,7 @@ public final class WorkloadRun {
   /// The samples of a step over all ranks.
   public let globalBatch: Int
   private let workload: Workload
+  private let precision: Precision
   private let inputs: Tensor
   private let targets: Tensor
   /// This rank's slice of the global batch, whose samples `inputs` and `targets` hold.
@@ -128,25 +129,28 @@ public final class WorkloadRun {
   /// - Parameters:
   ///   - workload: The workload.
   ///   - communicator: The ranks.
+  ///   - precision: The precision of forward pass and loss.
   ///   - isStrong: Whether the ranks share one batch of the workload (strong scaling), instead of
   ///     computing one each (weak scaling).
   ///   - options: The options of data-parallel training.
   public convenience init(
     _ workload: Workload, on communicator: any Communicator = SingleProcess(),
-    isStrong: Bool = false, options: DataParallel.Options = DataParallel.Options()
+    precision: Precision = .float32, isStrong: Bool = false,
+    options: DataParallel.Options = DataParallel.Options()
   ) throws {
     try self.init(
       workload, model: withRandomSource(seed: 0, workload.makeModel), data: workload.makeData(),
-      on: communicator, isStrong: isStrong, options: options)
+      on: communicator, precision: precision, isStrong: isStrong, options: options)
   }
 
   /// Trains another model on other data with the loss and optimizer of a workload.
   package init(
     _ workload: Workload, model: any Layer, data: (inputs: Tensor, targets: Tensor),
-    on communicator: any Communicator = SingleProcess(), isStrong: Bool = false,
-    options: DataParallel.Options = DataParallel.Options()
+    on communicator: any Communicator = SingleProcess(), precision: Precision = .float32,
+    isStrong: Bool = false, options: DataParallel.Options = DataParallel.Options()
   ) throws {
     self.workload = workload
+    self.precision = precision
     self.model = model
     parallel = try DataParallel(model, communicator, options: options) {
       SGD($0, SGD.Options(momentum: workload.momentum))
@@ -164,9 +168,11 @@ public final class WorkloadRun {
   public func step() throws -> Double {
     try parallel.step(samples: 0..<globalBatch, learningRate: workload.learningRate) { batch in
       let own = batch.lowerBound - samples.lowerBound..<batch.upperBound - samples.lowerBound
-      return workload.problem.loss(
-        model(rows(of: inputs, own, batch: samples.count)),
-        rows(of: targets, own, batch: samples.count))
+      return precision {
+        workload.problem.loss(
+          model(rows(of: inputs, own, batch: samples.count)),
+          rows(of: targets, own, batch: samples.count))
+      }
     }.loss
   }
 }

@@ -8,6 +8,7 @@ import Foundation
 package import NeuralNetworks
 import Optimizers
 import Settings
+public import TensorCore
 public import Training
 
 extension TrainingTask {
@@ -68,7 +69,10 @@ extension TrainingTask {
       }
     }
     let task = try communicator.collectiveTry {
-      try TrainingTask(data: data, objective: objective, makeModel: makeModel)
+      try TrainingTask(
+        data: data, objective: objective,
+        precision: configuration.group(PrecisionChoice.self).precision,
+        makeModel: makeModel)
     }
     try communicator.checkInvariants(
       configuration.invariants.merging(task.invariants) { $1 })
@@ -273,6 +277,11 @@ extension Checkpoint {
     return try TrainingConfiguration(yaml: Data(FileSystem().readFile(path)), path: path)
   }
 
+  /// The precision that the model was trained in.
+  fileprivate func precision() throws -> Precision {
+    try configuration().group(PrecisionChoice.self).precision
+  }
+
   /// The trained model.
   fileprivate func model() throws -> any Layer {
     let (configuration, signature) = (try configuration(), try signature())
@@ -285,25 +294,29 @@ extension Checkpoint {
 }
 
 extension Predictor {
-  /// Loads the model of a checkpoint, whose data is not needed.
-  public convenience init(_ checkpoint: Checkpoint) throws {
+  /// Loads the model of a checkpoint, whose data is not needed; `precision` is the one that it was trained in
+  /// unless another is given.
+  public convenience init(_ checkpoint: Checkpoint, precision: Precision? = nil) throws {
     let format = try checkpoint.configuration().chosen(DataFormat.all, in: "data").entry
     guard !format.isText else {
       throw ConfigurationError(
         "the model of '\(checkpoint.path)' continues text; predict is for samples of numbers")
     }
-    try self.init(checkpoint.model(), checkpoint.signature())
+    let precision = try precision ?? checkpoint.precision()
+    try self.init(checkpoint.model(), checkpoint.signature(), precision: precision)
   }
 }
 
 extension TextGenerator {
-  /// Loads the model of a checkpoint, which must have been trained on the characters of a text.
-  public convenience init(_ checkpoint: Checkpoint) throws {
+  /// Loads the model of a checkpoint, which must have been trained on the characters of a text; `precision` is
+  /// the one that it was trained in unless another is given.
+  public convenience init(_ checkpoint: Checkpoint, precision: Precision? = nil) throws {
     guard try checkpoint.signature().codec != nil else {
       throw ConfigurationError(
         "'\(checkpoint.path)' is not a character-level language model (data.kind text), so it cannot continue text"
       )
     }
-    try self.init(checkpoint.model(), checkpoint.signature())!
+    let precision = try precision ?? checkpoint.precision()
+    try self.init(checkpoint.model(), checkpoint.signature(), precision: precision)!
   }
 }

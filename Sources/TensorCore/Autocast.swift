@@ -20,6 +20,19 @@ public func withAutocast<Result>(
 /// Whether this thread computes in mixed precision: see `withAutocast(_:_:)`.
 public var isAutocasting: Bool { ExecutionContext.withCurrent(\.isAutocasting) }
 
+/// The type in which a model's products are computed.
+public enum Precision: String, Sendable, CaseIterable {
+  /// All in float32.
+  case float32
+  /// Mixed precision: see `withAutocast(_:_:)`.
+  case bfloat16
+
+  /// Computes `body` in this precision.
+  public func callAsFunction<Result>(_ body: () throws -> Result) rethrows -> Result {
+    try withAutocast(self == .bfloat16, body)
+  }
+}
+
 extension Tensor {
   /// This tensor as an operand of a product: rounded to bfloat16 in mixed precision.
   final var asFactor: Tensor {

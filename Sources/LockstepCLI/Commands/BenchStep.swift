@@ -32,6 +32,10 @@ struct BenchStep: ParsableCommand {
   @Option(help: ArgumentHelp("The threads of each rank.", valueName: "count"))
   var threads = 1
 
+  @Option(
+    help: "Compute products in bfloat16, all else and the weights in float32; or all in float32.")
+  var precision = Precision.float32
+
   @Option(help: ArgumentHelp("The approximate time to measure.", valueName: "seconds"))
   var seconds = 5.0
 
@@ -96,7 +100,8 @@ struct BenchStep: ParsableCommand {
       Threads.count = threads
       let workload = Workload.all.first { $0.name == self.workload }!
       let run = try WorkloadRun(
-        workload, on: communicator, isStrong: strong, options: parallelOptions)
+        workload, on: communicator, precision: precision, isStrong: strong, options: parallelOptions
+      )
       let measurement = try StepMeasurement(run, seconds: seconds, communicator)
       let profile =
         profile || trace != nil ? try run.profile(about: measurement.median, communicator) : nil
@@ -131,6 +136,7 @@ struct BenchStep: ParsableCommand {
       "peer": "lockstep", "version": Version.current,
       "workload": workload, "ranks": measurement.ranks,
       "nodes": run.parallel.topology.nodeCount, "threads": threads,
+      "precision": precision.rawValue,
       "scaling": strong ? "strong" : "weak", "shards": fixedSlices ?? 0,
       "overlap": run.parallel.overlap.rawValue,
       "steps": measurement.seconds.count,
@@ -154,7 +160,7 @@ struct BenchStep: ParsableCommand {
       printLine(label.padding(toLength: 11, withPad: " ", startingAt: 0) + text)
     }
     func milliseconds(_ seconds: Double) -> String { String(format: "%.4f ms", seconds * 1e3) }
-    line("workload", "\(workload), batch \(run.globalBatch)")
+    line("workload", "\(workload), batch \(run.globalBatch), \(precision.rawValue)")
     line(
       "ranks",
       "\(ranks) with \(count(threads, "thread")) each"
@@ -184,3 +190,4 @@ struct BenchStep: ParsableCommand {
 }
 
 extension Overlap: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {}

@@ -19,6 +19,9 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "Below 1 prefers likely characters; 0 always takes the likeliest.")
   var temperature = 0.8
 
+  @Option(help: "float32 or bfloat16. (default: that of the training)")
+  var precision: Precision?
+
   @Option(help: "Sampling seed.")
   var seed: UInt64 = 1
 
@@ -35,7 +38,7 @@ struct GenerateCommand: ParsableCommand {
     withSession("generate") { communicator in
       Threads.count = communicator.threadsPerRank()
       let text = try communicator.collectiveTry {
-        try TextGenerator(checkpoint.open(communicator))
+        try TextGenerator(checkpoint.open(communicator), precision: precision)
           .text(after: prompt, count: count, temperature: temperature, seed: seed)
       }
       if communicator.isRoot { printLine(text) }

@@ -18,6 +18,9 @@ struct PredictCommand: ParsableCommand {
   @Argument(help: "Files of samples without labels: .npy, .csv or IDX images.")
   var inputs: [String]
 
+  @Option(help: "float32 or bfloat16. (default: that of the training)")
+  var precision: Precision?
+
   @Flag(help: "Print a JSON object for each sample, with the probabilities of all classes.")
   var json = false
 
@@ -28,7 +31,7 @@ struct PredictCommand: ParsableCommand {
   private func predict(_ communicator: any Communicator) throws -> ExitStatus {
     Threads.count = communicator.threadsPerRank()
     let lines = try communicator.collectiveTry {
-      let predictor = try Predictor(checkpoint.open(communicator))
+      let predictor = try Predictor(checkpoint.open(communicator), precision: precision)
       return try inputs.flatMap { path in
         try predictor.predictions(for: path).enumerated().map { index, prediction in
           json ? prediction.json(path, index) : "\(path)\t\(index)\t\(prediction.text)"

@@ -1,15 +1,18 @@
 import DataLoading
 public import NeuralNetworks
-import TensorCore
+public import TensorCore
 
 /// A trained model, ready to be applied to files of samples.
 public final class Predictor {
   private let model: any Layer
   private let signature: ModelSignature
+  private let precision: Precision
 
   /// A trained model whose inputs are numbers.
-  public init(_ model: any Layer, _ signature: ModelSignature) {
-    (self.model, self.signature) = (model, signature)
+  public init(
+    _ model: any Layer, _ signature: ModelSignature, precision: Precision = .float32
+  ) {
+    (self.model, self.signature, self.precision) = (model, signature, precision)
   }
 
   /// Applies the model to all samples of a file.
@@ -20,7 +23,9 @@ public final class Predictor {
       signature.standardization?.apply(to: $0.baseAddress!, rows: file.count)
     }
     let x = Tensor.of(inputs, shape: TensorShape([file.count] + signature.inputShape))
-    let outputs = withEvaluation { withoutGrad { model(x).flattened(from: 1) } }
+    let outputs = withEvaluation {
+      withoutGrad { precision { model(x) }.flattened(from: 1).converted(to: .float32) }
+    }
     return (0..<file.count).map { signature.objective.prediction(outputs[$0]) }
   }
 }

@@ -1,18 +1,21 @@
 import DataLoading
 import Foundation
 public import NeuralNetworks
-import TensorCore
+public import TensorCore
 
 /// A trained character-level language model that continues texts.
 public final class TextGenerator {
   private let model: any Layer
   private let codec: CharacterCodec
   private let context: Int
+  private let precision: Precision
 
   /// A trained language model; nil if its signature has no characters.
-  public init?(_ model: any Layer, _ signature: ModelSignature) {
+  public init?(
+    _ model: any Layer, _ signature: ModelSignature, precision: Precision = .float32
+  ) {
     guard let codec = signature.codec else { return nil }
-    (self.model, self.codec) = (model, codec)
+    (self.model, self.codec, self.precision) = (model, codec, precision)
     context = signature.inputShape[0]
   }
 
@@ -34,7 +37,7 @@ public final class TextGenerator {
       withoutGrad {
         for _ in 0..<count {
           let window = Array(tokens.suffix(context))
-          let logits = model(Tensor([window]))[0][-1]
+          let logits = precision { model(Tensor([window])) }[0][-1].converted(to: .float32)
           tokens.append(next(logits, temperature, &random))
         }
       }

@@ -1,7 +1,7 @@
 public import DataLoading
 public import NeuralNetworks
 package import Settings
-import TensorCore
+public import TensorCore
 
 /// A model, the data that it learns from, and the objective: all that does not change while
 /// training, and all that evaluation needs.
@@ -14,6 +14,8 @@ public struct TrainingTask {
   public let signature: ModelSignature
   /// The model.
   public let model: any Layer
+  /// The precision in which the model is computed.
+  public let precision: Precision
 
   /// Chooses the objective and makes the model.
   ///
@@ -23,12 +25,15 @@ public struct TrainingTask {
   /// - Parameters:
   ///   - data: The samples.
   ///   - objective: The name of an `Objective`, or "auto" for the one that fits the targets.
+  ///   - precision: The precision in which the model is computed.
   ///   - makeModel: Makes the model for its inputs and outputs.
   public init(
     data: DataSplits, objective name: String = ObjectiveChoice().loss,
+    precision: Precision = .float32,
     makeModel: (ModelSignature) throws -> any Layer
   ) throws {
     self.data = data
+    self.precision = precision
     signature = try TrainingTask.signature(of: data, objective: name)
     objective = signature.objective
     model = try makeModel(signature)
@@ -48,7 +53,7 @@ public struct TrainingTask {
 
   /// The mean loss of some of a batch's samples, by their positions, and how many were right.
   func loss(_ batch: Batch, _ positions: Range<Int>) -> (loss: Tensor, correct: Int) {
-    objective.evaluate(model(batch.inputs(positions)), batch.targets(positions))
+    precision { objective.evaluate(model(batch.inputs(positions)), batch.targets(positions)) }
   }
 
   /// Whether metrics count tokens, and not samples.
