@@ -13,6 +13,8 @@ package enum Timeline {
     case betweenNodes
     /// The thread that prepares batches.
     case dataLoader
+    /// The thread that copies and writes a checkpoint in the background.
+    case checkpoint
 
     /// The name of the lane.
     package var name: String {
@@ -20,6 +22,7 @@ package enum Timeline {
       case .compute: "compute"
       case .betweenNodes: "all-reduces between nodes"
       case .dataLoader: "data loader"
+      case .checkpoint: "checkpoint"
       }
     }
   }

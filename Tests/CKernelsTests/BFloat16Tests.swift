@@ -1,27 +1,10 @@
 import CKernels
 import Testing
 
-/// A bfloat16 number, for tests: the upper half of a float.
-private struct BFloat16: Equatable, KernelElement {
-  static var type: ck_type { ck_bf16 }
-  var bits: UInt16
-
-  /// Rounds to nearest, ties to even.
-  init(_ value: Float) {
-    let pattern = value.bitPattern
-    bits = UInt16(
-      truncatingIfNeeded: value.isNaN
-        ? pattern >> 16 | 0x40 : (pattern &+ 0x7fff &+ (pattern >> 16 & 1)) >> 16)
-  }
-  var float: Float { Float(bitPattern: UInt32(bits) << 16) }
-}
-
 /// A storage type whose arithmetic is done in float32: kernels load, compute as for float32, and round
 /// when they store.
 @Suite("bfloat16")
 struct BFloat16Tests {
-  private func narrowed(_ x: [Float]) -> [BFloat16] { x.map { BFloat16($0) } }
-
   @Test("conversions round to nearest, ties to even, and keep infinities and NaN")
   func conversions() {
     let edges: [Float] = [

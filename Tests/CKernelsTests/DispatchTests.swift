@@ -6,7 +6,7 @@ import Testing
 struct DispatchTests {
   @Test("the environment may lower the choice, never raise it")
   func choice() {
-    let names = ["plain", "avx2", "avx512"]
+    let names = ["plain", "avx2", "avx512", "avx512-bf16"]
     let chosen = names.firstIndex(of: String(cString: ck_isa()))
     #expect(chosen != nil)
     if let wish = ProcessInfo.processInfo.environment["LOCKSTEP_ISA"],

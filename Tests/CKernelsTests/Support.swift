@@ -9,6 +9,50 @@ extension Float: KernelElement { static var type: ck_type { ck_f32 } }
 extension Double: KernelElement { static var type: ck_type { ck_f64 } }
 extension Int32: KernelElement { static var type: ck_type { ck_i32 } }
 
+/// A bfloat16 number, for tests: the upper half of a float.
+struct BFloat16: Equatable, KernelElement {
+  static var type: ck_type { ck_bf16 }
+  var bits: UInt16
+
+  /// Rounds to nearest, ties to even.
+  init(_ value: Float) {
+    let pattern = value.bitPattern
+    bits = UInt16(
+      truncatingIfNeeded: value.isNaN
+        ? pattern >> 16 | 0x40 : (pattern &+ 0x7fff &+ (pattern >> 16 & 1)) >> 16)
+  }
+  var float: Float { Float(bitPattern: UInt32(bits) << 16) }
+}
+
+/// The numbers rounded to bfloat16.
+func narrowed(_ x: [Float]) -> [BFloat16] { x.map { BFloat16($0) } }
+
+/// Records one issue for the first element that is not the exact number rounded to bfloat16, but for an error
+/// of `tolerance` times the largest number.
+func expectRounded(
+  _ values: [BFloat16], _ exact: [Float], _ tolerance: Float, _ what: String,
+  sourceLocation: SourceLocation = #_sourceLocation
+) {
+  #expect(values.count == exact.count, sourceLocation: sourceLocation)
+  let largest = exact.map(abs).max() ?? 0
+  let wrong = values.indices.first {
+    !(abs(values[$0].float - exact[$0]) <= abs(exact[$0]) / 256 + tolerance * largest)
+  }
+  if let wrong {
+    Issue.record(
+      "\(what): element \(wrong) of \(values.count) is \(values[wrong].float), not \(exact[wrong])",
+      sourceLocation: sourceLocation)
+  }
+}
+
+/// Memory as workspaces need it, full of NaN, to notice what is read before it is written.
+func withMemory(_ byteCount: Int, _ body: (UnsafeMutableRawPointer) -> Void) {
+  let memory = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 64)
+  defer { memory.deallocate() }
+  memory.initializeMemory(as: UInt8.self, repeating: 0xff, count: byteCount)
+  body(memory)
+}
+
 /// Lengths around the widths of vectors, blocks and the threshold of several threads.
 let lengths = [0, 1, 2, 7, 8, 15, 16, 17, 31, 33, 64, 100, 1000, 40001]
 

@@ -37,6 +37,8 @@ load lockstep
   assert_equal "$(grep -Ec '^between steps +1' profiled/profile/operations.txt)" 2
   assert_equal "$(grep -c '"step [0-9]*"' profiled/profile/trace.json)" 30
   assert_one_line profiled/profile/trace.json '"thread_name".*"data loader"'
+  assert_one_line profiled/profile/trace.json '"thread_name".*"checkpoint"'
+  grep -q '"copy of step 20"' profiled/profile/trace.json
 }
 
 @test "--profile: a run that is shorter has fewer steps in the profile, or a warning" {

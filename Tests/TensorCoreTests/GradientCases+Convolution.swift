@@ -32,6 +32,13 @@ let convolutionGradientCases: [GradientCase] = [
     [1, 1, 2, 2]
   ) { $0[0].conv2d(weight: $0[1]) },
   .init(
+    "conv2dWithStatistics(weight:bias:stride:padding:dilation:groups:), normalized",
+    [2, 2, 4, 3], [3, 2, 2, 2], [3]
+  ) {
+    let (y, statistics) = $0[0].conv2dWithStatistics(weight: $0[1], bias: $0[2])
+    return y.batchNorm(statistics: statistics).result.sin()
+  },
+  .init(
     "conv2d(weight:bias:stride:padding:dilation:groups:relu:), with ReLU", [2, 2, 4, 3],
     [3, 2, 2, 2], [3], range: -1...1
   ) {

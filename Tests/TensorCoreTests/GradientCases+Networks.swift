@@ -41,21 +41,31 @@ let networkGradientCases: [GradientCase] = [
   .init("groupNorm(Int, weight:bias:epsilon:), without affine part", [2, 4, 3]) {
     $0[0].groupNorm(4)
   },
-  .init("batchNorm(weight:bias:epsilon:adding:relu:reduction:), of a matrix", [5, 3], [3], [3]) {
+  .init(
+    "batchNorm(weight:bias:epsilon:adding:relu:statistics:reduction:), of a matrix", [5, 3], [3],
+    [3]
+  ) {
     $0[0].batchNorm(weight: $0[1], bias: $0[2]).result
   },
-  .init("batchNorm(weight:bias:epsilon:adding:relu:reduction:), of images", [2, 3, 2, 2], [3], [3])
-  {
+  .init(
+    "batchNorm(weight:bias:epsilon:adding:relu:statistics:reduction:), of images", [2, 3, 2, 2],
+    [3], [3]
+  ) {
     $0[0].batchNorm(weight: $0[1], bias: $0[2]).result
   },
-  .init("batchNorm(weight:bias:epsilon:adding:relu:reduction:), without affine part", [3, 2, 3]) {
+  .init(
+    "batchNorm(weight:bias:epsilon:adding:relu:statistics:reduction:), without affine part",
+    [3, 2, 3]
+  ) {
     $0[0].batchNorm().result
   },
-  .init("batchNorm(weight:bias:epsilon:adding:relu:reduction:), with bias only", [5, 3], [3]) {
+  .init(
+    "batchNorm(weight:bias:epsilon:adding:relu:statistics:reduction:), with bias only", [5, 3], [3]
+  ) {
     $0[0].batchNorm(bias: $0[1]).result
   },
   .init(
-    "batchNorm(weight:bias:epsilon:adding:relu:reduction:), with a residual and ReLU",
+    "batchNorm(weight:bias:epsilon:adding:relu:statistics:reduction:), with a residual and ReLU",
     [2, 3, 2, 2],
     [3], [3], [2, 3, 2, 2]
   ) {

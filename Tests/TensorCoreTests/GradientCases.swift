@@ -205,8 +205,16 @@ private let basicGradientCases: [GradientCase] = [
   .init("matmul(Tensor), a batch and a matrix", [2, 3, 4], [4, 2]) { $0[0].matmul($0[1]) },
   .init("matmul(Tensor), a vector and a batch", [4], [2, 4, 3]) { $0[0].matmul($0[1]) },
   .init("matmul(Tensor), a tensor with itself", [3, 3]) { $0[0].matmul($0[0]) },
-  .init("linear(weight:bias:)", [4, 3], [2, 3], [2]) { $0[0].linear(weight: $0[1], bias: $0[2]) },
-  .init("linear(weight:bias:), three axes without bias", [2, 2, 3], [2, 3]) {
+  .init("linear(weight:bias:relu:)", [4, 3], [2, 3], [2]) {
+    $0[0].linear(weight: $0[1], bias: $0[2])
+  },
+  .init("linear(weight:bias:relu:), with ReLU", [4, 3], [2, 3], [2], range: -1.9...2.1) {
+    $0[0].linear(weight: $0[1], bias: $0[2], relu: true).sin()
+  },
+  .init("matmul(Tensor, adding:)", [2, 4, 3], [3, 2], [2]) {
+    $0[0].matmul($0[1], adding: $0[2])
+  },
+  .init("linear(weight:bias:relu:), three axes without bias", [2, 2, 3], [2, 3]) {
     $0[0].linear(weight: $0[1])
   },
   // Rows

@@ -40,6 +40,28 @@ struct GradientTests {
     }
   }
 
+  @Test("bfloat16 has the gradient of float64, but for rounding", arguments: gradientCases)
+  func halfPrecision(_ row: GradientCase) {
+    let narrow = row.inputs().map { input in
+      let x = input.detached().converted(to: .bfloat16)
+      x.requiresGrad = true
+      return x
+    }
+    // Of the same numbers: rounded inputs would hide the rounding of results.
+    let wide = narrow.map { input in
+      let x = input.detached().converted(to: .float64)
+      x.requiresGrad = true
+      return x
+    }
+    let expected = grad(of: row.function(wide).sum(), withRespectTo: wide)
+    let computed = grad(of: row.function(narrow).sum(), withRespectTo: narrow)
+    for (a, b) in zip(computed, expected) {
+      #expect(a!.dataType == .bfloat16)
+      let scale = b!.doubles().map(\.magnitude).reduce(1, max)
+      for (x, y) in zip(a!.doubles(), b!.doubles()) { #expect((x - y).magnitude <= 0.06 * scale) }
+    }
+  }
+
   // MARK: - Coverage
 
   private static func operationFiles() throws -> [String] {

@@ -68,6 +68,7 @@ public struct Golden: Sendable, Decodable {
     return switch dataType {
     case .float32: .of(values.map { Float($0) }, shape: shape)
     case .float64: .of(values, shape: shape)
+    case .bfloat16: withoutGrad { tensor(.float32).converted(to: .bfloat16) }
     case .int32: .of(values.map { Int32($0) }, shape: shape)
     }
   }

@@ -19,6 +19,44 @@ template <typename T> INLINE Matrix<T> rows_from(Head<const T> head, size_t firs
 }
 template <typename T> INLINE Matrix<T> transposed(Matrix<T> a) { return {a.p, a.col, a.row}; }
 
+// c = a b, or c += a b if `adds`, for blocks of at most a few hundred rows and columns: panels of b are packed on
+// the stack. One stride of a must be 1.
+enum { BLOCK_DEPTH = 64 };
+template <typename T>
+void block_product(T *c, size_t ldc, Matrix<T> a, Matrix<T> b, size_t m, size_t n, size_t k, bool adds) {
+  constexpr size_t line = panel_width<T>;
+  T panel[BLOCK_DEPTH * line], sums[MOST_ROWS * line];
+  const Panels<T> panels = {n};
+  for (size_t p = 0; p < panels.count(); p++) {
+    const size_t first = panels.first_column(p), used = panels.used(p);
+    const size_t vectors = panels.vectors(p), width = panels.width(p);
+    for (size_t l = 0; l < k; l += BLOCK_DEPTH) {
+      const size_t depth = smaller(k - l, BLOCK_DEPTH);
+      const Run run = {0, 0, depth};
+      pack_columns<T>(panel, Operand<T>{b.p, b.row, b.col}, first, used, width, l, depth);
+      for (size_t r = 0, rows; r < m; r += rows) {
+        rows = smaller(tile_rows(vectors), m - r);
+        const T *from = a.p + (ptrdiff_t)r * a.row + (ptrdiff_t)l * a.col;
+        if (a.col == 1) {
+          const T *pointers[MOST_ROWS];
+          for (size_t i = 0; i < rows; i++) pointers[i] = from + (ptrdiff_t)i * a.row;
+          row_kernel<T>(rows, vectors)(sums, {pointers, NULL, 1, depth}, panel, false);
+        } else {
+          memset(sums, 0, rows * width * sizeof(T));
+          column_kernel<T>(rows, vectors)(sums, width, {from, panel, a.col, a.col, (ptrdiff_t)width}, &run, 1);
+        }
+        for (size_t i = 0; i < rows; i++) {
+          T *to = c + (r + i) * ldc + first;
+          for_vectors<lanes<T>>(0, used, [&, i](size_t j, size_t count) {
+            const Vector<T> v = load(sums + i * width + j);
+            store(to + j, adds || l > 0 ? v + load(to + j, count) : v, count);
+          });
+        }
+      }
+    }
+  }
+}
+
 // How many of the `cols` keys from `key` on the query attends to.
 INLINE size_t visible_keys(const ck_attention_shape *shape, size_t query, size_t key, size_t cols) {
   if (!shape->causal) return cols;
@@ -41,7 +79,7 @@ void attention_block(Head<T> y, Number<T> *logsumexp, Head<const T> q, Head<cons
   N max[B], total[B];
   for (size_t j = 0; j < keys; j += B) {
     const size_t cols = keys - j < B ? keys - j : B;
-    product(p, B, rows_from<T>(q, first), transposed(rows_from<T>(k, j)), rows, cols, width, N(0));
+    block_product(p, B, rows_from<T>(q, first), transposed(rows_from<T>(k, j)), rows, cols, width, false);
     for (size_t r = 0; r < rows; r++) {
       T *s = p + r * B, *to = y.row(first + r);
       const size_t visible = visible_keys(shape, first + r, j, cols);
@@ -71,8 +109,7 @@ void attention_block(Head<T> y, Number<T> *logsumexp, Head<const T> q, Head<cons
       }
       for (size_t c = visible; c < cols; c++) s[c] = {};
     }
-    product(y.row(first), (size_t)y.stride, Matrix<T>{p, B, 1}, rows_from<T>(v, j), rows, width,
-            cols, N(j == 0 ? 0 : 1));
+    block_product(y.row(first), (size_t)y.stride, Matrix<T>{p, B, 1}, rows_from<T>(v, j), rows, width, cols, j > 0);
   }
   for (size_t r = 0; r < rows; r++) {
     T *to = y.row(first + r);
@@ -143,9 +180,9 @@ void attention_backward_head(const AttentionGradients<T> &h, const ck_attention_
     for (size_t first = start; first < queries; first += B) {
       const size_t rows = queries - first < B ? queries - first : B;
       const Matrix<T> q = rows_from<T>(h.q, first), dy = rows_from<T>(h.dy, first);
-      const N adds = first == start ? 0 : 1;
-      product(p, B, q, transposed(k), rows, cols, width, N(0));
-      product(ds, B, dy, transposed(v), rows, cols, width, N(0));
+      const bool adds = first > start;
+      block_product(p, B, q, transposed(k), rows, cols, width, false);
+      block_product(ds, B, dy, transposed(v), rows, cols, width, false);
       for (size_t r = 0; r < rows; r++) {
         T *a = p + r * B, *b = ds + r * B;
         const size_t visible = visible_keys(shape, first + r, j, cols);
@@ -157,10 +194,9 @@ void attention_backward_head(const AttentionGradients<T> &h, const ck_attention_
         });
         for (size_t c = visible; c < cols; c++) a[c] = b[c] = {};
       }
-      product(h.dv.row(j), (size_t)h.dv.stride, transposed(scores), dy, cols, width, rows, adds);
-      product(h.dk.row(j), (size_t)h.dk.stride, transposed(gradients), q, cols, width, rows, adds);
-      product(h.dq.row(first), (size_t)h.dq.stride, gradients, k, rows, width, cols,
-              N(j == 0 ? 0 : 1));
+      block_product(h.dv.row(j), (size_t)h.dv.stride, transposed(scores), dy, cols, width, rows, adds);
+      block_product(h.dk.row(j), (size_t)h.dk.stride, transposed(gradients), q, cols, width, rows, adds);
+      block_product(h.dq.row(first), (size_t)h.dq.stride, gradients, k, rows, width, cols, j > 0);
     }
   }
 }

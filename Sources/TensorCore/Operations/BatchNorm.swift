@@ -78,8 +78,8 @@ extension Tensor {
     let layout = channelLayout(weight, bias, residual)
     checkChannels("batchNorm", mean, variance)
     let statistics = ChannelStatistics(
-      mean: mean.detached().contiguousUnrecorded(),
-      variance: variance.detached().contiguousUnrecorded(),
+      mean: mean.detached().widened.contiguousUnrecorded(),
+      variance: variance.detached().widened.contiguousUnrecorded(),
       count: layout.countOfChannel)
     return normalized(statistics, layout, weight, bias, epsilon, residual, relu: relu, nil)
   }
@@ -214,8 +214,9 @@ private struct ChannelLayout {
     _ x: Tensor, center: Tensor, scale: Tensor, shift: Tensor?, _ residual: Tensor?, relu: Bool
   ) -> Tensor {
     let (x, y, type) = (x.ordered(order), result(x.dataType), x.dataType.kernelType)
-    let shift = shift?.contiguousUnrecorded()
-    let residual = withoutGrad { residual?.converted(to: x.dataType).ordered(order) }
+    let (shift, residual) = withoutGrad {
+      (shift?.widened.contiguous(), residual?.converted(to: x.dataType).ordered(order))
+    }
     if isMatrix {
       ck_column_affine(
         type, y.bytes, x.bytes, center.bytes, scale.bytes, shift?.bytes, residual?.bytes, relu,

@@ -30,11 +30,17 @@ final class PendingCheckpoint: Sendable {
     self.step = step
     let files = Files(files: files, buffer: buffer)
     let thread = Thread { [self] in
-      let copies = Result { try files.buffer.copy(files.files) }
+      let copies = Result {
+        try Timeline.span("copy of step \(step)", .checkpoint) {
+          try files.buffer.copy(files.files)
+        }
+      }
       hasCopied.signal()
       // On Linux this is the thread's own: computing goes first.
       setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
-      let outcome = PendingCheckpoint.write(step: step, copies, to: store)
+      let outcome = Timeline.span("writing of step \(step)", .checkpoint) {
+        PendingCheckpoint.write(step: step, copies, to: store)
+      }
       self.outcome.withLock { $0 = outcome }
       isWritten.signal()
     }
