@@ -22,7 +22,7 @@ public enum BLAS {
 
   /// Products of at most this many multiplications are computed by a plain loop: a BLAS call costs
   /// more.
-  private static let smallProduct = 4096
+  static let smallProduct = 4096
   /// Products of fewer multiplications than this stay on one thread.
   private static let parallelProduct = 1 << 19
   /// The parts of a product in deterministic partitioning.

@@ -10,6 +10,9 @@
 // if both operands are packed.
 enum { PRODUCT_WORDS = 1024, PRODUCT_ROWS = 768, PACKED_WORDS = 256, PACKED_ROWS = 192, PACKED_COLUMNS = 256 };
 
+// How many rows ahead packing fetches.
+enum { PACK_AHEAD = 12 };
+
 // Element (k, c) of an operand is p[k * row + c * col].
 template <typename B> struct Operand {
   const B *p;
@@ -44,6 +47,10 @@ void pack_columns(Word<T> *to, const Operand<B> &x, size_t first, size_t used, s
       const bool paired = E == 2 && k + 1 < begin + count;
       for (size_t j = 0; j < width; j += L) {
         const size_t some = j < used ? smaller(L, used - j) : 0;
+        // Rows of a wide matrix are on pages of their own, which the processor does not fetch ahead.
+        if (x.col == 1) {
+          for (size_t e = 0; e < E; e++) __builtin_prefetch(x.at(k + PACK_AHEAD + e, first + j));
+        }
         const auto line = [&](size_t k) {
           if (x.col == 1) return load(x.at(k, first + j), some);
           Vector<B> v = 0;
