@@ -100,6 +100,8 @@ public final class ParameterArena {
         shape: entry.parameter.shape, storage: gradientStorage, offset: entry.range.lowerBound,
         dataType: .float32)
     }
+    // The parameters have left theirs.
+    Storage.returnFreePages()
   }
 
   /// The values of all parameters.

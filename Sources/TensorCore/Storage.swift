@@ -29,4 +29,6 @@ package final class Storage {
   deinit {
     if owner == nil { Allocator.free(pointer, byteCount) }
   }
+  /// Returns memory that no storage uses to the system, as far as it consists of huge pages.
+  package static func returnFreePages() { Allocator.returnFreePages() }
 }

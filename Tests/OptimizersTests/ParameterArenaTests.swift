@@ -160,4 +160,19 @@ import Testing
       _ = ParameterArena(Linear(weight: .ones([1, 1], .float64)))
     }
   }
+  // Sanitizers keep freed memory.
+  #if !SANITIZERS
+    // In a process of its own: other tests ask for memory at the same time.
+    @Test("the memory of the first values goes back to the system")
+    func returnedMemory() async {
+      await #expect(processExitsWith: .success) {
+        let before = try residentBytes()
+        let model = Sequential(Linear(4096, 4096), Linear(4096, 4096))
+        let arena = ParameterArena(model)
+        // Values and gradients, of four bytes each element.
+        let grown = try residentBytes() - before
+        #expect(grown >= 8 * arena.count && grown < 10 * arena.count)
+      }
+    }
+  #endif
 }
