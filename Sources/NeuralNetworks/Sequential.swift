@@ -17,8 +17,8 @@ public struct Sequential: Layer {
     layers.enumerated().map { (String($0.offset), $0.element) }
   }
 
-  /// Applies all layers; what follows a convolution or linear layer, batch normalization and ReLU, is computed while the
-  /// layer before it stores its result, where that saves a pass over memory.
+  /// Applies all layers; batch normalization and ReLU behind a convolution, and ReLU behind a linear layer, share
+  /// its pass over memory.
   public func callAsFunction(_ x: Tensor) -> Tensor {
     var x = x
     var rest = layers[...]

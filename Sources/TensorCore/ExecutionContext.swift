@@ -2,8 +2,7 @@ import Glibc
 import Synchronization
 
 /// The state of a thread: whether operations are recorded, whether layers are in training mode, whether
-/// products are computed in bfloat16, where
-/// dropout's random numbers come from, how work is partitioned.
+/// products are computed in bfloat16, where dropout's random numbers come from, how work is partitioned.
 ///
 /// Scopes such as `withoutGrad` and `withTraining` change a part of it and restore that part when they
 /// end. A thread starts with the initial values below.

@@ -5,9 +5,9 @@ enum Products {
   /// c = a b, or c += a b if `adds`: a is [m, k], b [k, n] in any layout, c [m, n] dense; then a bias [n] is
   /// added to each row, and with `relu` negative elements become 0.
   ///
-  /// Our own kernel computes products of bfloat16, and with AVX-512 those of float32 whose left operand has
-  /// dense rows: it needs no pass over c for what follows. OpenBLAS, which is faster for the others, computes
-  /// those, and all of float64.
+  /// Our own kernel computes products of bfloat16, and with AVX-512 those of float32, unless the columns of
+  /// the left operand are dense: it needs no pass over c for what follows. OpenBLAS, which is faster for the
+  /// others, computes those, and all of float64.
   static func multiply(
     into c: Tensor, _ a: Tensor, _ b: Tensor, adds: Bool, bias: Tensor? = nil, relu: Bool = false
   ) {
@@ -26,7 +26,8 @@ enum Products {
 
   private static func isForKernel(_ a: Tensor, _ b: Tensor) -> Bool {
     if a.dataType == .bfloat16 || b.dataType == .bfloat16 { return true }
-    return a.dataType == .float32 && hasWideVectors && a.strides[1] == 1
+    let hasDenseColumns = a.strides[0] == 1 && a.strides[1] != 1
+    return a.dataType == .float32 && hasWideVectors && !hasDenseColumns
       && a.shape[0] * a.shape[1] * b.shape[1] > BLAS.smallProduct
   }
 

@@ -12,8 +12,10 @@ private struct GoldenWorkload: Sendable, CustomTestStringConvertible {
   let inputs: TensorShape
   /// The number of classes or tokens; 1 for targets that are 0 or 1.
   let count: Int
-  /// How far a loss may be from PyTorch's, relative to the largest. In deep networks, rounding switches units
-  /// with ReLU on or off, and how sums are rounded depends on the processor.
+  /// How far a loss may be from PyTorch's, relative to the largest.
+  ///
+  /// In deep networks, rounding switches units with ReLU on or off, and how sums are rounded depends on the
+  /// processor.
   let tolerance: Double
   /// The smaller network; nil for the workload's own.
   let makeModel: (@Sendable () -> any Layer)?

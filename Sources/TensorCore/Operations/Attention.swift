@@ -7,8 +7,8 @@ extension Tensor {
   /// `scaled_dot_product_attention`.
   ///
   /// If `causal`, query i attends to the keys 0...i only. The result is computed in blocks of queries
-  /// and keys with a running maximum and sum, in float32 for bfloat16; only the logsumexp of each query is saved, and backward
-  /// computes the scores again. The gradient is fused and cannot be differentiated.
+  /// and keys with a running maximum and sum, in float32 for bfloat16; only the logsumexp of each query
+  /// is saved, and backward computes the scores again. The gradient is fused and cannot be differentiated.
   public static func scaledDotProductAttention(
     _ q: Tensor, _ k: Tensor, _ v: Tensor, causal: Bool = false
   ) -> Tensor {
@@ -18,20 +18,14 @@ extension Tensor {
       "scaledDotProductAttention: queries [B, H, T, D] and keys and values [B, H, S, D] are needed, not \(q.shape), \(k.shape) and \(v.shape)"
     )
     requireFloatingPoint("scaledDotProductAttention", q, k, v)
-    let (q, k, v) = (q.asFactor, k.asFactor, v.asFactor)
-    if q.dataType == .bfloat16 {
-      return attention(q.widened, k.widened, v.widened, causal: causal).converted(to: .bfloat16)
-    }
-    return attention(q, k, v, causal: causal)
-  }
-
-  private static func attention(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, causal: Bool
-  ) -> Tensor {
-    let (q, k, v) = (q.withDenseRows(), k.withDenseRows(), v.withDenseRows())
+    let (q, k, v) = (
+      q.asFactor.withDenseRows(), k.asFactor.withDenseRows(), v.asFactor.withDenseRows()
+    )
+    let wide = [q, k, v].map { $0.detached().widened }
     // The heads of a position are adjacent in memory, so that merging them copies nothing.
-    let y = Tensor.heads(q.shape, q.dataType)
-    let logsumexp = attend(y, q, k, v, causal)
+    let sums = Tensor.heads(q.shape, wide[0].dataType)
+    let logsumexp = attend(sums, wide[0], wide[1], wide[2], causal)
+    let y = withoutGrad { sums.transposed(1, 2).converted(to: q.dataType).transposed(1, 2) }
     let saved = (
       Saved(q, by: "Attention"), Saved(k, by: "Attention"), Saved(v, by: "Attention"),
       Saved(y.detached(), by: "Attention")
@@ -39,9 +33,11 @@ extension Tensor {
     return y.recorded("Attention", from: q, k, v) { dy in
       requireFirstDerivative(
         "scaledDotProductAttention", instead: "write it with matmul and softmax")
-      let (q, k, v, y) = (saved.0(), saved.1(), saved.2(), saved.3())
+      let (q, k, v, y) = (
+        saved.0().widened, saved.1().widened, saved.2().widened, saved.3().widened
+      )
       let gradients = [q, k, v].map { Tensor.heads($0.shape, $0.dataType) }
-      attendBackward(gradients, dy, q, k, v, y, logsumexp, causal)
+      attendBackward(gradients, dy.widened, q, k, v, y, logsumexp, causal)
       return gradients
     }
   }
@@ -55,31 +51,23 @@ extension Tensor {
       shape.count == 3 && heads > 0 && shape[2] % (3 * heads) == 0 && shape[1] > 0,
       "selfAttention: [B, T, 3 C] with C a multiple of \(heads) heads is needed, not \(shape)")
     requireFloatingPoint("selfAttention", self)
-    let x = asFactor
-    if x.dataType == .bfloat16 {
-      return x.widened.attention(heads: heads, causal: causal).converted(to: .bfloat16)
-    }
-    return attention(heads: heads, causal: causal)
-  }
-
-  private func attention(heads: Int, causal: Bool) -> Tensor {
-    let whole = contiguous()
+    let whole = asFactor.contiguous()
     let parts = { (x: Tensor) in Tensor.queriesKeysValues(x, heads) }
-    let qkv = parts(whole.detached())
+    let qkv = parts(whole.detached().widened)
     let width = shape[2] / 3
-    let result = Tensor(uninitialized: [shape[0], shape[1], width], dataType)
-    let y = result.inHeads(heads)
-    let logsumexp = attend(y, qkv[0], qkv[1], qkv[2], causal)
+    let sums = Tensor(uninitialized: [shape[0], shape[1], width], qkv[0].dataType)
+    let logsumexp = attend(sums.inHeads(heads), qkv[0], qkv[1], qkv[2], causal)
+    let result = withoutGrad { sums.converted(to: whole.dataType) }
     let saved = Saved(whole, by: "SelfAttention")
     let savedResult = Saved(result.detached(), by: "SelfAttention")
     return result.recorded("SelfAttention", from: whole) { dy in
       requireFirstDerivative("selfAttention", instead: "write it with matmul and softmax")
-      let x = saved()
+      let x = saved().widened
       let dx = Tensor(uninitialized: x.shape, x.dataType)
       let qkv = parts(x)
       attendBackward(
-        parts(dx), dy.contiguousUnrecorded().inHeads(heads), qkv[0], qkv[1], qkv[2],
-        savedResult().inHeads(heads), logsumexp, causal)
+        parts(dx), dy.widened.contiguousUnrecorded().inHeads(heads), qkv[0], qkv[1], qkv[2],
+        savedResult().widened.inHeads(heads), logsumexp, causal)
       return [dx]
     }
   }
