@@ -15,7 +15,8 @@ struct BenchStep: ParsableCommand {
       A step zeroes the gradients, computes the loss and its gradients, all-reduces them, and \
       updates the weights, on random data in memory. Under mpirun every rank computes a batch of \
       its own, or with --strong its slice of one. Benchmarks/ has the same workloads for PyTorch \
-      and JAX. Unset OPENBLAS_CORETYPE before comparing.
+      and most of them for JAX. Those from resnet18-b8 on have other batches, image sizes, contexts and \
+      kinds of convolution than the first ones. Unset OPENBLAS_CORETYPE before comparing.
 
       --profile adds tables of where the time of further steps goes: by operation, forward and \
       backward, and by module. "of limit" is the share of what this machine can do, measured \
@@ -136,6 +137,7 @@ struct BenchStep: ParsableCommand {
       "steps": measurement.seconds.count,
       "median_ms": milliseconds(measurement.median),
       "min_ms": milliseconds(measurement.seconds.min()!),
+      "parameters": run.model.parameterCount,
       "samples_per_s": rounded(measurement.samplesPerSecond(run), 100),
       "compute_ms": milliseconds(times.compute), "waiting_ms": milliseconds(times.waiting),
       "exposed_communication_ms": milliseconds(times.exposedCommunication),
@@ -154,7 +156,9 @@ struct BenchStep: ParsableCommand {
       printLine(label.padding(toLength: 11, withPad: " ", startingAt: 0) + text)
     }
     func milliseconds(_ seconds: Double) -> String { String(format: "%.4f ms", seconds * 1e3) }
-    line("workload", "\(workload), batch \(run.globalBatch)")
+    line(
+      "workload",
+      "\(workload), batch \(run.globalBatch), \(grouped(run.model.parameterCount)) parameters")
     line(
       "ranks",
       "\(ranks) with \(count(threads, "thread")) each"
