@@ -8,7 +8,8 @@ load lockstep
   lockstep bench step --workload mlp-tiny --seconds 0.2 --json
   assert_success
   local key
-  for key in peer version workload ranks threads median_ms min_ms samples_per_s parameters isa; do
+  for key in peer version workload ranks threads median_ms min_ms p10_ms p90_ms samples_per_s \
+    parameters isa; do
     assert_one_line "$out" "^\{.*\"$key\":.*\}$"
   done
 }

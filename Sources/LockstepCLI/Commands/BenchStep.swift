@@ -18,6 +18,9 @@ struct BenchStep: ParsableCommand {
       and most of them for JAX. Those from resnet18-b8 on have other batches, image sizes, contexts and \
       kinds of convolution than the first ones. Unset OPENBLAS_CORETYPE before comparing.
 
+      Prints the median, the minimum, and the times within which 10 % and 90 % of the steps stay: if they \
+      differ much, other processes disturb the steps.
+
       --profile adds tables of where the time of further steps goes: by operation, forward and \
       backward, and by module. "of limit" is the share of what this machine can do, measured \
       afterwards: of multiply-adds per second, or of bytes of memory per second, whichever is more. It \
@@ -137,6 +140,8 @@ struct BenchStep: ParsableCommand {
       "steps": measurement.seconds.count,
       "median_ms": milliseconds(measurement.median),
       "min_ms": milliseconds(measurement.seconds.min()!),
+      "p10_ms": milliseconds(measurement.seconds.quantile(0.1)),
+      "p90_ms": milliseconds(measurement.seconds.quantile(0.9)),
       "parameters": run.model.parameterCount,
       "samples_per_s": rounded(measurement.samplesPerSecond(run), 100),
       "compute_ms": milliseconds(times.compute), "waiting_ms": milliseconds(times.waiting),
@@ -167,6 +172,8 @@ struct BenchStep: ParsableCommand {
     line("kernels", "\(Threads.instructionSet), OpenBLAS \(BLAS.coreName)")
     line("median", "\(milliseconds(measurement.median)) per step")
     line("minimum", "\(milliseconds(measurement.seconds.min()!)) per step")
+    line("10 %", "\(milliseconds(measurement.seconds.quantile(0.1))) or less")
+    line("90 %", "\(milliseconds(measurement.seconds.quantile(0.9))) or less")
     let rate = measurement.samplesPerSecond(run)
     line("samples/s", rate < 100 ? String(format: "%.2f", rate) : grouped(Int(rate)))
     line("steps", grouped(measurement.seconds.count))
