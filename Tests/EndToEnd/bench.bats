@@ -56,7 +56,8 @@ load lockstep
   lockstep bench limits --threads 1,2 --seconds 0.01
   assert_success
   local limit
-  for limit in 'multiply-add GFLOP/s' 'sgemm GFLOP/s' 'copy GB/s' 'triad GB/s' 'shared sum GB/s'; do
+  for limit in 'multiply-add GFLOP/s' 'sgemm GFLOP/s' 'copy GB/s' 'triad GB/s' 'shared sum GB/s' \
+    'operation overhead us'; do
     assert_line --regexp "^      1  $limit +[0-9.]+ +[0-9.]+ +[0-9.]+"
     assert_line --regexp "^      2  $limit +[0-9.]+ +[0-9.]+ +[0-9.]+"
   done
@@ -66,6 +67,7 @@ load lockstep
   ranks 2 bench limits --threads 1 --seconds 0.01 --json
   assert_success
   assert_one_line "$out" '^\{.*"ranks":2,"limits":\[\{"threads":1,"multiply_add_gflops":\{"median":[0-9.]+,'
+  assert_one_line "$out" '"operation_overhead_us":\{"median":[0-9.]+,'
 }
 
 @test "bench limits: impossible numbers of threads are refused (64)" {
