@@ -2,22 +2,27 @@ import CKernels
 package import Collectives
 import TensorCore
 
-/// What the ranks of this run can do at most, all at the same time: arithmetic per second, and bytes of
-/// memory per second.
+/// What the ranks of this run can do at most, all at the same time: arithmetic per second, bytes of memory
+/// per second, and the time of an operation that computes almost nothing.
 package final class MachineLimits {
-  /// A limit: the sum over all ranks, measured several times.
-  package struct Rate: Equatable, Sendable {
-    /// The rates per second in ascending order.
+  /// A limit, measured several times: the rate of all ranks together, or the mean of their times.
+  package struct Figure: Equatable, Sendable {
+    /// The rates per second, or the seconds, in ascending order.
     package let sorted: [Double]
+    /// Whether these are seconds, of which fewer are better.
+    package let isTime: Bool
 
-    package init(_ rates: [Double]) { sorted = rates.sorted() }
+    package init(_ values: [Double], isTime: Bool = false) {
+      sorted = values.sorted()
+      self.isTime = isTime
+    }
 
     package var median: Double { sorted[sorted.count / 2] }
     package var minimum: Double { sorted[0] }
     package var maximum: Double { sorted[sorted.count - 1] }
 
     /// Whether the best and the median differ by more than 15 %: something else kept the machine busy.
-    package var isDisturbed: Bool { maximum > 1.15 * median }
+    package var isDisturbed: Bool { isTime ? median > 1.15 * minimum : maximum > 1.15 * median }
   }
 
   private let communicator: any Communicator
@@ -50,7 +55,7 @@ package final class MachineLimits {
   deinit { for array in arrays { array.deallocate() } }
 
   /// Floating-point operations per second of multiply-adds in registers, in float32.
-  package func multiplyAdd() -> Rate {
+  package func multiplyAdd() -> Figure {
     let count = threads
     return rate {
       withUnsafeTemporaryAllocation(of: Double.self, capacity: count) { operations in
@@ -65,7 +70,7 @@ package final class MachineLimits {
   }
 
   /// Floating-point operations per second of the product of two matrices of 1024 x 1024 in float32.
-  package func sgemm() -> Rate {
+  package func sgemm() -> Figure {
     let size = 1024
     let (a, b) = (Tensor.ones([size, size]), Tensor.ones([size, size]))
     return rate {
@@ -75,7 +80,7 @@ package final class MachineLimits {
   }
 
   /// Bytes per second, read and written, of a copy.
-  package func copy() -> Rate {
+  package func copy() -> Figure {
     streaming(arrays: 2) { range in
       let (y, x) = (arrays[0] + range.lowerBound, arrays[1] + range.lowerBound)
       ck_copy(ck_f32, y, x, 1, range.count, range.count, 1, range.count, 1)
@@ -83,7 +88,7 @@ package final class MachineLimits {
   }
 
   /// Bytes per second, read and written, of y = a + s b.
-  package func triad() -> Rate {
+  package func triad() -> Figure {
     streaming(arrays: 3) { range in
       let start = range.lowerBound
       ck_triad(ck_f32, arrays[0] + start, arrays[1] + start, arrays[2] + start, range.count, 0.5)
@@ -94,7 +99,7 @@ package final class MachineLimits {
   ///
   /// Each rank adds up its chunk of the memory of all ranks. One rank adds up two arrays.
   /// Throws if the ranks of a node cannot share memory.
-  package func sharedSum() throws -> Rate {
+  package func sharedSum() throws -> Figure {
     let node = communicator.node
     let memory = try node.allocateShared(byteCount: elements * MemoryLayout<Float>.stride)
     memory.segments[node.rank].initializeMemory(as: Float.self, repeating: 1)
@@ -115,8 +120,25 @@ package final class MachineLimits {
     }
   }
 
+  /// The seconds of our own for each operation that is recorded, forward and backward together: a chain of 200
+  /// elementwise operations on four numbers, whose arithmetic takes next to nothing.
+  package func operationOverhead() -> Figure {
+    let x = Tensor.full([4], 0.5)
+    x.requiresGrad = true
+    let (factor, term, seed) = (Tensor.full([4], 0.9), Tensor.full([4], 0.1), Tensor.ones([4]))
+    let operations = 4 * 50
+    let rates = rate {
+      var y: Tensor = x
+      for _ in 0..<operations / 4 { y = (y * factor + term).relu() - term }
+      y.backward(gradient: seed)
+      x.grad = nil
+      return Double(operations)
+    }
+    return Figure(rates.sorted.map { Double(communicator.worldSize) / $0 }, isTime: true)
+  }
+
   /// The rate of a pass over arrays, each thread over its range.
-  private func streaming(arrays count: Int, _ body: (Range<Int>) -> Void) -> Rate {
+  private func streaming(arrays count: Int, _ body: (Range<Int>) -> Void) -> Figure {
     rate {
       parallel(threads) { part in
         body(elements * part / threads..<elements * (part + 1) / threads)
@@ -126,7 +148,7 @@ package final class MachineLimits {
   }
 
   /// Calls `body`, which returns how much it did, several times on all ranks at the same time.
-  private func rate(_ body: () -> Double) -> Rate {
+  private func rate(_ body: () -> Double) -> Figure {
     func once() -> Double {
       communicator.barrier()
       let start = ContinuousClock.now
@@ -138,6 +160,6 @@ package final class MachineLimits {
     _ = once()
     let each = communicator.allReduce(max((ContinuousClock.now - start) / .seconds(1), 1e-6), .max)
     let rates = (0..<max(5, min(1000, Int(seconds / each)))).map { _ in once() }
-    return Rate(communicator.allReduce(rates, .sum))
+    return Figure(communicator.allReduce(rates, .sum))
   }
 }

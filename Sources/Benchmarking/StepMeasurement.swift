@@ -52,13 +52,20 @@ package struct StepMeasurement {
   }
 
   /// The median of the seconds of a step on rank zero.
-  package var median: Double {
-    let sorted = seconds.sorted()
-    let middle = sorted.count / 2
-    return sorted.count.isMultiple(of: 2)
-      ? (sorted[middle - 1] + sorted[middle]) / 2 : sorted[middle]
-  }
+  package var median: Double { seconds.quantile(0.5) }
 
   /// The samples per second of all ranks, at the median.
   package func samplesPerSecond(_ run: WorkloadRun) -> Double { Double(run.globalBatch) / median }
+}
+
+extension [Double] {
+  /// The value below which a share of the values lies, interpolated between the two that are next to it: what
+  /// Python's `statistics.quantiles(method="inclusive")` gives.
+  package func quantile(_ share: Double) -> Double {
+    let sorted = sorted()
+    let place = share * Double(sorted.count - 1)
+    let below = Int(place)
+    let above = Swift.min(below + 1, sorted.count - 1)
+    return sorted[below] + (place - Double(below)) * (sorted[above] - sorted[below])
+  }
 }

@@ -44,6 +44,22 @@ public struct Workload: Sendable {
       GPT(GPT.Options(vocabulary: 65, context: 64, layers: 4, heads: 4, width: 128))
     },
     Workload("gpt2-124m", .tokens([4, 64], vocabulary: 50257), 1e-4) { GPT(GPT.Options()) },
+    // Other shapes, so that nothing is tuned to a single one.
+    Workload("resnet18-b8", .labels([8, 3, 32, 32], classes: 10), 0.01) {
+      ResNet(depth: 18, stem: .cifar, classes: 10)
+    },
+    Workload("resnet18-b128", .labels([128, 3, 32, 32], classes: 10), 0.01) {
+      ResNet(depth: 18, stem: .cifar, classes: 10)
+    },
+    Workload("resnet50-224", .labels([4, 3, 224, 224], classes: 1000), 1e-3) {
+      ResNet(depth: 50, stem: .imageNet)
+    },
+    Workload("mobilenet", .labels([16, 3, 112, 112], classes: 100), 0.01) {
+      mobileNet(classes: 100)
+    },
+    Workload("gpt-512", .tokens([4, 512], vocabulary: 65), 0.01) {
+      GPT(GPT.Options(vocabulary: 65, context: 512, layers: 4, heads: 4, width: 128))
+    },
   ]
 
   init(

@@ -11,7 +11,7 @@ struct MachineLimitsTests {
         let limits = MachineLimits(seconds: 1e-6, megabytes: 1, communicator)
         return [
           limits.multiplyAdd(), limits.sgemm(), limits.copy(), limits.triad(),
-          try limits.sharedSum(),
+          try limits.sharedSum(), limits.operationOverhead(),
         ]
       }
       // All ranks have the sums of all.
@@ -25,7 +25,22 @@ struct MachineLimitsTests {
 
   @Test("a maximum far above the median means that the machine was disturbed")
   func disturbed() {
-    #expect(!MachineLimits.Rate([1.1, 1, 1]).isDisturbed)
-    #expect(MachineLimits.Rate([1, 1.2, 1]).isDisturbed)
+    #expect(!MachineLimits.Figure([1.1, 1, 1]).isDisturbed)
+    #expect(MachineLimits.Figure([1, 1.2, 1]).isDisturbed)
+    #expect(!MachineLimits.Figure([1, 1.2, 1], isTime: true).isDisturbed)
+    #expect(MachineLimits.Figure([1.2, 1, 1.2], isTime: true).isDisturbed)
+  }
+
+  @Test("the overhead is the time of one operation, on average over the ranks")
+  func overhead() throws {
+    for ranks in 1...2 {
+      let overheads = try withRanks(ranks) { communicator in
+        let limits = MachineLimits(seconds: 1e-6, megabytes: 1, communicator)
+        return limits.operationOverhead()
+      }
+      // Far more than a call of a function, far less than the whole chain.
+      #expect((2e-8...1e-4).contains(overheads[0].minimum))
+      #expect(overheads[0].isTime)
+    }
   }
 }

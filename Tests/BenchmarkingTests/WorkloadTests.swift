@@ -49,6 +49,13 @@ private struct GoldenWorkload: Sendable, CustomTestStringConvertible {
     GoldenWorkload("gpt2-124m", [4, 16], 97) {
       GPT(GPT.Options(vocabulary: 97, context: 32, layers: 2, heads: 2, width: 16))
     },
+    GoldenWorkload("resnet18-b8", [2, 3, 16, 16], 10),
+    GoldenWorkload("resnet18-b128", [8, 3, 16, 16], 10),
+    GoldenWorkload("resnet50-224", [4, 3, 64, 64], 1000),
+    GoldenWorkload("mobilenet", [4, 3, 64, 64], 100),
+    GoldenWorkload("gpt-512", [1, 512], 65) {
+      GPT(GPT.Options(vocabulary: 65, context: 512, layers: 2, heads: 2, width: 64))
+    },
   ]
 
   var testDescription: String { name }
@@ -124,7 +131,9 @@ private struct GoldenWorkload: Sendable, CustomTestStringConvertible {
   @Test("training in a steady state asks the system for no memory and keeps none")
   func steadyState() async {
     await #expect(processExitsWith: .success) {
-      for (workload, steps) in zip(GoldenWorkload.all, [500, 20, 200, 5, 3, 2, 2, 5, 5]) {
+      for (workload, steps) in zip(
+        GoldenWorkload.all, [500, 20, 200, 5, 3, 2, 2, 5, 5, 2, 2, 2, 2, 2])
+      {
         let run = try workload.run()
         for _ in 0..<3 { _ = try run.step() }
         let steady = MemoryStatistics.current

@@ -8,7 +8,8 @@ load lockstep
   lockstep bench step --workload mlp-tiny --seconds 0.2 --json
   assert_success
   local key
-  for key in peer version workload ranks threads median_ms min_ms samples_per_s isa; do
+  for key in peer version workload ranks threads median_ms min_ms p10_ms p90_ms samples_per_s \
+    parameters isa; do
     assert_one_line "$out" "^\{.*\"$key\":.*\}$"
   done
 }
@@ -55,7 +56,8 @@ load lockstep
   lockstep bench limits --threads 1,2 --seconds 0.01
   assert_success
   local limit
-  for limit in 'multiply-add GFLOP/s' 'sgemm GFLOP/s' 'copy GB/s' 'triad GB/s' 'shared sum GB/s'; do
+  for limit in 'multiply-add GFLOP/s' 'sgemm GFLOP/s' 'copy GB/s' 'triad GB/s' 'shared sum GB/s' \
+    'operation overhead us'; do
     assert_line --regexp "^      1  $limit +[0-9.]+ +[0-9.]+ +[0-9.]+"
     assert_line --regexp "^      2  $limit +[0-9.]+ +[0-9.]+ +[0-9.]+"
   done
@@ -65,6 +67,7 @@ load lockstep
   ranks 2 bench limits --threads 1 --seconds 0.01 --json
   assert_success
   assert_one_line "$out" '^\{.*"ranks":2,"limits":\[\{"threads":1,"multiply_add_gflops":\{"median":[0-9.]+,'
+  assert_one_line "$out" '"operation_overhead_us":\{"median":[0-9.]+,'
 }
 
 @test "bench limits: impossible numbers of threads are refused (64)" {

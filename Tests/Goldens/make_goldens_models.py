@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from make_goldens import TESTS, Generator, Goldens, train
 
 sys.path.append(str(TESTS.parent / "Benchmarks"))
-from torch_bench import W as BENCHMARKS
+from torch_bench import W as BENCHMARKS, mobilenet
 
 
 class ModelGenerator(Generator):
@@ -273,6 +273,11 @@ def workloads():
         "vgg16-224": (VGG(16, 64, 100, 64), [2, 3, 64, 64], 100),
         "gpt-char": (GPT(65, 64, 2, 4, 128), [4, 64], 65),
         "gpt2-124m": (GPT(97, 32, 2, 2, 16), [4, 16], 97),
+        "resnet18-b8": (ResNet(18, True, 10), [2, 3, 16, 16], 10),
+        "resnet18-b128": (ResNet(18, True, 10), [8, 3, 16, 16], 10),
+        "resnet50-224": (ResNet(50, False, 1000), [4, 3, 64, 64], 1000),
+        "mobilenet": (mobilenet(100), [4, 3, 64, 64], 100),
+        "gpt-512": (GPT(65, 512, 2, 2, 64), [1, 512], 65),
     }
     assert cases.keys() == BENCHMARKS.keys()
     for name, (model, shape, count) in cases.items():

@@ -12,9 +12,11 @@ struct BenchLimits: ParsableCommand {
     discussion: """
       Arithmetic in GFLOP/s: multiply-adds in registers with the instruction set of the kernels, and \
       OpenBLAS's product of two matrices of 1024 x 1024. Memory in GB/s, with arrays of 64 MiB: a copy, \
-      the triad y = a + s b, and the sum of the ranks' gradients as training makes it. Float32. Under \
-      mpirun all ranks measure at the same time, and their rates are added. Prints the median of each \
-      with minimum and maximum. Unset OPENBLAS_CORETYPE before comparing.
+      the triad y = a + s b, and the sum of the ranks' gradients as training makes it. Float32. The \
+      overhead of an operation in microseconds is the time of one that is recorded and computes next to \
+      nothing, forward and backward together. Under mpirun all ranks measure at the same time, and their \
+      rates are added; the overhead is their mean. Prints the median of each with minimum and maximum. \
+      Unset OPENBLAS_CORETYPE before comparing.
       """)
 
   @Option(
@@ -42,7 +44,9 @@ struct BenchLimits: ParsableCommand {
   private struct Limit: Sendable {
     let title: String
     let key: String
-    let measure: @Sendable (MachineLimits) throws -> MachineLimits.Rate
+    /// What a unit of the table is in operations or bytes per second, or in seconds.
+    var unit = 1e9
+    let measure: @Sendable (MachineLimits) throws -> MachineLimits.Figure
   }
 
   private static let limits = [
@@ -51,6 +55,9 @@ struct BenchLimits: ParsableCommand {
     Limit(title: "copy GB/s", key: "copy_gb_per_s") { $0.copy() },
     Limit(title: "triad GB/s", key: "triad_gb_per_s") { $0.triad() },
     Limit(title: "shared sum GB/s", key: "shared_sum_gb_per_s") { try $0.sharedSum() },
+    Limit(title: "operation overhead us", key: "operation_overhead_us", unit: 1e-6) {
+      $0.operationOverhead()
+    },
   ]
 
   func run() {
@@ -71,9 +78,9 @@ struct BenchLimits: ParsableCommand {
         let machine = MachineLimits(seconds: seconds, communicator)
         var row: JSONObject = ["threads": count]
         for limit in BenchLimits.limits {
-          let rate = try limit.measure(machine)
-          row.append(limit.key, record(rate))
-          if communicator.isRoot && !json { printLine(line(count, limit.title, rate)) }
+          let figure = try limit.measure(machine)
+          row.append(limit.key, record(limit, figure))
+          if communicator.isRoot && !json { printLine(line(count, limit, figure)) }
         }
         rows.append(row)
       }
@@ -88,18 +95,24 @@ struct BenchLimits: ParsableCommand {
     }
   }
 
-  private func line(_ threads: Int, _ title: String, _ rate: MachineLimits.Rate) -> String {
-    String(format: "%7d  ", threads) + title.padding(toLength: 21, withPad: " ", startingAt: 0)
-      + [rate.median, rate.minimum, rate.maximum].map { String(format: "%10.1f", $0 / 1e9) }
-      .joined()
-      + (rate.isDisturbed ? "  disturbed: the maximum is 15 % above the median" : "")
+  private func line(_ threads: Int, _ limit: Limit, _ figure: MachineLimits.Figure) -> String {
+    let format = figure.isTime ? "%10.3f" : "%10.1f"
+    let reason =
+      figure.isTime
+      ? "the median is 15 % above the minimum" : "the maximum is 15 % above the median"
+    return String(format: "%7d  ", threads)
+      + limit.title.padding(toLength: 21, withPad: " ", startingAt: 0)
+      + [figure.median, figure.minimum, figure.maximum]
+      .map { String(format: format, $0 / limit.unit) }.joined()
+      + (figure.isDisturbed ? "  disturbed: \(reason)" : "")
   }
 
-  private func record(_ rate: MachineLimits.Rate) -> JSONObject {
-    func rounded(_ value: Double) -> Double { (value / 1e7).rounded() / 100 }
+  private func record(_ limit: Limit, _ figure: MachineLimits.Figure) -> JSONObject {
+    let digits = figure.isTime ? 1e3 : 1e2
+    func rounded(_ value: Double) -> Double { (value / limit.unit * digits).rounded() / digits }
     return [
-      "median": rounded(rate.median), "minimum": rounded(rate.minimum),
-      "maximum": rounded(rate.maximum), "disturbed": rate.isDisturbed,
+      "median": rounded(figure.median), "minimum": rounded(figure.minimum),
+      "maximum": rounded(figure.maximum), "disturbed": figure.isDisturbed,
     ]
   }
 }

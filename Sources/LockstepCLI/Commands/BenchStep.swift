@@ -15,7 +15,11 @@ struct BenchStep: ParsableCommand {
       A step zeroes the gradients, computes the loss and its gradients, all-reduces them, and \
       updates the weights, on random data in memory. Under mpirun every rank computes a batch of \
       its own, or with --strong its slice of one. Benchmarks/ has the same workloads for PyTorch \
-      and JAX. Unset OPENBLAS_CORETYPE before comparing.
+      and most of them for JAX. Those from resnet18-b8 on have other batches, image sizes, contexts and \
+      kinds of convolution than the first ones. Unset OPENBLAS_CORETYPE before comparing.
+
+      Prints the median, the minimum, and the times within which 10 % and 90 % of the steps stay: if they \
+      differ much, other processes disturb the steps.
 
       --profile adds tables of where the time of further steps goes: by operation, forward and \
       backward, and by module. "of limit" is the share of what this machine can do, measured \
@@ -142,6 +146,9 @@ struct BenchStep: ParsableCommand {
       "steps": measurement.seconds.count,
       "median_ms": milliseconds(measurement.median),
       "min_ms": milliseconds(measurement.seconds.min()!),
+      "p10_ms": milliseconds(measurement.seconds.quantile(0.1)),
+      "p90_ms": milliseconds(measurement.seconds.quantile(0.9)),
+      "parameters": run.model.parameterCount,
       "samples_per_s": rounded(measurement.samplesPerSecond(run), 100),
       "compute_ms": milliseconds(times.compute), "waiting_ms": milliseconds(times.waiting),
       "exposed_communication_ms": milliseconds(times.exposedCommunication),
@@ -160,7 +167,10 @@ struct BenchStep: ParsableCommand {
       printLine(label.padding(toLength: 11, withPad: " ", startingAt: 0) + text)
     }
     func milliseconds(_ seconds: Double) -> String { String(format: "%.4f ms", seconds * 1e3) }
-    line("workload", "\(workload), batch \(run.globalBatch), \(precision.rawValue)")
+    line(
+      "workload",
+      "\(workload), batch \(run.globalBatch), \(grouped(run.model.parameterCount)) parameters, \(precision.rawValue)"
+    )
     line(
       "ranks",
       "\(ranks) with \(count(threads, "thread")) each"
@@ -169,6 +179,8 @@ struct BenchStep: ParsableCommand {
     line("kernels", "\(Threads.instructionSet), OpenBLAS \(BLAS.coreName)")
     line("median", "\(milliseconds(measurement.median)) per step")
     line("minimum", "\(milliseconds(measurement.seconds.min()!)) per step")
+    line("10 %", "\(milliseconds(measurement.seconds.quantile(0.1))) or less")
+    line("90 %", "\(milliseconds(measurement.seconds.quantile(0.9))) or less")
     let rate = measurement.samplesPerSecond(run)
     line("samples/s", rate < 100 ? String(format: "%.2f", rate) : grouped(Int(rate)))
     line("steps", grouped(measurement.seconds.count))
