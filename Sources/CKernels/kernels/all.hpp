@@ -29,6 +29,7 @@ namespace {
 #include "convolution/grouped.hpp"
 #include "convolution/passes.hpp"
 #include "convolution/weight_gradient.hpp"
+#include "convolution/grouped_weights.hpp"
 #include "convolution/winograd_transforms.hpp"
 #include "convolution/winograd.hpp"
 #include "convolution/winograd_weights.hpp"

@@ -70,6 +70,9 @@ void with_weight_pass(const ck_convolution *shape, ck_algorithm wanted, ck_weigh
   const ck_algorithm algorithm = choose<T>(shape, ck_weight_gradient, wanted);
   if (algorithm == ck_winograd2) return body(WinogradWeights<T, 2>(shape, dweights, accumulate));
   if (algorithm == ck_winograd4) return body(WinogradWeights<T, 4>(shape, dweights, accumulate));
+  if (Groups<T>::are_narrow((size_t)shape->groups, (size_t)(shape->out_channels / shape->groups))) {
+    return body(GroupedWeightGradient<T>(shape, dweights, accumulate));
+  }
   body(WeightGradient<T>(shape, dweights, accumulate));
 }
 
