@@ -43,9 +43,13 @@ extension Tensor {
   final var widened: Tensor { converted(to: dataType.sumType) }
 
   /// Two operands in one type: bfloat16 beside another floating-point type is converted to that.
+  @inline(__always)
   static func promoted(_ a: Tensor, _ b: Tensor) -> (Tensor, Tensor) {
-    if a.dataType == b.dataType { return (a, b) }
-    return withoutGrad {
+    a.dataType == b.dataType ? (a, b) : converted(a, b)
+  }
+
+  private static func converted(_ a: Tensor, _ b: Tensor) -> (Tensor, Tensor) {
+    withoutGrad {
       if a.dataType == .bfloat16, b.dataType.isFloatingPoint {
         return (a.converted(to: b.dataType), b)
       }

@@ -31,24 +31,30 @@ template <typename T, size_t V, typename F> INLINE void for_strips(size_t cols, 
 template <typename N>
 void moments_of_blocks(N *mean, N *variance, const N *statistics, size_t blocks, size_t cols) {
   constexpr size_t L = lanes<double>;
-  for_vectors<L>(0, cols, [&](size_t c, size_t width) {
-    const auto read = [=](size_t block, size_t row) {
-      const N *p = statistics + (block * CK_STATISTICS + row) * cols + c;
+  for_strips<double, 4>(cols, [=]<size_t n>(size_t first, size_t width) {
+    const auto read = [=](size_t block, size_t row, size_t v) {
+      const N *p = statistics + (block * CK_STATISTICS + row) * cols + first + v * L;
       return __builtin_convertvector(load<N, L>(p, width), vd);
     };
-    vd count = 0, total = 0;
+    vd count = 0, total[n] = {}, squares[n] = {};
     for (size_t b = 0; b < blocks; b++) {
-      count += read(b, 3);
-      total += read(b, 0) + read(b, 3) * read(b, 2);
+      const vd size = read(b, 3, 0)[0];  // the same in all columns
+      count += size;
+      for (size_t v = 0; v < n; v++) total[v] += read(b, 0, v) + size * read(b, 2, v);
     }
-    const vd center = total / count;
-    vd squares = 0;
+    for (size_t v = 0; v < n; v++) total[v] /= count;
     for (size_t b = 0; b < blocks; b++) {
-      const vd n = read(b, 3), sum = read(b, 0), distance = read(b, 2) + sum / n - center;
-      squares += n > 0 ? read(b, 1) - sum * sum / n + n * distance * distance : (vd)0;
+      const vd size = read(b, 3, 0)[0], share = 1 / size;
+      if (size[0] == 0) continue;
+      for (size_t v = 0; v < n; v++) {
+        const vd sum = read(b, 0, v), distance = read(b, 2, v) + sum * share - total[v];
+        squares[v] += read(b, 1, v) - sum * sum * share + size * distance * distance;
+      }
     }
-    store<N, L>(mean + c, __builtin_convertvector(center, VectorOf<N, L>), width);
-    store<N, L>(variance + c, __builtin_convertvector(squares / count, VectorOf<N, L>), width);
+    for (size_t v = 0; v < n; v++) {
+      store<N, L>(mean + first + v * L, __builtin_convertvector(total[v], VectorOf<N, L>), width);
+      store<N, L>(variance + first + v * L, __builtin_convertvector(squares[v] / count, VectorOf<N, L>), width);
+    }
   });
 }
 KERNEL(moments_of_blocks, float, double)
