@@ -18,7 +18,7 @@ load lockstep
 
 @test "command line: --help of every command fits into 80 columns" {
   local command
-  for command in train eval predict config 'config show' 'config check' graph checkpoint \
+  for command in train eval predict generate config 'config show' 'config check' graph checkpoint \
     'checkpoint info' bench 'bench step' 'bench scaling' doctor; do
     # shellcheck disable=SC2086 # A command of two words is two words.
     lockstep $command --help

@@ -67,7 +67,7 @@ narrow=(--set training.precision=bfloat16 --progress none)
 }
 
 @test "precision: kernels without an instruction for bfloat16 give the same weights" {
-  local shared=(train "${narrow[@]}" --set model.kind=lenet --max-steps 12)
+  local shared=(train "${narrow[@]}" --set model.kind=cnn --max-steps 12)
   LOCKSTEP_ISA=avx512 lockstep "${shared[@]}" --run-dir emulated
   assert_success
   lockstep "${shared[@]}" --run-dir native

@@ -91,8 +91,10 @@ __attribute__((constructor)) static void start(void) {
 }
 C
   "$compiler" -shared -fPIC -pthread -o exits.so exits.c
-  begin run mpirun --oversubscribe -np 1 "$lockstep" "${slow[@]}" --run-dir run \
-    : -np 1 env LD_PRELOAD="$PWD/exits.so" "$lockstep" "${slow[@]}" --run-dir run
+  # Longer than two seconds on any processor.
+  local long=("${slow[@]}" --set training.epochs=100000)
+  begin run mpirun --oversubscribe -np 1 "$lockstep" "${long[@]}" --run-dir run \
+    : -np 1 env LD_PRELOAD="$PWD/exits.so" "$lockstep" "${long[@]}" --run-dir run
   finish 12
   assert_equal "$status" 70
   assert_stderr_fits 'rank 1 on .*: this rank has called exit\(0\) in the middle of the run'

@@ -6,7 +6,8 @@ import Training
 
 struct GenerateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "generate", abstract: "Continues a text with a trained language model.")
+    commandName: "generate", abstract: "Continues a text with a trained language model.",
+    usage: "lockstep generate <run-or-checkpoint> [<options>]")
 
   @OptionGroup var checkpoint: CheckpointOptions
 
