@@ -11,8 +11,10 @@ extension StepProfile {
     let modules = byModule()
     var lines = [
       String(
-        format: "profile of %d steps, %.4f ms each; limits: %.1f GFLOP/s, %.1f GB/s", steps,
-        milliseconds(seconds), limits.operations / 1e9, limits.bytes / 1e9), "",
+        format:
+          "profile of %d steps, %.4f ms each; limits: %.1f GFLOP/s, %.1f of bfloat16, %.1f GB/s",
+        steps, milliseconds(seconds), limits.operations / 1e9, limits.bfloat16 / 1e9,
+        limits.bytes / 1e9), "",
     ]
     lines += table("operation", operations(), limits)
     lines += [cells("all", "", "", milliseconds(seconds), 1, []), ""]
@@ -84,6 +86,7 @@ extension StepProfile {
     return [
       "steps": steps, "step_ms": rounded(milliseconds(seconds)),
       "limit_gflops": rounded(limits.operations / 1e9),
+      "limit_bfloat16_gflops": rounded(limits.bfloat16 / 1e9),
       "limit_gb_per_s": rounded(limits.bytes / 1e9),
       "operations": objects(operations(), "operation"), "modules": objects(byModule(), "module"),
     ]

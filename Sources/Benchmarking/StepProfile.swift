@@ -40,13 +40,13 @@ package struct StepProfile {
 
   /// Rates that an operation cannot exceed if its operands come from memory.
   package struct Limits {
-    /// Floating-point operations per second.
-    package let operations: Double
+    /// Floating-point operations per second, of float32 and of products of bfloat16.
+    package let operations: Double, bfloat16: Double
     /// Bytes of memory per second.
     package let bytes: Double
 
-    package init(operations: Double, bytes: Double) {
-      (self.operations, self.bytes) = (operations, bytes)
+    package init(operations: Double, bfloat16: Double, bytes: Double) {
+      (self.operations, self.bfloat16, self.bytes) = (operations, bfloat16, bytes)
     }
 
     /// Measures what this rank can do while all ranks do the same.
@@ -56,6 +56,7 @@ package struct StepProfile {
       let limits = MachineLimits(seconds: 0.2, communicator)
       let ranks = Double(communicator.worldSize)
       operations = limits.multiplyAdd().median / ranks
+      bfloat16 = limits.bfloat16().median / ranks
       bytes = limits.triad().median / ranks
     }
   }
@@ -73,6 +74,7 @@ package struct StepProfile {
       calls += 1
       seconds += event.seconds
       work.operations += event.work.operations
+      work.bfloat16 += event.work.bfloat16
       work.bytes += event.work.bytes
     }
 
@@ -83,7 +85,10 @@ package struct StepProfile {
 
     /// How much of what the machine can do was used: of arithmetic or of memory, whichever is more.
     package func share(of limits: Limits) -> Double {
-      max(operationRate / limits.operations, byteRate / limits.bytes)
+      guard seconds > 0 else { return 0 }
+      let arithmetic =
+        (work.operations - work.bfloat16) / limits.operations + work.bfloat16 / limits.bfloat16
+      return max(arithmetic / seconds, byteRate / limits.bytes)
     }
   }
 

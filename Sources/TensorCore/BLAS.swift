@@ -69,7 +69,7 @@ public enum BLAS {
   /// c = a b, or c += a b if `adds`: a is [m, k], b [k, n] in any layout, c [m, n] dense.
   ///
   /// Large products use several threads.
-  static func multiply(into c: Tensor, _ a: Tensor, _ b: Tensor, adds: Bool) {
+  package static func multiply(into c: Tensor, _ a: Tensor, _ b: Tensor, adds: Bool) {
     let (m, k, n) = (a.shape[0], a.shape[1], b.shape[1])
     guard k > 0 else { return adds ? () : c.setAll(to: 0) }
     if m * n * k <= smallProduct {

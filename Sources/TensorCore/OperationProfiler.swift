@@ -26,6 +26,8 @@ package final class OperationProfiler {
     /// Convolutions count as direct ones, also where fewer multiplications do, and causal attention as
     /// if all queries attended to all keys.
     package var operations = 0.0
+    /// Those of them that multiply bfloat16.
+    package var bfloat16 = 0.0
     /// The bytes of the inputs and the result, each once; 0 for views.
     package var bytes = 0.0
 
@@ -177,6 +179,10 @@ package final class OperationProfiler {
     // A view, also where the forward pass had to copy.
     if "\(name)" == "Reshape" { backward.bytes = 0 }
     if "\(name)" == "Attention" { backward.operations = 2 * forward.operations }
+    // Attention computes in float32.
+    if result.dataType == .bfloat16, !"\(name)".hasSuffix("Attention") {
+      (forward.bfloat16, backward.bfloat16) = (forward.operations, backward.operations)
+    }
     return (forward, backward)
   }
 

@@ -10,7 +10,7 @@ struct MachineLimitsTests {
       let rates = try withRanks(ranks) { communicator in
         let limits = MachineLimits(seconds: 1e-6, megabytes: 1, communicator)
         return [
-          limits.multiplyAdd(), limits.sgemm(), limits.copy(), limits.triad(),
+          limits.multiplyAdd(), limits.bfloat16(), limits.sgemm(), limits.copy(), limits.triad(),
           try limits.sharedSum(), limits.operationOverhead(),
         ]
       }

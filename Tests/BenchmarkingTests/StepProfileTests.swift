@@ -86,7 +86,7 @@ struct StepProfileTests {
   @Test("the report and the JSON have all rows")
   func report() throws {
     let profile = try Self.profile(on: SingleProcess())
-    let limits = StepProfile.Limits(operations: 1e9, bytes: 1e9)
+    let limits = StepProfile.Limits(operations: 1e9, bfloat16: 2e9, bytes: 1e9)
     let text = profile.report(limits)
     let lines = text.split(separator: "\n")
     #expect(text.hasPrefix("profile of 3 steps, "))

@@ -16,6 +16,17 @@ struct LimitsTests {
     #expect([4, 8, 16].contains(lanes))
   }
 
+  @Test("chains of products of bfloat16 compute what they say, and count their operations")
+  func bfloat16Chains() {
+    var y: [Float] = [0.5, 0]
+    let once = ck_bfloat16_chains(&y, 1)
+    #expect(once > 0)
+    #expect(ck_bfloat16_chains(&y, 100) == 100 * once)
+    // Chains begin between 1 and 2, and each round adds 0.5 twice.
+    let chains = [Float(12), 16].first { $0 * 100 + 1.5 * $0 - 0.5 == y[1] }
+    #expect(chains != nil)
+  }
+
   @Test("the triad adds a multiple", arguments: lengths)
   func triad(count: Int) {
     var numbers = Numbers(seed: count)

@@ -22,7 +22,7 @@ load lockstep
 @test "bench step: --profile adds tables of operations and modules, whose rows add up to the step" {
   lockstep bench step --workload mlp-tiny --seconds 0.1 --profile
   assert_success
-  assert_line --regexp '^profile of 100 steps, [0-9.]+ ms each; limits: [0-9.]+ GFLOP/s, [0-9.]+ GB/s$'
+  assert_line --regexp '^profile of 100 steps, [0-9.]+ ms each; limits: [0-9.]+ GFLOP/s, [0-9.]+ of bfloat16, [0-9.]+ GB/s$'
   assert_line --regexp '^Linear +forward +2 +[0-9.]+ +[0-9.]+ % +[0-9.]+ +[0-9.]+ +[0-9]+ %$'
   assert_line --regexp '^Linear +backward +2 '
   assert_line --regexp '^update +1 +[0-9.]+ +[0-9.]+ %$'
@@ -56,8 +56,8 @@ load lockstep
   lockstep bench limits --threads 1,2 --seconds 0.01
   assert_success
   local limit
-  for limit in 'multiply-add GFLOP/s' 'sgemm GFLOP/s' 'copy GB/s' 'triad GB/s' 'shared sum GB/s' \
-    'operation overhead us'; do
+  for limit in 'multiply-add GFLOP/s' 'bfloat16 GFLOP/s' 'sgemm GFLOP/s' 'copy GB/s' 'triad GB/s' \
+    'shared sum GB/s' 'operation overhead us'; do
     assert_line --regexp "^      1  $limit +[0-9.]+ +[0-9.]+ +[0-9.]+"
     assert_line --regexp "^      2  $limit +[0-9.]+ +[0-9.]+ +[0-9.]+"
   done

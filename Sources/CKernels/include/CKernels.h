@@ -522,6 +522,9 @@ CK_KERNEL void (*ck_adamw)(ck_type type, void *w, void *first_moment, void *seco
 // Independent chains of x = x * y[0] + y[1] in registers; the sum of the first lanes goes to y[2].
 // Returns the number of floating-point operations.
 CK_KERNEL double (*ck_multiply_add_chains)(ck_type type, void *y, size_t rounds);
+// The same for products of bfloat16 that are added to float32: x = x + 1 * y[0] + 1 * y[0], y[0] being rounded
+// towards zero; the sum of the first lanes goes to y[1].
+CK_KERNEL double (*ck_bfloat16_chains)(float *y, size_t rounds);
 // y[i] = a[i] + s * b[i]
 CK_KERNEL void (*ck_triad)(ck_type type, void *y, const void *a, const void *b, size_t n, double s);
 

@@ -10,9 +10,9 @@ struct BenchLimits: ParsableCommand {
     abstract: "Measures what this machine can do at most.",
     usage: "lockstep bench limits [<options>]",
     discussion: """
-      Arithmetic in GFLOP/s: multiply-adds in registers with the instruction set of the kernels, and \
-      OpenBLAS's product of two matrices of 1024 x 1024. Memory in GB/s, with arrays of 64 MiB: a copy, \
-      the triad y = a + s b, and the sum of the ranks' gradients as training makes it. Float32. The \
+      Arithmetic in GFLOP/s: multiply-adds in registers with the instruction set of the kernels, of \
+      float32 and of bfloat16 that is added to float32, and OpenBLAS's product of two matrices of 1024 x 1024. Memory in GB/s, with arrays of 64 MiB: a copy, \
+      the triad y = a + s b, and the sum of the ranks' gradients as training makes it. The \
       overhead of an operation in microseconds is the time of one that is recorded and computes next to \
       nothing, forward and backward together. Under mpirun all ranks measure at the same time, and their \
       rates are added; the overhead is their mean. Prints the median of each with minimum and maximum. \
@@ -51,6 +51,7 @@ struct BenchLimits: ParsableCommand {
 
   private static let limits = [
     Limit(title: "multiply-add GFLOP/s", key: "multiply_add_gflops") { $0.multiplyAdd() },
+    Limit(title: "bfloat16 GFLOP/s", key: "bfloat16_gflops") { $0.bfloat16() },
     Limit(title: "sgemm GFLOP/s", key: "sgemm_gflops") { $0.sgemm() },
     Limit(title: "copy GB/s", key: "copy_gb_per_s") { $0.copy() },
     Limit(title: "triad GB/s", key: "triad_gb_per_s") { $0.triad() },
