@@ -61,7 +61,7 @@ private struct GoldenWorkload: Sendable, CustomTestStringConvertible {
   var testDescription: String { name }
 
   /// The run with the numbers that PyTorch had.
-  func run() throws -> WorkloadRun {
+  func run(_ precision: Precision = .float32) throws -> WorkloadRun {
     let workload = try #require(Workload.all.first { $0.name == name })
     let model = (makeModel ?? workload.makeModel)()
     var generator = GoldenGenerator()
@@ -69,14 +69,14 @@ private struct GoldenWorkload: Sendable, CustomTestStringConvertible {
     if model is GPT {
       let tokens = generator.integers(inputs, below: count)
       let targets = generator.integers([inputs.elementCount], below: count)
-      return try WorkloadRun(workload, model: model, data: (tokens, targets))
+      return try WorkloadRun(workload, model: model, data: (tokens, targets), precision: precision)
     }
     let samples = generator.uniform(inputs)
     let targets =
       count == 1
       ? generator.integers([inputs[0], 1], below: 2).converted(to: .float32)
       : generator.integers([inputs[0]], below: count)
-    return try WorkloadRun(workload, model: model, data: (samples, targets))
+    return try WorkloadRun(workload, model: model, data: (samples, targets), precision: precision)
   }
 }
 
@@ -94,6 +94,21 @@ private struct GoldenWorkload: Sendable, CustomTestStringConvertible {
     }
     #expect(
       try goldens["\(workload.name)/norm"].mismatch([norm.squareRoot()], tolerance: 1e-6) == nil)
+  }
+
+  @Test(
+    "in bfloat16, the first ten losses are as near to float32's as PyTorch's",
+    arguments: GoldenWorkload.all)
+  fileprivate func bfloat16Losses(_ workload: GoldenWorkload) throws {
+    let goldens = try Goldens("workloads", in: .module)
+    let exact = try goldens["\(workload.name)/losses"].values
+    let autocast = try goldens["\(workload.name)/losses_bfloat16"].values
+    let run = try workload.run(.bfloat16)
+    let losses = try exact.map { _ in try run.step() }
+    func distance(_ losses: [Double]) -> Double {
+      zip(losses, exact).map { abs($0 - $1) }.max()!
+    }
+    #expect(distance(losses) <= 1.5 * distance(autocast) + 2e-4 * exact.max()!)
   }
 
   @Test("shapes, numbers of parameters, learning rates and momenta are those of torch_bench.py")

@@ -254,7 +254,8 @@ def norm(model):
 
 def workloads():
     """The first ten losses of the benchmarks' workloads, with fewer samples and some with smaller
-    networks, in float32, and the Euclidean norm of all parameters after the ten steps.
+    networks, in float32 and with autocast to bfloat16, and the Euclidean norm of all parameters after the ten
+    steps in float32.
 
     One generator draws the parameters, the inputs (numbers from -1 to 1, or tokens) and the targets
     (0 or 1, or classes, or tokens). Loss, learning rate and momentum are those of the benchmark;
@@ -304,6 +305,12 @@ def workloads():
             histories[dtype] = train(model, x, y, losses, rate, momentum, 10).double()
         g.add(f"{name}/losses", histories[torch.float32].float())
         g.add(f"{name}/norm", norm(model))
+        generator = ModelGenerator()
+        generator.fill(model)
+        # Weights change in every step: no cache of rounded ones.
+        with torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=False):
+            narrow = train(model, x, y, losses, rate, momentum, 10)
+        g.add(f"{name}/losses_bfloat16", narrow.float())
         error = (histories[torch.float32] - histories[torch.float64]).abs().max()
         print(f"{name}: rounding to float32 moves losses by {error:.0e}")
     return g
