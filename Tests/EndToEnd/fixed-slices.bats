@@ -24,6 +24,11 @@ assert_same_weights_on_any_ranks() { # assert_same_weights_on_any_ranks ARGUMENT
   assert_same_weights_on_any_ranks --set model.kind=cnn --set model.dropout=0.3 --max-steps 25
 }
 
+@test "fixed slices: a CNN in bfloat16 has the same weights on 1, 2 and 4 ranks" {
+  assert_same_weights_on_any_ranks --set model.kind=cnn --set model.dropout=0.3 \
+    --set training.precision=bfloat16 --max-steps 12
+}
+
 @test "fixed slices: a network with batch normalization has the same weights on 1, 2 and 4 ranks" {
   assert_same_weights_on_any_ranks --set model.kind=resnet18 --set training.globalBatch=16 \
     --max-steps 3

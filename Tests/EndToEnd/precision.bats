@@ -20,18 +20,6 @@ narrow=(--set training.precision=bfloat16 --progress none)
   refute_output --partial "$loss,"
 }
 
-@test "precision: a CNN in bfloat16 has the same weights on 1, 2 and 4 ranks with fixed slices" {
-  local shared=(train "${narrow[@]}" --set model.kind=cnn --set model.dropout=0.3 --max-steps 12
-    --set distributed.fixedSlices=4) count
-  lockstep "${shared[@]}" --run-dir ranks-1
-  assert_success
-  for count in 2 4; do
-    ranks "$count" "${shared[@]}" --run-dir "ranks-$count"
-    assert_success
-    assert_same_weights ranks-1 "ranks-$count"
-  done
-}
-
 @test "precision: a stopped run in bfloat16 resumes with the same weights, and not in float32" {
   local shared=(train "$digits" "${narrow[@]}")
   lockstep "${shared[@]}" --run-dir whole --max-steps 70
