@@ -156,11 +156,11 @@ template <typename T, typename B, typename C> struct Product {
   }
 
   struct ColumnScratch {
-    Word<T> *a, *panels;
+    Word<T> *a, *panel;
     N *sums;
-    ColumnScratch(Workspace &w, const Product *p)
-        : a(w.take<Word<T>>((size_t)PACKED_WORDS * PACKED_ROWS + VECTOR_BYTES)),
-          panels(w.take<Word<T>>((size_t)PACKED_WORDS * larger(PACKED_COLUMNS, panel_width<T>))),
+    ColumnScratch(Workspace &w, const Product *)
+        : a(w.take<Word<T>>((size_t)PACKED_WORDS * PACKED_ROWS)),
+          panel(w.take<Word<T>>((size_t)PACKED_WORDS * panel_width<T>)),
           sums(w.take<N>((size_t)PACKED_ROWS * larger(PACKED_COLUMNS, panel_width<T>))) {}
   };
 
@@ -178,13 +178,13 @@ template <typename T, typename B, typename C> struct Product {
       pack_columns<T>(scratch.a, columns_of_a, row, rows, a_width, begin, count);
       for (size_t p = first; p < end; p++) {
         const size_t vectors = panels().vectors(p), width = panels().width(p);
-        pack_columns<T>(scratch.panels, b, panels().first_column(p), panels().used(p), width, begin, count);
+        pack_columns<T>(scratch.panel, b, panels().first_column(p), panels().used(p), width, begin, count);
         N *sums = scratch.sums + (p - first) * rows * line;
         for (size_t r = 0, some; r < rows; r += some) {
           some = smaller(tile_rows(vectors), rows - r);
           column_kernel<T>(some, vectors)(
               sums + r * width, width,
-              {scratch.a + r, scratch.panels, (ptrdiff_t)a_width, (ptrdiff_t)a_width, (ptrdiff_t)width}, &run, 1);
+              {scratch.a + r, scratch.panel, (ptrdiff_t)a_width, (ptrdiff_t)a_width, (ptrdiff_t)width}, &run, 1);
         }
       }
     }
