@@ -14,12 +14,19 @@ extension ConfigurationKey {
         return ["yes", "no"].contains(text) ? "\"\(text)\"" : text
       }
       return JSON.text(text)
-    case .number(let value):
-      let digits = value.description
-      guard let e = digits.firstIndex(of: "e"), !digits.contains(".") else { return digits }
-      return digits[..<e] + ".0" + digits[e...]
+    case .number(let value): return ConfigurationKey.yaml(value)
+    case .numbers(let values):
+      return "[" + values.map(ConfigurationKey.yaml).joined(separator: ", ") + "]"
+    case .texts(let texts): return "[" + texts.map(JSON.text).joined(separator: ", ") + "]"
     case .null, .boolean, .integer, .integers: return value.description
     }
+  }
+
+  /// A number that readers of YAML do not take for text, as they do `1e-4`.
+  private static func yaml(_ value: Double) -> String {
+    let digits = value.description
+    guard let e = digits.firstIndex(of: "e"), !digits.contains(".") else { return digits }
+    return digits[..<e] + ".0" + digits[e...]
   }
 
   /// The value of a node of a file; nil if it is of another type or out of bounds.
@@ -37,11 +44,19 @@ extension ConfigurationKey {
     case .number: value = node.plainText.flatMap(Double.init(strict:)).map { .number($0) }
     case .text, .fileName, .word: value = node.scalar.map { .text($0.string) }
     case .integers:
-      guard case .sequence(let elements) = node else { return nil }
-      let values = elements.compactMap { $0.plainText.flatMap(Int.init(strict:)) }
-      value = values.count == elements.count ? .integers(values) : nil
+      value = list(node) { $0.plainText.flatMap(Int.init(strict:)) }.map { .integers($0) }
+    case .numbers:
+      value = list(node) { $0.plainText.flatMap(Double.init(strict:)) }.map { .numbers($0) }
+    case .texts: value = list(node) { $0.scalar?.string }.map { .texts($0) }
     }
     return value.flatMap(declaration.accepted)
+  }
+
+  /// The elements of a list; nil if it is none, or an element is of another type.
+  private func list<Element>(_ node: Node, _ element: (Node) -> Element?) -> [Element]? {
+    guard case .sequence(let nodes) = node else { return nil }
+    let values = nodes.compactMap(element)
+    return values.count == nodes.count ? values : nil
   }
 
   /// The value of a `--set` option as a node.
@@ -51,7 +66,7 @@ extension ConfigurationKey {
     case .text, .fileName:
       // On the command line empty text needs no quotes: the shell has removed them.
       return Node(text, .implicit, .doubleQuoted)
-    case .integers: return list(text)
+    case .integers, .numbers, .texts: return list(text)
     case .boolean, .integer, .number, .word:
       // Nothing is not null here, which a shell's empty variable would make of a value.
       return Node(text, .implicit, text.isEmpty ? .doubleQuoted : .plain)

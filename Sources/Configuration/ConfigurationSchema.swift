@@ -46,6 +46,9 @@ extension SettingType {
     case .word(let words): return ["enum": isNullable ? words + [nil] : words]
     case .integers(let bounds):
       return type("array") + ["items": ["type": "integer"] + bounds.schema]
+    case .numbers(let bounds):
+      return type("array") + ["items": ["type": "number"] + bounds.schema]
+    case .texts: return type("array") + ["items": ["type": "string"] as JSONObject]
     }
   }
 }

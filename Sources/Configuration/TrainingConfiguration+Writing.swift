@@ -32,6 +32,8 @@ extension SettingValue {
     case .number(let value): value
     case .boolean(let value): value
     case .integers(let values): values
+    case .numbers(let values): values
+    case .texts(let texts): texts
     }
   }
 }

@@ -121,7 +121,8 @@ extension SettingType {
     case .integer: .integer(bounds)
     case .number: .number(bounds)
     case .integers: .integers(bounds)
-    case .boolean, .text, .fileName, .word: self
+    case .numbers: .numbers(bounds)
+    case .boolean, .text, .texts, .fileName, .word: self
     }
   }
 }

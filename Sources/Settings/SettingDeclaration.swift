@@ -16,6 +16,10 @@ public enum SettingType: Sendable, Equatable {
   case word([String])
   /// A list of integers, each within bounds.
   case integers(SettingBounds)
+  /// A list of finite numbers, each within bounds.
+  case numbers(SettingBounds)
+  /// A list of texts without a zero byte.
+  case texts
 
   /// The type's name.
   public var name: String {
@@ -26,6 +30,8 @@ public enum SettingType: Sendable, Equatable {
     case .text, .fileName: "text"
     case .word: "word"
     case .integers: "list of integers"
+    case .numbers: "list of numbers"
+    case .texts: "list of texts"
     }
   }
 
@@ -40,6 +46,9 @@ public enum SettingType: Sendable, Equatable {
     case (.word(let words), .text(let word)): words.contains(word)
     case (.integers(let bounds), .integers(let values)):
       values.allSatisfy { bounds.contains(Double($0)) }
+    case (.numbers(let bounds), .numbers(let values)):
+      values.allSatisfy { bounds.contains($0) && $0.isFinite }
+    case (.texts, .texts(let texts)): !texts.contains { $0.unicodeScalars.contains("\0") }
     default: false
     }
   }
@@ -136,6 +145,9 @@ public struct SettingDeclaration: Sendable, Equatable {
       case .fileName: "letters, digits, '.', '_' and '-', not beginning with '.'"
       case .word(let words): words.joined(separator: ", ")
       case .integers(let bounds): "a list like [128, 64], each" + SettingDeclaration.words(bounds)
+      case .numbers(let bounds):
+        "a list like [0.5, 2], each" + SettingDeclaration.words(bounds, isInteger: false)
+      case .texts: "a list of texts like [one, two]"
       }
     return isOptional ? values + ", or null" : values
   }
@@ -166,7 +178,11 @@ public struct SettingDeclaration: Sendable, Equatable {
 extension SettingType {
   /// A number for an integer where one is needed, other values as they are.
   public func converted(_ value: SettingValue) -> SettingValue {
-    if case (.number, .integer(let integer)) = (self, value) { return .number(Double(integer)) }
-    return value
+    switch (self, value) {
+    case (.number, .integer(let integer)): .number(Double(integer))
+    case (.numbers, .integers(let integers)): .numbers(integers.map(Double.init))
+    case (.texts, .integers(let integers)) where integers.isEmpty: .texts([])
+    default: value
+    }
   }
 }

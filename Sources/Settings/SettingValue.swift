@@ -12,6 +12,10 @@ public enum SettingValue: Sendable, Equatable {
   case text(String)
   /// A list of integers.
   case integers([Int])
+  /// A list of floating-point numbers.
+  case numbers([Double])
+  /// A list of texts.
+  case texts([String])
 }
 
 // Not by `nil`, which would be taken for no value at all where a value is optional.
@@ -40,12 +44,14 @@ extension SettingValue: CustomStringConvertible {
     case .number(let value): value.description
     case .text(let text): text
     case .integers(let values): "[" + values.map(String.init).joined(separator: ", ") + "]"
+    case .numbers(let values): "[" + values.map(\.description).joined(separator: ", ") + "]"
+    case .texts(let texts): "[" + texts.joined(separator: ", ") + "]"
     }
   }
 }
 
-/// A Swift type that a setting can have: `Int`, `Double`, `Bool`, `String`, `[Int]`, a string
-/// enumeration, or an optional of one of these.
+/// A Swift type that a setting can have: `Int`, `Double`, `Bool`, `String`, a list of `Int`, `Double`
+/// or `String`, a string enumeration, or an optional of one of these.
 public protocol SettingRepresentable: Sendable, Equatable {
   /// The type as declared, before its bounds.
   static var settingType: SettingType { get }
@@ -123,18 +129,68 @@ extension String: SettingRepresentable {
   public var settingValue: SettingValue { .text(self) }
 }
 
-extension [Int]: SettingRepresentable, BoundedSetting {
-  /// The type of the bounds of each element.
-  public typealias Bound = Int
+/// A type whose lists are settings.
+public protocol SettingListElement: SettingRepresentable {
+  /// The type of a list as declared, before the bounds of its elements.
+  static var listType: SettingType { get }
+  /// Reads a list; nil if it is of another type.
+  static func list(_ value: SettingValue) -> [Self]?
+  /// A list without its type.
+  static func settingValue(_ list: [Self]) -> SettingValue
+}
+
+extension Int: SettingListElement {
   /// List of integers.
-  public static var settingType: SettingType { .integers(SettingBounds()) }
-  /// Reads a list.
-  public init?(settingValue: SettingValue) {
-    guard case .integers(let values) = settingValue else { return nil }
-    self = values
+  public static var listType: SettingType { .integers(SettingBounds()) }
+  /// Reads a list of integers.
+  public static func list(_ value: SettingValue) -> [Int]? {
+    if case .integers(let values) = value { values } else { nil }
   }
   /// The list.
-  public var settingValue: SettingValue { .integers(self) }
+  public static func settingValue(_ list: [Int]) -> SettingValue { .integers(list) }
+}
+
+extension Double: SettingListElement {
+  /// List of numbers.
+  public static var listType: SettingType { .numbers(SettingBounds()) }
+  /// Reads a list of numbers; integers are numbers too.
+  public static func list(_ value: SettingValue) -> [Double]? {
+    switch value {
+    case .numbers(let values): values
+    case .integers(let values): values.map(Double.init)
+    default: nil
+    }
+  }
+  /// The list.
+  public static func settingValue(_ list: [Double]) -> SettingValue { .numbers(list) }
+}
+
+extension String: SettingListElement {
+  /// List of texts.
+  public static var listType: SettingType { .texts }
+  /// Reads a list of texts.
+  public static func list(_ value: SettingValue) -> [String]? {
+    if case .texts(let texts) = value { texts } else { nil }
+  }
+  /// The list.
+  public static func settingValue(_ list: [String]) -> SettingValue { .texts(list) }
+}
+
+extension Array: SettingRepresentable where Element: SettingListElement {
+  /// A list of the elements' type.
+  public static var settingType: SettingType { Element.listType }
+  /// Reads a list.
+  public init?(settingValue: SettingValue) {
+    guard let list = Element.list(settingValue) else { return nil }
+    self = list
+  }
+  /// The list.
+  public var settingValue: SettingValue { Element.settingValue(self) }
+}
+
+extension Array: BoundedSetting where Element: SettingListElement & BoundedSetting {
+  /// The type of the bounds of each element.
+  public typealias Bound = Element.Bound
 }
 
 extension Optional: SettingRepresentable where Wrapped: SettingRepresentable {

@@ -94,6 +94,8 @@ func read(_ yaml: String, _ overrides: [String] = []) throws -> TrainingConfigur
       case .text, .fileName: ["a", "b"]
       case .word(let words): words.map { .text($0) }
       case .integers: [[2], [3, 4]]
+      case .numbers: [.numbers([0.5]), .numbers([1e-30, 2])]
+      case .texts: [.texts(["a b"]), .texts(["no", "3", "x: [y], \"z\"", "# é"])]
       }
     return values + (setting.isOptional ? [.null] : [])
   }

@@ -19,7 +19,7 @@ private final class FragileDataset: Dataset {
 
   init(bad: Int) { self.bad = bad }
 
-  func read(_ indices: ArraySlice<Int>, into buffers: SampleBuffers) throws {
+  func read(_ indices: ArraySlice<Int>, epoch: Int?, into buffers: SampleBuffers) throws {
     if indices.contains(bad) { throw DataError(.malformed, "sample \(bad)") }
     for (row, index) in indices.enumerated() {
       buffers.inputs[row] = Float(index)

@@ -27,6 +27,8 @@ private struct Group: SettingsGroup {
   @Setting("a shape", in: 1...100, unset: []) var shape: [Int]? = nil
   @Setting("a limit", in: 0..., unset: 0) var limit: Double? = nil
   @Setting("widths", in: 1...) var widths = [3, 4]
+  @Setting("weights", in: 0...) var weights = [0.5]
+  @Setting("names") var names: [String] = []
   @Setting("how") var mode = Mode.slow
   @Setting("a name", type: .fileName) var name = "a"
   @Setting("a choice", type: .word(["one", "two"])) var choice = "one"
@@ -48,13 +50,13 @@ private struct Group: SettingsGroup {
     let settings = Group().settings
     #expect(
       settings.map(\.name) == [
-        "factor", "probability", "count", "isOn", "path", "shape", "limit", "widths", "mode",
-        "name",
-        "choice", "depth",
+        "factor", "probability", "count", "isOn", "path", "shape", "limit", "widths", "weights",
+        "names", "mode", "name", "choice", "depth",
       ])
     #expect(
       settings.map(\.defaultValue) == [
-        0.5, 0.0, .null, false, .null, .null, .null, [3, 4], "slow", "a", "one", 2,
+        0.5, 0.0, .null, false, .null, .null, .null, [3, 4], .numbers([0.5]), .texts([]), "slow",
+        "a", "one", 2,
       ])
     #expect(settings.map(\.help)[0] == "a factor")
     #expect(settings.filter(\.mayChangeOnResume).map(\.name) == ["factor"])
@@ -67,15 +69,15 @@ private struct Group: SettingsGroup {
         "a number of at least 0.0", "a number of at least 0.0 and below 1.0",
         "an integer of at least 1, or null", "true, false", "any text, or null",
         "a list like [128, 64], each from 1 to 100, or null", "a number of at least 0.0, or null",
-        "a list like [128, 64], each of at least 1", "slow, fast",
+        "a list like [128, 64], each of at least 1", "a list like [0.5, 2], each of at least 0.0",
+        "a list of texts like [one, two]", "slow, fast",
         "letters, digits, '.', '_' and '-', not beginning with '.'", "one, two",
         "an integer from 1 to 8",
       ])
     #expect(
       settings.map(\.type.name) == [
         "number", "number", "integer", "boolean", "text", "list of integers", "number",
-        "list of integers",
-        "word", "text", "word", "integer",
+        "list of integers", "list of numbers", "list of texts", "word", "text", "word", "integer",
       ])
   }
 
@@ -85,10 +87,12 @@ private struct Group: SettingsGroup {
     group.factor = 2
     let values: [String: SettingValue] = [
       "count": 3, "path": "x", "mode": "fast", "depth": 5, "probability": 0.25, "unknown": 1,
+      "weights": [1, 2], "names": .texts(["a", "b, c"]),
     ]
     let other = try group.replacing { values[$0] }
     #expect(other.factor == 2 && other.count == 3 && other.path == "x" && other.mode == .fast)
     #expect(other.depth == 5 && other.probability == 0.25)
+    #expect(other.weights == [1, 2] && other.names == ["a", "b, c"])
     #expect(group.count == nil && group.depth == 2 && group.mode == .slow)
     #expect(Group().count == nil && Group().depth == 2)
     #expect(other.value(of: "count") == 3 && other.value(of: "unknown") == nil)

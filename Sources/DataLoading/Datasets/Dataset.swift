@@ -56,8 +56,18 @@ public protocol Dataset: Sendable {
   /// A hash of the samples, by which ranks find out whether they have the same.
   var fingerprint: UInt64 { get }
 
+  /// The label of each sample, in order, where targets are classes; nil, the default, if they are not
+  /// known without reading samples.
+  var labels: [Int32]? { get }
+
   /// Writes the samples at `indices` one after another, from the start of each buffer.
-  func read(_ indices: ArraySlice<Int>, into buffers: SampleBuffers) throws
+  ///
+  /// - Parameters:
+  ///   - indices: The samples.
+  ///   - epoch: The epoch of training, from 0, which augmentation may depend on; nil for evaluation,
+  ///     where samples are as they are.
+  ///   - buffers: Where to write.
+  func read(_ indices: ArraySlice<Int>, epoch: Int?, into buffers: SampleBuffers) throws
 }
 
 extension Dataset {
@@ -65,6 +75,8 @@ extension Dataset {
   public var inputKind: InputKind { .numbers }
   /// Each sample once.
   public var drawsPerEpoch: Int? { nil }
+  /// Not known.
+  public var labels: [Int32]? { nil }
 }
 
 /// Uninitialized memory for samples, into which a dataset writes.

@@ -135,6 +135,12 @@ public struct InMemoryDataset: Dataset {
     }
   }
 
+  /// The label of each sample; nil if targets are values.
+  public var labels: [Int32]? {
+    guard case .labels(let labels) = targets else { return nil }
+    return samples.map { $0.map { labels[$0] } } ?? labels
+  }
+
   private func sampleIndex(_ index: Int) -> Int {
     precondition(
       index >= 0 && index < count, "InMemoryDataset: no sample \(index), there are \(count)")
@@ -142,7 +148,7 @@ public struct InMemoryDataset: Dataset {
   }
 
   /// Writes the samples at `indices` one after another.
-  public func read(_ indices: ArraySlice<Int>, into buffers: SampleBuffers) {
+  public func read(_ indices: ArraySlice<Int>, epoch: Int?, into buffers: SampleBuffers) {
     let width = inputCount
     precondition(buffers.inputs.count >= indices.count * width, "read: the inputs have no room")
     if let destination = buffers.inputs.baseAddress {

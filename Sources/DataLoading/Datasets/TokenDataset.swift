@@ -71,7 +71,7 @@ public struct TokenDataset: Dataset {
   }
 
   /// Writes the windows at `indices` one after another.
-  public func read(_ indices: ArraySlice<Int>, into buffers: SampleBuffers) {
+  public func read(_ indices: ArraySlice<Int>, epoch: Int?, into buffers: SampleBuffers) {
     for (row, index) in indices.enumerated() {
       precondition(
         index >= 0 && index < count, "TokenDataset: no window \(index), there are \(count)")

@@ -37,7 +37,7 @@ public final class Batch: Sendable {
 
   init(
     step: Int, epoch: Int, index: Int, globalPositions: Range<Int>, positions: Range<Int>,
-    sampleIndices: ArraySlice<Int>, pool: BatchPool
+    sampleIndices: ArraySlice<Int>, pool: BatchPool, isTraining: Bool
   ) throws {
     self.step = step
     self.epoch = epoch
@@ -50,7 +50,8 @@ public final class Batch: Sendable {
     inputKind = pool.dataset.inputKind
     targetKind = pool.dataset.targetKind
     memory = pool.takeMemory()
-    try pool.dataset.read(sampleIndices, into: memory.buffers(count: positions.count))
+    try pool.dataset.read(
+      sampleIndices, epoch: isTraining ? epoch : nil, into: memory.buffers(count: positions.count))
   }
 
   deinit { pool.giveBack(memory) }

@@ -139,7 +139,7 @@ private final class PrefetchWorker: @unchecked Sendable {
     let mine = partition.slice(of: all)
     return try Batch(
       step: step, epoch: epoch, index: index, globalPositions: all, positions: mine,
-      sampleIndices: order[mine], pool: pool)
+      sampleIndices: order[mine], pool: pool, isTraining: true)
   }
 
   /// Waits until another batch may be prepared; false when cancelled.

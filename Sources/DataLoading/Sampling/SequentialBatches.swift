@@ -37,6 +37,6 @@ public struct SequentialBatches {
     defer { step += 1 }
     return try Batch(
       step: step, epoch: 0, index: step, globalPositions: mine, positions: mine,
-      sampleIndices: order[mine], pool: pool)
+      sampleIndices: order[mine], pool: pool, isTraining: false)
   }
 }
