@@ -10,6 +10,6 @@ package func grouped(_ number: Int) -> String {
 }
 
 /// A count and its noun.
-package func count(_ number: Int, _ noun: String) -> String {
-  "\(grouped(number)) \(noun)\(number == 1 ? "" : "s")"
+package func count(_ number: Int, _ noun: String, plural: String? = nil) -> String {
+  "\(grouped(number)) \(number == 1 ? noun : plural ?? noun + "s")"
 }

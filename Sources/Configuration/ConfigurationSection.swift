@@ -53,7 +53,7 @@ struct ConfigurationSection: Sendable {
       "training",
       [
         Member(Trainer.Options()), Member(DataParallel.Options(), parallelInTraining),
-        Member(ObjectiveChoice()), Member(PrecisionChoice()),
+        Member(ObjectiveChoice()), Member(ClassOptions()), Member(PrecisionChoice()),
       ]),
     ConfigurationSection("optimizer", [Member(OptimizerChoice())], choosing: OptimizerKind.all),
     ConfigurationSection("schedule", [Member(ScheduleChoice())], choosing: ScheduleKind.all),

@@ -31,6 +31,7 @@ extension TrainingConfiguration {
     var reader = ConfigurationReader()
     if let file { try reader.read(file) }
     for override in overrides { try reader.read(override: override) }
+    reader.completeEarlierSplit()
     try reader.configuration.validate()
     reader.warnings.forEach(onWarning)
     self = reader.configuration
@@ -40,6 +41,7 @@ extension TrainingConfiguration {
   public func applying(_ overrides: [String]) throws(ConfigurationError) -> TrainingConfiguration {
     var reader = ConfigurationReader(configuration: self)
     for override in overrides { try reader.read(override: override) }
+    reader.completeEarlierSplit()
     try reader.configuration.validate()
     return reader.configuration
   }
@@ -56,6 +58,21 @@ private struct ConfigurationReader {
 
   var configuration = TrainingConfiguration()
   var warnings: [String] = []
+  /// Whether `data.testCount` was set, which took samples from the end.
+  private var hasTestCount = false
+
+  init(configuration: TrainingConfiguration = TrainingConfiguration()) {
+    self.configuration = configuration
+  }
+
+  /// Takes validation samples from the end where they are given by the setting that did so.
+  mutating func completeEarlierSplit() {
+    let key = ConfigurationKey.byPath["data.split"]
+    guard hasTestCount, configuration["data.split"] == .null,
+      key?.declaration(for: configuration.kind(of: "data")) != nil
+    else { return }
+    configuration["data.split"] = "last"
+  }
 
   mutating func read(_ file: YAMLFile) throws(ConfigurationError) {
     guard case .mapping(let mapping) = file.root else {
@@ -71,12 +88,14 @@ private struct ConfigurationReader {
       let (key, value) = try parse(
         assignment.path, assignment.node, place: "\(file.path):\(assignment.line)",
         isSilent: isOld)
+      // Two former names may have become one key; a file that lists all has a value for one of them.
+      if key.path != assignment.path && value == .null { continue }
+      if isOld && Version01.isUnset(key, value) { continue }
       if let first = lines.updateValue(assignment.line, forKey: key.path) {
         throw ConfigurationError(
           "'\(assignment.path)' is set twice, on lines \(first) and \(assignment.line)",
           place: "\(file.path):\(assignment.line)")
       }
-      if isOld && Version01.isUnset(key, value) { continue }
       configuration[key.path] = value
     }
   }
@@ -135,6 +154,7 @@ private struct ConfigurationReader {
           + "allowed: \(declaration.allowed); default: \(key.yaml(declaration.defaultValue))",
         place: place)
     }
+    if path == "data.testCount" && value != .null { hasTestCount = true }
     return (key, value)
   }
 
@@ -185,6 +205,6 @@ private enum Version01 {
   /// Whether it wrote this value where nothing was set.
   static func isUnset(_ key: ConfigurationKey, _ value: SettingValue) -> Bool {
     key.uses.allSatisfy { $0.declaration.defaultValue == value }
-      || key.path == "data.testFraction" && value == 0.1
+      || key.path == "data.validation" && value == 0.1
   }
 }

@@ -2,7 +2,7 @@
 import Base
 public import Checkpointing
 public import Collectives
-package import DataLoading
+public import DataLoading
 import DataParallel
 import Foundation
 package import NeuralNetworks
@@ -22,12 +22,14 @@ extension TrainingTask {
   ///   - configuration: The configuration.
   ///   - communicator: The ranks.
   ///   - loadsInitialWeights: Whether rank zero loads the file that `model.weights` names.
+  ///   - preparation: How the samples of a trained model were prepared, to evaluate it; nil finds it in
+  ///     the data.
   public init(
     _ configuration: TrainingConfiguration, _ communicator: any Communicator,
-    loadsInitialWeights: Bool = true
+    loadsInitialWeights: Bool = true, preparation: SamplePreparation? = nil
   ) throws {
     try self.init(
-      configuration, communicator,
+      configuration, communicator, preparation,
       check: { data, signature in
         // A model without initial weights is only evaluated.
         let estimate =
@@ -52,12 +54,13 @@ extension TrainingTask {
   /// any rank makes it.
   package init(
     _ configuration: TrainingConfiguration, _ communicator: any Communicator,
+    _ preparation: SamplePreparation? = nil,
     check: (DataSplits, ModelSignature) throws -> Void = { _, _ in },
     makeModel: (ModelSignature) throws -> any Layer
   ) throws {
     try communicator.collectiveTry { try configuration.check(worldSize: communicator.worldSize) }
     let data = try communicator.collectiveTry {
-      try Activity.during(.openingData) { try configuration.openData() }
+      try Activity.during(.openingData) { try configuration.openData(preparation) }
     }
     let objective = try configuration.group(ObjectiveChoice.self).loss
     // All ranks look at the free memory before one takes some of it.
@@ -69,10 +72,15 @@ extension TrainingTask {
       }
     }
     let task = try communicator.collectiveTry {
-      try TrainingTask(
-        data: data, objective: objective,
-        precision: configuration.group(PrecisionChoice.self).precision,
-        makeModel: makeModel)
+      let precision = try configuration.group(PrecisionChoice.self).precision
+      let classes = try configuration.group(ClassOptions.self)
+      do {
+        return try TrainingTask(
+          data: data, objective: objective, precision: precision, classes: classes,
+          makeModel: makeModel)
+      } catch let error as SettingError {
+        throw ConfigurationError(error, of: ClassOptions.self)
+      }
     }
     try communicator.checkInvariants(
       configuration.invariants.merging(task.invariants) { $1 })
@@ -161,10 +169,10 @@ extension RunRequest {
 }
 
 extension TrainingConfiguration {
-  fileprivate func openData() throws -> DataSplits {
+  fileprivate func openData(_ preparation: SamplePreparation?) throws -> DataSplits {
     let (format, options) = try chosen(DataFormat.all, in: "data")
     do {
-      return try format.open(options)
+      return try format.open(options, preparation)
     } catch let error as SettingError {
       throw ConfigurationError(error, section: "data")
     }
@@ -311,7 +319,7 @@ extension TextGenerator {
   /// Loads the model of a checkpoint, which must have been trained on the characters of a text; `precision` is
   /// the one that it was trained in unless another is given.
   public convenience init(_ checkpoint: Checkpoint, precision: Precision? = nil) throws {
-    guard try checkpoint.signature().codec != nil else {
+    guard try checkpoint.signature().preparation.codec != nil else {
       throw ConfigurationError(
         "'\(checkpoint.path)' is not a character-level language model (data.kind text), so it cannot continue text"
       )

@@ -21,14 +21,14 @@ package struct LabeledImages {
     let place = places.first(where: FileManager.default.fileExists) ?? places[0]
     var source = IDXSource(path: place)
     // Of the files for training and for testing one is enough: the examples split it themselves.
-    source.testCount = 0
+    source.validation = 0
     return try LabeledImages(source.open().train)
   }
 
   /// The 1,797 digits of 8 x 8 pixels that are part of the program.
   package static func digits() throws -> LabeledImages {
     let data = try DigitsSource().open()
-    let (a, b) = (try LabeledImages(data.train), try LabeledImages(data.test))
+    let (a, b) = (try LabeledImages(data.train), try LabeledImages(data.validation))
     return LabeledImages(
       pixels: .concatenated([a.pixels, b.pixels]), labels: a.labels + b.labels)
   }

@@ -29,7 +29,7 @@ final class ProgressReporter {
   private var lastBar = ContinuousClock.now
   private var start = ContinuousClock.now
   private var barIsShown = false
-  private var lastTest: Metrics?
+  private var lastValidation: Metrics?
   private var lengthKey = "training.epochs"
 
   init(_ style: ProgressStyle) {
@@ -55,9 +55,12 @@ final class ProgressReporter {
       "model  \(configuration["model.kind"])", "\(grouped(description.parameterCount)) parameters")
     printItems(
       "data   \(configuration["data.kind"])",
-      "\(grouped(description.trainingSamples)) training and "
-        + "\(grouped(description.testSamples)) test \(noun(description))s",
+      "\(grouped(description.trainingSamples)) training, "
+        + "\(grouped(description.validationSamples)) validation"
+        + (description.testSamples > 0 ? ", \(grouped(description.testSamples)) test" : "")
+        + " \(noun(description))s",
       "global batch \(description.globalBatch)" + (ranks > 1 ? " over \(ranks) ranks" : ""))
+    printItems("task   \(description.task.targets)", "from \(description.task.inputs)")
     if ranks > 1 || description.fixedSlices != nil {
       let nodes = description.nodeCount
       printItems(
@@ -85,8 +88,8 @@ final class ProgressReporter {
     printLine()
     printLine(
       row(
-        "epoch", "step", "loss", description.hasAccuracy ? "accuracy" : nil, "test loss",
-        description.hasAccuracy ? "test accuracy" : nil, "\(noun(description))s/s", "rate",
+        "epoch", "step", "loss", description.hasAccuracy ? "accuracy" : nil, "val loss",
+        description.hasAccuracy ? "val accuracy" : nil, "\(noun(description))s/s", "rate",
         "seconds"))
   }
 
@@ -128,15 +131,15 @@ final class ProgressReporter {
 
   /// Prints an epoch's line.
   func epoch(_ report: EpochReport) {
-    lastTest = report.test ?? lastTest
+    lastValidation = report.validation ?? lastValidation
     if style == .json {
       printJSON(
         "epoch", report.step, report.epoch,
         [
           "loss": report.metrics.loss,
           "accuracy": report.hasAccuracy ? report.metrics.accuracy : nil,
-          "testLoss": report.test?.loss,
-          "testAccuracy": report.hasAccuracy ? report.test?.accuracy : nil,
+          "validationLoss": report.validation?.loss,
+          "validationAccuracy": report.hasAccuracy ? report.validation?.accuracy : nil,
           "learningRate": report.learningRate, "samplesPerSecond": report.samplesPerSecond,
         ])
     }
@@ -146,8 +149,8 @@ final class ProgressReporter {
     printLine(
       row(
         String(report.epoch), String(report.step), fixed(report.metrics.loss),
-        report.hasAccuracy ? fixed(report.metrics.accuracy) : nil, fixed(report.test?.loss),
-        report.hasAccuracy ? fixed(report.test?.accuracy) : nil,
+        report.hasAccuracy ? fixed(report.metrics.accuracy) : nil, fixed(report.validation?.loss),
+        report.hasAccuracy ? fixed(report.validation?.accuracy) : nil,
         grouped(Int(report.samplesPerSecond)), String(format: "%.3g", report.learningRate),
         String(format: "%.2f", report.seconds)))
   }
@@ -194,9 +197,9 @@ final class ProgressReporter {
       printLine("the run is already finished; nothing is left to do")
     case .finished:
       let seconds = (ContinuousClock.now - start) / .seconds(1)
-      let accuracy = lastTest.flatMap { test in
+      let accuracy = lastValidation.flatMap { validation in
         self.run?.hasAccuracy == true
-          ? String(format: " · test accuracy %.2f %%", 100 * test.accuracy) : nil
+          ? String(format: " · validation accuracy %.2f %%", 100 * validation.accuracy) : nil
       }
       printLine("done in \(duration(seconds))\(accuracy ?? "")")
       printLine("run        \(path)")

@@ -32,7 +32,11 @@ import Testing
       object(section.value as? JSONObject, "properties")?.members
         .map { "\(section.key).\($0.key)" } ?? [section.key]
     }
-    #expect(Set(names) == Set(ConfigurationKey.all.map(\.path)).union(["distributed.shards"]))
+    #expect(
+      Set(names)
+        == Set(ConfigurationKey.all.map(\.path)).union([
+          "distributed.shards", "data.testCount", "data.testFraction",
+        ]))
     #expect(value(ConfigurationSchema.json, "additionalProperties") as? Bool == false)
   }
 

@@ -110,7 +110,7 @@ import Training
     _ = try trainer.train(
       store: nil, maximumSteps: 2,
       onEvent: { event in
-        if case .epoch(let report) = event, report.test?.sampleCount == 359 { tests += 1 }
+        if case .epoch(let report) = event, report.validation?.sampleCount == 359 { tests += 1 }
       })
     #expect(tests == 2)
   }

@@ -137,7 +137,7 @@ func read(_ yaml: String, _ overrides: [String] = []) throws -> TrainingConfigur
       ("optimizer.nesterov", "1"), ("model.kind", "transformer"), ("model.activation", "ReLU"),
       ("model.hidden", "[0]"), ("model.hidden", "[a]"), ("model.hidden", "[1,,2]"),
       ("model.hidden", "[1 2]"), ("model.hidden", ""), ("name", "a/b"), ("name", ".."),
-      ("name", ""), ("data.testCount", "-2"), ("training.epochs", "null"), ("name", ""),
+      ("name", ""), ("data.validation", "-2"), ("training.epochs", "null"), ("name", ""),
       ("model.activation", ""), ("distributed.fixedSlices", "4097"),
     ])
   func refusedValues(path: String, text: String) {
@@ -255,8 +255,8 @@ func read(_ yaml: String, _ overrides: [String] = []) throws -> TrainingConfigur
   @Test(
     "data options that the kind does not have are refused, whatever their value",
     arguments: [
-      ("csv", "blockSize", ["64", "65"]), ("csv", "testFraction", ["0.1", "0.2"]),
-      ("digits", "testCount", ["5"]), ("digits", "path", ["a"]), ("idx", "inputShape", ["[28]"]),
+      ("csv", "blockSize", ["64", "65"]), ("digits", "validation", ["0.1", "0.2"]),
+      ("digits", "split", ["last"]), ("digits", "path", ["a"]), ("idx", "inputShape", ["[28]"]),
       ("idx", "header", ["auto", "yes"]), ("npy", "labelColumn", ["y"]),
       ("cifar10", "classes", ["10"]), ("cifar10", "target", ["auto"]),
       ("text", "normalize", ["none", "standardize"]),
@@ -277,7 +277,7 @@ func read(_ yaml: String, _ overrides: [String] = []) throws -> TrainingConfigur
   @Test("null, and what stood for it before, is not set")
   func unset() throws {
     let old = [
-      "data.testCount: -1", "data.classes: 0", "data.path: ''", "data.labelColumn: ''",
+      "data.validation: -1", "data.classes: 0", "data.path: ''", "data.labelColumn: ''",
       "data.inputShape: []", "model.weights: ''", "training.steps: 0",
       "training.gradientClipNorm: 0.0", "training.evaluateEveryEpochs: 0",
       "training.evaluateEverySteps: 0", "training.evaluationBatches: 0", "schedule.stepSize: 0",
@@ -329,7 +329,7 @@ func read(_ yaml: String, _ overrides: [String] = []) throws -> TrainingConfigur
     #expect(lines.contains("  header: \"no\""))
     #expect(lines.contains(#"  path: "a \"b\"\n: c # d""#))
     #expect(lines.contains("  hidden: []"))
-    #expect(lines.contains("  testCount: null") && lines.contains("  blockSize: null"))
+    #expect(lines.contains("  validation: null") && lines.contains("  blockSize: null"))
     #expect(lines.filter { $0.hasSuffix(":") }.count == 8)
     #expect(lines.count { $0.contains(": ") } == ConfigurationKey.all.count)
   }

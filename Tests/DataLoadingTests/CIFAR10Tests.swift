@@ -31,12 +31,13 @@ struct CIFAR10Tests {
     #expect(try Contents(test).labels == [2])
   }
 
-  @Test("The test set is the end of the training set where there is no file for it")
+  @Test("Validation samples are taken from the training set where there is no file for testing")
   func withoutTestFile() throws {
     var files = files
     files["test_batch.bin"] = nil
-    #expect(refusal(CIFAR10Source.self, files)?.setting == "testCount")
-    let (train, test) = try open(CIFAR10Source.self, files) { $0.testCount = 1 }
+    let (train, test) = try open(CIFAR10Source.self, files) {
+      ($0.validation, $0.split) = (1, .last)
+    }
     #expect(try Contents(train).labels == [3, 9, 0] && Contents(test).labels == [1])
   }
 

@@ -8,7 +8,8 @@ struct CSVTests {
     _ text: String, _ configure: (inout CSVSource) -> Void = { _ in }
   ) throws -> any Dataset {
     try open(CSVSource.self, ["train.csv": Array(text.utf8)]) {
-      $0.testCount = 0
+      $0.validation = 0
+      $0.normalize = .none
       configure(&$0)
     }.train
   }
@@ -17,14 +18,16 @@ struct CSVTests {
     _ text: String, _ configure: (inout CSVSource) -> Void = { _ in }
   ) -> DataError? {
     failure(CSVSource.self, ["train.csv": Array(text.utf8)]) {
-      $0.testCount = 0
+      $0.validation = 0
+      $0.normalize = .none
       configure(&$0)
     }
   }
 
   private func refusal(_ text: String, _ configure: (inout CSVSource) -> Void) -> SettingError? {
     DataLoadingTests.refusal(CSVSource.self, ["train.csv": Array(text.utf8)]) {
-      $0.testCount = 0
+      $0.validation = 0
+      $0.normalize = .none
       configure(&$0)
     }
   }
@@ -59,9 +62,9 @@ struct CSVTests {
   @Test("The label's column is the last, or found by name or number")
   func labelColumn() throws {
     let text = "x,y,kind\n0,1,2\n3,4,5\n"
-    #expect(try Contents(read(text)).labels == [2, 5])
+    #expect(try Contents(read(text)).labels == [0, 1])
     #expect(try Contents(read(text) { $0.labelColumn = "y" }).inputs == [[0, 2], [3, 5]])
-    #expect(try Contents(read(text) { $0.labelColumn = "1" }).labels == [0, 3])
+    #expect(try Contents(read(text) { $0.labelColumn = "1" }).inputs == [[1, 2], [4, 5]])
     for wrong in ["z", "0", "4", "-1"] {
       let error = refusal(text) { $0.labelColumn = wrong }
       #expect(error?.setting == "labelColumn" && error?.problem.contains("x, y, kind") == true)
@@ -78,7 +81,10 @@ struct CSVTests {
   @Test("The header is what the option says")
   func header() throws {
     #expect(try read("1,2\n3,4\n") { $0.header = .yes }.count == 1)
-    #expect(error("a,b\n3,4\n") { $0.header = .no }?.message.contains("row 1, column 1") == true)
+    #expect(error("a,b\n3,4\n4,5\n") { $0.header = .no }?.message.contains("target 'b'") == false)
+    // Texts in columns where the next row has texts too are no names.
+    #expect(try read("1,red,a\n2,blue,b\n").count == 2)
+    #expect(try read("size,colour,kind\nsmall,red,a\nlarge,blue,b\n").count == 2)
   }
 
   @Test("Inputs take a shape that holds them")
@@ -106,9 +112,15 @@ struct CSVTests {
     .init("1\n2\n", "only one column"),
     .init("1,2\n3\n", "row 2, column 1: the row ends after 1 of 2 columns"),
     .init("1,2\n3,4,5\n", "row 2, column 2: the row has more"),
-    .init("1,2\n3,\n", "row 2, column 2: no number"),
-    .init("1,2\nx,4\n", "row 2, column 1: 'x' is not a number"),
-    .init("1,2\nnan,4\n", "row 2, column 1: 'nan' is not a number"),
+    .init("1,2\n3,\n", "row 2, column 2: the row has no target"),
+    .init("1,2\n,4\n", "row 2, column 1: no value: complete it, or set 'missing'"),
+    .init("1,2\nx,4\n", "row 2, column 1: 'x' is not a number, as earlier rows have in column 1"),
+    .init("1,2\nnan,4\n", "row 2, column 1: the value is missing ('nan')"),
+    .init("date,y\n2024-01-31,4\n", "row 2, column 1: '2024-01-31' looks like a date"),
+    .init("at,y\n31.1.24 12:00,4\n", "leave the column out with 'ignoreColumns' [at]"),
+    .init(
+      "1,2.5\n3,x\n",
+      "row 2, column 2: the target 'x' is not a number, as those of earlier rows, such as 2.5"),
     .init("1,2\ninf,4\n", "'inf' is not a number"),
     .init("1,2\n0x10,4\n", "'0x10' is not a number"),
     .init("1,2\n1e400,4\n", "row 2, column 1: 1e400 is beyond"),
@@ -116,11 +128,7 @@ struct CSVTests {
     .init("1,2\n\"3,4\n", "row 2, column 1: the quote is never closed"),
     .init("1,2\n\"3\"x,4\n", "row 2, column 1: text after the closing quote"),
     .init("1,2\n3,4\u{0}\n", "row 2, column 2: a zero byte at offset 7"),
-    .init("1,2\n3,4.5\n", "row 2, column 2: the label 4.5 is not a whole number"),
-    .init("1,2\n3,-1\n", "row 2, column 2: the label -1.0"),
-    .init("1,2\n3,3000000000\n", "row 2, column 2: the label"),
-    .init("1,2\n3,2147483647\n", "suspiciously large"),
-    .init("\"a\nb\",c\n\n1,2\n3,4\n5,?\n", "row 6, column 2: '?' is not a number"),
+    .init("\"a\nb\",c\n\n1,2\n3,4\n?,5\n", "row 6, column 1: the value is missing ('?')"),
     .init("1,2\n3," + String(repeating: "4", count: 5_000), "longer than 4096 bytes"),
     .init(String(repeating: "1,", count: 1_100_000), "more than 1048576 columns"),
   ]
@@ -138,19 +146,21 @@ struct CSVTests {
   func classes() throws {
     #expect(try read("1,2\n") { $0.classes = 5 }.targetKind == .classes(count: 5))
     let error = error("1,0\n1,2\n") { $0.classes = 2 }
-    #expect(error?.message.contains("row 2, column 2: the label 2") == true)
+    #expect(error?.message.contains("row 2: the label 2 is out of range") == true)
+    let fraction = self.error("1,2\n3,4.5\n") { $0.target = .classes }
+    #expect(fraction?.message.contains("row 2: the label 4.5 is not a whole number") == true)
   }
 
   @Test("A file, a compressed one, and a folder with a test file are read")
   func places() throws {
     let (train, test) = (Array("1,0\n2,1\n".utf8), Array("3,4\n".utf8))
     let all = try open(CSVSource.self, ["train.csv.gz": gzip(train), "test.csv": test])
-    #expect(all.train.count == 2 && all.test.count == 1)
-    #expect(all.train.targetKind == .classes(count: 5))
+    #expect(all.train.count == 2 && all.validation.count == 1)
+    #expect(all.train.targetKind == .classes(count: 3))
     try withFolder(["x.csv": train]) { folder in
       var source = CSVSource(path: folder + "/x.csv")
-      source.testCount = 1
-      try #expect(Contents(source.open().test).inputs == [[2]])
+      (source.validation, source.split, source.normalize) = (1, .last, .none)
+      try #expect(Contents(source.open().validation).inputs == [[2]])
     }
     let wider = Array("3,4,1\n".utf8)
     let error = failure(CSVSource.self, ["train.csv": train, "test.csv": wider])

@@ -5,10 +5,10 @@ import Testing
 
 @Suite("DataSource")
 struct DataSourceTests {
-  @Test("The embedded digits are 1,438 samples to train on and 359 to test on")
+  @Test("The embedded digits are 1,438 samples to train on and 359 for validation")
   func digits() throws {
     let data = try DigitsSource().open()
-    let (train, test) = (data.train, data.test)
+    let (train, test) = (data.train, data.validation)
     #expect(train.count == 1_438 && test.count == 359)
     #expect(train.inputShape == [1, 8, 8] && train.targetKind == .classes(count: 10))
     let (training, testing) = (try Contents(train), try Contents(test))
@@ -25,7 +25,7 @@ struct DataSourceTests {
   @Test("Opening again gives the same fingerprint, other parts and options another")
   func fingerprints() throws {
     let data = try DigitsSource().open()
-    let (train, test) = (data.train, data.test)
+    let (train, test) = (data.train, data.validation)
     var source = DigitsSource()
     #expect(try source.open().train.fingerprint == train.fingerprint)
     source.normalize = .standardize
@@ -35,19 +35,20 @@ struct DataSourceTests {
 
   @Test("Each format has the options that it uses, and no others")
   func options() {
+    let split = ["validation", "test", "split", "splitSeed"]
     let options = Dictionary(
       uniqueKeysWithValues: DataFormat.all.map { ($0.name, $0.settings.settings.map(\.name)) })
     #expect(
       options == [
         "digits": ["normalize"],
-        "idx": ["path", "testCount", "classes", "normalize"],
-        "csv": [
-          "path", "testCount", "classes", "target", "labelColumn", "header", "inputShape",
-          "normalize",
+        "idx": ["path"] + split + ["classes", "normalize"],
+        "csv": ["path"] + split + [
+          "classes", "target", "labelColumn", "ignoreColumns", "categoricalColumns", "missing",
+          "separator", "header", "inputShape", "standardizeTargets", "normalize",
         ],
-        "npy": ["path", "testCount", "classes", "target", "normalize"],
-        "cifar10": ["path", "testCount", "normalize"],
-        "text": ["path", "classes", "blockSize", "testFraction"],
+        "npy": ["path"] + split + ["classes", "target", "standardizeTargets", "normalize"],
+        "cifar10": ["path"] + split + ["normalize"],
+        "text": ["path", "classes", "blockSize", "validation", "test"],
       ])
   }
 
@@ -68,7 +69,7 @@ struct DataSourceTests {
   private func normalized(_ how: InputNormalization) throws -> (train: [Float], test: [Float]) {
     let text = "1000000,5,0\n1000001,5,0\n1000005,5,0\n1000002,7,0\n"
     let (train, test) = try open(CSVSource.self, ["train.csv": Array(text.utf8)]) {
-      $0.testCount = 1
+      ($0.validation, $0.split) = (1, .last)
       $0.normalize = how
     }
     return (try Array(Contents(train).inputs.joined()), try Array(Contents(test).inputs.joined()))
@@ -92,7 +93,7 @@ struct DataSourceTests {
     let images = idx([2, 2, 1, 3], [0, 0, 0, 1, 1, 1, 4, 4, 4, 9, 9, 9])
     let files = ["train-images-idx3-ubyte": images, "train-labels-idx1-ubyte": idx([2], [0, 1])]
     let (train, _) = try open(IDXSource.self, files) {
-      $0.testCount = 0
+      $0.validation = 0
       $0.normalize = .standardizeChannels
     }
     let inputs = try Contents(train).inputs

@@ -33,16 +33,19 @@ struct HostileFilesTests {
     _ changes: [String: SettingValue] = [:]
   ) throws -> Bool {
     try withFolder(Dictionary(uniqueKeysWithValues: zip(names, files))) { folder in
-      var options: [String: SettingValue] = ["path": .text(folder), "blockSize": 2, "testCount": 1]
+      var options: [String: SettingValue] = [
+        "path": .text(folder), "blockSize": 2, "validation": 1.0,
+      ]
+      if names.contains("val.bin") { options["validation"] = nil }
       if names == ["input.txt"] {
         options["path"] = .text(folder + "/input.txt")
-        options["testFraction"] = 0.4
+        options["validation"] = 0.4
       }
       options.merge(changes) { $1 }
       do {
         let source = try #require(DataFormat.all.named(format)).source.replacing { options[$0] }
         let all = try source.open()
-        _ = try (Contents(all.train), Contents(all.test))
+        _ = try (Contents(all.train), Contents(all.validation), Contents(all.test))
         return true
       } catch is DataError {
         return false
@@ -99,13 +102,13 @@ struct HostileFilesTests {
   @Test("Options of any number, and headers that declare any size, never trap")
   func hugeNumbers() throws {
     let numbers: [Int] = [.min, -1, 0, 1, 1 << 20, 1 << 31, 1 << 32, 1 << 62, .max]
-    for name in ["testCount", "classes", "blockSize", "inputShape", "testFraction"] {
+    for name in ["validation", "test", "splitSeed", "classes", "blockSize", "inputShape"] {
       for number in numbers {
         let shapes = [[number], [number, number], [1, number, 2]]
         let values: [SettingValue] =
           name == "inputShape"
           ? shapes.map { .integers($0) }
-          : [name == "testFraction" ? .number(Double(number)) : .integer(number)]
+          : [["validation", "test"].contains(name) ? .number(Double(number)) : .integer(number)]
         for (format, names, files) in Self.good {
           for value in values {
             _ = try survives(format, names, files, [name: value])

@@ -13,7 +13,7 @@ struct IDXTests {
   @Test("Pixels become 0...1, with a channel; the last samples are for testing")
   func pair() throws {
     let (train, test) = try open(IDXSource.self, files(smallImages, smallLabels)) {
-      $0.testCount = 1
+      ($0.validation, $0.split) = (1, .last)
     }
     #expect(train.inputShape == [1, 2, 3])
     #expect(train.targetKind == .classes(count: 3) && test.targetKind == .classes(count: 3))
@@ -34,22 +34,26 @@ struct IDXTests {
     }
     let all = try open(IDXSource.self, files)
     #expect(try Contents(all.train).labels == [0, 1, 2, 1])
-    #expect(try Contents(all.test) == Contents(all.train))
-    let some = try open(IDXSource.self, files) { $0.testCount = 2 }
-    #expect(try Contents(some.train).labels == [0, 1, 2, 1])
-    #expect(try Contents(some.test).labels == [2, 1])
+    #expect(try Contents(all.validation) == Contents(all.train))
+    // Samples for validation are taken from those for training; then the test files are for testing.
+    let held = try withFolder(files) { folder in
+      var source = IDXSource(path: folder)
+      (source.validation, source.split) = (2, .last)
+      return try source.open()
+    }
+    #expect(try Contents(held.train).labels == [0, 1])
+    #expect(try Contents(held.validation).labels == [2, 1])
+    #expect(try Contents(held.test).labels == [0, 1, 2, 1])
   }
 
-  @Test("One pair without testCount is an error that names the option")
-  func needsTestCount() throws {
-    let error = refusal(IDXSource.self, files(smallImages, smallLabels))
-    #expect(error?.setting == "testCount" && error?.exitStatus == .configuration)
-    for count in [4, 5, -1] {
-      let error = refusal(IDXSource.self, files(smallImages, smallLabels)) { $0.testCount = count }
-      #expect(error?.setting == "testCount" && error?.exitStatus == .configuration)
+  @Test("Validation samples that leave none for training, or a part of one, are errors")
+  func tooMany() throws {
+    for count in [4, 5, 1.5, -2] {
+      let error = refusal(IDXSource.self, files(smallImages, smallLabels)) { $0.validation = count }
+      #expect(error?.setting == "validation" && error?.exitStatus == .configuration)
     }
-    let all = try open(IDXSource.self, files(smallImages, smallLabels)) { $0.testCount = 0 }
-    #expect(all.train.count == 4 && all.test.count == 0)
+    let all = try open(IDXSource.self, files(smallImages, smallLabels)) { $0.validation = 0 }
+    #expect(all.train.count == 4 && all.validation.count == 0)
   }
 
   @Test("All element types are read")
@@ -67,7 +71,7 @@ struct IDXTests {
     #expect(try floats(0x0E, bytes(doubles, bigEndian: true)) == [1.5, -2])
     let labels = IDX.read
     let integers = idx([2], bytes([Int32(3), 70_000], bigEndian: true), type: 0x0C)
-    #expect(try labels(ByteReader(name: "x", bytes: integers)).labels() == [3, 70_000])
+    #expect(try labels(ByteReader(name: "x", bytes: integers)).integers() == [3, 70_000])
   }
 
   @Test(
@@ -99,18 +103,20 @@ struct IDXTests {
       (smallLabels, smallLabels, "one axis"),
       (idx([0, 2, 2], []), idx([0], []), "no samples"),
       (idx([4, 0, 2], []), smallLabels, "no samples"),
-      (smallImages, idx([4], [0, 255, 1, 2], type: 0x09), "label 1"),
       (smallImages, idx([4], [UInt8](repeating: 0, count: 16), type: 0x0D), "whole numbers"),
     ]
     for (images, labels, message) in cases {
-      let error = failure(IDXSource.self, files(images, labels)) { $0.testCount = 1 }
+      let error = failure(IDXSource.self, files(images, labels)) {
+        ($0.validation, $0.split) = (1, .last)
+      }
       #expect(error?.kind == .malformed && error?.message.contains(message) == true)
     }
     let error = failure(IDXSource.self, files(smallImages, smallLabels)) {
-      $0.testCount = 1
+      ($0.validation, $0.split) = (1, .last)
       $0.classes = 2
     }
-    #expect(error?.message.contains("label 2 of sample 2") == true)
+    #expect(
+      error?.message.contains("sample 2 (counted from 0): the label 2 is out of range") == true)
   }
 
   @Test("A missing file is named")
@@ -133,9 +139,9 @@ struct IDXTests {
       if: FileManager.default.fileExists(atPath: mnist), "the data is not beside the package"))
   func realFiles() throws {
     var source = IDXSource(path: Self.mnist)
-    source.testCount = 2_000
+    (source.validation, source.split) = (2_000, .last)
     let data = try source.open()
-    let (train, test) = (data.train, data.test)
+    let (train, test) = (data.train, data.validation)
     #expect(train.count == 8_000 && test.count == 2_000)
     #expect(train.inputShape == [1, 28, 28] && train.targetKind == .classes(count: 10))
     #expect(try Contents(train).labels.prefix(5) == [7, 2, 1, 0, 4])

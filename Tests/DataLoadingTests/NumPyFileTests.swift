@@ -105,32 +105,38 @@ struct NumPyFileTests {
     }
   }
 
-  @Test("Integer targets are classes, others are values")
+  @Test("Few whole numbers are classes, others are values")
   func targets() throws {
     let inputs = npy("|u1", "(3, 2)", [1, 2, 3, 4, 5, 6])
     let integers = npy("<i8", "(3,)", bytes([Int64(0), 2, 1], bigEndian: false))
     let floats = npy(
-      "<f4", "(3,)", bytes([0, 0x3F80_0000, 0x4000_0000] as [UInt32], bigEndian: false))
+      "<f4", "(3,)", bytes([0, 0x3F00_0000, 0x4000_0000] as [UInt32], bigEndian: false))
     let labelled = try open(NumPySource.self, ["inputs.npy": inputs, "targets.npy": integers]) {
-      $0.testCount = 1
+      ($0.validation, $0.split) = (1, .last)
     }
     #expect(labelled.train.targetKind == .classes(count: 3) && labelled.train.inputShape == [2])
-    #expect(try Contents(labelled.test).labels == [1])
-    #expect(try Contents(labelled.test).inputs == [[5, 6]])
+    #expect(try Contents(labelled.validation).labels == [1])
+    #expect(try Contents(labelled.validation).inputs == [[5, 6]])
     let valued = try open(NumPySource.self, ["inputs.npy": inputs, "targets.npy": floats]) {
-      $0.testCount = 0
+      $0.validation = 0
     }
     #expect(valued.train.targetKind == .values(shape: [1]))
-    #expect(try Contents(valued.train).values == [[0], [1], [2]])
+    #expect(try Contents(valued.train).values == [[0], [0.5], [2]])
+    let whole = npy(
+      "<f4", "(3,)", bytes([0, 0x3F80_0000, 0x4000_0000] as [UInt32], bigEndian: false))
+    let wholes = try open(NumPySource.self, ["inputs.npy": inputs, "targets.npy": whole]) {
+      $0.validation = 0
+    }
+    #expect(wholes.train.targetKind == .classes(count: 3))
     let forced = try open(NumPySource.self, ["inputs.npy": inputs, "targets.npy": integers]) {
-      $0.testCount = 0
+      $0.validation = 0
       $0.target = .values
     }
     #expect(try Contents(forced.train).values == [[0], [2], [1]])
     let error = failure(NumPySource.self, ["inputs.npy": inputs, "targets.npy": floats]) {
       $0.classes = 3
     }
-    #expect(error?.message.contains("whole numbers") == true)
+    #expect(error?.message.contains("the label 0.5 is not a whole number") == true)
   }
 
   @Test("Pairs of files for training and testing, or a file's path, are read")
@@ -143,10 +149,12 @@ struct NumPyFileTests {
         "train-inputs.npy": inputs, "train-targets.npy": targets, "test-inputs.npy": inputs,
         "test-targets.npy": targets,
       ])
-    #expect(both.train.count == 2 && both.test.count == 2 && both.test.inputShape == [2, 2, 1])
+    #expect(
+      both.train.count == 2 && both.validation.count == 2
+        && both.validation.inputShape == [2, 2, 1])
     try withFolder(["my-inputs-1.npy": inputs, "my-targets-1.npy": targets]) { folder in
       var source = NumPySource(path: folder + "/my-inputs-1.npy")
-      source.testCount = 1
+      (source.validation, source.split) = (1, .last)
       try #expect(source.open().train.count == 1)
     }
     let missing = failure(NumPySource.self, ["inputs.npy": inputs])

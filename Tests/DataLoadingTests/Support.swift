@@ -18,7 +18,7 @@ func withFolder<R>(
   return try body(folder.path)
 }
 
-typealias Datasets = (train: any Dataset, test: any Dataset)
+typealias Datasets = (train: any Dataset, validation: any Dataset)
 
 /// Opens a folder with these files.
 func open<Source: DataSource>(
@@ -29,7 +29,7 @@ func open<Source: DataSource>(
     var source = try Source().replacing { $0 == "path" ? .text(folder) : nil }
     configure(&source)
     let data = try source.open()
-    return (data.train, data.test)
+    return (data.train, data.validation)
   }
 }
 

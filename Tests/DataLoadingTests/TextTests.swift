@@ -14,8 +14,8 @@ struct TextTests {
       configure(&source)
       let data = try source.open()
       return (
-        try #require(data.train as? TokenDataset), try #require(data.test as? TokenDataset),
-        data.codec
+        try #require(data.train as? TokenDataset), try #require(data.validation as? TokenDataset),
+        data.preparation.codec
       )
     }
   }
@@ -105,10 +105,10 @@ struct TextTests {
     #expect(try Contents(test).labels == [1, 2, 3, 4, 5, 6, 7, 8])
     let half = try opened(text) {
       $0.blockSize = 4
-      $0.testFraction = 0.5
+      $0.validation = 0.5
     }
     #expect(half.train.tokenCount == 50 && half.test.tokenCount == 50)
-    let none = try opened(text) { $0.testFraction = 0 }
+    let none = try opened(text) { $0.validation = 0 }
     #expect(none.train.tokenCount == 100 && none.test.count == 0)
     #expect(none.train.blockSize == 64)
   }
@@ -128,7 +128,7 @@ struct TextTests {
     let text = Array("\u{FEFF}héllo wörld 🙂".utf8)
     let (train, _, codec) = try opened(gzip(text)) {
       $0.blockSize = 2
-      $0.testFraction = 0
+      $0.validation = 0
     }
     #expect(codec?.alphabet == " dhlorwéö🙂")
     #expect(train.tokenCount == 13)
@@ -150,7 +150,7 @@ struct TextTests {
     #expect(refusal(text) { $0.blockSize = 10 }.contains("test"))
     #expect(refusal(text) { $0.blockSize = 90 }.contains("for the 90 training tokens"))
     #expect(refusal(text) { $0.blockSize = 0 }.contains("'blockSize'"))
-    #expect(refusal(text) { $0.testFraction = 1 }.contains("'testFraction'"))
+    #expect(refusal(text) { $0.validation = 1 }.contains("'validation'"))
     #expect(refusal(text) { $0.classes = 300 }.contains("'classes'"))
   }
 
@@ -163,16 +163,16 @@ struct TextTests {
     }
     #expect(data.train.inputKind == .tokens(count: 50_257) && data.train.count == 4)
     #expect(try Contents(data.train).tokens[0] == [0x8B1F, 2])
-    #expect(try Contents(data.test).tokens == [[50_256, 7]])
-    #expect(try Contents(data.test).labels == [7, 9])
+    #expect(try Contents(data.validation).tokens == [[50_256, 7]])
+    #expect(try Contents(data.validation).labels == [7, 9])
 
     let alone = try open(TextSource.self, ["train.bin": tokens(Array(0..<20))]) {
       $0.blockSize = 1
-      $0.testFraction = 0.25
+      $0.validation = 0.25
       $0.classes = 32
     }
     #expect(alone.train.inputKind == .tokens(count: 32) && alone.train.count == 14)
-    #expect(alone.test.count == 4)
+    #expect(alone.validation.count == 4)
   }
 
   @Test("Token files that are cut off, missing or beyond the declared count are errors")
@@ -186,8 +186,8 @@ struct TextTests {
     for fraction in [0.1, 0.2] {
       let refusal = DataLoadingTests.refusal(
         TextSource.self, ["train.bin": good, "val.bin": good]
-      ) { $0.testFraction = fraction }
-      #expect(refusal?.setting == "testFraction")
+      ) { $0.validation = fraction }
+      #expect(refusal?.setting == "validation")
     }
   }
 
@@ -202,11 +202,11 @@ struct TextTests {
   func tinyShakespeare() throws {
     let data = try TextSource(path: Self.shakespeare).open()
     let (train, test) = (
-      try #require(data.train as? TokenDataset), try #require(data.test as? TokenDataset)
+      try #require(data.train as? TokenDataset), try #require(data.validation as? TokenDataset)
     )
     #expect(train.tokenCount == 1_003_854 && test.tokenCount == 111_540)
     #expect(train.count == 1_003_790 && train.drawsPerEpoch == 15_685 && test.count == 1_742)
-    let codec = try #require(data.codec)
+    let codec = try #require(data.preparation.codec)
     #expect(
       codec.alphabet
         == "\n !$&',-.3:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")

@@ -75,8 +75,9 @@ private func train(
     var configuration = TrainingConfiguration()
     configuration["data.kind"] = "csv"
     configuration["data.path"] = .text(directory.path("data.csv"))
-    configuration["data.testCount"] = 0
+    configuration["data.validation"] = 0
     configuration["data.target"] = "values"
+    configuration["data.standardizeTargets"] = false
     configuration["model.hidden"] = [8]
     configuration["model.dropout"] = 0.1
     configuration["optimizer.kind"] = "adamw"

@@ -56,11 +56,11 @@ private func train(
         result.lines.append(
           .init(
             step: report.step, epoch: report.epoch, loss: report.metrics.loss,
-            samples: report.metrics.sampleCount, test: report.test?.loss,
-            testSamples: report.test?.sampleCount))
+            samples: report.metrics.sampleCount, test: report.validation?.loss,
+            testSamples: report.validation?.sampleCount))
       case .started(let run):
         result.description =
-          "\(run.trainingSamples) \(run.testSamples) \(run.epochs) \(run.stepsPerEpoch) \(run.totalSteps) \(run.countsTokens)"
+          "\(run.trainingSamples) \(run.validationSamples) \(run.epochs) \(run.stepsPerEpoch) \(run.totalSteps) \(run.countsTokens)"
       default: break
       }
     })
@@ -174,7 +174,7 @@ struct TextTrainingTests {
     let outcome = try trainer.train(
       store: nil,
       onEvent: { event in
-        if case .epoch(let report) = event { lines.append((report.step, report.test != nil)) }
+        if case .epoch(let report) = event { lines.append((report.step, report.validation != nil)) }
       })
     #expect(outcome == .finished && trainer.totalSteps == 30)
     #expect(lines.map(\.step) == [23, 30] && lines.allSatisfy(\.isTested))
@@ -187,7 +187,7 @@ struct TextTrainingTests {
         let store = CheckpointStore(directory: directory, keep: 1)
         try store.prepare()
         _ = try train(configuration, SingleProcess(), store: store, maximumSteps: 1)
-        let codec = try #require(try store.newestUsable()?.checkpoint.signature().codec)
+        let codec = try #require(try store.newestUsable()?.checkpoint.signature().preparation.codec)
         #expect(
           codec.alphabet.unicodeScalars.elementsEqual("\n\r aentvxï🙂".unicodeScalars))
       }
@@ -197,7 +197,7 @@ struct TextTrainingTests {
       try store.prepare()
       let trainer = try Trainer(TrainingConfiguration(), SingleProcess())
       _ = try trainer.train(store: store, maximumSteps: 1)
-      #expect(try store.newestUsable()?.checkpoint.signature().codec == nil)
+      #expect(try store.newestUsable()?.checkpoint.signature().preparation.codec == nil)
     }
   }
 

@@ -56,7 +56,7 @@ private func train(
       case .step(let report): result.losses.append(report.loss)
       case .epoch(let report):
         result.epochLosses.append(report.metrics.loss)
-        result.testAccuracy = report.test?.accuracy ?? 0
+        result.testAccuracy = report.validation?.accuracy ?? 0
       default: break
       }
     })
@@ -308,7 +308,7 @@ struct TrainerTests {
       var configuration = smallRun {
         $0["data.kind"] = "csv"
         $0["data.path"] = .text(path)
-        $0["data.testCount"] = 20
+        $0["data.validation"] = 20
         $0["training.epochs"] = 60
         $0["training.globalBatch"] = 10
         $0["model.dropout"] = 0

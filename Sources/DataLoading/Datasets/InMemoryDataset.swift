@@ -135,6 +135,17 @@ public struct InMemoryDataset: Dataset {
     }
   }
 
+  /// Calls `body` with the values to predict of each sample in turn.
+  func forEachTarget(_ body: (UnsafeBufferPointer<Float>) -> Void) {
+    guard case .values(let values) = targets else { return }
+    let width = targetKind.valueCount
+    values.withUnsafeBufferPointer { values in
+      for index in 0..<count {
+        body(values.extracting(sampleIndex(index) * width..<(sampleIndex(index) + 1) * width))
+      }
+    }
+  }
+
   /// The label of each sample; nil if targets are values.
   public var labels: [Int32]? {
     guard case .labels(let labels) = targets else { return nil }

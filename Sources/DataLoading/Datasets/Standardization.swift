@@ -19,12 +19,24 @@ public struct Standardization: Sendable, Equatable {
   /// The elements of an input are divided into `groups` equal parts, each with one mean and standard
   /// deviation.
   init(of dataset: InMemoryDataset, groups: Int) {
-    let groupSize = dataset.inputShape.reduce(1, *) / groups
+    self.init(
+      count: dataset.count, groupSize: dataset.inputShape.reduce(1, *) / groups,
+      forEach: dataset.forEachInput)
+  }
+
+  /// Computes the mean and standard deviation of each value that a dataset wants predicted.
+  init(ofTargets dataset: InMemoryDataset) {
+    self.init(count: dataset.count, groupSize: 1, forEach: dataset.forEachTarget)
+  }
+
+  private init(
+    count: Int, groupSize: Int, forEach: ((UnsafeBufferPointer<Float>) -> Void) -> Void
+  ) {
     // Relative to the first sample, because sums of squares of large values would cancel.
     var origin: [Float] = []
     var sums: [Double] = []
     var squares: [Double] = []
-    dataset.forEachInput { x in
+    forEach { x in
       if origin.isEmpty {
         origin = x.indices.map { x[$0 / groupSize * groupSize] }
         sums = Array(repeating: 0, count: x.count)
@@ -36,7 +48,7 @@ public struct Standardization: Sendable, Equatable {
         squares[k] += d * d
       }
     }
-    let n = Double(dataset.count) * Double(groupSize)
+    let n = Double(count) * Double(groupSize)
     func totals(_ values: [Double]) -> [Double] {
       stride(from: 0, to: values.count, by: groupSize).flatMap { start in
         let group = values[start..<start + groupSize]
@@ -51,6 +63,13 @@ public struct Standardization: Sendable, Equatable {
     }
   }
 
+  /// The same, but leaving some elements as they are.
+  func leaving(_ elements: Set<Int>) -> Standardization {
+    Standardization(
+      means: means.enumerated().map { elements.contains($0) ? 0 : $1 },
+      stds: stds.enumerated().map { elements.contains($0) ? 1 : $1 })
+  }
+
   /// Standardizes inputs in place.
   public func apply(to inputs: UnsafeMutablePointer<Float>, rows: Int) {
     let width = means.count
@@ -58,5 +77,12 @@ public struct Standardization: Sendable, Equatable {
       let x = inputs + row * width
       for k in 0..<width { x[k] = (x[k] - means[k]) / stds[k] }
     }
+  }
+
+  /// The numbers that `apply` turns into these, of one sample.
+  public func undone(_ values: [Float]) -> [Float] {
+    precondition(
+      values.count == means.count, "Standardization: \(values.count) values for \(means.count)")
+    return values.indices.map { values[$0] * stds[$0] + means[$0] }
   }
 }

@@ -4,7 +4,9 @@ public import Settings
 /// The binary version of CIFAR-10: records of a label and 32 by 32 pixels, all red ones first, then
 /// green, then blue.
 enum CIFAR10 {
-  static let classes = 10
+  static let classes = Classes(names: [
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+  ])
   private static let imageShape = [3, 32, 32]
   private static let imageBytes = 3_072
   private static let recordBytes = 1 + imageBytes
@@ -24,7 +26,7 @@ enum CIFAR10 {
       FileManager.default.fileExists(atPath: $0)
     }
     var pixels: [UInt8] = []
-    var labels: [Int32] = []
+    var labels: [Int] = []
     for path in paths { try read(ByteReader(path: path), &pixels, &labels) }
     return paths.first.map { first in
       Samples(
@@ -35,7 +37,7 @@ enum CIFAR10 {
 
   /// Appends the records of a file.
   private static func read(
-    _ reader: ByteReader, _ pixels: inout [UInt8], _ labels: inout [Int32]
+    _ reader: ByteReader, _ pixels: inout [UInt8], _ labels: inout [Int]
   ) throws {
     let bytes = try reader.remainingBytes()
     guard !bytes.isEmpty else { throw reader.malformed("no samples") }
@@ -43,12 +45,12 @@ enum CIFAR10 {
     pixels.reserveCapacity(pixels.count + count * imageBytes)
     for record in 0..<count {
       let start = record * recordBytes
-      guard bytes[start] < classes else {
+      guard bytes[start] < classes.count else {
         throw reader.malformed(
           "byte \(start) is \(bytes[start]), but record \(record) begins there with a label of 0...9"
         )
       }
-      labels.append(Int32(bytes[start]))
+      labels.append(Int(bytes[start]))
       pixels += bytes[start + 1..<start + recordBytes]
     }
     guard count * recordBytes == bytes.count else {
@@ -62,13 +64,19 @@ enum CIFAR10 {
 /// The binary version of CIFAR-10: a folder with those of `data_batch_1.bin` to `data_batch_5.bin`
 /// that there are, and possibly `test_batch.bin`.
 ///
-/// Bytes become 0...1. Without the test file, `testCount` samples at the end are for testing.
-public struct CIFAR10Source: DataSource {
+/// Bytes become 0...1. Without the test file, `validation` and `test` say which samples are held out.
+public struct CIFAR10Source: DataSource, SplitSource {
   /// The folder; a leading `~` is the home folder.
   @Setting(shared: .path("folder of the binary version of CIFAR-10"))
   public var path: String?
-  /// The number of test samples.
-  @Setting(shared: .testCount) public var testCount: Int?
+  /// The samples for validation: a number, or a fraction below 1.
+  @Setting(shared: .validation) public var validation: Double?
+  /// The samples for testing: a number, or a fraction below 1.
+  @Setting(shared: .test) public var test: Double?
+  /// How samples for validation and testing are chosen.
+  @Setting(shared: .split) public var split: SplitMethod?
+  /// The random seed of the split.
+  @Setting(shared: .splitSeed) public var splitSeed: Int
   /// What is done with the inputs.
   @Setting(shared: .normalize) public var normalize: InputNormalization
 
@@ -86,14 +94,15 @@ public struct CIFAR10Source: DataSource {
   }
 
   /// Reads the folder.
-  public func read() throws -> DataSplits {
+  public func read(_ preparation: SamplePreparation?) throws -> DataSplits {
     let path = expanded(path)
     guard let train = try CIFAR10.trainingSamples(in: path) else {
       throw missingPath(path, CIFAR10Source.expected)
     }
     return try DataSplits(
-      train: train, test: CIFAR10.testSamples(in: path), testCount: testCount,
-      classes: CIFAR10.classes, normalize: normalize)
+      SampleFiles(train: train, test: CIFAR10.testSamples(in: path)),
+      SampleOptions(splits: splitOptions, knownClasses: CIFAR10.classes, normalize: normalize),
+      preparation)
   }
 }
 

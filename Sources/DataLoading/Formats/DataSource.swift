@@ -7,39 +7,61 @@ public import Settings
 ///     let data = try source.open()
 public protocol DataSource: SettingsGroup {
   /// Reads the samples; `open` has checked the options.
-  func read() throws -> DataSplits
+  ///
+  /// - Parameter preparation: How the samples of a trained model were prepared, which these must be
+  ///   too; nil finds it in the data.
+  func read(_ preparation: SamplePreparation?) throws -> DataSplits
 }
 
 extension DataSource {
-  /// Reads training and test set, and says how their inputs were normalized, if they were.
+  /// Reads the samples for training, validation and testing, and says how they were prepared.
   ///
   /// Throws a `SettingError` for a wrong option, among them a `path` where nothing is, and a
   /// `DataError` for a file that is not what it should be.
-  public func open() throws -> DataSplits {
+  ///
+  /// - Parameter preparation: How the samples of a trained model were prepared, to evaluate it on
+  ///   these; nil finds it in the data.
+  public func open(_ preparation: SamplePreparation? = nil) throws -> DataSplits {
     try validate()
-    return try read()
+    return try read(preparation)
   }
 }
 
-/// Training and test samples, and what is needed to use a model on others.
+/// The samples for training, validation and testing, and what is needed to use a model on others.
 public struct DataSplits: Sendable {
   /// The samples to train on.
   public let train: any Dataset
-  /// The samples to test on; may be empty.
+  /// The samples that are measured while training; may be empty.
+  public let validation: any Dataset
+  /// The samples for a last measurement, which training does not see; may be empty.
   public let test: any Dataset
-  /// How inputs were normalized, if they were.
-  public let standardization: Standardization?
-  /// The characters that tokens stand for; nil unless the samples are text.
-  public let codec: CharacterCodec?
+  /// How the samples were prepared.
+  public let preparation: SamplePreparation
 
-  /// Training and test samples, and how they were read.
-  public init(
-    train: any Dataset, test: any Dataset, standardization: Standardization? = nil,
-    codec: CharacterCodec? = nil
-  ) {
-    (self.train, self.test) = (train, test)
-    (self.standardization, self.codec) = (standardization, codec)
+  /// The samples of a part.
+  public subscript(part: DataPart) -> any Dataset {
+    switch part {
+    case .train: train
+    case .validation: validation
+    case .test: test
+    }
   }
+
+  /// Data sets; those that are not given are empty.
+  public init(
+    train: any Dataset, validation: (any Dataset)? = nil, test: (any Dataset)? = nil,
+    preparation: SamplePreparation = SamplePreparation()
+  ) {
+    self.train = train
+    self.validation = validation ?? NoSamples(like: train)
+    self.test = test ?? NoSamples(like: train)
+    self.preparation = preparation
+  }
+}
+
+/// A part of the data.
+public enum DataPart: String, Sendable, CaseIterable {
+  case train, validation, test
 }
 
 /// A data format that a configuration can name.
@@ -65,8 +87,10 @@ public struct DataFormat: NamedEntry {
   }
 
   /// Reads the data of a source; `options` has the type of `source`.
-  public func open(_ options: any SettingsGroup) throws -> DataSplits {
-    try (options as! any DataSource).open()
+  public func open(
+    _ options: any SettingsGroup, _ preparation: SamplePreparation? = nil
+  ) throws -> DataSplits {
+    try (options as! any DataSource).open(preparation)
   }
 }
 

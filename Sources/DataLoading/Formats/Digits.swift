@@ -3,7 +3,7 @@ public import Settings
 
 /// The 1,797 handwritten digits that are part of the program, 8 by 8 pixels of 0...1.
 ///
-/// Every fifth is for testing. `CDigits/README.md` says where they come from.
+/// Every fifth is for validation. `CDigits/README.md` says where they come from.
 public struct DigitsSource: DataSource {
   /// What is done with the inputs.
   @Setting(shared: .normalize) public var normalize: InputNormalization
@@ -12,16 +12,23 @@ public struct DigitsSource: DataSource {
   public init() {}
 
   /// The samples in the program.
-  public func read() throws -> DataSplits {
+  public func read(_ preparation: SamplePreparation?) throws -> DataSplits {
     let bytes = Array(UnsafeBufferPointer(start: cdigits_bytes(), count: cdigits_count()))
     var options = CSVSource()
-    options.inputShape = [1, 8, 8]
     options.header = .no
     let reader = try ByteReader(name: "the embedded digits", bytes: bytes)
-    let all = try CSV.read(reader, options: options, divisor: 16).dataset(classes: 10)
+    let table = try Table(reader, options: options, schema: nil)
+    let all = try Samples(
+      inputs: table.inputs.map { $0 / 16 }, inputShape: [1, 8, 8], targets: table.targets
+    ).dataset(.classes(Classes(count: 10)))
+    var (train, validation): ([Int], [Int]) = ([], [])
+    for index in 0..<all.count {
+      if index % 5 == 4 { validation.append(index) } else { train.append(index) }
+    }
     return DataSplits(
-      train: all.subset((0..<all.count).filter { $0 % 5 != 4 }),
-      test: all.subset((0..<all.count).filter { $0 % 5 == 4 }), normalize)
+      train: all.subset(train), validation: all.subset(validation), test: all.subset([]),
+      SamplePreparation(classes: Classes(count: 10)), SampleOptions(normalize: normalize),
+      preparation)
   }
 }
 

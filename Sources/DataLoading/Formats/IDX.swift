@@ -55,7 +55,7 @@ package enum IDX {
     default: inputShape = Array(images.shape.dropFirst())
     }
     return try Samples(
-      inputs: images, inputShape: inputShape, divisor: 255, targets: labels, isClasses: true)
+      inputs: images, inputShape: inputShape, divisor: 255, targets: labels)
   }
 
   /// The first file that exists among the usual spellings.
@@ -70,13 +70,20 @@ package enum IDX {
 /// and the same with `t10k`, each also spelled `train-images.idx3-ubyte` and possibly compressed
 /// (`.gz`).
 ///
-/// Bytes become 0...1. Without files for testing, `testCount` samples at the end are.
-public struct IDXSource: DataSource {
+/// Bytes become 0...1. Without files for testing, `validation` and `test` say which samples are held
+/// out.
+public struct IDXSource: DataSource, SplitSource {
   /// The folder; a leading `~` is the home folder.
   @Setting(shared: .path("folder with the files of MNIST, FashionMNIST or EMNIST"))
   public var path: String?
-  /// The number of test samples.
-  @Setting(shared: .testCount) public var testCount: Int?
+  /// The samples for validation: a number, or a fraction below 1.
+  @Setting(shared: .validation) public var validation: Double?
+  /// The samples for testing: a number, or a fraction below 1.
+  @Setting(shared: .test) public var test: Double?
+  /// How samples for validation and testing are chosen.
+  @Setting(shared: .split) public var split: SplitMethod?
+  /// The random seed of the split.
+  @Setting(shared: .splitSeed) public var splitSeed: Int
   /// The number of classes; nil infers it.
   @Setting(shared: .classes) public var classes: Int?
   /// What is done with the inputs.
@@ -94,7 +101,7 @@ public struct IDXSource: DataSource {
   }
 
   /// Reads the folder.
-  public func read() throws -> DataSplits {
+  public func read(_ preparation: SamplePreparation?) throws -> DataSplits {
     let path = expanded(path)
     guard isFolder(path) else { throw missingPath(path, "a folder with IDX files") }
     let parts = try ["train", "t10k"].map { try IDX.samples(in: path, part: $0) }
@@ -102,8 +109,9 @@ public struct IDXSource: DataSource {
       throw missingPath(path, "train-images-idx3-ubyte or t10k-images-idx3-ubyte, or .gz of it")
     }
     return try DataSplits(
-      train: first, test: parts[0] == nil ? nil : parts[1], testCount: testCount,
-      classes: classes, normalize: normalize)
+      SampleFiles(train: first, test: parts[0] == nil ? nil : parts[1]),
+      SampleOptions(splits: splitOptions, classes: classes, target: .classes, normalize: normalize),
+      preparation)
   }
 }
 

@@ -10,18 +10,20 @@ public struct InputFile: Sendable {
   /// Reads a file: `.npy`, `.csv` (a sample in each row, without a target), or IDX images; the last
   /// two may be gzipped.
   ///
-  /// CSV follows the same rules as in training: a first row with a field that is not a number is a
-  /// header, fields may be quoted, and a byte-order mark is skipped. A file without samples is an
-  /// error.
+  /// CSV follows the same rules as in training; where the model was trained on a table with a header,
+  /// its columns are found by their names, and others may stand beside them. A file without samples
+  /// is an error.
   ///
   /// An array has one sample of `inputShape`, or several along its first axis. Bytes of IDX files are
   /// scaled to 0...1, as in training.
-  public init(path: String, inputShape: [Int]) throws {
+  public init(path: String, inputShape: [Int], table schema: TableSchema? = nil) throws {
     let reader = try ByteReader(path: path)
     let name = path.hasSuffix(".gz") ? String(path.dropLast(3)) : path
     let size = inputShape.reduce(1, *)
     if name.hasSuffix(".csv") {
-      inputs = try CSV.rows(reader, width: size)
+      let numbers = (0..<size).map { TableSchema.Column(position: $0) }
+      let schema = schema ?? TableSchema(columns: numbers, columnCount: size + 1)
+      inputs = try Table(predicting: reader, schema: schema).inputs
     } else {
       let isNumPy = name.hasSuffix(".npy")
       let array = try isNumPy ? NumPyFile.read(reader) : IDX.read(reader)

@@ -45,8 +45,7 @@ package enum NumPyFile {
 
   /// Reads a pair of files; nil if there are no inputs.
   static func samples(
-    inputs inputsPath: String, targets targetsPath: String,
-    isClasses: (NumericArray.ElementType) -> Bool
+    inputs inputsPath: String, targets targetsPath: String
   ) throws -> Samples? {
     guard FileManager.default.fileExists(atPath: inputsPath) else { return nil }
     let inputs = try read(ByteReader(path: inputsPath))
@@ -57,8 +56,7 @@ package enum NumPyFile {
     }
     let inputShape = inputs.shape.count == 1 ? [1] : Array(inputs.shape.dropFirst())
     return try Samples(
-      inputs: inputs, inputShape: inputShape, divisor: 1, targets: targets,
-      isClasses: isClasses(targets.type))
+      inputs: inputs, inputShape: inputShape, divisor: 1, targets: targets)
   }
 
   /// The element type and byte order of a `descr` such as `<f4`.

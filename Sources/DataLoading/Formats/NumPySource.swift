@@ -2,23 +2,31 @@ import Foundation
 public import Settings
 
 /// NumPy's `.npy` files, inputs beside targets: a folder with `train-inputs.npy`,
-/// `train-targets.npy` and possibly the same with `test`, or with `inputs.npy` and `targets.npy`; or
+/// `train-targets.npy` and possibly the same with `validation` and `test`, or with `inputs.npy` and `targets.npy`; or
 /// the path of a file of inputs, such as `my-inputs.npy` beside `my-targets.npy`.
 ///
-/// Without test files, `testCount` samples at the end are for testing.
-public struct NumPySource: DataSource {
+/// Without such files, `validation` and `test` say which samples are held out.
+public struct NumPySource: DataSource, SplitSource {
   /// The folder, or the file of inputs; a leading `~` is the home folder.
   @Setting(
     shared: .path(
       "folder with train-inputs.npy, train-targets.npy and possibly test-..., or with inputs.npy, targets.npy"
     ))
   public var path: String?
-  /// The number of test samples.
-  @Setting(shared: .testCount) public var testCount: Int?
+  /// The samples for validation: a number, or a fraction below 1.
+  @Setting(shared: .validation) public var validation: Double?
+  /// The samples for testing: a number, or a fraction below 1.
+  @Setting(shared: .test) public var test: Double?
+  /// How samples for validation and testing are chosen.
+  @Setting(shared: .split) public var split: SplitMethod?
+  /// The random seed of the split.
+  @Setting(shared: .splitSeed) public var splitSeed: Int
   /// The number of classes; nil infers it.
   @Setting(shared: .classes) public var classes: Int?
   /// Whether targets are classes or values.
   @Setting(shared: .target) public var target: TargetType
+  /// Whether a model trains on standardized values.
+  @Setting(shared: .standardizeTargets) public var standardizeTargets: Bool
   /// What is done with the inputs.
   @Setting(shared: .normalize) public var normalize: InputNormalization
 
@@ -39,22 +47,26 @@ public struct NumPySource: DataSource {
   }
 
   /// Reads the pairs of files.
-  public func read() throws -> DataSplits {
+  public func read(_ preparation: SamplePreparation?) throws -> DataSplits {
     let path = expanded(path)
-    let (train, test) = try isFolder(path) ? readFolder(path) : (readFile(path), nil)
     return try DataSplits(
-      train: train, test: test, testCount: testCount, classes: classes, normalize: normalize)
+      isFolder(path) ? readFolder(path) : SampleFiles(train: readFile(path)),
+      SampleOptions(
+        splits: splitOptions, classes: classes, target: target, normalize: normalize,
+        standardizeTargets: standardizeTargets), preparation)
   }
 
-  private func readFolder(_ folder: String) throws -> (train: Samples, test: Samples?) {
+  private func readFolder(_ folder: String) throws -> SampleFiles {
     func pair(_ prefix: String) throws -> Samples? {
       try NumPyFile.samples(
-        inputs: "\(folder)/\(prefix)inputs.npy", targets: "\(folder)/\(prefix)targets.npy",
-        isClasses: isClasses)
+        inputs: "\(folder)/\(prefix)inputs.npy", targets: "\(folder)/\(prefix)targets.npy")
     }
-    if let train = try pair("train-") { return (train, try pair("test-")) }
+    if let train = try pair("train-") {
+      return SampleFiles(
+        train: train, validation: try pair("validation-"), test: try pair("test-"))
+    }
     guard let all = try pair("") else { throw missingPath(folder, NumPySource.expected) }
-    return (all, nil)
+    return SampleFiles(train: all)
   }
 
   private func readFile(_ path: String) throws -> Samples {
@@ -66,18 +78,9 @@ public struct NumPySource: DataSource {
     }
     let targets = file.deletingLastPathComponent()
       .appendingPathComponent(name.replacingCharacters(in: inputs, with: "targets"))
-    let all = try NumPyFile.samples(inputs: path, targets: targets.path, isClasses: isClasses)
+    let all = try NumPyFile.samples(inputs: path, targets: targets.path)
     guard let all else { throw missingPath(path, NumPySource.expected) }
     return all
-  }
-
-  /// Whether targets of a type are classes.
-  private func isClasses(_ type: NumericArray.ElementType) -> Bool {
-    switch target {
-    case .auto: classes != nil || !type.isFloatingPoint
-    case .classes: true
-    case .values: false
-    }
   }
 }
 

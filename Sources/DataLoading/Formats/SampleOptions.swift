@@ -16,11 +16,11 @@ public enum InputNormalization: String, CaseIterable, SettingRepresentable {
   case standardizeChannels
 }
 
-/// What the numbers of a file's targets are.
+/// What the targets of a file are.
 public enum TargetType: String, CaseIterable, SettingRepresentable {
-  /// Integers are classes, other numbers values; in CSV all are classes.
+  /// Texts and whole numbers of which there are few are classes, other numbers values.
   case auto
-  /// Labels: integers from 0.
+  /// Labels: texts or whole numbers.
   case classes
   /// Numbers to predict.
   case values
@@ -34,13 +34,6 @@ extension Setting<String?> {
 }
 
 extension Setting<Int?> {
-  static var testCount: Setting {
-    Setting(
-      wrappedValue: nil,
-      "number of test samples, taken from the end; null takes all test files there are, 0 is no test",
-      in: 0..., unit: "samples", unset: -1)
-  }
-
   static var classes: Setting {
     Setting(
       wrappedValue: nil, "number of classes; null infers it as the largest label + 1",
@@ -49,9 +42,14 @@ extension Setting<Int?> {
 }
 
 extension Setting<InputNormalization> {
-  static var normalize: Setting {
+  static var normalize: Setting { normalization(.none) }
+
+  /// The same for tables, whose columns have different units.
+  static var normalizeFeatures: Setting { normalization(.standardizeFeatures) }
+
+  private static func normalization(_ standard: InputNormalization) -> Setting {
     Setting(
-      wrappedValue: .none,
+      wrappedValue: standard,
       "normalization of inputs to mean 0 and standard deviation 1: over all, per feature, per channel"
     )
   }
@@ -59,7 +57,19 @@ extension Setting<InputNormalization> {
 
 extension Setting<TargetType> {
   static var target: Setting {
-    Setting(wrappedValue: .auto, "whether targets are classes or values to predict")
+    Setting(
+      wrappedValue: .auto,
+      "whether targets are classes or values to predict; auto: texts and few whole numbers are classes"
+    )
+  }
+}
+
+extension Setting<Bool> {
+  static var standardizeTargets: Setting {
+    Setting(
+      wrappedValue: true,
+      "train on values to predict with mean 0 and standard deviation 1; predictions have their own unit"
+    )
   }
 }
 
@@ -87,84 +97,110 @@ func isFolder(_ path: String) -> Bool {
   return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
 }
 
+/// The files of a data set that have been read.
+struct SampleFiles {
+  var train: Samples
+  var validation: Samples?
+  var test: Samples?
+
+  /// All files, that of training first.
+  var all: [Samples] { [train] + [validation, test].compactMap { $0 } }
+}
+
+/// How samples become data sets.
+struct SampleOptions {
+  var splits = SplitOptions()
+  /// The classes that labels stand for, where the format says it.
+  var knownClasses: Classes?
+  /// The number of classes, if it was declared.
+  var classes: Int?
+  var target = TargetType.auto
+  var normalize = InputNormalization.none
+  var standardizeTargets = true
+}
+
 extension DataSplits {
-  /// Training samples, and test samples from their own file or from the end of the training file.
+  /// Data sets of the samples of files: targets become labels or values, samples are divided, inputs
+  /// normalized.
   ///
   /// - Parameters:
-  ///   - train: The samples of the training file.
-  ///   - test: Those of the test file, if there is one.
-  ///   - testCount: How many samples are for testing.
-  ///   - classes: The number of classes; nil infers it.
-  ///   - normalize: What is done with the inputs.
+  ///   - files: The samples.
+  ///   - options: How they become data sets.
+  ///   - given: How the samples of a trained model were prepared; nil finds it in the files.
+  ///   - table: The columns, where samples are the rows of a table.
   init(
-    train: Samples, test: Samples?, testCount: Int?, classes: Int?, normalize: InputNormalization
+    _ files: SampleFiles, _ options: SampleOptions, _ given: SamplePreparation?,
+    table: TableSchema? = nil
   ) throws {
-    let classes =
-      try classes ?? max(train.classes(declared: nil), test?.classes(declared: nil) ?? 0)
-    let all = try train.dataset(classes: classes)
-    guard let test else {
-      let trainCount = try train.count(keeping: testCount)
-      self.init(
-        train: all.subset(0..<trainCount), test: all.subset(trainCount..<train.count), normalize)
-      return
+    let train = files.train
+    let coding: TargetCoding
+    if let classes = given?.classes ?? options.knownClasses {
+      coding = .classes(classes)
+    } else {
+      coding = try TargetCoding(
+        files.all.map(\.targets), options.target, declared: options.classes)
     }
-    guard test.inputShape == train.inputShape, test.valueShape == train.valueShape else {
+    for file in files.all where file.inputShape != train.inputShape {
       throw DataError(
         .malformed,
-        "\(test.name): shape \(test.inputShape) with targets of \(test.valueShape ?? []), but "
-          + "\(train.name) has \(train.inputShape) with \(train.valueShape ?? [])")
+        "\(file.name): samples of shape \(file.inputShape), but those of \(train.name) have "
+          + "\(train.inputShape)")
     }
-    let testCount = testCount ?? test.count
-    guard testCount <= test.count else {
-      throw SettingError("testCount", "is \(testCount), but \(test.name) has \(test.count) samples")
-    }
-    let tests = try test.dataset(classes: classes)
+    let plan = try options.splits.plan(
+      total: train.count, of: train.name, validationFile: files.validation?.name,
+      testFile: files.test?.name)
+    let all = try train.dataset(coding)
+    let parts = try options.splits.indices(plan, total: all.count, labels: all.labels)
+    let isDivided = plan.validation + plan.test > 0
+    let training = isDivided ? all.subset(parts.train) : all
+    let validationFile = plan.validationIsTestFile ? files.test : files.validation
+    let testFile = plan.validationIsTestFile ? nil : files.test
+    let validation = try validationFile?.dataset(coding) ?? all.subset(parts.validation)
+    let test = try testFile?.dataset(coding) ?? all.subset(parts.test)
+
+    var preparation = SamplePreparation(table: table)
+    if case .classes(let classes) = coding { preparation.classes = classes }
     self.init(
-      train: all,
-      test: testCount == test.count ? tests : tests.subset(test.count - testCount..<test.count),
-      normalize)
+      train: training, validation: validation, test: test, preparation, options, given,
+      categoricalInputs: train.categoricalInputs)
   }
 
   /// Data sets as they were read, which are still to be normalized.
-  init(train: InMemoryDataset, test: InMemoryDataset, _ normalize: InputNormalization) {
+  init(
+    train: InMemoryDataset, validation: InMemoryDataset, test: InMemoryDataset,
+    _ preparation: SamplePreparation, _ options: SampleOptions, _ given: SamplePreparation?,
+    categoricalInputs: Set<Int> = []
+  ) {
+    var preparation = preparation
+    preparation.standardization =
+      given.map(\.standardization)
+      ?? options.normalize.standardization(of: train, except: categoricalInputs)
+    if case .values = train.targetKind {
+      preparation.targetStandardization =
+        given.map(\.targetStandardization)
+        ?? (options.standardizeTargets ? Standardization(ofTargets: train) : nil)
+    }
+    func prepared(_ dataset: InMemoryDataset) -> InMemoryDataset {
+      preparation.standardization.map(dataset.standardized) ?? dataset
+    }
+    self.init(
+      train: prepared(train), validation: prepared(validation), test: prepared(test),
+      preparation: preparation)
+  }
+}
+
+extension InputNormalization {
+  /// The normalization of a training set; nil for none.
+  func standardization(
+    of train: InMemoryDataset, except unchanged: Set<Int> = []
+  ) -> Standardization? {
     let groups: Int
-    switch normalize {
-    case .none:
-      self.init(train: train, test: test)
-      return
+    switch self {
+    case .none: return nil
     case .standardize: groups = 1
     case .standardizeFeatures: groups = train.inputShape.reduce(1, *)
     case .standardizeChannels: groups = train.inputShape[0]
     }
-    let standardization = Standardization(of: train, groups: groups)
-    self.init(
-      train: train.standardized(standardization), test: test.standardized(standardization),
-      standardization: standardization)
-  }
-}
-
-extension Samples {
-  /// How many samples remain for training when `testCount` at the end are for testing.
-  fileprivate func count(keeping testCount: Int?) throws(SettingError) -> Int {
-    guard let testCount else {
-      throw SettingError(
-        "testCount",
-        "is not set, and \(name) has no test file beside it: set how many of its \(count) samples, "
-          + "from the end, are for testing (0 for none)")
-    }
-    guard testCount < count else {
-      throw SettingError(
-        "testCount", "is \(testCount), which leaves no training sample: \(name) has \(count)")
-    }
-    return count - testCount
-  }
-
-  /// The samples as a data set with labels below `classes`.
-  func dataset(classes: Int) throws -> InMemoryDataset {
-    if let valueShape {
-      return InMemoryDataset(inputs, inputShape, targets, .values(shape: valueShape))
-    }
-    _ = try self.classes(declared: classes)
-    return InMemoryDataset(inputs, inputShape, targets, .classes(count: classes))
+    return Standardization(of: train, groups: groups).leaving(unchanged)
   }
 }

@@ -6,8 +6,8 @@ public import Settings
 /// folder.
 ///
 /// Samples are blocks of `blockSize` tokens, their targets the tokens that come next: for training
-/// at random positions, for testing one block after another. Without `val.bin`, the last
-/// `testFraction` of the tokens are for testing.
+/// at random positions, for validation and testing one block after another. Without `val.bin`, the
+/// tokens for validation and then those for testing are taken from the end.
 public struct TextSource: DataSource {
   /// The file or folder; a leading `~` is the home folder.
   @Setting(
@@ -20,12 +20,11 @@ public struct TextSource: DataSource {
   public var classes: Int? = nil
   /// The tokens of a sample.
   @Setting("tokens of a sample", in: 1...(1 << 20), unit: "tokens") public var blockSize = 64
-  /// The fraction of the tokens, at the end, that is for testing; nil is 0.1 unless there is
-  /// `val.bin`.
-  @Setting(
-    "fraction of the tokens, at the end, for testing; null is 0.1 unless there is val.bin",
-    in: 0..<1)
-  public var testFraction: Double? = nil
+  /// The tokens for validation, near the end: a number, or a fraction below 1; nil is 0.1 unless there
+  /// is `val.bin`.
+  @Setting(shared: .validation) public var validation: Double?
+  /// The tokens for testing, at the end: a number, or a fraction below 1.
+  @Setting(shared: .test) public var test: Double?
 
   private static let expected = "a text file, a .bin file of tokens, or a folder with train.bin"
 
@@ -41,7 +40,7 @@ public struct TextSource: DataSource {
   }
 
   /// Reads the file or files.
-  public func read() throws -> DataSplits {
+  public func read(_ preparation: SamplePreparation?) throws -> DataSplits {
     let path = expanded(path)
     guard FileManager.default.fileExists(atPath: path) else {
       throw missingPath(path, TextSource.expected)
@@ -50,43 +49,43 @@ public struct TextSource: DataSource {
     let train = try TokenFile(path: isFolder ? path + "/train.bin" : path)
     let validationPath = path + "/val.bin"
     let hasValidation = isFolder && FileManager.default.fileExists(atPath: validationPath)
-    if hasValidation, let testFraction {
-      throw SettingError(
-        "testFraction", "is \(testFraction), but \(validationPath) is the test set: remove one")
-    }
-    let validation = hasValidation ? try TokenFile(path: validationPath) : nil
-    let vocabularySize = try vocabularySize(of: [train] + (validation.map { [$0] } ?? []))
+    let validationFile = hasValidation ? try TokenFile(path: validationPath) : nil
+    let plan = try SplitOptions(validation: validation, test: test, method: .last).plan(
+      total: train.tokens.count, of: train.name,
+      validationFile: hasValidation ? validationPath : nil, testFile: nil)
+    let vocabularySize = try vocabularySize(of: [train] + (validationFile.map { [$0] } ?? []))
     func dataset(
       _ file: TokenFile, _ range: Range<Int>, _ windows: TokenDataset.Windows
     ) throws -> TokenDataset {
       let dataset = TokenDataset(
         file.tokens, range, vocabularySize: vocabularySize, blockSize: blockSize, windows: windows)
-      guard dataset.count > 0 || (windows == .consecutive && range.isEmpty && !hasValidation) else {
+      guard
+        dataset.count > 0 || (windows == .consecutive && range.isEmpty && file.name == train.name)
+      else {
         throw tooLong(for: range, of: file, windows, hasValidation: hasValidation)
       }
       return dataset
     }
-    if let validation {
-      return DataSplits(
-        train: try dataset(train, train.tokens.indices, .anywhere),
-        test: try dataset(validation, validation.tokens.indices, .consecutive))
-    }
     let count = train.tokens.count
-    let trainCount = Int(Double(count) * (1 - (testFraction ?? 0.1)))
+    let testStart = count - plan.test
+    let trainCount = testStart - plan.validation
     return DataSplits(
       train: try dataset(train, 0..<trainCount, .anywhere),
-      test: try dataset(train, trainCount..<count, .consecutive), codec: train.codec)
+      validation: try validationFile.map { try dataset($0, $0.tokens.indices, .consecutive) }
+        ?? dataset(train, trainCount..<testStart, .consecutive),
+      test: try dataset(train, testStart..<count, .consecutive),
+      preparation: SamplePreparation(codec: train.codec))
   }
 
   private func tooLong(
     for range: Range<Int>, of file: TokenFile, _ windows: TokenDataset.Windows, hasValidation: Bool
   ) -> SettingError {
-    let part = windows == .anywhere ? "training" : "test"
+    let part = windows == .anywhere ? "training" : "validation or test"
     return SettingError(
       "blockSize",
       "is \(blockSize), too long for the \(range.count) \(part) tokens of \(file.name), which must "
         + "be more: choose shorter blocks"
-        + (windows == .anywhere || hasValidation ? "" : ", or another 'testFraction'"))
+        + (windows == .anywhere || hasValidation ? "" : ", or hold out more tokens"))
   }
 
   /// The number of different characters of a text; with token files what was declared, or one more

@@ -50,29 +50,26 @@ package struct NumericArray: Sendable {
     return floats
   }
 
-  /// The elements as labels: integers from 0.
-  package func labels() throws -> [Int32] {
-    let labels: [Int32] =
-      switch type {
-      case .bool, .uint8: bytes.map { Int32($0) }
-      case .int8: integers(Int8.self) { Int32($0) }
-      case .uint16: integers(UInt16.self) { Int32($0) }
-      case .int16: integers(Int16.self) { Int32($0) }
-      case .uint32: integers(UInt32.self) { Int32(exactly: $0) ?? -1 }
-      case .int32: integers(Int32.self) { $0 }
-      case .uint64: integers(UInt64.self) { Int32(exactly: $0) ?? -1 }
-      case .int64: integers(Int64.self) { Int32(exactly: $0) ?? -1 }
-      case .float32, .float64:
+  /// The elements as integers; the element type must be one of integers.
+  package func integers() throws -> [Int] {
+    switch type {
+    case .bool, .uint8: return bytes.map { Int($0) }
+    case .int8: return integers(Int8.self) { Int($0) }
+    case .uint16: return integers(UInt16.self) { Int($0) }
+    case .int16: return integers(Int16.self) { Int($0) }
+    case .uint32: return integers(UInt32.self) { Int($0) }
+    case .int32: return integers(Int32.self) { Int($0) }
+    case .int64: return integers(Int64.self) { Int($0) }
+    case .uint64:
+      let words = integers(UInt64.self) { $0 }
+      if let bad = words.firstIndex(where: { $0 > Int.max }) {
         throw DataError(
-          .malformed,
-          "\(name): labels are whole numbers, these are \(type): save integers, "
-            + "or set 'target' to values")
+          .malformed, "\(name): element \(bad) (counted from 0) is \(words[bad]), beyond \(Int.max)"
+        )
       }
-    if let bad = labels.firstIndex(where: { $0 < 0 }) {
-      throw DataError(
-        .malformed, "\(name): label \(bad) (counted from 0) is negative or beyond 2147483647")
+      return words.map { Int($0) }
+    case .float32, .float64: preconditionFailure("NumericArray.integers: \(type)")
     }
-    return labels
   }
 
   private func integers<T: FixedWidthInteger, R>(_: T.Type, _ convert: (T) -> R) -> [R] {

@@ -19,6 +19,8 @@ public struct GlobalBatchSampler: Sendable, Equatable {
   public let population: Int
   /// Whether samples are drawn with replacement.
   public let replacement: Bool
+  /// The samples of each class, which are drawn equally often; nil draws all samples equally often.
+  private let classes: [[Int]]?
 
   /// Creates a sampler.
   public init(
@@ -33,6 +35,7 @@ public struct GlobalBatchSampler: Sendable, Equatable {
     self.shuffle = shuffle
     population = count
     replacement = false
+    classes = nil
   }
 
   /// Creates a sampler that draws at random with replacement.
@@ -52,6 +55,28 @@ public struct GlobalBatchSampler: Sendable, Equatable {
     shuffle = true
     self.population = population
     replacement = true
+    classes = nil
+  }
+
+  /// Creates a sampler that draws, with replacement, first a class and then a sample of it; an epoch
+  /// has as many draws as there are samples.
+  ///
+  /// - Parameters:
+  ///   - labels: The class of each sample of the dataset.
+  ///   - globalBatch: The samples of a batch over all ranks.
+  ///   - seed: The random seed.
+  public init(balancing labels: [Int32], globalBatch: Int, seed: UInt64 = 0) {
+    precondition(
+      !labels.isEmpty && globalBatch > 0,
+      "GlobalBatchSampler: \(labels.count) labels in batches of \(globalBatch)")
+    count = labels.count
+    self.globalBatch = globalBatch
+    self.seed = seed
+    shuffle = true
+    population = labels.count
+    replacement = true
+    let members = Dictionary(grouping: labels.indices) { labels[$0] }
+    classes = members.sorted { $0.key < $1.key }.map(\.value)
   }
 
   /// Creates the sampler of a dataset: every sample once in an epoch, or `drawsPerEpoch` draws.
@@ -75,6 +100,12 @@ public struct GlobalBatchSampler: Sendable, Equatable {
     func random(_ i: Int, below bound: Int) -> Int {
       let word = mixed(key &+ UInt64(i) &* 0x9E37_79B9_7F4A_7C15)
       return Int(word.multipliedFullWidth(by: UInt64(bound)).high)
+    }
+    if let classes {
+      return (0..<count).map { draw in
+        let members = classes[random(2 * draw, below: classes.count)]
+        return members[random(2 * draw + 1, below: members.count)]
+      }
     }
     if replacement { return (0..<count).map { random($0, below: population) } }
     var order = Array(0..<count)

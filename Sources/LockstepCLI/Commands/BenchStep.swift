@@ -1,9 +1,9 @@
-public import ArgumentParser
+import ArgumentParser
 import Base
 import Benchmarking
 import Checkpointing
 import Foundation
-public import Lockstep
+import Lockstep
 import Settings
 
 struct BenchStep: ParsableCommand {
@@ -200,6 +200,3 @@ struct BenchStep: ParsableCommand {
     line("update", "\(milliseconds(times.update)) sums within the node, and optimizer")
   }
 }
-
-extension Overlap: ExpressibleByArgument {}
-extension Precision: ExpressibleByArgument {}

@@ -56,7 +56,7 @@ struct ConfigCommand: ParsableCommand {
           let totalSteps = try configuration.group(Trainer.Options.self).totalSteps(for: task)
           printLine(
             "\(config) is right: \(grouped(task.model.parameterCount)) parameters, "
-              + "\(grouped(task.trainingCount)) training samples, \(grouped(totalSteps)) steps")
+              + "\(grouped(task.count(.train))) training samples, \(grouped(totalSteps)) steps")
         }
         return .success
       }

@@ -8,9 +8,13 @@ import Training
 struct EvalCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "eval",
-    abstract: "Computes loss and accuracy of a trained model on its test samples.",
+    abstract: "Computes loss and accuracy of a trained model.",
     usage: "lockstep eval <run-or-checkpoint> [<options>]",
-    discussion: "Under mpirun the ranks share the work; every sample counts once.")
+    discussion: """
+      Measures the test samples, or the validation samples where there are none for testing. \
+      Other data is prepared as the training data was: --set data.path=other.csv. \
+      Under mpirun the ranks share the work; every sample counts once.
+      """)
 
   @OptionGroup var checkpoint: CheckpointOptions
 
@@ -21,6 +25,11 @@ struct EvalCommand: ParsableCommand {
       "A safetensors file of weights, from PyTorch for example, instead of the checkpoint's.",
       valueName: "file"))
   var weights: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The samples to measure: train, validation or test.", valueName: "part"))
+  var split: DataPart?
 
   @Flag(help: "Print one JSON object.")
   var json = false
@@ -35,43 +44,52 @@ struct EvalCommand: ParsableCommand {
       try checkpoint.configuration().applying(set.overrides)
     }
     Threads.count = communicator.threadsPerRank()
-    let task = try TrainingTask(configuration, communicator, loadsInitialWeights: false)
+    let preparation = try communicator.collectiveTry { try checkpoint.signature().preparation }
+    let task = try TrainingTask(
+      configuration, communicator, loadsInitialWeights: false, preparation: preparation)
+    let part = split ?? (task.data.test.count > 0 ? .test : .validation)
     try communicator.collectiveTry {
       try loadWeights(
         of: task.model,
         from: weights.map { try SafetensorsFile(path: $0) } ?? checkpoint.weights())
-      guard task.data.test.count > 0 else {
+      guard task.data[part].count > 0 else {
         throw CommandError(
-          "there are no test samples: set data.testCount, as in --set data.testCount=1000",
+          "there are no \(part.rawValue) samples: hold some out, as in --set data.\(part.rawValue)=1000",
           .configuration)
       }
     }
     let metrics = try task.evaluate(
-      batchSize: configuration.group(Trainer.Options.self).globalBatch, communicator)
-    if communicator.isRoot { show(metrics, task, checkpoint) }
+      part, batchSize: configuration.group(Trainer.Options.self).globalBatch, communicator)
+    if communicator.isRoot { show(metrics, part, task, checkpoint) }
     return .success
   }
 
-  private func show(_ metrics: Metrics, _ task: TrainingTask, _ checkpoint: Checkpoint) {
+  private func show(
+    _ metrics: Metrics, _ part: DataPart, _ task: TrainingTask, _ checkpoint: Checkpoint
+  ) {
     let hasAccuracy = task.objective.hasAccuracy
     if json {
       let record: JSONObject = [
         "checkpoint": checkpoint.path, "step": checkpoint.step,
-        "samples": Int(metrics.sampleCount), "loss": metrics.loss,
+        "split": part.rawValue, "samples": Int(metrics.sampleCount), "loss": metrics.loss,
         "accuracy": hasAccuracy ? metrics.accuracy : nil,
+        "rootMeanSquaredError": task.rootMeanSquaredError(metrics),
       ]
       printLine(record.text)
       return
     }
     printLine("checkpoint  \(checkpoint.path)")
     let noun = task.countsTokens ? "tokens " : "samples"
-    printLine("\(noun)     \(grouped(Int(metrics.sampleCount)))")
+    printLine("\(noun)     \(grouped(Int(metrics.sampleCount))) (\(part.rawValue))")
     printLine(String(format: "loss        %.4f", metrics.loss))
     if hasAccuracy {
       printLine(
         String(
           format: "accuracy    %.2f %% (%d wrong)", 100 * metrics.accuracy,
           Int(metrics.sampleCount - metrics.correctCount)))
+    }
+    if let error = task.rootMeanSquaredError(metrics) {
+      printLine(String(format: "RMSE        %.6g (in the unit of the target)", error))
     }
   }
 }

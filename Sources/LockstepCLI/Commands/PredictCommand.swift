@@ -35,7 +35,9 @@ struct PredictCommand: ParsableCommand {
       let predictor = try Predictor(checkpoint.open(communicator), precision: precision)
       return try inputs.flatMap { path in
         try predictor.predictions(for: path).enumerated().map { index, prediction in
-          json ? prediction.json(path, index) : "\(path)\t\(index)\t\(prediction.text)"
+          json
+            ? prediction.json(path, index, predictor.classes)
+            : "\(path)\t\(index)\t\(prediction.text(predictor.classes))"
         }
       }
     }
@@ -46,16 +48,16 @@ struct PredictCommand: ParsableCommand {
 
 extension Prediction {
   /// The class and its probability, or the values.
-  fileprivate var text: String {
+  fileprivate func text(_ classes: Classes?) -> String {
     switch self {
     case .probabilities(let all):
       let best = all.indices.max { all[$0] < all[$1] }!
-      return String(format: "%d\t%.4f", best, all[best])
+      return (classes?.name(best) ?? String(best)) + String(format: "\t%.4f", all[best])
     case .values(let values): return values.map { "\($0)" }.joined(separator: "\t")
     }
   }
 
-  fileprivate func json(_ path: String, _ index: Int) -> String {
+  fileprivate func json(_ path: String, _ index: Int, _ classes: Classes?) -> String {
     let (name, numbers) =
       switch self {
       case .probabilities(let all): ("probabilities", all)
@@ -63,7 +65,9 @@ extension Prediction {
       }
     var record: JSONObject = ["file": path, "sample": index]
     if case .probabilities(let all) = self {
-      record.append("class", all.indices.max { all[$0] < all[$1] }!)
+      let best = all.indices.max { all[$0] < all[$1] }!
+      record.append("class", best)
+      if let names = classes?.names { record.append("name", names[best]) }
     }
     record.append(name, numbers)
     return record.text

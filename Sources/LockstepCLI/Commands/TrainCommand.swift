@@ -103,6 +103,9 @@ struct TrainCommand: ParsableCommand {
       "--max-steps": maxSteps.map(String.init) ?? "none", "--dry-run": String(dryRun),
       "--profile": profile.map(String.init) ?? "none",
     ])
+    if communicator.isRoot {
+      for warning in TaskSummary(trainer.task).warnings { logger.warning("\(warning)") }
+    }
     if dryRun {
       if communicator.isRoot {
         ProgressReporter(.lines).description(trainer.describe(), configuration)

@@ -1,4 +1,4 @@
-import DataLoading
+public import DataLoading
 public import NeuralNetworks
 public import TensorCore
 
@@ -17,15 +17,26 @@ public final class Predictor {
 
   /// Applies the model to all samples of a file.
   public func predictions(for path: String) throws -> [Prediction] {
-    let file = try InputFile(path: path, inputShape: signature.inputShape)
+    let preparation = signature.preparation
+    let file = try InputFile(
+      path: path, inputShape: signature.inputShape, table: preparation.table)
     var inputs = file.inputs
     inputs.withUnsafeMutableBufferPointer {
-      signature.standardization?.apply(to: $0.baseAddress!, rows: file.count)
+      preparation.standardization?.apply(to: $0.baseAddress!, rows: file.count)
     }
     let x = Tensor.of(inputs, shape: TensorShape([file.count] + signature.inputShape))
     let outputs = withEvaluation {
       withoutGrad { precision { model(x) }.flattened(from: 1).converted(to: .float32) }
     }
-    return (0..<file.count).map { signature.objective.prediction(outputs[$0]) }
+    return (0..<file.count).map { index in
+      let prediction = signature.objective.prediction(outputs[index])
+      guard case .values(let values) = prediction,
+        let standardization = preparation.targetStandardization
+      else { return prediction }
+      return .values(standardization.undone(values))
+    }
   }
+
+  /// The classes whose probabilities are predicted; nil if values are.
+  public var classes: Classes? { signature.preparation.classes }
 }

@@ -14,7 +14,7 @@ public final class TextGenerator {
   public init?(
     _ model: any Layer, _ signature: ModelSignature, precision: Precision = .float32
   ) {
-    guard let codec = signature.codec else { return nil }
+    guard let codec = signature.preparation.codec else { return nil }
     (self.model, self.codec, self.precision) = (model, codec, precision)
     context = signature.inputShape[0]
   }

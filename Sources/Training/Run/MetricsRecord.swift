@@ -63,7 +63,7 @@ extension StepReport {
 }
 
 extension EpochReport {
-  /// The record of the training samples, and that of the test samples if they were evaluated.
+  /// The record of the training samples, and that of the validation samples if they were evaluated.
   var records: [MetricsRecord] {
     func accuracy(_ metrics: Metrics) -> Double? { hasAccuracy ? metrics.accuracy : nil }
     let training = MetricsRecord(
@@ -72,11 +72,12 @@ extension EpochReport {
         "loss": metrics.loss, "accuracy": accuracy(metrics), "learningRate": learningRate,
         "samplesPerSecond": samplesPerSecond, "seconds": seconds,
       ])
-    let evaluation = test.map { test in
+    let evaluation = validation.map { validation in
       MetricsRecord(
         .evaluation, step: step, epoch: epoch,
         values: [
-          "loss": test.loss, "accuracy": accuracy(test), "samples": Int(test.sampleCount),
+          "loss": validation.loss, "accuracy": accuracy(validation),
+          "samples": Int(validation.sampleCount),
         ])
     }
     return [training] + (evaluation.map { [$0] } ?? [])

@@ -43,7 +43,9 @@ public struct RunIdentity: Sendable, Equatable {
       }
     }
     var differences = compare(other.settings, settings)
-    if let there = other.data, let here = data, !ignored.contains(.data) {
+    if let there = other.data.map(TrainingTask.currentInvariants), let here = data,
+      !ignored.contains(.data)
+    {
       differences += compare(there, here)
     }
     if let there = other.model, let here = model {
@@ -55,7 +57,7 @@ public struct RunIdentity: Sendable, Equatable {
 
 /// What a resumed run may change although it is part of what defines the run.
 public enum AllowedChange: String, Sendable, CaseIterable {
-  /// The content of the training and test data.
+  /// The content of the data.
   case data
 }
 

@@ -12,18 +12,14 @@ public struct ModelSignature: Sendable {
   public var outputs: Int
   /// The objective that was minimized.
   public var objective: Objective
-  /// How inputs were normalized, if they were.
-  public var standardization: Standardization?
-  /// The characters that its tokens stand for, if it was trained on a text.
-  public var codec: CharacterCodec?
+  /// How its samples were prepared.
+  public var preparation: SamplePreparation
 
   init(
-    inputShape: [Int], outputs: Int, objective: Objective, standardization: Standardization?,
-    codec: CharacterCodec? = nil
+    inputShape: [Int], outputs: Int, objective: Objective, preparation: SamplePreparation
   ) {
     (self.inputShape, self.outputs) = (inputShape, outputs)
-    (self.objective, self.standardization) = (objective, standardization)
-    self.codec = codec
+    (self.objective, self.preparation) = (objective, preparation)
   }
 }
 
@@ -38,6 +34,11 @@ extension ModelSignature {
     var objective: String
     var means: [Float]?
     var deviations: [Float]?
+    var targetMeans: [Float]?
+    var targetDeviations: [Float]?
+    var classCount: Int?
+    var classNames: [String]?
+    var table: TableSchema?
     var characters: String?
   }
 
@@ -46,8 +47,11 @@ extension ModelSignature {
     JSON.text(
       File(
         inputShape: inputShape, outputs: outputs, objective: objective.name,
-        means: standardization?.means, deviations: standardization?.stds,
-        characters: codec?.alphabet))
+        means: preparation.standardization?.means, deviations: preparation.standardization?.stds,
+        targetMeans: preparation.targetStandardization?.means,
+        targetDeviations: preparation.targetStandardization?.stds,
+        classCount: preparation.classes?.count, classNames: preparation.classes?.names,
+        table: preparation.table, characters: preparation.codec?.alphabet))
   }
 
   /// Reads the signature of a checkpoint.
@@ -67,15 +71,40 @@ extension ModelSignature {
     }
     self.init(
       inputShape: file.inputShape, outputs: file.outputs, objective: objective,
-      standardization: nil)
-    if let means = file.means, let stds = file.deviations {
-      guard means.count == inputCount, stds.count == means.count else {
-        throw damaged("'means' or 'deviations' do not fit inputs of shape \(inputShape)")
+      preparation: SamplePreparation())
+    func standardization(
+      _ name: String, _ means: [Float]?, _ stds: [Float]?, of count: Int
+    ) throws -> Standardization? {
+      guard let means, let stds else { return nil }
+      guard means.count == count, stds.count == count else {
+        throw damaged("the \(name) do not fit inputs of shape \(inputShape) and \(outputs) outputs")
       }
       guard means.allSatisfy(\.isFinite), stds.allSatisfy({ $0.isFinite && $0 > 0 }) else {
-        throw damaged("'means' or 'deviations' have impossible values")
+        throw damaged("the \(name) have impossible values")
       }
-      standardization = Standardization(means: means, stds: stds)
+      return Standardization(means: means, stds: stds)
+    }
+    preparation.standardization = try standardization(
+      "means or deviations", file.means, file.deviations, of: inputCount)
+    preparation.targetStandardization = try standardization(
+      "means or deviations of targets", file.targetMeans, file.targetDeviations, of: outputs)
+    if let names = file.classNames {
+      // With binary cross-entropy two classes have one output.
+      guard outputs == 1 ? names.count == 2 : names.count == outputs else {
+        throw damaged("\(names.count) class names for \(outputs) outputs")
+      }
+      preparation.classes = Classes(names: names)
+    } else if let count = file.classCount {
+      guard outputs == 1 ? (1...2).contains(count) : count == outputs else {
+        throw damaged("\(count) classes for \(outputs) outputs")
+      }
+      preparation.classes = Classes(count: count)
+    }
+    if let table = file.table {
+      guard table.isConsistent, table.width == inputCount else {
+        throw damaged("the columns of 'table' do not fit inputs of shape \(inputShape)")
+      }
+      preparation.table = table
     }
     if let characters = file.characters {
       let codec = CharacterCodec(characters: characters.unicodeScalars)
@@ -84,7 +113,7 @@ extension ModelSignature {
           "\(codec.vocabularySize) characters for \(outputs) outputs and inputs of shape \(inputShape)"
         )
       }
-      self.codec = codec
+      preparation.codec = codec
     }
   }
 }

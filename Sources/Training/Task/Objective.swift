@@ -13,6 +13,8 @@ public struct Objective: NamedEntry {
   public let name: String
   /// Whether predictions are counted as right or wrong.
   public let hasAccuracy: Bool
+  /// Whether values to predict are standardized, where the data says how.
+  public let standardizesTargets: Bool
   /// None.
   public var settings: any SettingsGroup { NoSettings() }
 
@@ -25,12 +27,13 @@ public struct Objective: NamedEntry {
   /// - Parameters:
   ///   - name: The name.
   ///   - hasAccuracy: Whether predictions are counted as right or wrong.
+  ///   - standardizesTargets: Whether values to predict are standardized.
   ///   - outputs: How many numbers a model has to give for a sample, or with tokens for each
   ///     position; throws an error of the setting "loss" for targets that do not fit.
   ///   - loss: The mean loss of a model's outputs, and how many predictions were right.
   ///   - prediction: The prediction for one sample from the model's outputs.
   package init(
-    _ name: String, hasAccuracy: Bool,
+    _ name: String, hasAccuracy: Bool, standardizesTargets: Bool = false,
     outputs: @escaping @Sendable (TargetKind) throws(SettingError) -> Int,
     loss:
       @escaping @Sendable (_ outputs: Tensor, _ targets: Tensor) -> (
@@ -40,6 +43,7 @@ public struct Objective: NamedEntry {
   ) {
     self.name = name
     self.hasAccuracy = hasAccuracy
+    self.standardizesTargets = standardizesTargets
     (countOutputs, computeLoss, predict) = (outputs, loss, prediction)
   }
 

@@ -18,15 +18,14 @@ extension Objective {
     },
     loss: { outputs, targets in
       (
-        NeuralNetworks.crossEntropy(outputs, targets),
-        withoutGrad { outputs.argmax() .== targets }.trueCount
+        NeuralNetworks.crossEntropy(outputs, targets), outputs.rightCount(targets)
       )
     },
     prediction: { .probabilities($0.softmax().array()) })
 
   /// Mean squared error of values.
   public static let meanSquaredError = Objective(
-    "meanSquaredError", hasAccuracy: false,
+    "meanSquaredError", hasAccuracy: false, standardizesTargets: true,
     outputs: { targets throws(SettingError) in
       switch targets {
       case .values(let shape): return shape.reduce(1, *)
@@ -81,6 +80,11 @@ extension Objective {
 }
 
 extension Tensor {
+  /// How many of these scores `[..., classes]` are largest at the target.
+  func rightCount(_ targets: Tensor) -> Int {
+    withoutGrad { argmax() .== targets }.trueCount
+  }
+
   /// How many elements of this int32 tensor of zeros and ones are one.
   fileprivate var trueCount: Int { Int(sum().item()) }
 }

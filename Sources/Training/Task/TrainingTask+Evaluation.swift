@@ -1,32 +1,36 @@
 import Base
 public import Collectives
-import DataLoading
+public import DataLoading
 import NeuralNetworks
 import TensorCore
 
 extension TrainingTask {
-  /// Loss and accuracy on the test samples; the ranks share the work, and each sample counts once.
+  /// Loss and accuracy on a part of the data; the ranks share the work, and each sample counts once.
   ///
   /// Collective: all ranks call it.
   ///
   /// - Parameters:
+  ///   - part: Which samples.
   ///   - batchSize: The samples that are computed at a time.
   ///   - communicator: The ranks.
   ///   - limit: How many samples to measure, evenly spaced; nil measures all.
   public func evaluate(
-    batchSize: Int, _ communicator: any Communicator, limit: Int? = nil
+    _ part: DataPart = .validation, batchSize: Int, _ communicator: any Communicator,
+    limit: Int? = nil
   ) throws -> Metrics {
-    try evaluate(batchSize: batchSize, communicator, limit: limit, isStopRequested: { false })!
+    try evaluate(
+      part, batchSize: batchSize, communicator, limit: limit, isStopRequested: { false })!
   }
 
   /// The same; nil on all ranks if a stop was requested on any before it had computed its last batch.
   func evaluate(
-    batchSize: Int, _ communicator: any Communicator, limit: Int?, isStopRequested: () -> Bool
+    _ part: DataPart = .validation, batchSize: Int, _ communicator: any Communicator, limit: Int?,
+    isStopRequested: () -> Bool
   ) throws -> Metrics? {
     var metrics = Metrics()
     var isAbandoned = false
     var batches = SequentialBatches(
-      data.test, batchSize: batchSize,
+      data[part], batchSize: batchSize,
       partition: BatchPartition(index: communicator.rank, of: communicator.worldSize), limit: limit)
     try withEvaluation {
       try withoutGrad {
@@ -46,6 +50,15 @@ extension TrainingTask {
       [metrics.sampleCount, metrics.lossSum, metrics.correctCount, isAbandoned ? 1 : 0], .sum)
     if sums[3] > 0 { return nil }
     return Metrics(sampleCount: sums[0], lossSum: sums[1], correctCount: sums[2])
+  }
+}
+
+extension TrainingTask {
+  /// The root of the mean squared error in the unit of the target, where there is one value to predict.
+  package func rootMeanSquaredError(_ metrics: Metrics) -> Double? {
+    guard objective.standardizesTargets, data.train.targetKind.valueCount == 1 else { return nil }
+    let std = signature.preparation.targetStandardization?.stds[0] ?? 1
+    return metrics.loss.squareRoot() * Double(std)
   }
 }
 

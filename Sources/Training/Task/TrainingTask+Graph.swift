@@ -16,7 +16,7 @@ extension TrainingTask {
     var batches = SequentialBatches(data.train, batchSize: samples)
     let batch = try batches.next()!  // Data without samples is refused when it is opened.
     let randomness = SampleRandomness(seed: seed, epoch: 0, firstSample: 0)
-    let (loss, _) = withTraining(randomness) { self.loss(batch, batch.positions) }
+    let (loss, _) = withTraining(randomness) { trainingLoss(batch, batch.positions) }
     return loss.graphDescription(
       Dictionary(uniqueKeysWithValues: model.namedParameters().map { ($0.name, $0.parameter) }))
   }

@@ -25,7 +25,7 @@ extension Checkpoint {
   /// The fingerprints of the data that it was trained on, by name; nil in checkpoints of earlier
   /// versions.
   package func dataFingerprints() throws -> [String: String]? {
-    try TrainingState(self).data
+    try TrainingState(self).data.map(TrainingTask.currentInvariants)
   }
 
   /// The file of the model's weights.

@@ -42,9 +42,9 @@ extension Trainer {
     /// The random seed of initial weights, sample order and dropout.
     @Setting("random seed of initial weights, sample order and dropout", in: 0...)
     public var seed = 1
-    /// The epochs between two evaluations on the test samples; nil never evaluates.
+    /// The epochs between two evaluations on the validation samples; nil never evaluates.
     @Setting(
-      "epochs between two evaluations on the test samples; null is never", in: 1...,
+      "epochs between two evaluations on the validation samples; null is never", in: 1...,
       unit: "epochs", unset: 0, mayChangeOnResume: true)
     public var evaluateEveryEpochs: Int? = 1
     /// The steps between two evaluations, instead of epochs; nil leaves it to the epochs.
@@ -52,9 +52,9 @@ extension Trainer {
       "steps between two evaluations and lines of output; null leaves it to evaluateEveryEpochs",
       in: 1..., unit: "steps", unset: 0, mayChangeOnResume: true)
     public var evaluateEverySteps: Int? = nil
-    /// The batches of test samples, evenly spaced, of each evaluation but the last; nil is all.
+    /// The batches of validation samples, evenly spaced, of each evaluation but the last; nil is all.
     @Setting(
-      "batches of test samples, evenly spaced, of each evaluation but the last; null is all",
+      "batches of validation samples, evenly spaced, of each evaluation but the last; null is all",
       in: 1...1_000_000_000, unit: "batches", unset: 0, mayChangeOnResume: true)
     public var evaluationBatches: Int? = nil
 
@@ -79,7 +79,11 @@ extension Trainer {
 
     /// The order of the samples.
     func sampler(for task: TrainingTask) -> GlobalBatchSampler {
-      GlobalBatchSampler(for: task.data.train, globalBatch: globalBatch, seed: UInt64(seed))
+      if task.classOptions.classBalance == .sampling, let labels = task.data.train.labels {
+        return GlobalBatchSampler(balancing: labels, globalBatch: globalBatch, seed: UInt64(seed))
+      }
+      return GlobalBatchSampler(
+        for: task.data.train, globalBatch: globalBatch, seed: UInt64(seed))
     }
   }
 

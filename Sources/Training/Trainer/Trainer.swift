@@ -95,7 +95,8 @@ public final class Trainer {
       worldSize: communicator.worldSize, nodeCount: parallel.topology.nodeCount,
       threads: Threads.count, fixedSlices: parallel.options.fixedSlices, overlap: parallel.overlap,
       parameterCount: model.parameterCount, countsTokens: task.countsTokens,
-      trainingSamples: task.trainingCount, testSamples: task.testCount,
+      trainingSamples: task.count(.train), validationSamples: task.count(.validation),
+      testSamples: task.count(.test), task: TaskSummary(task),
       globalBatch: options.globalBatch, stepsPerEpoch: sampler.batchesPerEpoch,
       totalSteps: totalSteps,
       epochs: (totalSteps + sampler.batchesPerEpoch - 1) / sampler.batchesPerEpoch,
@@ -239,19 +240,19 @@ public final class Trainer {
     _ report: (TrainingEvent) throws -> Void
   ) throws -> Bool {
     let seconds = clocks.clock.lap()
-    var test: Metrics?
+    var validation: Metrics?
     if let limit = evaluationSamples(epoch: epoch) {
-      test = try Activity.during(.evaluation) {
+      validation = try Activity.during(.evaluation) {
         try task.evaluate(
           batchSize: options.globalBatch, communicator, limit: limit.count,
           isStopRequested: isStopRequested)
       }
-      if test == nil { return false }
+      if validation == nil { return false }
     }
     try report(
       .epoch(
         EpochReport(
-          step: step, epoch: epoch, metrics: state.epochMetrics, test: test,
+          step: step, epoch: epoch, metrics: state.epochMetrics, validation: validation,
           hasAccuracy: task.objective.hasAccuracy, learningRate: schedule(step - 1),
           samplesPerSecond: clocks.samples / seconds, seconds: seconds)))
     state.epochMetrics = Metrics()
@@ -275,7 +276,7 @@ public final class Trainer {
         samples: batch.globalPositions, epoch: batch.epoch, learningRate: learningRate,
         wantsToStop: isStopRequested, wantsToSave: isSaveWanted, summing: ["correct"]
       ) { positions in
-        let (loss, correct) = task.loss(batch, positions)
+        let (loss, correct) = task.trainingLoss(batch, positions)
         return (loss, ["correct": Double(correct)])
       }
     } catch let error as NonFiniteStep {
@@ -312,9 +313,9 @@ public final class Trainer {
   /// The steps of an epoch, or of what `evaluateEverySteps` puts in its place.
   private var reportInterval: Int { options.evaluateEverySteps ?? sampler.batchesPerEpoch }
 
-  /// How many test samples to evaluate at the end of an epoch, where a nil count is all; nil if none.
+  /// How many validation samples to evaluate at the end of an epoch, where a nil count is all; nil if none.
   private func evaluationSamples(epoch: Int) -> (count: Int?, Void)? {
-    guard task.data.test.count > 0,
+    guard task.data.validation.count > 0,
       let interval = options.evaluateEverySteps != nil ? 1 : options.evaluateEveryEpochs,
       epoch % interval == 0 || step == totalSteps
     else { return nil }

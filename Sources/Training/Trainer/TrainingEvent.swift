@@ -44,8 +44,12 @@ public struct RunDescription: Sendable {
   public var countsTokens: Bool
   /// The samples, or with text the tokens, to train on.
   public var trainingSamples: Int
+  /// The samples, or with text the tokens, that are measured while training.
+  public var validationSamples: Int
   /// The samples, or with text the tokens, to test on.
   public var testSamples: Int
+  /// What is predicted from what.
+  public var task: TaskSummary
   /// The samples of a step over all ranks.
   public var globalBatch: Int
   /// The steps of an epoch.
@@ -90,8 +94,8 @@ public struct EpochReport: Sendable {
   public var epoch: Int
   /// Loss and accuracy of its training samples, measured at each one's step.
   public var metrics: Metrics
-  /// Loss and accuracy of the test samples, if they were evaluated.
-  public var test: Metrics?
+  /// Loss and accuracy of the validation samples, if they were evaluated.
+  public var validation: Metrics?
   /// Whether predictions are counted as right or wrong.
   public var hasAccuracy: Bool
   /// The learning rate of the last step.
