@@ -83,6 +83,7 @@ private struct ConfigurationReader {
     var assignments: [Assignment] = []
     try ConfigurationReader.collect(mapping, section: nil, of: file, into: &assignments)
     let isOld = Version01.wrote(Set(assignments.map(\.path)))
+    let dataKind = assignments.first { $0.path == "data.kind" }?.node.string
     var lines: [String: Int] = [:]
     for assignment in assignments {
       let (key, value) = try parse(
@@ -90,7 +91,7 @@ private struct ConfigurationReader {
         isSilent: isOld)
       // Two former names may have become one key; a file that lists all has a value for one of them.
       if key.path != assignment.path && value == .null { continue }
-      if isOld && Version01.isUnset(key, value) { continue }
+      if isOld && Version01.isUnset(key, value, dataKind: dataKind) { continue }
       if let first = lines.updateValue(assignment.line, forKey: key.path) {
         throw ConfigurationError(
           "'\(assignment.path)' is set twice, on lines \(first) and \(assignment.line)",
@@ -196,15 +197,20 @@ private struct ConfigurationReader {
 /// They list every key, with its default where nothing was set: also keys that the kind of data does
 /// not have, where today `null` stands.
 private enum Version01 {
+  private static let dataKeys = [
+    "kind", "path", "testCount", "classes", "target", "labelColumn", "header", "inputShape",
+    "normalize", "blockSize", "testFraction",
+  ].map { "data.\($0)" }
+
   /// Whether version 0.1 wrote a file with these keys: nobody lists all keys of `data` by hand.
   static func wrote(_ paths: Set<String>) -> Bool {
-    let data = ConfigurationKey.all.filter { $0.section == "data" }.map(\.path)
-    return paths.contains("distributed.shards") && paths.isSuperset(of: data)
+    paths.contains("distributed.shards") && paths.isSuperset(of: dataKeys)
   }
 
   /// Whether it wrote this value where nothing was set.
-  static func isUnset(_ key: ConfigurationKey, _ value: SettingValue) -> Bool {
+  static func isUnset(_ key: ConfigurationKey, _ value: SettingValue, dataKind: String?) -> Bool {
     key.uses.allSatisfy { $0.declaration.defaultValue == value }
+      || key.section == "data" && key.declaration(for: dataKind) == nil
       || key.path == "data.validation" && value == 0.1
   }
 }

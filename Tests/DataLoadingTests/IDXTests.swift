@@ -103,7 +103,11 @@ struct IDXTests {
       (smallLabels, smallLabels, "one axis"),
       (idx([0, 2, 2], []), idx([0], []), "no samples"),
       (idx([4, 0, 2], []), smallLabels, "no samples"),
-      (smallImages, idx([4], [UInt8](repeating: 0, count: 16), type: 0x0D), "whole numbers"),
+      (
+        smallImages,
+        idx([4], bytes([UInt32](repeating: 0x3F00_0000, count: 4), bigEndian: true), type: 0x0D),
+        "the label 0.5 is not a whole number"
+      ),
     ]
     for (images, labels, message) in cases {
       let error = failure(IDXSource.self, files(images, labels)) {

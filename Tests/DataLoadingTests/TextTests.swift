@@ -146,11 +146,11 @@ struct TextTests {
   func tooShort() {
     #expect(refusal([]).contains("'blockSize' is 64, too long for the 0 training tokens"))
     let text = [UInt8](repeating: 65, count: 100)
-    #expect(refusal(text).contains("is 64, too long for the 10 test tokens"))
+    #expect(refusal(text).contains("is 64, too long for the 10 validation or test tokens"))
     #expect(refusal(text) { $0.blockSize = 10 }.contains("test"))
     #expect(refusal(text) { $0.blockSize = 90 }.contains("for the 90 training tokens"))
     #expect(refusal(text) { $0.blockSize = 0 }.contains("'blockSize'"))
-    #expect(refusal(text) { $0.validation = 1 }.contains("'validation'"))
+    #expect(refusal(text) { $0.validation = 100 }.contains("'validation'"))
     #expect(refusal(text) { $0.classes = 300 }.contains("'classes'"))
   }
 

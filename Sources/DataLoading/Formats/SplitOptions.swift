@@ -105,6 +105,8 @@ struct SplitOptions {
       SettingError(setting, "is \(number(value)), but \(file) has these samples: remove one")
     }
     var plan = Plan()
+    // Without samples there is nothing to divide, and a better error.
+    guard total > 0 else { return plan }
     if let validation {
       if let validationFile { throw refuse("validation", validation, validationFile) }
       plan.validation = try SplitOptions.count("validation", validation, of: total)
