@@ -169,7 +169,9 @@ extension RunRequest {
 }
 
 extension TrainingConfiguration {
-  fileprivate func openData(_ preparation: SamplePreparation?) throws -> DataSplits {
+  /// Opens the data; `preparation` is how the samples of a trained model were prepared, nil finds it in the
+  /// data.
+  package func openData(_ preparation: SamplePreparation? = nil) throws -> DataSplits {
     let (format, options) = try chosen(DataFormat.all, in: "data")
     do {
       return try format.open(options, preparation)

@@ -5,9 +5,9 @@
 load lockstep
 load data
 
-idx=(train --run-dir run --set data.kind=idx --set data.testCount=1)
-npy=(train --run-dir run --set data.kind=npy --set data.testCount=1)
-csv=(train --run-dir run --set data.kind=csv --set data.testCount=1)
+idx=(train --run-dir run --set data.kind=idx --set data.validation=1)
+npy=(train --run-dir run --set data.kind=npy --set data.validation=1)
+csv=(train --run-dir run --set data.kind=csv --set data.validation=1)
 
 # The command refused the data, and made no run directory.
 assert_refused_with() { # assert_refused_with CODE PATTERN
@@ -26,7 +26,7 @@ assert_refused_with() { # assert_refused_with CODE PATTERN
   local data=$root/../shared/data/mnist-10k
   [[ -d $data ]] || skip "there is no $data"
   lockstep train "$root/configs/mnist-mlp.yaml" --set data.path="$data" \
-    --set data.testCount=2000 --run-dir mnist
+    --set data.validation=2000 --run-dir mnist
   assert_success
   assert_accuracy mnist 0.95
 }
@@ -99,5 +99,5 @@ assert_refused_with() { # assert_refused_with CODE PATTERN
 @test "data: a CSV value that is not a number is refused, with row and column (65)" {
   printf 'a,b,label\n1,2,0\n1,nan,1\n3,4,1\n' >nan.csv
   lockstep "${csv[@]}" --set data.path=nan.csv
-  assert_refused_with 65 'nan.csv: row 3, column 2: .nan. '
+  assert_refused_with 65 'nan.csv: row 3, column 2: the value is missing'
 }

@@ -55,8 +55,8 @@ load lockstep
   # The square of the target of sample 5 of 40 is infinite in float32.
   awk 'BEGIN { for (i = 0; i < 40; i++) print i % 7 "," i % 5 "," (i == 5 ? 1e30 : i % 3) ".5" }' |
     sed 's/1e+30.5/1e30/' >samples.csv
-  local run=(train --set data.kind=csv --set data.path=samples.csv --set data.testCount=0
-    --set data.target=values --set optimizer.learningRate=0.001
+  local run=(train --set data.kind=csv --set data.path=samples.csv --set data.validation=0
+    --set data.target=values --set data.standardizeTargets=false --set optimizer.learningRate=0.001
     --set training.globalBatch=8 --set training.epochs=4 --set "model.hidden=[8]")
   lockstep "${run[@]}" --run-dir stopped
   assert_failed_with 80 'first seen on rank 0 on [^ ]+, samples [0-9]+ to [0-9]+: the weights are finite;'
@@ -76,8 +76,8 @@ load lockstep
   # The square of the target of sample 205 of 1600 is infinite in float32.
   awk 'BEGIN { for (i = 0; i < 1600; i++) print i % 7 "," i % 5 "," (i == 205 ? "1e30" : i % 3 ".5") }' \
     >samples.csv
-  local run=(train --set data.kind=csv --set data.path=samples.csv --set data.testCount=0
-    --set data.target=values --set optimizer.learningRate=0.001 --set checkpoint.everySteps=40
+  local run=(train --set data.kind=csv --set data.path=samples.csv --set data.validation=0
+    --set data.target=values --set data.standardizeTargets=false --set optimizer.learningRate=0.001 --set checkpoint.everySteps=40
     --set training.globalBatch=8 --set training.epochs=3 --set "model.hidden=[1024, 768]"
     --set distributed.threadsPerRank=1 --set training.onNonFinite=rollback)
   local count whole broken pattern
@@ -115,8 +115,8 @@ load lockstep
 
 @test "faults: a run that makes no progress after returning to its checkpoint ends (80)" {
   awk 'BEGIN { for (i = 0; i < 40; i++) print i % 7 "," i % 5 "," i % 3 ".5" }' >samples.csv
-  lockstep train --set data.kind=csv --set data.path=samples.csv --set data.testCount=0 \
-    --set data.target=values --set optimizer.learningRate=1e20 --set training.globalBatch=8 \
+  lockstep train --set data.kind=csv --set data.path=samples.csv --set data.validation=0 \
+    --set data.target=values --set data.standardizeTargets=false --set optimizer.learningRate=1e20 --set training.globalBatch=8 \
     --set training.epochs=10 --set "model.hidden=[8]" --set training.onNonFinite=rollback \
     --run-dir run
   assert_failed_with 80 'The run returned to a checkpoint [0-9]+ times before'

@@ -79,7 +79,7 @@ assert_no_crash() {
 
 @test "a small gzip file does not fill the memory (65)" {
   head -c 150000000 /dev/zero | tr '\0' 0 | gzip -9 >bomb.csv.gz
-  lockstep train "$digits" --set data.kind=csv --set data.path=bomb.csv.gz --set data.testCount=1
+  lockstep train "$digits" --set data.kind=csv --set data.path=bomb.csv.gz --set data.validation=1
   assert_failed_with 65 'bytes once inflated: use gunzip first'
 }
 

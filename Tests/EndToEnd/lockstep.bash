@@ -209,7 +209,7 @@ assert_same_weights() { # assert_same_weights RUN RUN
   cmp "$(weights "$1")" "$(weights "$2")"
 }
 
-# The test accuracy at the end of the log is at least the bound.
+# The validation accuracy at the end of the log is at least the bound.
 assert_accuracy() { # assert_accuracy RUN BOUND
   tail -n 1 "$1/metrics.jsonl" | sed -n 's/^{"kind":"eval".*"accuracy":\([^,]*\),.*/\1/p' |
     awk -v bound="$2" '{ exit $1 < bound } END { if (NR == 0) exit 1 }' ||

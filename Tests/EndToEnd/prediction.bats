@@ -11,7 +11,7 @@ load data
   copy_trained_run
   lockstep eval trained
   assert_success
-  assert_line --regexp '^samples +359$'
+  assert_line --regexp '^samples +359 \(validation\)$'
   assert_line --regexp '^accuracy +9[5-9]\.'
 }
 
@@ -20,18 +20,18 @@ load data
   lockstep eval trained --json
   assert_success
   assert_line --regexp \
-    '^\{"checkpoint":"trained/.*"step":1380,"samples":359,"loss":0\..*,"accuracy":0\.9'
+    '^\{"checkpoint":"trained/.*"step":1380,"split":"validation","samples":359,"loss":0\..*,"accuracy":0\.9'
 }
 
 @test "eval: 2 ranks count every sample once" {
   copy_trained_run
   lockstep eval trained --json
   local expected
-  expected=$(cut -d , -f 3,5 "$out")
+  expected=$(cut -d , -f 4,6 "$out")
   ranks 2 eval trained --json
   assert_success
   assert_one_line "$out" '"samples":359,'
-  assert_equal "$(cut -d , -f 3,5 "$out")" "$expected"
+  assert_equal "$(cut -d , -f 4,6 "$out")" "$expected"
 }
 
 @test "eval: a missing run is an error (66)" {

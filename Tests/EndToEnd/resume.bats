@@ -69,7 +69,7 @@ load lockstep
 
 @test "resume: other data is refused (78), and --allow-change data continues" {
   awk -v OFS=, 'BEGIN { for (i = 0; i < 200; i++) print i % 7, i % 5, i % 2 }' >samples.csv
-  local run=(train --set data.kind=csv --set data.path=samples.csv --set data.testCount=20
+  local run=(train --set data.kind=csv --set data.path=samples.csv --set data.validation=20
     --set 'model.hidden=[4]' --set training.epochs=4 --run-dir run)
   lockstep "${run[@]}" --max-steps 5
   assert_success

@@ -39,7 +39,7 @@ read_variants() { # read_variants COUNT FILE COMMAND...
   local file
   for file in train-images-idx3-ubyte train-labels-idx1-ubyte; do
     read_variants "$(size 6 300)" "good/$file" train "$digits" --dry-run --set data.kind=idx \
-      --set data.path=hostile --set data.testCount=1
+      --set data.path=hostile --set data.validation=1
   done
   report "hostile IDX file"
 }
@@ -48,12 +48,12 @@ read_variants() { # read_variants COUNT FILE COMMAND...
   mkdir good
   write_npy good/inputs.npy '<f4' '(4, 2)' '\0\0\200\77\0\0\0\100\0\0\200\77\0\0\0\100\0\0\200\77\0\0\0\100\0\0\200\77\0\0\0\100'
   write_npy good/targets.npy '<i8' '(4,)' '\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0'
-  lockstep train "$digits" --dry-run --set data.kind=npy --set data.path=good --set data.testCount=1
+  lockstep train "$digits" --dry-run --set data.kind=npy --set data.path=good --set data.validation=1
   assert_success
   local file
   for file in inputs.npy targets.npy; do
     read_variants "$(size 6 300)" "good/$file" train "$digits" --dry-run --set data.kind=npy \
-      --set data.path=hostile --set data.testCount=1
+      --set data.path=hostile --set data.validation=1
   done
   report "hostile NPY file"
 }
@@ -65,10 +65,10 @@ read_variants() { # read_variants COUNT FILE COMMAND...
   local file
   for file in samples.csv samples.csv.gz; do
     lockstep train "$digits" --dry-run --set data.kind=csv --set "data.path=good/$file" \
-      --set data.testCount=5
+      --set data.validation=5
     assert_success
     read_variants "$(size 6 300)" "good/$file" train "$digits" --dry-run --set data.kind=csv \
-      --set "data.path=hostile/$file" --set data.testCount=5
+      --set "data.path=hostile/$file" --set data.validation=5
   done
   report "hostile CSV or gzip file"
 }

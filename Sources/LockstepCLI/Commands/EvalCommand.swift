@@ -69,12 +69,14 @@ struct EvalCommand: ParsableCommand {
   ) {
     let hasAccuracy = task.objective.hasAccuracy
     if json {
-      let record: JSONObject = [
+      var record: JSONObject = [
         "checkpoint": checkpoint.path, "step": checkpoint.step,
         "split": part.rawValue, "samples": Int(metrics.sampleCount), "loss": metrics.loss,
         "accuracy": hasAccuracy ? metrics.accuracy : nil,
-        "rootMeanSquaredError": task.rootMeanSquaredError(metrics),
       ]
+      if let error = task.rootMeanSquaredError(metrics) {
+        record.append("rootMeanSquaredError", error)
+      }
       printLine(record.text)
       return
     }

@@ -16,14 +16,17 @@ public struct TaskSummary: Sendable, Equatable {
   private static let mostListed = 12
 
   /// Describes a task.
-  public init(_ task: TrainingTask) {
-    let (data, signature) = (task.data, task.signature)
+  public init(_ task: TrainingTask) { self.init(task.data) }
+
+  /// Describes data.
+  package init(_ data: DataSplits) {
+    let preparation = data.preparation
     var warnings: [String] = []
     switch data.train.targetKind {
     case .tokens(let vocabulary, _): targets = "next of \(grouped(vocabulary)) tokens"
     case .values(let shape):
       let values = count(shape.reduce(1, *), "value")
-      if let standardization = signature.preparation.targetStandardization,
+      if let standardization = preparation.targetStandardization,
         standardization.means.count == 1
       {
         targets =
@@ -33,7 +36,7 @@ public struct TaskSummary: Sendable, Equatable {
         targets = values
       }
     case .classes(let classCount):
-      let classes = signature.preparation.classes ?? Classes(count: classCount)
+      let classes = preparation.classes ?? Classes(count: classCount)
       let counts = DataPart.allCases.map { data[$0].classCounts(classCount) }
       var text = count(classCount, "class", plural: "classes")
       if let training = counts[0] {
