@@ -69,12 +69,14 @@ struct EvalCommand: ParsableCommand {
   ) {
     let hasAccuracy = task.objective.hasAccuracy
     if json {
-      let record: JSONObject = [
+      var record: JSONObject = [
         "checkpoint": checkpoint.path, "step": checkpoint.step,
         "split": part.rawValue, "samples": Int(metrics.sampleCount), "loss": metrics.loss,
         "accuracy": hasAccuracy ? metrics.accuracy : nil,
         "rootMeanSquaredError": task.rootMeanSquaredError(metrics),
       ]
+      if task.countsTokens { record.append("perplexity", metrics.perplexity) }
+      if let bits = metrics.bitsPerByte { record.append("bitsPerByte", bits) }
       printLine(record.text)
       return
     }
@@ -82,6 +84,8 @@ struct EvalCommand: ParsableCommand {
     let noun = task.countsTokens ? "tokens " : "samples"
     printLine("\(noun)     \(grouped(Int(metrics.sampleCount))) (\(part.rawValue))")
     printLine(String(format: "loss        %.4f", metrics.loss))
+    if task.countsTokens { printLine(String(format: "perplexity  %.4f", metrics.perplexity)) }
+    if let bits = metrics.bitsPerByte { printLine(String(format: "bits/byte   %.4f", bits)) }
     if hasAccuracy {
       printLine(
         String(
