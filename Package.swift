@@ -115,7 +115,8 @@ let package = Package(
       dependencies: ["Optimizers", "NeuralNetworks", "TensorCore", "Settings", "TestSupport"],
       resources: [.copy("Goldens")]),
     .testTarget(
-      name: "DataLoadingTests", dependencies: ["DataLoading", "Settings", "Base", "CZlib"]),
+      name: "DataLoadingTests", dependencies: ["DataLoading", "Settings", "Base", "CZlib"],
+      resources: [.copy("Goldens")]),
     .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "Settings", "Base"]),
     .testTarget(
       name: "MPICollectivesTests", dependencies: ["MPICollectives", "Collectives"]),

@@ -4,6 +4,7 @@ public enum ExitStatus: Int32, Sendable, CaseIterable {
   case usage = 64
   case badData = 65
   case inputMissing = 66
+  case programMissing = 69
   case internalError = 70
   case cannotCreate = 73
   case inputOutput = 74
@@ -21,6 +22,7 @@ public enum ExitStatus: Int32, Sendable, CaseIterable {
     case .usage: "the command line is wrong"
     case .badData: "an input file is damaged or holds impossible values"
     case .inputMissing: "an input file does not exist or cannot be read"
+    case .programMissing: "a program that the command needs is not installed"
     case .internalError: "a fault in this program"
     case .cannotCreate: "an output directory or file cannot be created"
     case .inputOutput: "reading or writing failed, for example because the disk is full"

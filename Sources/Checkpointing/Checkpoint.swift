@@ -96,10 +96,16 @@ public struct Checkpoint: Sendable, Equatable {
     try SafetensorsFile(path: path(of: name))
   }
 
+  /// The content of one of its small files.
+  package func content(of name: String) throws -> [UInt8] {
+    let path = try path(of: name)
+    return try CheckpointError.whenReading(path) { try FileSystem().readFile(path) }
+  }
+
   /// Reads one of its files of JSON.
   public func decode<Value: Decodable>(_ type: Value.Type, from name: String) throws -> Value {
     let path = try path(of: name)
-    let content = try CheckpointError.whenReading(path) { try FileSystem().readFile(path) }
+    let content = try content(of: name)
     do {
       return try JSON.decode(from: content)
     } catch {

@@ -318,12 +318,12 @@ extension Predictor {
 }
 
 extension TextGenerator {
-  /// Loads the model of a checkpoint, which must have been trained on the characters of a text; `precision` is
+  /// Loads the model of a checkpoint, which must have been trained on text or with a tokenizer; `precision` is
   /// the one that it was trained in unless another is given.
   public convenience init(_ checkpoint: Checkpoint, precision: Precision? = nil) throws {
-    guard try checkpoint.signature().preparation.codec != nil else {
+    guard try checkpoint.signature().preparation.tokenizer != nil else {
       throw ConfigurationError(
-        "'\(checkpoint.path)' is not a character-level language model (data.kind text), so it cannot continue text"
+        "'\(checkpoint.path)' has no tokenizer, so it cannot continue text: it is no language model, or was trained on token files without a tokenizer.json beside them and without data.tokenizer"
       )
     }
     let precision = try precision ?? checkpoint.precision()

@@ -32,16 +32,20 @@ struct ChildProcess {
   ///
   /// After that time, or when a signal ends this process, the child is stopped too.
   func wait(seconds: Double) -> Int32? {
+    if let code = poll(seconds: seconds) { return code }
+    stop()
+    return nil
+  }
+
+  /// The same, but the child continues after that time.
+  func poll(seconds: Double) -> Int32? {
     let end = Date(timeIntervalSinceNow: seconds)
     while process.isRunning {
       if let signal = StopSignals.requested {
         stop()
         exit(128 + signal)
       }
-      guard Date() < end else {
-        stop()
-        return nil
-      }
+      guard Date() < end else { return nil }
       usleep(20_000)
     }
     let code = process.terminationStatus

@@ -18,7 +18,8 @@ struct LockstepCommand: ParsableCommand {
     version: "lockstep \(Version.current)",
     subcommands: [
       TrainCommand.self, EvalCommand.self, PredictCommand.self, GenerateCommand.self,
-      ConfigCommand.self, GraphCommand.self, CheckpointCommand.self, BenchCommand.self,
+      ConfigCommand.self, DataCommand.self, GraphCommand.self, CheckpointCommand.self,
+      BenchCommand.self,
       DoctorCommand.self,
     ])
 

@@ -15,7 +15,7 @@ struct TextTests {
       let data = try source.open()
       return (
         try #require(data.train as? TokenDataset), try #require(data.validation as? TokenDataset),
-        data.preparation.codec
+        data.preparation.tokenizer?.codec
       )
     }
   }
@@ -206,12 +206,19 @@ struct TextTests {
     )
     #expect(train.tokenCount == 1_003_854 && test.tokenCount == 111_540)
     #expect(train.count == 1_003_790 && train.drawsPerEpoch == 15_685 && test.count == 1_742)
-    let codec = try #require(data.preparation.codec)
+    let codec = try #require(data.preparation.tokenizer?.codec)
     #expect(
       codec.alphabet
         == "\n !$&',-.3:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
     var start = SequentialBatches(train, batchSize: 1)
     let first = try #require(try start.next())
     #expect(first.withTokens { codec.decode($0) }.hasPrefix("First Citizen:\nBefore we proceed"))
+  }
+}
+
+extension Tokenizer {
+  /// The codec of characters.
+  fileprivate var codec: CharacterCodec? {
+    if case .characters(let codec) = self { codec } else { nil }
   }
 }

@@ -35,12 +35,14 @@ struct TextGeneratorTests {
       let trainer = try Trainer(configuration, SingleProcess())
       _ = try trainer.train(store: store)
       let generator = try TextGenerator(store.checkpoint(step: 60))
-      #expect(try generator.text(after: "bcd", count: 9, temperature: 0, seed: 1) == "bcdabcdabcda")
       #expect(
-        try generator.text(after: "", count: 20, temperature: 1, seed: 3)
-          == generator.text(after: "", count: 20, temperature: 1, seed: 3))
+        try generator.text(after: "bcd", count: 9, TokenSampling(temperature: 0), seed: 1)
+          == "bcdabcdabcda")
+      #expect(
+        try generator.text(after: "", count: 20, TokenSampling(), seed: 3)
+          == generator.text(after: "", count: 20, TokenSampling(), seed: 3))
       let error = #expect(throws: (any Error).self) {
-        try generator.text(after: "x", count: 1, temperature: 0, seed: 1)
+        try generator.text(after: "x", count: 1, TokenSampling(temperature: 0), seed: 1)
       }
       #expect(error.map { ExitStatus($0) } == .badData)
     }

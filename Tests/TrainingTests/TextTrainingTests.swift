@@ -187,9 +187,10 @@ struct TextTrainingTests {
         let store = CheckpointStore(directory: directory, keep: 1)
         try store.prepare()
         _ = try train(configuration, SingleProcess(), store: store, maximumSteps: 1)
-        let codec = try #require(try store.newestUsable()?.checkpoint.signature().preparation.codec)
+        let codec = CharacterCodec(characters: "\n\r aentvxï🙂".unicodeScalars)
         #expect(
-          codec.alphabet.unicodeScalars.elementsEqual("\n\r aentvxï🙂".unicodeScalars))
+          try store.newestUsable()?.checkpoint.signature().preparation.tokenizer
+            == .characters(codec))
       }
     }
     try withTemporaryDirectory { directory in
@@ -197,7 +198,7 @@ struct TextTrainingTests {
       try store.prepare()
       let trainer = try Trainer(TrainingConfiguration(), SingleProcess())
       _ = try trainer.train(store: store, maximumSteps: 1)
-      #expect(try store.newestUsable()?.checkpoint.signature().preparation.codec == nil)
+      #expect(try store.newestUsable()?.checkpoint.signature().preparation.tokenizer == nil)
     }
   }
 

@@ -8,10 +8,13 @@ struct Fingerprint {
 
   /// Adds an array of numbers: its count and checksum.
   mutating func combine<Element: BitwiseCopyable>(_ elements: [Element]) {
-    let checksum = elements.withUnsafeBytes {
-      crc32_z(0, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count)
-    }
-    value = mixed(value ^ UInt64(elements.count))
+    elements.withUnsafeBytes { combine(count: elements.count, $0) }
+  }
+
+  /// Adds a number of elements and the checksum of their bytes.
+  mutating func combine(count: Int, _ bytes: UnsafeRawBufferPointer) {
+    let checksum = crc32_z(0, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
+    value = mixed(value ^ UInt64(count))
     value = mixed(value ^ UInt64(checksum))
   }
 }

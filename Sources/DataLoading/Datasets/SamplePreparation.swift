@@ -9,19 +9,19 @@ public struct SamplePreparation: Sendable, Equatable {
   public var classes: Classes?
   /// The columns of a table; nil unless samples are the rows of one.
   public var table: TableSchema?
-  /// The characters that tokens stand for; nil unless samples are text.
-  public var codec: CharacterCodec?
+  /// How text becomes tokens; nil unless samples are text, or tokens whose tokenizer is known.
+  public var tokenizer: Tokenizer?
 
   /// Nothing is known but what is given.
   public init(
     standardization: Standardization? = nil, targetStandardization: Standardization? = nil,
-    classes: Classes? = nil, table: TableSchema? = nil, codec: CharacterCodec? = nil
+    classes: Classes? = nil, table: TableSchema? = nil, tokenizer: Tokenizer? = nil
   ) {
     self.standardization = standardization
     self.targetStandardization = targetStandardization
     self.classes = classes
     self.table = table
-    self.codec = codec
+    self.tokenizer = tokenizer
   }
 }
 

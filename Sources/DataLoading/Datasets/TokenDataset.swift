@@ -12,6 +12,9 @@ public struct TokenDataset: Dataset {
     case consecutive
   }
 
+  /// The bytes of tokens up to which all of them are checked and counted into the fingerprint.
+  static let fullyReadLimit = 1 << 26
+
   /// The tokens of a sample.
   public let blockSize: Int
   /// The number of distinct tokens.
@@ -19,36 +22,61 @@ public struct TokenDataset: Dataset {
   /// The number of windows.
   public let count: Int
   /// A checksum of the tokens and of the windows.
+  ///
+  /// Of more than 64 MiB of tokens in a file, 257 evenly spaced blocks of 64 KiB and the number of tokens
+  /// are counted into it, so that a run starts at once.
   public let fingerprint: UInt64
-  private let tokens: [UInt16]
-  private let range: Range<Int>  // of the tokens: splits share one array
+  private let name: String
+  private let tokens: TokenStorage
+  private let range: Range<Int>  // of the tokens: splits share one storage
   private let windows: Windows
 
   /// Cuts tokens of `0..<vocabularySize` into windows.
   public init(_ tokens: [UInt16], vocabularySize: Int, blockSize: Int, windows: Windows) {
+    let storage = TokenStorage(tokens)
+    let largest = storage.largest(in: 0..<storage.count) ?? 0
+    precondition(
+      largest < max(vocabularySize, 1),
+      "TokenDataset: token \(largest), there are \(vocabularySize)")
     self.init(
-      tokens, tokens.indices, vocabularySize: vocabularySize, blockSize: blockSize,
-      windows: windows)
+      "tokens", storage, 0..<storage.count, vocabularySize: vocabularySize, blockSize: blockSize,
+      windows: windows, limit: TokenDataset.fullyReadLimit)
   }
 
+  /// Cuts some of the tokens of a file into windows; each token is checked when it is read.
   init(
-    _ tokens: [UInt16], _ range: Range<Int>, vocabularySize: Int, blockSize: Int, windows: Windows
+    _ name: String, _ tokens: TokenStorage, _ range: Range<Int>, vocabularySize: Int,
+    blockSize: Int, windows: Windows, tokenizer: Tokenizer? = nil,
+    limit: Int = TokenDataset.fullyReadLimit
   ) {
     precondition(blockSize > 0, "TokenDataset: blocks of \(blockSize) tokens")
-    let part = Array(tokens[range])
-    precondition(
-      Int(part.max() ?? 0) < max(vocabularySize, 1),
-      "TokenDataset: token \(part.max() ?? 0), there are \(vocabularySize)")
-    self.tokens = tokens
-    self.range = range
+    (self.name, self.tokens, self.range) = (name, tokens, range)
     self.vocabularySize = vocabularySize
     self.blockSize = blockSize
     self.windows = windows
     count = TokenDataset.blocks(in: range.count, blockSize, windows)
     var hash = Fingerprint()
     hash.combine([vocabularySize, blockSize, windows == .anywhere ? 1 : 0])
-    hash.combine(part)
+    if !tokens.isMapped || range.count * tokens.width <= limit {
+      hash.combine(count: range.count, tokens, range)
+    } else {
+      hash.combine([range.count, tokens.width])
+      for part in TokenDataset.sampledRanges(of: range, tokens.width) {
+        hash.combine(count: part.count, tokens, part)
+      }
+    }
+    if case .bytePairs(let tokenizer) = tokenizer { hash.combine(Array(tokenizer.json.utf8)) }
     fingerprint = hash.value
+  }
+
+  /// 257 evenly spaced blocks of 64 KiB, among them the first and the last.
+  private static func sampledRanges(of range: Range<Int>, _ width: Int) -> [Range<Int>] {
+    let length = (1 << 16) / width
+    return (0...256).map { part in
+      let start = range.lowerBound + (range.count - length) / 256 * part
+      return part == 256
+        ? range.upperBound - length..<range.upperBound : start..<start + length
+    }
   }
 
   /// The number of windows with a next token at each position.
@@ -71,15 +99,40 @@ public struct TokenDataset: Dataset {
   }
 
   /// Writes the windows at `indices` one after another.
-  public func read(_ indices: ArraySlice<Int>, epoch: Int?, into buffers: SampleBuffers) {
+  ///
+  /// Throws a `DataError` for a token that is not in the vocabulary.
+  public func read(_ indices: ArraySlice<Int>, epoch: Int?, into buffers: SampleBuffers) throws {
     for (row, index) in indices.enumerated() {
       precondition(
         index >= 0 && index < count, "TokenDataset: no window \(index), there are \(count)")
       let start = range.lowerBound + index * (windows == .anywhere ? 1 : blockSize)
-      for k in 0..<blockSize {
-        buffers.tokens[row * blockSize + k] = Int32(tokens[start + k])
-        buffers.labels[row * blockSize + k] = Int32(tokens[start + k + 1])
+      let inputs = buffers.tokens.baseAddress! + row * blockSize
+      let labels = buffers.labels.baseAddress! + row * blockSize
+      let largest = max(
+        tokens.copy(start..<start + blockSize, to: inputs),
+        tokens.copy(start + 1..<start + blockSize + 1, to: labels))
+      guard largest < vocabularySize else {
+        let place = tokens.firstIndex(in: start..<start + blockSize + 1, notBelow: vocabularySize)!
+        throw TokenDataset.outOfRange(tokens, place, vocabularySize, name)
       }
     }
+  }
+
+  /// The error of a token that is not in the vocabulary.
+  static func outOfRange(
+    _ tokens: TokenStorage, _ place: Int, _ vocabularySize: Int, _ name: String
+  ) -> DataError {
+    DataError(
+      .malformed,
+      "\(name): token \(tokens[place]) at byte \(tokens.byte(of: place)) is out of range: the "
+        + "vocabulary has \(vocabularySize) tokens, 0...\(vocabularySize - 1); use the tokenizer that "
+        + "the file was made with, or correct 'classes'")
+  }
+}
+
+extension Fingerprint {
+  /// Adds tokens: their count and a checksum of their bytes.
+  fileprivate mutating func combine(count: Int, _ tokens: TokenStorage, _ range: Range<Int>) {
+    tokens.withBytes(range) { combine(count: count, $0) }
   }
 }

@@ -37,7 +37,7 @@ extension Setting<Int?> {
   static var classes: Setting {
     Setting(
       wrappedValue: nil, "number of classes; null infers it as the largest label + 1",
-      in: 1...100_000, unset: 0)
+      in: 1...(1 << 20), unset: 0)
   }
 }
 

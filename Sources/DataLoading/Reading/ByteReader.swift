@@ -31,6 +31,9 @@ package final class ByteReader {
   private let inflatedLimit: Int
   private let bound: Int  // the most bytes that there can be
 
+  /// The size of the file, before inflating.
+  var byteCount: Int { source.count }
+
   /// Opens a file; one that looks like gzip is inflated unless `inflates` is false.
   package convenience init(path: String, inflates: Bool = true) throws {
     try self.init(name: path, source: FileSource(path: path), inflates: inflates)
@@ -68,6 +71,17 @@ package final class ByteReader {
       initialized = try fill(room)
     }
     guard bytes.count == count else { throw endsEarly(wanted: count - bytes.count) }
+    return bytes
+  }
+
+  /// The next bytes: `count` of them, or fewer at the end.
+  package func bytes(upTo count: Int) throws -> [UInt8] {
+    // A file is not larger than its size: a short one takes no more memory than it needs.
+    let room = min(count, max(0, bound - offset))
+    let bytes = try [UInt8](unsafeUninitializedCapacity: room) { buffer, initialized in
+      initialized = try fill(UnsafeMutableRawBufferPointer(buffer.extracting(0..<room)))
+    }
+    guard inflater == nil || offset <= inflatedLimit else { throw tooLarge }
     return bytes
   }
 

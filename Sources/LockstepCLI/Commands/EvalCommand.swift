@@ -77,6 +77,8 @@ struct EvalCommand: ParsableCommand {
       if let error = task.rootMeanSquaredError(metrics) {
         record.append("rootMeanSquaredError", error)
       }
+      if task.countsTokens { record.append("perplexity", metrics.perplexity) }
+      if let bits = metrics.bitsPerByte { record.append("bitsPerByte", bits) }
       printLine(record.text)
       return
     }
@@ -84,6 +86,8 @@ struct EvalCommand: ParsableCommand {
     let noun = task.countsTokens ? "tokens " : "samples"
     printLine("\(noun)     \(grouped(Int(metrics.sampleCount))) (\(part.rawValue))")
     printLine(String(format: "loss        %.4f", metrics.loss))
+    if task.countsTokens { printLine(String(format: "perplexity  %.4f", metrics.perplexity)) }
+    if let bits = metrics.bitsPerByte { printLine(String(format: "bits/byte   %.4f", bits)) }
     if hasAccuracy {
       printLine(
         String(

@@ -1,60 +1,74 @@
+import Base
 import DataLoading
-import Foundation
 public import NeuralNetworks
 public import TensorCore
 
-/// A trained character-level language model that continues texts.
+/// A trained language model that continues texts.
 public final class TextGenerator {
   private let model: any Layer
-  private let codec: CharacterCodec
+  private let tokenizer: Tokenizer
   private let context: Int
   private let precision: Precision
 
-  /// A trained language model; nil if its signature has no characters.
+  /// A trained language model; nil if its signature has no tokenizer.
   public init?(
     _ model: any Layer, _ signature: ModelSignature, precision: Precision = .float32
   ) {
-    guard let codec = signature.preparation.codec else { return nil }
-    (self.model, self.codec, self.precision) = (model, codec, precision)
+    guard let tokenizer = signature.preparation.tokenizer else { return nil }
+    (self.model, self.tokenizer, self.precision) = (model, tokenizer, precision)
     context = signature.inputShape[0]
   }
 
-  /// Continues `prompt` by `count` characters, sampled one after another from the model's
-  /// predictions.
+  /// Continues `prompt` by `count` tokens, sampled one after another from the model's predictions.
+  ///
+  /// Without a prompt the text begins as a document does: after the token for the end of a text, or
+  /// after the first character where characters are the tokens.
+  ///
+  /// Throws a `DataError` for a prompt with a character that is no token.
   ///
   /// - Parameters:
-  ///   - prompt: The text to continue; its characters must occur in the training text.
-  ///   - count: How many characters to add.
-  ///   - temperature: Below 1 prefers likely characters; 0 always takes the likeliest.
+  ///   - prompt: The text to continue.
+  ///   - count: How many tokens to add at most.
+  ///   - sampling: How the next token is chosen.
   ///   - seed: The random seed.
-  public func text(after prompt: String, count: Int, temperature: Double, seed: UInt64) throws
-    -> String
-  {
-    var tokens = try codec.encode(prompt.isEmpty ? String(codec.characters[0]) : prompt)
-    let start = prompt.isEmpty ? tokens.count : 0
+  ///   - stopsAtEndOfText: Whether the text ends where the model ends a document.
+  ///   - onText: Called with each part of the text when its last character is complete.
+  public func generate(
+    after prompt: String, count: Int, _ sampling: TokenSampling = TokenSampling(), seed: UInt64,
+    stopsAtEndOfText: Bool = true, onText: (String) -> Void
+  ) throws {
+    var tokens = prompt.isEmpty ? [tokenizer.endOfText ?? 0] : try tokenizer.encode(prompt)
     var random = RandomSource(seed: seed)
+    var stream = UTF8Stream()
     withEvaluation {
       withoutGrad {
         for _ in 0..<count {
+          Activity.advance()
           let window = Array(tokens.suffix(context))
-          let logits = precision { model(Tensor([window])) }[0][-1].converted(to: .float32)
-          tokens.append(next(logits, temperature, &random))
+          let outputs = precision { model(Tensor([window])) }[0][-1].converted(to: .float32)
+          // A model may have more outputs than there are tokens.
+          let logits = outputs[0..<tokenizer.vocabularySize]
+          let token = sampling.next(logits, &random)
+          if stopsAtEndOfText, token == tokenizer.endOfText { break }
+          tokens.append(token)
+          let text = stream.append(tokenizer.bytes(of: token))
+          if !text.isEmpty { onText(text) }
         }
       }
     }
-    return codec.decode(Array(tokens[start...]))
+    let text = stream.finish()
+    if !text.isEmpty { onText(text) }
   }
 
-  private func next(
-    _ logits: Tensor, _ temperature: Double, _ random: inout RandomSource
-  ) -> Int32 {
-    guard temperature > 0 else { return Int32(logits.argmax().item()) }
-    let probabilities = (logits / temperature).softmax().array(of: Float.self)
-    var rest = Float(Tensor.uniform([1], using: &random).item())
-    for (token, probability) in probabilities.enumerated() {
-      rest -= probability
-      if rest < 0 { return Int32(token) }
-    }
-    return Int32(probabilities.count - 1)
+  /// The text that `generate` adds to a prompt.
+  public func text(
+    after prompt: String, count: Int, _ sampling: TokenSampling = TokenSampling(), seed: UInt64,
+    stopsAtEndOfText: Bool = true
+  ) throws -> String {
+    var text = ""
+    try generate(
+      after: prompt, count: count, sampling, seed: seed, stopsAtEndOfText: stopsAtEndOfText
+    ) { text += $0 }
+    return text
   }
 }

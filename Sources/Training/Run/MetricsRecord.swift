@@ -73,12 +73,13 @@ extension EpochReport {
         "samplesPerSecond": samplesPerSecond, "seconds": seconds,
       ])
     let evaluation = validation.map { validation in
-      MetricsRecord(
-        .evaluation, step: step, epoch: epoch,
-        values: [
-          "loss": validation.loss, "accuracy": accuracy(validation),
-          "samples": Int(validation.sampleCount),
-        ])
+      var values: JSONObject = [
+        "loss": validation.loss, "accuracy": accuracy(validation),
+        "samples": Int(validation.sampleCount),
+      ]
+      if countsTokens { values.append("perplexity", validation.perplexity) }
+      if let bits = validation.bitsPerByte { values.append("bitsPerByte", bits) }
+      return MetricsRecord(.evaluation, step: step, epoch: epoch, values: values)
     }
     return [training] + (evaluation.map { [$0] } ?? [])
   }

@@ -42,16 +42,18 @@ extension ModelSignature {
     var characters: String?
   }
 
-  /// The signature as JSON.
+  /// The signature as JSON; a byte-pair tokenizer has a file of its own.
   var json: String {
-    JSON.text(
+    var characters: String?
+    if case .characters(let codec) = preparation.tokenizer { characters = codec.alphabet }
+    return JSON.text(
       File(
         inputShape: inputShape, outputs: outputs, objective: objective.name,
         means: preparation.standardization?.means, deviations: preparation.standardization?.stds,
         targetMeans: preparation.targetStandardization?.means,
         targetDeviations: preparation.targetStandardization?.stds,
         classCount: preparation.classes?.count, classNames: preparation.classes?.names,
-        table: preparation.table, characters: preparation.codec?.alphabet))
+        table: preparation.table, characters: characters))
   }
 
   /// Reads the signature of a checkpoint.
@@ -113,7 +115,30 @@ extension ModelSignature {
           "\(codec.vocabularySize) characters for \(outputs) outputs and inputs of shape \(inputShape)"
         )
       }
-      preparation.codec = codec
+      preparation.tokenizer = .characters(codec)
+    } else if checkpoint.fileNames.contains(Checkpoint.tokenizerFile) {
+      preparation.tokenizer = .bytePairs(try Self.tokenizer(of: checkpoint, outputs, inputShape))
     }
+  }
+
+  /// Reads the tokenizer of a checkpoint, which may have fewer tokens than the model has outputs.
+  private static func tokenizer(
+    of checkpoint: Checkpoint, _ outputs: Int, _ inputShape: [Int]
+  ) throws -> BytePairTokenizer {
+    let path = try checkpoint.path(of: Checkpoint.tokenizerFile)
+    let content = try checkpoint.content(of: Checkpoint.tokenizerFile)
+    let tokenizer: BytePairTokenizer
+    do {
+      tokenizer = try BytePairTokenizer(json: content, name: path)
+    } catch let error as DataError {
+      throw CheckpointError.damaged(path: path, reason: error.message)
+    }
+    guard tokenizer.vocabularySize <= outputs, inputShape.count == 1 else {
+      throw CheckpointError.damaged(
+        path: path,
+        reason: "\(tokenizer.vocabularySize) tokens for \(outputs) outputs and inputs of shape "
+          + "\(inputShape)")
+    }
+    return tokenizer
   }
 }

@@ -32,6 +32,7 @@ extension TrainingTask {
     var batches = SequentialBatches(
       data[part], batchSize: batchSize,
       partition: BatchPartition(index: communicator.rank, of: communicator.worldSize), limit: limit)
+    let tokenBytes = signature.preparation.tokenizer?.byteCounts
     try withEvaluation {
       try withoutGrad {
         while let batch = try batches.next() {
@@ -43,13 +44,24 @@ extension TrainingTask {
           metrics.sampleCount += count
           metrics.lossSum += loss.item() * count
           metrics.correctCount += Double(correct)
+          if let tokenBytes {
+            batch.withLabels { labels in
+              // A model may have more tokens than the tokenizer: these stand for no text.
+              let known = labels.lazy.filter { $0 < tokenBytes.count }
+              metrics.byteCount += Double(known.reduce(0) { $0 + tokenBytes[Int($1)] })
+            }
+          }
         }
       }
     }
     let sums = communicator.allReduce(
-      [metrics.sampleCount, metrics.lossSum, metrics.correctCount, isAbandoned ? 1 : 0], .sum)
-    if sums[3] > 0 { return nil }
-    return Metrics(sampleCount: sums[0], lossSum: sums[1], correctCount: sums[2])
+      [
+        metrics.sampleCount, metrics.lossSum, metrics.correctCount, metrics.byteCount,
+        isAbandoned ? 1 : 0,
+      ], .sum)
+    if sums[4] > 0 { return nil }
+    return Metrics(
+      sampleCount: sums[0], lossSum: sums[1], correctCount: sums[2], byteCount: sums[3])
   }
 }
 

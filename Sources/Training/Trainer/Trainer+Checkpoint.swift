@@ -1,19 +1,21 @@
 import Base
 public import Checkpointing
 import Collectives
+import DataLoading
 import DataParallel
 import NeuralNetworks
 import Optimizers
 import TensorCore
 
 // The files in a checkpoint of a training run: model.safetensors, optimizer.safetensors, state.json,
-// config.json and signature.json.
+// config.json, signature.json, and of a model with a byte-pair tokenizer tokenizer.json.
 
 extension Checkpoint {
   static let modelFile = "model.safetensors"
   static let optimizerFile = "optimizer.safetensors"
   static let stateFile = "state.json"
   static let signatureFile = "signature.json"
+  static let tokenizerFile = BytePairTokenizer.fileName
   /// The file of the configuration that it was trained with.
   package static let configurationFile = "config.json"
 
@@ -43,6 +45,9 @@ extension Trainer {
       .text(Checkpoint.stateFile, JSON.text(state) + "\n"),
       .text(Checkpoint.signatureFile, task.signature.json + "\n"),
     ]
+    if case .bytePairs(let tokenizer) = task.signature.tokenizer {
+      files.append(.text(Checkpoint.tokenizerFile, tokenizer.json))
+    }
     if let configurationFile {
       files.append(.text(Checkpoint.configurationFile, configurationFile))
     }

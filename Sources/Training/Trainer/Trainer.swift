@@ -253,8 +253,9 @@ public final class Trainer {
       .epoch(
         EpochReport(
           step: step, epoch: epoch, metrics: state.epochMetrics, validation: validation,
-          hasAccuracy: task.objective.hasAccuracy, learningRate: schedule(step - 1),
-          samplesPerSecond: clocks.samples / seconds, seconds: seconds)))
+          hasAccuracy: task.objective.hasAccuracy, countsTokens: task.countsTokens,
+          learningRate: schedule(step - 1), samplesPerSecond: clocks.samples / seconds,
+          seconds: seconds)))
     state.epochMetrics = Metrics()
     clocks.samples = 0
     return true

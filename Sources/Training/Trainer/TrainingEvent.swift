@@ -98,6 +98,8 @@ public struct EpochReport: Sendable {
   public var validation: Metrics?
   /// Whether predictions are counted as right or wrong.
   public var hasAccuracy: Bool
+  /// Whether metrics count tokens, and not samples.
+  public var countsTokens: Bool
   /// The learning rate of the last step.
   public var learningRate: Double
   /// Its samples, or with text its tokens, over its seconds of training.
