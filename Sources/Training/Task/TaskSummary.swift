@@ -1,5 +1,5 @@
 import Base
-import DataLoading
+package import DataLoading
 import Foundation
 
 /// What a model predicts from what, in words for a user.

@@ -45,7 +45,7 @@ extension Trainer {
       .text(Checkpoint.stateFile, JSON.text(state) + "\n"),
       .text(Checkpoint.signatureFile, task.signature.json + "\n"),
     ]
-    if case .bytePairs(let tokenizer) = task.signature.tokenizer {
+    if case .bytePairs(let tokenizer) = task.signature.preparation.tokenizer {
       files.append(.text(Checkpoint.tokenizerFile, tokenizer.json))
     }
     if let configurationFile {
