@@ -36,7 +36,7 @@ small=(--set training.epochs=20 --set training.globalBatch=10 --set optimizer.le
   lockstep train --set data.kind=csv --set data.path=flowers.csv "${small[@]}" --run-dir run
   assert_success
   assert_line --regexp '^data   csv · 54 training, 6 validation samples · global batch 10$'
-  assert_line 'task   3 classes: setosa 18, versicolor 18, virginica 18 · from 5 features'
+  assert_line 'task   3 classes: setosa (18), versicolor (18), virginica (18) · from 5 features'
   assert_line --regexp '^done .* validation accuracy 100.00 %$'
   printf 'sepal,note,petal,colour\n7.2,x,5.3,blue\n5.1,y,1.2,red\n' >new.csv
   lockstep predict run new.csv
@@ -116,7 +116,7 @@ small=(--set training.epochs=20 --set training.globalBatch=10 --set optimizer.le
   write_flowers flowers.csv
   lockstep data check --set data.kind=csv --set data.path=flowers.csv
   assert_success
-  assert_line 'targets   3 classes: setosa 18, versicolor 18, virginica 18'
+  assert_line 'targets     3 classes: setosa (18), versicolor (18), virginica (18)'
   assert_line 'all samples can be read'
   head -n 20 flowers.csv >twice.csv
   tail -n 19 twice.csv >>flowers.csv

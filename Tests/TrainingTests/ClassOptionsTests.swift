@@ -113,7 +113,7 @@ import Training
       configuration(["data.validation=5", "data.split=last"]), SingleProcess())
     let summary = TaskSummary(task)
     #expect(summary.warnings == ["no validation sample has the class a"])
-    #expect(summary.targets == "2 classes: a 90, b 5" && summary.inputs == "1 feature")
+    #expect(summary.targets == "2 classes: a (90), b (5)" && summary.inputs == "1 feature")
   }
 
   @Test("predictions of values come in their own unit, also after a checkpoint")

@@ -33,15 +33,15 @@ struct DataCheck: ParsableCommand {
     var clock = Stopwatch()
     let data = try configuration.openData()
     let summary = TaskSummary(data)
-    printLine("data      \(configuration["data.kind"])")
+    printLine("data        \(configuration["data.kind"])")
     for part in DataPart.allCases where data[part].count > 0 {
-      printLine("\(part.rawValue.padded(to: 10))\(grouped(data[part].count)) samples")
+      printLine("\(part.rawValue.padded(to: 12))\(grouped(data[part].count)) samples")
     }
-    printLine("targets   \(summary.targets)")
-    printLine("inputs    \(summary.inputs)")
+    printLine("targets     \(summary.targets)")
+    printLine("inputs      \(summary.inputs)")
     let check = DataReading(data)
     printLine(
-      String(format: "read      %@ in %.1f s", count(check.readCount, "sample"), clock.lap()))
+      String(format: "read        %@ in %.1f s", count(check.readCount, "sample"), clock.lap()))
     for warning in summary.warnings + check.warnings { logger.warning("\(warning)") }
     for problem in check.problems { logger.error("\(problem)") }
     if check.problems.isEmpty {

@@ -4,8 +4,8 @@ import Foundation
 
 /// What a model predicts from what, in words for a user.
 public struct TaskSummary: Sendable, Equatable {
-  /// "3 classes: setosa 40, versicolor 40, virginica 40", "1 value: mean 50738, std 1200" or "next of 65
-  /// tokens".
+  /// "3 classes: setosa (40), versicolor (40), virginica (38)", "10 classes of 803 to 1,021 samples",
+  /// "1 value: mean 50738, standard deviation 1200" or "next of 65 tokens".
   public let targets: String
   /// "4 features", "images 1 x 28 x 28" or "64 tokens".
   public let inputs: String
@@ -40,10 +40,18 @@ public struct TaskSummary: Sendable, Equatable {
       let counts = DataPart.allCases.map { data[$0].classCounts(classCount) }
       var text = count(classCount, "class", plural: "classes")
       if let training = counts[0] {
-        let listed = training.enumerated().prefix(Self.mostListed).map { label, count in
-          "\(classes.name(label)) \(grouped(count))"
+        if classes.names == nil {
+          let (fewest, most) = (training.min() ?? 0, training.max() ?? 0)
+          text +=
+            fewest == most
+            ? " of \(count(most, "sample"))" : " of \(grouped(fewest)) to \(count(most, "sample"))"
+        } else {
+          let listed = training.enumerated().prefix(Self.mostListed).map { label, count in
+            "\(classes.name(label)) (\(grouped(count)))"
+          }
+          text +=
+            ": " + listed.joined(separator: ", ") + (classCount > listed.count ? ", ..." : "")
         }
-        text += ": " + listed.joined(separator: ", ") + (classCount > listed.count ? ", ..." : "")
       }
       targets = text
       for (part, counts) in zip(["training", "validation", "test"], counts) {
