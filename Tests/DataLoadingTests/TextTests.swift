@@ -178,7 +178,7 @@ struct TextTests {
   @Test("Token files that are cut off, missing or beyond the declared count are errors")
   func badTokenFiles() throws {
     let good = tokens(Array(0..<200))
-    #expect(failure(TextSource.self, [:])?.kind == .missing)
+    #expect(DataLoadingTests.refusal(TextSource.self, [:])?.exitStatus == .inputMissing)
     let cut = failure(TextSource.self, ["train.bin": Array(good.dropLast())])
     #expect(cut?.message.contains("train.bin: ends in the middle of a token at byte 399") == true)
     let beyond = failure(TextSource.self, ["train.bin": good, "val.bin": good]) { $0.classes = 150 }

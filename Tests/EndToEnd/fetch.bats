@@ -126,11 +126,7 @@ last_request() { tail -n 1 "$BATS_FILE_TMPDIR/requests"; }
 
 @test "fetch: without curl the message says how to get it (69)" {
   mkdir bin
-  ln -s /usr/bin/env bin/env
-  PATH=$PWD/bin lockstep_path=$lockstep
-  launched=(lockstep data fetch mnist)
-  status=0
-  PATH=$PWD/bin "$lockstep_path" data fetch mnist >"$out" 2>"$err" || status=$?
-  read_output
+  ln -s "$(command -v env)" bin/env
+  launch env PATH="$PWD/bin" "$lockstep" data fetch mnist
   assert_failed_with 69 'curl'
 }

@@ -232,18 +232,28 @@ extension BytePairTokenizer {
     let inVocabulary = parts.tokens.indices.filter {
       parts.tokens[$0] != nil && !addedOnly.contains(Int32($0))
     }
+    // Written by hand: there may be a million names, and the encoder takes microseconds for each.
+    func quoted(_ id: Int32) -> String {
+      guard parts.literals[id] == nil else { return JSON.text(name(id)) }
+      let name = name(id)
+      guard name.utf8.contains(where: { $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") })
+      else { return "\"\(name)\"" }
+      return JSON.text(name)
+    }
+    let vocabulary = inVocabulary.map { "\(quoted(Int32($0))):\($0)" }.joined(separator: ",")
+    let merges = parts.merges.map { merge in
+      "\(quoted(merge.left).dropLast()) \(quoted(merge.right).dropFirst())"
+    }.joined(separator: ",")
     let model: JSONObject = [
       "type": "BPE", "dropout": none, "unk_token": parts.unknown.map(name),
       "continuing_subword_prefix": none, "end_of_word_suffix": none, "fuse_unk": false,
       "byte_fallback": false, "ignore_merges": parts.ignoresMerges,
-      "vocab": JSONObject(inVocabulary.map { (key: name(Int32($0)), value: $0) }),
-      "merges": parts.merges.map { "\(name($0.left)) \(name($0.right))" },
     ]
     let file: JSONObject = [
       "version": "1.0", "truncation": none, "padding": none, "added_tokens": added,
       "normalizer": none, "pre_tokenizer": splitting, "post_processor": none, "decoder": decoder,
-      "model": model,
     ]
-    return file.text + "\n"
+    return file.text.dropLast() + ",\"model\":" + model.text.dropLast()
+      + ",\"vocab\":{\(vocabulary)},\"merges\":[\(merges)]}}\n"
   }
 }
