@@ -14,7 +14,7 @@ extension Trainer {
   ///       model: { shapes in
   ///         Sequential(Linear(shapes.inputs, 32), Tanh(), Linear(32, shapes.outputs))
   ///       },
-  ///       data: { DataSplits(train: spirals(1000), test: spirals(200)) })
+  ///       data: { DataSplits(train: spirals(1000), validation: spirals(200)) })
   ///
   /// Each is then the default of `model.kind` or `data.kind`, under `name`. Call it once, first thing in
   /// the program; it ends the process.

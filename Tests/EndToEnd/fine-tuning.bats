@@ -51,7 +51,8 @@ blocks() { # blocks LANGUAGE ARTICLE
   assert_failed_with 65 "different: 4.weight is"
   seq -s, 64 | sed 's/$/,0/' >data.csv
   seq -s, 64 | sed 's/$/,1/' >>data.csv
-  local other=(train "$digits" --set data.kind=csv --set data.path=data.csv --set data.testCount=0
+  local other=(train "$digits" --set data.kind=csv --set data.path=data.csv --set data.validation=0
+    --set data.target=classes
     --set model.weights=trained --set training.epochs=1)
   lockstep "${other[@]}"
   assert_failed_with 65 "model.newHead=true"

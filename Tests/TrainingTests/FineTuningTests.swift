@@ -45,7 +45,9 @@ import Training
       store: store, maximumSteps: maximumSteps,
       onEvent: { event in
         if case .step(let report) = event { result.losses.append(report.loss) }
-        if case .epoch(let report) = event { result.accuracies.append(report.test?.accuracy ?? 0) }
+        if case .epoch(let report) = event {
+          result.accuracies.append(report.validation?.accuracy ?? 0)
+        }
       })
     result.weights = Dictionary(
       uniqueKeysWithValues: trainer.model.stateDictionary().map { ($0.name, $0.value.array()) })
@@ -170,7 +172,8 @@ import Training
     try directory.write(rows.joined(separator: "\n") + "\n", to: "pixels.csv")
     configuration["data.kind"] = "csv"
     configuration["data.path"] = .text(directory.path("pixels.csv"))
-    configuration["data.testCount"] = 6
+    configuration["data.validation"] = 6
+    configuration["data.target"] = "classes"
     configuration["data.inputShape"] = [1, 8, 8]
     let result = try train(configuration, SingleProcess(), maximumSteps: 1)
     #expect(

@@ -85,8 +85,7 @@ public struct DataFormat: NamedEntry {
   public let settings: any SettingsGroup
   /// Whether samples are tokens of a text, and not numbers; nil where only the data tells.
   public let isText: Bool?
-  private let openData:
-    @Sendable (any SettingsGroup, SamplePreparation?) throws -> DataSplits
+  private let openData: @Sendable (any SettingsGroup, SamplePreparation?) throws -> DataSplits
 
   /// A format of a name.
   public init(_ name: String, _ source: some DataSource, isText: Bool? = false) {
