@@ -58,7 +58,7 @@ block() { # block NUMBER
   assert_line --partial 'done in'
   run timeout 60 "$program" eval run
   assert_success
-  assert_line --regexp '^samples +300$'
+  assert_line --regexp '^samples +300 \(validation\)$'
   printf '0.2,0.1\n-0.5,1\n' >points.csv
   run timeout 60 "$program" predict run points.csv
   assert_success
