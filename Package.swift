@@ -4,10 +4,11 @@ import PackageDescription
 let package = Package(
   name: "Lockstep",
   products: [
-    .executable(name: "lockstep", targets: ["LockstepCLI"]),
+    .executable(name: "lockstep", targets: ["LockstepProgram"]),
     .executable(name: "lockstep-examples", targets: ["Examples"]),
     .executable(name: "data-parallel-example", targets: ["DataParallelExample"]),
     .library(name: "Lockstep", targets: ["Lockstep"]),
+    .library(name: "LockstepCLI", targets: ["LockstepCLI"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -72,7 +73,7 @@ let package = Package(
         "Checkpointing", "DataParallel", "Optimizers", "NeuralNetworks", "TensorCore",
         "DataLoading", "Collectives", "MPICollectives", "Base",
       ]),
-    .executableTarget(
+    .target(
       name: "LockstepCLI",
       dependencies: [
         "Lockstep", "Configuration", "Benchmarking", "Training", "Checkpointing", "DataParallel",
@@ -81,6 +82,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
+    .executableTarget(name: "LockstepProgram", dependencies: ["LockstepCLI"]),
 
     // What a user's own program looks like.
     .executableTarget(name: "DataParallelExample", dependencies: ["Lockstep"]),

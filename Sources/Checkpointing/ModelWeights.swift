@@ -5,9 +5,18 @@ import TensorCore
 
 /// Reads the weights of a model from a safetensors file, which may have been written by PyTorch.
 ///
-/// Names, shapes and types must be the model's. Throws `WeightsError`, `SafetensorsError` or a
-/// file's error.
-public func loadWeights(of model: some Module, from file: SafetensorsFile) throws {
+/// Names, shapes and types must be the model's, except those of a new head. Throws `WeightsError`,
+/// `SafetensorsError` or a file's error.
+///
+/// - Parameters:
+///   - model: The model.
+///   - file: The file.
+///   - newHead: Whether the last layer keeps the values that it has where the file lacks it, or has it in
+///     another shape.
+@discardableResult
+public func loadWeights(
+  of model: some Module, from file: SafetensorsFile, newHead: Bool = false
+) throws -> LoadedWeights {
   var state: [String: Tensor] = [:]
   for entry in file.entries {
     guard let name = model.stateDictionaryKey(forForeignKey: entry.name) else { continue }
@@ -20,10 +29,51 @@ public func loadWeights(of model: some Module, from file: SafetensorsFile) throw
       state[name] = Tensor.of(values, shape: shape)
     }
   }
+  var loaded = LoadedWeights(count: state.count, leftOut: [], new: [])
+  if newHead {
+    let head = model.stateOfHead()
+    if head.contains(where: { state[$0.name]?.shape != $0.value.shape }) {
+      for (name, value) in head {
+        if let other = state[name] { loaded.leftOut.append("\(name) \(other.shape)") }
+        loaded.new.append("\(name) \(value.shape)")
+        state[name] = value.copy()
+      }
+      loaded.count -= loaded.leftOut.count
+    }
+  }
   do {
     try model.load(stateDictionary: state)
   } catch let error as StateDictionaryError {
-    throw WeightsError(path: file.path, difference: error)
+    throw WeightsError(
+      path: file.path, difference: error,
+      isHeadOnly: !newHead && model.isHeadOnly(error))
+  }
+  return loaded
+}
+
+/// What came from a file of weights, and what did not.
+public struct LoadedWeights: Sendable, Equatable {
+  /// The number of tensors that were loaded.
+  public var count: Int
+  /// The names and shapes of the file's tensors that were not, because the last layer is new.
+  public var leftOut: [String]
+  /// The names and shapes of the model's tensors that are new.
+  public var new: [String]
+}
+
+extension Module {
+  /// The parameters and buffers of the module with the last parameter.
+  fileprivate func stateOfHead() -> [(name: String, value: Tensor)] {
+    guard let last = namedParameters().last?.name else { return [] }
+    let module = last.lastIndex(of: ".").map { last[...$0] } ?? ""
+    return stateDictionary().filter { $0.name.hasPrefix(module) }
+  }
+
+  /// Whether only the last layer differs.
+  fileprivate func isHeadOnly(_ error: StateDictionaryError) -> Bool {
+    let head = stateOfHead().map(\.name)
+    return error.unexpected.isEmpty && Set(head).isSuperset(of: error.missing)
+      && error.mismatched.allSatisfy { text in head.contains { text.hasPrefix($0 + " ") } }
   }
 }
 
@@ -46,10 +96,13 @@ public struct WeightsError: ExitStatusProviding, CustomStringConvertible {
   public let path: String
   /// What differs.
   public let difference: StateDictionaryError
+  /// Whether only the last layer differs.
+  public let isHeadOnly: Bool
 
   /// The difference, the file and what to do.
   public var description: String {
     "'\(path)': \(difference); the configuration must describe the model that the file was saved from"
+      + (isHeadOnly ? ". To train a new last layer: model.newHead=true" : "")
   }
 
   /// Bad data.

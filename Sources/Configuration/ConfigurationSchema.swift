@@ -30,7 +30,11 @@ extension ConfigurationKey {
       declaration.type.schema(isNullable: declaration.isOptional || !kinds.isEmpty)
       + ["description": help + unit, "default": declaration.defaultValue.json]
     let deprecated = schema + ["deprecated": true]
-    return [name: schema] + JSONObject(declaration.oldNames.map { ($0, deprecated) })
+    // A name that another key has taken is that key's.
+    let oldNames = declaration.oldNames.filter {
+      ConfigurationKey.byPath[ConfigurationKey.path(section, $0)] == nil
+    }
+    return [name: schema] + JSONObject(oldNames.map { ($0, deprecated) })
   }
 }
 

@@ -39,7 +39,7 @@ struct ConfigurationSection: Sendable {
   }
 
   /// The settings of `DataParallel.Options` that stand in the section `training`.
-  private static let parallelInTraining: Set = ["microBatches", "gradientClipNorm"]
+  private static let parallelInTraining: Set = ["microBatches", "gradientClipNorm", "emaDecay"]
   private static let parallelElsewhere = Set(DataParallel.Options().settings.map(\.name))
     .subtracting(parallelInTraining)
 

@@ -1,3 +1,5 @@
+import Base
+
 /// The path nearest to one that is unknown, unless all are far from it.
 func nearestPath(to unknown: String, among paths: [String]) -> String? {
   let word = unknown.prefix(100).lowercased()
@@ -12,21 +14,4 @@ func nearestPath(to unknown: String, among paths: [String]) -> String? {
     best.distance <= max(2, leaf.count / 2)
   else { return nil }
   return best.path
-}
-
-/// The fewest insertions, removals and replacements that turn one text into the other.
-private func editDistance(_ first: String, _ second: String) -> Int {
-  let columns = Array(second)
-  var previous = Array(0...columns.count)
-  for (row, character) in first.enumerated() {
-    var current = [row + 1]
-    for (column, other) in columns.enumerated() {
-      current.append(
-        min(
-          previous[column] + (character == other ? 0 : 1), previous[column + 1] + 1,
-          current[column] + 1))
-    }
-    previous = current
-  }
-  return previous[columns.count]
 }

@@ -135,14 +135,38 @@ private struct ConfigurationReader {
         "'\(path)' is a section; name one of its keys: \(ConfigurationReader.names(in: path))",
         place: place)
     }
+    if let (key, value) = ConfigurationReader.former(path, { $0.node(override: text) }) {
+      warnings.append(
+        "\(place): '\(path)' is now named '\(key.path)' where it is a number; use the new name")
+      configuration[key.path] = value
+      return
+    }
     let key = try findKey(path, place: place)
     let (_, value) = try parse(path, key.node(override: text), place: place)
     configuration[key.path] = value
   }
 
+  /// The key that had a path before another key took it, if the value is one of its: `model.layers` was
+  /// a number.
+  private static func former(
+    _ path: String, _ node: (ConfigurationKey) -> Node
+  ) -> (key: ConfigurationKey, value: SettingValue)? {
+    guard ConfigurationKey.byPath[path] != nil, let key = ConfigurationKey.byOldPath[path],
+      let value = key.value(of: node(key)), value != .null
+    else { return nil }
+    return (key, value)
+  }
+
   private mutating func parse(
     _ path: String, _ node: Node, place: String, isSilent: Bool = false
   ) throws(ConfigurationError) -> (key: ConfigurationKey, value: SettingValue) {
+    if let (key, value) = ConfigurationReader.former(path, { _ in node }) {
+      if !isSilent {
+        warnings.append(
+          "\(place): '\(path)' is now named '\(key.path)' where it is a number; use the new name")
+      }
+      return (key, value)
+    }
     let key = try findKey(path, place: place)
     if key.path != path && !isSilent {
       warnings.append("\(place): '\(path)' is now named '\(key.path)'; use the new name")

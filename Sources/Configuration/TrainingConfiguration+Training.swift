@@ -21,12 +21,15 @@ extension TrainingTask {
   /// - Parameters:
   ///   - configuration: The configuration.
   ///   - communicator: The ranks.
-  ///   - loadsInitialWeights: Whether rank zero loads the file that `model.weights` names.
+  ///   - loadsInitialWeights: Whether rank zero loads the weights that `model.weights` names, and whether
+  ///     parameters that `model.freeze` names are frozen.
   ///   - preparation: How the samples of a trained model were prepared, to evaluate it; nil finds it in
   ///     the data.
+  ///   - onNotice: Called on rank zero with what was loaded.
   public init(
     _ configuration: TrainingConfiguration, _ communicator: any Communicator,
-    loadsInitialWeights: Bool = true, preparation: SamplePreparation? = nil
+    loadsInitialWeights: Bool = true, preparation: SamplePreparation? = nil,
+    onNotice: (String) -> Void = { _ in }
   ) throws {
     try self.init(
       configuration, communicator, preparation,
@@ -41,10 +44,17 @@ extension TrainingTask {
       }
     ) { signature in
       let model = try configuration.makeModel(signature)
-      if loadsInitialWeights, communicator.isRoot,
-        let weights = try configuration.group(ModelChoice.self).weights
-      {
-        try loadWeights(of: model, from: SafetensorsFile(path: weights))
+      guard loadsInitialWeights else { return model }
+      let choice = try configuration.group(ModelChoice.self)
+      if communicator.isRoot, let path = choice.weights {
+        let file = try SafetensorsFile.weights(at: path)
+        let loaded = try loadWeights(of: model, from: file, newHead: choice.newHead)
+        onNotice(loaded.notice(of: file, newHead: choice.newHead))
+      }
+      do {
+        try model.freeze(choice.freeze)
+      } catch let error as SettingError {
+        throw ConfigurationError(error, section: "model")
       }
       return model
     }
@@ -82,6 +92,7 @@ extension TrainingTask {
         throw ConfigurationError(error, of: ClassOptions.self)
       }
     }
+    try communicator.collectiveTry { try configuration.checkModel(task) }
     try communicator.checkInvariants(
       configuration.invariants.merging(task.invariants) { $1 })
     self = task
@@ -91,12 +102,13 @@ extension TrainingTask {
 extension Trainer {
   /// Opens the data of a configuration, builds its model and optimizer, and prepares to train.
   ///
-  /// Throws as `TrainingTask` does.
+  /// Throws as `TrainingTask` does. `onNotice` is called on rank zero with what was loaded.
   public convenience init(
-    _ configuration: TrainingConfiguration, _ communicator: any Communicator
+    _ configuration: TrainingConfiguration, _ communicator: any Communicator,
+    onNotice: (String) -> Void = { _ in }
   ) throws {
     try self.init(
-      configuration, TrainingTask(configuration, communicator), communicator)
+      configuration, TrainingTask(configuration, communicator, onNotice: onNotice), communicator)
   }
 
   /// Prepares to train a task with the options of a configuration.
@@ -105,16 +117,29 @@ extension Trainer {
   ) throws {
     let optimizer = try configuration.chosen(OptimizerKind.all, in: "optimizer")
     let schedule = try configuration.chosen(ScheduleKind.all, in: "schedule")
-    let learningRate = try configuration.group(OptimizerChoice.self).learningRate
+    let choice = try configuration.group(OptimizerChoice.self)
+    let rates = try communicator.collectiveTry {
+      do {
+        let rates = try LearningRateFactors(choice.learningRates)
+        try rates.check(task.model.trainedParameters().map(\.name))
+        return rates
+      } catch let error as SettingError {
+        throw ConfigurationError(error, section: "optimizer")
+      }
+    }
     let warmupSteps = try configuration.group(ScheduleChoice.self).warmupSteps
     try self.init(
       task, communicator, options: configuration.group(), parallel: configuration.group(),
       checkpoints: configuration.group(), configurationFile: configuration.json.text + "\n",
       schedule: { totalSteps in
         LearningRateSchedule(
-          base: learningRate, warmupSteps: warmupSteps,
+          base: choice.learningRate, warmupSteps: warmupSteps,
           schedule.entry.shape(schedule.settings, totalSteps: totalSteps))
-      }, makeOptimizer: { optimizer.entry.make($0, optimizer.settings) })
+      },
+      makeOptimizer: { arena in
+        arena.setLearningRates(rates)
+        return optimizer.entry.make(arena, optimizer.settings)
+      })
   }
 }
 
@@ -168,13 +193,43 @@ extension RunRequest {
   }
 }
 
+extension LoadedWeights {
+  /// What was loaded, left out and newly made.
+  fileprivate func notice(of file: SafetensorsFile, newHead: Bool) -> String {
+    let tensors = "model.weights: loaded \(Base.count(count, "tensor")) of '\(file.path)'"
+    guard newHead else { return tensors }
+    if new.isEmpty { return tensors + ", the last layer too: it has the same shape" }
+    return tensors
+      + "; left out \(leftOut.isEmpty ? "none" : leftOut.joined(separator: ", ")); new: "
+      + new.joined(separator: ", ")
+  }
+}
+
 extension TrainingConfiguration {
+  /// Throws when the model's outputs do not fit the data: models that users write, as code or as a list of
+  /// layers, are asked for the outputs of one sample.
+  fileprivate func checkModel(_ task: TrainingTask) throws {
+    let kind = try chosen(ModelKind.all, in: "model").entry
+    let takesTokens = task.signature.tokens != nil
+    guard kind.inputs == .any || (kind.inputs == .tokens) == takesTokens else {
+      throw ConfigurationError(
+        "'model.kind' is \(kind.name), and the data has \(takesTokens ? "tokens" : "numbers"), which it does not take"
+      )
+    }
+    guard kind.inputs == .any, let problem = try task.outputProblem() else { return }
+    throw ConfigurationError("'model.kind' is \(kind.name): \(problem)")
+  }
+
   /// Opens the data; `preparation` is how the samples of a trained model were prepared, nil finds it in the
   /// data.
   package func openData(_ preparation: SamplePreparation? = nil) throws -> DataSplits {
     let (format, options) = try chosen(DataFormat.all, in: "data")
     do {
-      return try format.open(options, preparation)
+      let data = try format.open(options, preparation)
+      guard data.train.count > 0 else {
+        throw ConfigurationError("'data.kind' is \(format.name), which has no training samples")
+      }
+      return data
     } catch let error as SettingError {
       throw ConfigurationError(error, section: "data")
     }
@@ -185,8 +240,9 @@ extension TrainingConfiguration {
     let (kind, options) = try chosen(ModelKind.all, in: "model")
     do {
       return try kind.elementCount(
-        options, inputShape: signature.inputShape, outputs: signature.outputs)
-    } catch {
+        options, inputShape: signature.inputShape, outputs: signature.outputs,
+        tokens: signature.tokens)
+    } catch let error as SettingError {
       throw ConfigurationError(error, section: "model")
     }
   }
@@ -196,10 +252,11 @@ extension TrainingConfiguration {
     _ data: DataSplits, _ signature: ModelSignature, _ communicator: any Communicator
   ) throws -> MemoryEstimate {
     let optimizer = try chosen(OptimizerKind.all, in: "optimizer")
-    return MemoryEstimate(
-      training: try elementCount(signature),
-      stateBuffers: optimizer.entry.stateBufferCount(optimizer.settings),
-      batchByteCount: try group(Trainer.Options.self).batchByteCount(
+    return try MemoryEstimate(
+      training: elementCount(signature),
+      stateBuffers: optimizer.entry.stateBufferCount(optimizer.settings)
+        + (group(DataParallel.Options.self).emaDecay == nil ? 0 : 1),
+      batchByteCount: group(Trainer.Options.self).batchByteCount(
         for: data.train, worldSize: communicator.worldSize), ranks: communicator.node.size)
   }
 
@@ -209,7 +266,7 @@ extension TrainingConfiguration {
     do {
       return try kind.make(
         options, inputShape: signature.inputShape, outputs: signature.outputs,
-        seed: UInt64(group(Trainer.Options.self).seed))
+        tokens: signature.tokens, seed: UInt64(group(Trainer.Options.self).seed))
     } catch let error as SettingError {
       throw ConfigurationError(error, section: "model")
     }
@@ -281,10 +338,31 @@ extension Checkpoint {
   }
 
   /// The configuration that the checkpoint was trained with.
+  ///
+  /// Throws when its model or data is that of another program.
   public func configuration() throws -> TrainingConfiguration {
     let path = try path(of: Checkpoint.configurationFile)
+    let content = try FileSystem().readFile(path)
+    try checkKinds(content)
     // JSON is YAML.
-    return try TrainingConfiguration(yaml: Data(FileSystem().readFile(path)), path: path)
+    return try TrainingConfiguration(yaml: Data(content), path: path)
+  }
+
+  /// Throws when the configuration names a model or data that this program does not have.
+  private func checkKinds(_ content: [UInt8]) throws {
+    struct Section: Decodable { var kind: String? }
+    struct Sections: Decodable { var model, data: Section? }
+    // What is no such object is refused when it is read as a configuration.
+    guard let sections = try? JSON.decode(Sections.self, from: content) else { return }
+    for (what, kind, names) in [
+      ("model", sections.model?.kind, ModelKind.all.names),
+      ("data", sections.data?.kind, DataFormat.all.names),
+    ] {
+      guard let kind, !names.contains(kind) else { continue }
+      throw ConfigurationError(
+        "'\(self.path)' was trained by a program with its own \(what) '\(kind.prefix(80))': use that program"
+      )
+    }
   }
 
   /// The precision that the model was trained in.
@@ -298,7 +376,7 @@ extension Checkpoint {
     let elementCount = try configuration.elementCount(signature)
     try MemoryEstimate(applying: elementCount, ranks: 1).check(.current())
     let model = try configuration.makeModel(signature)
-    try loadWeights(of: model, from: weights())
+    try loadWeights(of: model, from: evaluatedWeights())
     return model
   }
 }
@@ -308,7 +386,7 @@ extension Predictor {
   /// unless another is given.
   public convenience init(_ checkpoint: Checkpoint, precision: Precision? = nil) throws {
     let format = try checkpoint.configuration().chosen(DataFormat.all, in: "data").entry
-    guard !format.isText else {
+    guard format.isText != true, try checkpoint.signature().tokens == nil else {
       throw ConfigurationError(
         "the model of '\(checkpoint.path)' continues text; predict is for samples of numbers")
     }

@@ -99,8 +99,10 @@ public struct TrainingConfiguration: Sendable {
     }
     let model = try chosen(ModelKind.all, in: "model").entry
     let format = try chosen(DataFormat.all, in: "data").entry
-    if format.isText != (model.inputs == .tokens) {
-      let others = ModelKind.all.filter { ($0.inputs == .tokens) == format.isText }.names
+    if let isText = format.isText, model.inputs != .any, isText != (model.inputs == .tokens) {
+      let others = ModelKind.all.filter {
+        $0.inputs == .any || ($0.inputs == .tokens) == isText
+      }.names
       throw ConfigurationError(
         "'model.kind' is \(model.name), which does not take the data of 'data.kind' \(format.name): "
           + "use \(others.joined(separator: ", ")), or other data")

@@ -110,7 +110,12 @@ struct YAMLFile {
     switch error {
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
       .composer(_, let problem, let mark, _):
-      let hint = problem.contains("cannot start any token") ? " (a tab cannot indent)" : ""
+      let hint =
+        problem.contains("cannot start any token")
+        ? " (a tab cannot indent)"
+        // What YAML says of an alias without a name.
+        : problem.contains("alphabetic or numeric character")
+          ? " (a text that begins with '*' needs quotes, as \"*.bias\")" : ""
       return ConfigurationError(
         "not valid YAML: \(problem)\(hint)", place: "\(path):\(mark.line)")
     case .duplicatedKeysInMapping(let duplicates, let context):

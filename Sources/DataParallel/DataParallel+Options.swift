@@ -30,6 +30,13 @@ extension DataParallel {
       "norm to which a longer gradient is scaled down; null leaves gradients as they are", in: 0...,
       unset: 0)
     public var gradientClipNorm: Double? = nil
+    /// The decay of the moving average of the weights, which is evaluated and saved; nil keeps none.
+    ///
+    /// The larger, the more steps it spans: 0.999 about the last thousand. See `withAverages`.
+    @Setting(
+      "decay of a moving average of the weights over the steps, which is evaluated, and saved beside them, as 0.999; null is none",
+      in: 0..<1)
+    public var emaDecay: Double? = nil
     /// Whether batch normalization takes its statistics over the samples of all ranks.
     @Setting("whether batch normalization takes its statistics over the samples of all ranks")
     public var synchronizedBatchNorm = false

@@ -26,13 +26,23 @@ extension DataParallel {
     communicator.node.barrier()
   }
 
-  /// Copies rank zero's state to all ranks: parameters, the optimizer's state, and the model's
-  /// buffers.
+  /// Copies rank zero's state to all ranks: parameters, their moving average, the optimizer's state, and
+  /// the model's buffers.
   ///
   /// Collective: all ranks call it.
   public func shareRootState() {
     communicator.node.barrier()
     broadcastNodeMemory(arena.values)
+    if let frozen { broadcastNodeMemory(frozen.values) }
+    if let average {
+      broadcastNodeMemory(average.values)
+      average.restore(
+        buffers: average.bufferAverages.map { values in
+          var values = values
+          values.withUnsafeMutableBytes { communicator.broadcast($0, root: 0) }
+          return values
+        })
+    }
     for (_, values) in optimizer.stateBuffers { broadcastNodeMemory(values) }
     for (_, values) in buffers {
       communicator.broadcast(UnsafeMutableRawBufferPointer(values), root: 0)
@@ -86,10 +96,39 @@ extension DataParallel {
         }
       }
       add("", arena.values)
+      if let average { add("average.", average.values) }
+      if let frozen {
+        values += frozen.entries.map {
+          ReplicaAudit.Values(
+            name: $0.name, elements: UnsafeBufferPointer(frozen.values.extracting($0.range)),
+            isSharedByNode: true)
+        }
+      }
       if includesOptimizer {
         for (name, memory) in optimizer.stateBuffers { add(name + ".", memory) }
       }
     }
     try ReplicaAudit.run(values, step: stepCount, communicator)
+  }
+
+  // MARK: - The moving average
+
+  /// Runs `body` while the model has the moving averages of its weights and buffers, where `emaDecay` keeps
+  /// them, else as it is: for an evaluation, or to save them.
+  ///
+  /// All ranks of a node call it between the same steps. `body` must not change weights.
+  public func withAverages<Result>(_ body: () throws -> Result) rethrows -> Result {
+    guard let average else { return try body() }
+    return try average.withAverages(body)
+  }
+
+  /// Whether there is a moving average of the weights.
+  package var hasAverages: Bool { average != nil }
+
+  /// Replaces the moving averages by the values that `body` gives the model, on this rank; `shareRootState`
+  /// then gives them to the others.
+  package func restoreAverages(_ body: () throws -> Void) rethrows {
+    guard let average else { return }
+    try average.withAverages(body)
   }
 }

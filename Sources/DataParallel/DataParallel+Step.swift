@@ -140,10 +140,12 @@ extension DataParallel {
     reducer.forEachSum { elements, sums in
       if isDistributed { exposed += lapOfExposed(&clock) }
       if maximum > 0 { arena.scaleGradients(toNorm: maximum, from: norm, in: elements) }
-      optimizer.update(elements, gradients: sums, learningRate: learningRate)
+      optimizer.updateAll(elements, gradients: sums, learningRate: learningRate)
+      average?.add(elements, after: stepCount)
       if isDistributed { lapOfUpdate(&clock) }
     }
     optimizer.endStep()
+    average?.addBuffers(after: stepCount)
     arena.checksums?.end()
     times.exposedCommunication += exposed
     times.hiddenCommunication += max(0, reducer.secondsUnderWay - exposed)

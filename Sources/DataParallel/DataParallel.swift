@@ -87,6 +87,10 @@ public final class DataParallel {
   /// The buffers of the model, such as running statistics, and their memory.
   let buffers: [(name: String, values: UnsafeMutableBufferPointer<Float>)]
   let statistics: RunningStatistics
+  /// The parameters that are not trained; nil if there are none.
+  let frozen: FrozenParameters?
+  /// The average of the weights over the steps; nil without `emaDecay`.
+  let average: WeightAverage?
   /// The first samples of this step whose loss is not finite.
   var nonFiniteSamples: Range<Int>?
   /// The slices of a global batch over all ranks.
@@ -129,8 +133,12 @@ public final class DataParallel {
       buffers.map(\.values), slices: sliceCount, isOrdered: options.fixedSlices != nil,
       canRestore: options.checksGradients)
     let memory = NodeMemory(communicator)
-    arena = ParameterArena(model.namedParameters(), memory: memory)
+    arena = ParameterArena(model.trainedParameters(), memory: memory)
+    frozen = FrozenParameters(model, memory: memory)
     optimizer = makeOptimizer(arena)
+    average = options.emaDecay.map {
+      [arena, buffers] in WeightAverage(arena, buffers.map(\.values), decay: $0)
+    }
     if options.auditEverySteps != nil { arena.checksums = WeightChecksums(arena) }
     if let failure = memory.failure { throw failure }
     sliceSum = sliceCount > communicator.worldSize ? PairwiseSliceSum(arena) : nil
@@ -142,6 +150,7 @@ public final class DataParallel {
       model.synchronizeBatchNorm(
         StatisticsReduction { [communicator] in communicator.allReduce($0, .sum) })
     }
+    if memory.takesOverValues { average?.start() }
     shareRootState()
   }
 
@@ -154,7 +163,9 @@ public final class DataParallel {
   private static func invariants(
     _ model: any Module, _ options: Options, _ algorithm: InterNodeAllReduce
   ) -> [String: String] {
-    let shapes = model.namedParameters().map { "\($0.name) \($0.parameter.shape)" }
+    let shapes = model.namedParameters().map {
+      "\($0.name) \($0.parameter.shape)\($0.parameter.requiresGrad ? "" : " frozen")"
+    }
     return [
       "model": shapes.joined(separator: ", "), "options": "\(options)",
       "inter-node all-reduce": algorithm.name, "program version": Version.current,

@@ -4,10 +4,13 @@ import Lockstep
 import Logging
 import Training
 
-@main
+/// The name by which this program was started, for its help texts.
+let programName =
+  CommandLine.arguments.first?.split(separator: "/").last.map(String.init) ?? "lockstep"
+
 struct LockstepCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "lockstep",
+    commandName: programName,
     abstract: "Trains neural networks on CPUs, alone or under mpirun across nodes.",
     discussion: """
       A configuration gives the same results on any number of ranks:
@@ -23,13 +26,16 @@ struct LockstepCommand: ParsableCommand {
       DoctorCommand.self,
     ])
 
+  /// Runs the command that the process was started with, and ends the process.
+  ///
   /// Only rank zero prints help and errors of the command line.
-  static func main() {
+  static func start() -> Never {
     openMissingStandardFiles()
     LoggingSystem.bootstrap { _ in StandardErrorLog() }
     do {
       var command = try parseAsRoot()
       try command.run()
+      LockstepCommand.exit()
     } catch {
       if LauncherEnvironment()?.rank ?? 0 != 0 { leaveQuietly(exitCode(for: error).rawValue) }
       exit(withError: error)

@@ -52,7 +52,9 @@ final class ProgressReporter {
       "\(count(ranks, "rank")) × \(count(description.threads, "thread"))",
       "\(Threads.instructionSet)", "OpenBLAS \(BLAS.coreName)")
     printItems(
-      "model  \(configuration["model.kind"])", "\(grouped(description.parameterCount)) parameters")
+      "model  \(configuration["model.kind"])", "\(grouped(description.parameterCount)) parameters",
+      description.trainedParameterCount < description.parameterCount
+        ? "\(grouped(description.trainedParameterCount)) of them trained" : nil)
     printItems(
       "data   \(configuration["data.kind"])",
       "\(grouped(description.trainingSamples)) training, "

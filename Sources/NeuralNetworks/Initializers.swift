@@ -67,9 +67,9 @@ final class ShapesOnly: Sendable {
 
   /// The elements of all parameters and buffers of a model that is not made; nil if there are more
   /// than an `Int` counts.
-  static func elementCount(of makeModel: () -> any Layer) -> Int? {
+  static func elementCount(of makeModel: () throws -> any Layer) rethrows -> Int? {
     let shapes = ShapesOnly()
-    let model = $current.withValue(shapes, operation: makeModel)
+    let model = try $current.withValue(shapes, operation: makeModel)
     if shapes.hasOverflowed.load(ordering: .relaxed) { return nil }
     let counts = model.parameters.map(\.count) + model.namedBuffers().map(\.buffer.count)
     return counts.reduce(0 as Int?) { $0?.adding($1) }

@@ -121,7 +121,9 @@ public struct BatchNorm2d: Layer, BatchNormalizing {
   public func callAsFunction(
     _ convolution: Conv2d, _ x: Tensor, adding residual: Tensor? = nil, relu: Bool
   ) -> Tensor {
-    guard isTraining else { return self(convolution(x), adding: residual, relu: relu) }
+    guard isTraining, !core.isFrozen else {
+      return self(convolution(x), adding: residual, relu: relu)
+    }
     let (y, statistics) = convolution.withStatistics(x)
     return core(y, adding: residual, relu: relu, statistics: statistics)
   }
@@ -147,12 +149,18 @@ public struct BatchNormalization: Layer, BatchNormalizing {
   public let epsilon: Double
   /// The factor with which the batch's statistics enter the running ones.
   public let momentum: Double
-  /// How statistics are summed over ranks; shared by all copies of this layer.
-  fileprivate let synchronization = Synchronization()
+  /// Where statistics come from in training; shared by all copies of this layer.
+  fileprivate let statisticsState = StatisticsState()
 
-  fileprivate final class Synchronization {
+  fileprivate final class StatisticsState {
+    /// How statistics are summed over ranks.
     var reduction: StatisticsReduction?
+    /// Whether running statistics are used in training too, and stay.
+    var isFrozen = false
   }
+
+  /// Whether the running statistics are used in training too, and stay.
+  fileprivate var isFrozen: Bool { statisticsState.isFrozen }
 
   fileprivate var core: BatchNormalization { self }
 
@@ -189,14 +197,14 @@ public struct BatchNormalization: Layer, BatchNormalizing {
   fileprivate func callAsFunction(
     _ x: Tensor, adding residual: Tensor?, relu: Bool, statistics known: ChannelStatistics?
   ) -> Tensor {
-    guard isTraining else {
+    guard isTraining, !isFrozen else {
       return x.batchNorm(
         mean: runningMean, variance: runningVariance, weight: weight, bias: bias, epsilon: epsilon,
         adding: residual, relu: relu)
     }
     let (result, statistics) = x.batchNorm(
       weight: weight, bias: bias, epsilon: epsilon, adding: residual, relu: relu,
-      statistics: known, reduction: synchronization.reduction)
+      statistics: known, reduction: statisticsState.reduction)
     withoutGrad {
       runningMean.assign((1 - momentum) * runningMean + momentum * statistics.mean)
       runningVariance.assign(
@@ -215,7 +223,18 @@ extension Module {
   public func synchronizeBatchNorm(_ reduction: StatisticsReduction?) {
     forEachPart(of: self) { _, part in
       guard let layer = part as? any BatchNormalizing else { return true }
-      layer.core.synchronization.reduction = reduction
+      layer.core.statisticsState.reduction = reduction
+      return false
+    }
+  }
+  /// Freezes the running statistics of all batch normalization layers whose parameters are frozen.
+  func freezeStatistics() {
+    forEachPart(of: self) { _, part in
+      guard let layer = part as? any BatchNormalizing else { return true }
+      let parameters = [layer.core.weight, layer.core.bias].compactMap(\.self)
+      if !parameters.isEmpty, !parameters.contains(where: \.requiresGrad) {
+        layer.core.statisticsState.isFrozen = true
+      }
       return false
     }
   }

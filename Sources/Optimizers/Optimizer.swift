@@ -40,7 +40,7 @@ extension Optimizer {
   public func step(learningRate: Double) {
     beginStep()
     if let gradients = arena.gradients.baseAddress {
-      update(0..<arena.count, gradients: gradients, learningRate: learningRate)
+      updateAll(0..<arena.count, gradients: gradients, learningRate: learningRate)
     }
     endStep()
   }

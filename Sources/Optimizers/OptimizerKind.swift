@@ -45,7 +45,15 @@ public struct OptimizerChoice: SettingsGroup {
   @Setting("optimizer", type: .word(OptimizerKind.all.names)) public var kind = "sgd"
   /// The learning rate, before the schedule.
   @Setting("learning rate, before the schedule", in: 0...) public var learningRate = 0.05
+  /// Factors of the learning rate by parameter name; see `LearningRateFactors`.
+  @Setting(
+    "factors of the learning rate for parameters by name, the first pattern that fits: [head.* 10, features.* 0.1]"
+  )
+  public var learningRates: [String] = []
 
   /// The defaults.
   public init() {}
+
+  /// Throws for factors that cannot be read.
+  public func check() throws(SettingError) { _ = try LearningRateFactors(learningRates) }
 }

@@ -63,10 +63,12 @@ public final class ParameterArena {
   private let valueStorage: Storage
   private let gradientStorage: Storage
   private let memory: any ArenaMemory
+  /// The factors of the learning rate of consecutive elements; empty where all are 1.
+  var rateRuns: [(elements: Range<Int>, factor: Double)] = []
 
-  /// Moves the parameters of `module`, which must be float32, into a new arena.
+  /// Moves the parameters of `module` that are not frozen, which must be float32, into a new arena.
   public convenience init(_ module: some Module) {
-    self.init(module.namedParameters())
+    self.init(module.trainedParameters())
   }
 
   /// Moves named float32 parameters into a new arena, the last one first.
@@ -204,8 +206,22 @@ public final class ParameterArena {
   }
 
   /// Allocates zeros for an optimizer's state of each element.
-  func allocateState() -> Storage {
+  package func allocateState() -> Storage {
     memory.allocateCommon(byteCount: count * MemoryLayout<Float>.stride)
+  }
+
+  /// Lets the parameters have the values in another storage of the arena's layout while `body` runs.
+  package func withValues<Result>(
+    of storage: Storage, _ body: () throws -> Result
+  ) rethrows -> Result {
+    func point(at storage: Storage) {
+      for entry in entries {
+        entry.parameter.move(to: storage, offset: entry.range.lowerBound, copiesElements: false)
+      }
+    }
+    point(at: storage)
+    defer { point(at: valueStorage) }
+    return try body()
   }
 
   /// Consecutive entries that an optimizer updates in the same way.

@@ -88,4 +88,18 @@ struct OptimizersTests {
       expectClose(newV, squares, 1e-6, "v")
     }
   }
+
+  @Test("a moving average follows the rule")
+  func movingAverage() {
+    for n in lengths {
+      var numbers = Numbers(seed: n)
+      let (average, w) = (numbers.floats(n), numbers.floats(n))
+      let y = guarded(n, guard: Float(7)) { result in
+        for i in 0..<n { result[i] = average[i] }
+        ck_moving_average(ck_f32, result, w, n, 0.9)
+      }
+      expectClose(
+        y, (0..<n).map { 0.9 * Double(average[$0]) + 0.1 * Double(w[$0]) }, 1e-6, "average")
+    }
+  }
 }

@@ -34,7 +34,7 @@ struct EarlierRun: Sendable, CustomTestStringConvertible {
     EarlierRun(
       name: "text", data: "squares.txt",
       overrides: [
-        "model.kind=gpt", "data.kind=text", "model.layers=1", "model.heads=2", "model.width=8",
+        "model.kind=gpt", "data.kind=text", "model.blocks=1", "model.heads=2", "model.width=8",
         "data.blockSize=16", "training.globalBatch=8", "optimizer.kind=adamw", "training.steps=12",
         "training.evaluateEverySteps=6",
       ], step: 8, loss: 2.3991073767344155, finalLoss: 2.0771570205688477),

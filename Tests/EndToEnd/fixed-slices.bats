@@ -37,7 +37,7 @@ assert_same_weights_on_any_ranks() { # assert_same_weights_on_any_ranks ARGUMENT
 @test "fixed slices: a GPT has the same weights on 1, 2 and 4 ranks" {
   seq 1 4000 >numbers.txt
   assert_same_weights_on_any_ranks --set model.kind=gpt --set data.kind=text \
-    --set data.path=numbers.txt --set model.layers=2 --set model.heads=2 --set model.width=32 \
+    --set data.path=numbers.txt --set model.blocks=2 --set model.heads=2 --set model.width=32 \
     --set model.dropout=0.1 --set data.blockSize=16 --set training.globalBatch=12 \
     --set optimizer.kind=adamw --set training.gradientClipNorm=1 --max-steps 15
 }

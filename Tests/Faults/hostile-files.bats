@@ -78,7 +78,7 @@ read_variants() { # read_variants COUNT FILE COMMAND...
   for i in {1..40}; do echo "line $i: the quick brown fox – π"; done >good/input.txt
   read_variants "$(size 6 300)" good/input.txt train "$root/configs/shakespeare-gpt.yaml" --dry-run \
     --set data.path=hostile/input.txt --set data.blockSize=16 --set model.width=16 \
-    --set model.heads=2 --set model.layers=1
+    --set model.heads=2 --set model.blocks=1
   report "hostile text file"
 }
 

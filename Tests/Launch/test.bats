@@ -7,8 +7,8 @@ load sandbox
 # Adds a test of the launch scripts, and one of the real command. The stand-in for bats prints for
 # which programs it is called.
 add_test_scripts() {
-  mkdir -p project/Tests/{Launch,EndToEnd,Faults}
-  touch project/Tests/{Launch,EndToEnd,Faults}/some.bats
+  mkdir -p project/Tests/{Launch,EndToEnd,OwnProgram,Faults}
+  touch project/Tests/{Launch,EndToEnd,OwnProgram,Faults}/some.bats
   stand_in bats <<<'echo "tests of ${!#} with ${LOCKSTEP_BINARIES-no programs}"'
 }
 
@@ -28,7 +28,7 @@ add_test_scripts() {
   assert_line "tests of $PROJECT/Tests/Launch with no programs"
   assert_line "tests of $PROJECT/Tests/EndToEnd with project/.build/release"
   assert_line "tests of $PROJECT/Tests/Faults with project/.build/release"
-  assert_output --partial "passed: launch unit mpi end-to-end faults ("
+  assert_output --partial "passed: launch unit mpi end-to-end program faults ("
 }
 
 @test "test: runs the parts that it is given" {
@@ -72,7 +72,7 @@ END
   assert_output --partial "FAILED with -np 3"
   assert_output --partial "passed with -np 4"
   assert_output --partial "tests of $PROJECT/Tests/EndToEnd with"
-  assert_output --partial "FAILED: mpi (of launch unit mpi end-to-end faults;"
+  assert_output --partial "FAILED: mpi (of launch unit mpi end-to-end program faults;"
 }
 
 @test "test: ranks that run no test, or skip one, have failed" {
@@ -112,7 +112,7 @@ END
   assert_failure 1
   assert_output --partial "there are no bats files in $PROJECT/Tests/Launch"
   assert_output --partial "there are no bats files in $PROJECT/Tests/EndToEnd"
-  assert_output --partial "FAILED: launch end-to-end faults (of launch unit mpi end-to-end faults;"
+  assert_output --partial "FAILED: launch end-to-end program faults (of launch unit mpi end-to-end program faults;"
 }
 
 @test "test: the end-to-end part fails with its tests, and needs bats" {

@@ -7,7 +7,7 @@ import Testing
   /// A shape that each kind of inputs takes.
   private func shape(_ inputs: ModelKind.Inputs) -> [Int] {
     switch inputs {
-    case .numbers: [2, 3]
+    case .numbers, .any: [2, 3]
     case .squareImages(let smallest, _): [1, smallest, smallest]
     case .tokens: [5]
     }
@@ -18,7 +18,7 @@ import Testing
     #expect(
       ModelKind.all.names == [
         "mlp", "perceptron", "lenet", "cnn", "vgg11", "vgg13", "vgg16", "vgg19", "resnet18",
-        "resnet34", "resnet50", "gpt",
+        "resnet34", "resnet50", "gpt", "layers",
       ])
     for kind in ModelKind.all {
       let shape = shape(kind.inputs)
@@ -65,7 +65,7 @@ import Testing
             #expect(1...most ~= outputs && shape.allSatisfy { 1...most ~= $0 })
             #expect(count ?? 1 > 0)
           } catch {
-            #expect(error.setting == "kind", "\(kind.name) \(shape)")
+            #expect((error as? SettingError)?.setting == "kind", "\(kind.name) \(shape)")
           }
         }
       }
@@ -73,7 +73,7 @@ import Testing
     let perceptron = try #require(ModelKind.all.named("perceptron"))
     #expect(try perceptron.elementCount(NoSettings(), inputShape: [most], outputs: most) == nil)
     let gpt = try #require(ModelKind.all.named("gpt"))
-    let largest = try gpt.settings.replacing { ["layers": 1024, "width": 1_048_576][$0] }
+    let largest = try gpt.settings.replacing { ["blocks": 1024, "width": 1_048_576][$0] }
     #expect(try gpt.elementCount(largest, inputShape: [1 << 20], outputs: 100_000)! > 1 << 50)
   }
 
@@ -92,7 +92,7 @@ import Testing
     // Dropout is a layer of its own.
     #expect(try names(mlp, ["hidden": [5], "dropout": 0.5])[2] == "4.weight [3, 5]")
     let gpt = try #require(ModelKind.all.named("gpt"))
-    let parameters = try names(gpt, ["layers": 2, "width": 8, "heads": 2])
+    let parameters = try names(gpt, ["blocks": 2, "width": 8, "heads": 2])
     #expect(parameters.contains("h.1.ln_1.weight [8]"))
     #expect(!parameters.contains { $0.hasPrefix("h.2.") })
   }

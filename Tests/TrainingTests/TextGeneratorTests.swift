@@ -20,7 +20,7 @@ struct TextGeneratorTests {
         toFile: path, atomically: true, encoding: .utf8)
       var configuration = TrainingConfiguration()
       configuration["model.kind"] = "gpt"
-      configuration["model.layers"] = 1
+      configuration["model.blocks"] = 1
       configuration["model.heads"] = 2
       configuration["model.width"] = 16
       configuration["data.kind"] = "text"

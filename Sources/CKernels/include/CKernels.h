@@ -507,6 +507,9 @@ CK_KERNEL void (*ck_sgd)(ck_type type, void *w, void *_Nullable velocity, const 
                          double learning_rate, double momentum, double dampening, double weight_decay,
                          bool nesterov, bool first, ck_bit_sums *_Nullable bits);
 
+// average = decay * average + (1 - decay) * w
+CK_KERNEL void (*ck_moving_average)(ck_type type, void *average, const void *w, size_t n, double decay);
+
 // One step of AdamW, PyTorch's rule, where correction_i = 1 - beta_i^step:
 //   w -= learning_rate * weight_decay * w
 //   m += (1 - beta1) * (grad - m);  v = beta2 * v + (1 - beta2) * grad^2

@@ -58,6 +58,17 @@ void sgd(T *w, T *velocity, const T *grad, size_t n, double learning_rate, doubl
 }
 KERNEL(sgd, float)
 
+template <typename T> void moving_average(T *average, const T *w, size_t n, double decay) {
+  const Number<T> fresh = Number<T>(1 - decay);
+  parallel_for(n, GRAIN_MEMORY, [=](size_t begin, size_t end) {
+    for_vectors<lanes<T>>(begin, end, [&](size_t i, size_t count) {
+      const Vector<T> old = load(average + i, count);
+      store(average + i, old + fresh * (load(w + i, count) - old), count);
+    });
+  });
+}
+KERNEL(moving_average, float)
+
 template <typename T>
 void adamw(T *w, T *first_moment, T *second_moment, const T *grad, size_t n, double learning_rate,
            double beta1, double beta2, double epsilon, double weight_decay, double correction1,

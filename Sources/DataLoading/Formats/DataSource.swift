@@ -66,39 +66,60 @@ public enum DataPart: String, Sendable, CaseIterable {
 
 /// A data format that a configuration can name.
 public struct DataFormat: NamedEntry {
-  /// All formats that can be named.
-  public static let all: [DataFormat] = [.csv, .npy, .idx, .cifar10, .text, .digits]
+  private static let registry = Registry<DataFormat>([.csv, .npy, .idx, .cifar10, .text, .digits])
+
+  /// All formats that can be named, those of the program last.
+  public static var all: [DataFormat] { registry.all }
+
+  /// Adds data of the program, which is then the default of `data.kind`.
+  ///
+  /// Call it before a configuration is read. Traps for a name that is taken or is no plain word.
+  public static func add(_ format: DataFormat) { registry.add(format) }
+
+  /// The data that a configuration has unless it names one.
+  static var defaultName: String { registry.ownName ?? "digits" }
 
   /// The name.
   public let name: String
-  /// A source of this format with its default options.
-  public let source: any DataSource
-  /// Whether samples are tokens of a text, and not numbers.
-  public let isText: Bool
-
   /// The options with their defaults.
-  public var settings: any SettingsGroup { source }
+  public let settings: any SettingsGroup
+  /// Whether samples are tokens of a text, and not numbers; nil where only the data tells.
+  public let isText: Bool?
+  private let openData: @Sendable (any SettingsGroup, SamplePreparation?) throws -> DataSplits
 
   /// A format of a name.
-  public init(_ name: String, _ source: some DataSource, isText: Bool = false) {
+  public init(_ name: String, _ source: some DataSource, isText: Bool? = false) {
     self.name = name
-    self.source = source
     self.isText = isText
+    settings = source
+    openData = { try ($0 as! any DataSource).open($1) }
   }
 
-  /// Reads the data of a source; `options` has the type of `source`.
+  /// Data of a name that has no options.
+  public init(_ name: String, open: @escaping @Sendable () throws -> DataSplits) {
+    self.name = name
+    isText = nil
+    settings = NoSettings()
+    openData = { _, _ in try open() }
+  }
+
+  /// A source of this format with its default options; traps for data that has none.
+  public var source: any DataSource { settings as! any DataSource }
+
+  /// Reads the data; `options` has the type of `settings`.
   public func open(
     _ options: any SettingsGroup, _ preparation: SamplePreparation? = nil
   ) throws -> DataSplits {
-    try (options as! any DataSource).open(preparation)
+    try openData(options, preparation)
   }
 }
 
 /// Which data is used.
 public struct DataChoice: SettingsGroup {
   /// The name of a `DataFormat`.
-  @Setting("format of the data", type: .word(DataFormat.all.names)) public var kind = "digits"
+  @Setting("format of the data", type: .word(DataFormat.all.names)) public var kind =
+    DataFormat.defaultName
 
-  /// The embedded digits.
+  /// The embedded digits, or the program's data.
   public init() {}
 }

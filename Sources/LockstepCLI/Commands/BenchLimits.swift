@@ -8,7 +8,7 @@ struct BenchLimits: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "limits",
     abstract: "Measures what this machine can do at most.",
-    usage: "lockstep bench limits [<options>]",
+    usage: "\(programName) bench limits [<options>]",
     discussion: """
       Arithmetic in GFLOP/s: multiply-adds in registers with the instruction set of the kernels, of \
       float32 and of bfloat16 that is added to float32, and OpenBLAS's product of two matrices of 1024 x 1024. Memory in GB/s, with arrays of 64 MiB: a copy, \

@@ -9,7 +9,7 @@ struct BenchScaling: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "scaling",
     abstract: "Times the training step of a workload on different numbers of ranks.",
-    usage: "lockstep bench scaling --workload <name> [<options>]",
+    usage: "\(programName) bench scaling --workload <name> [<options>]",
     discussion: """
       Starts bench step with each number of ranks, one after another. Prints a line for each, with \
       speed-up and efficiency in samples per second against the fewest ranks, and writes \

@@ -10,7 +10,7 @@ struct BenchStep: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "step",
     abstract: "Times the training step of a reference workload.",
-    usage: "lockstep bench step --workload <name> [<options>]",
+    usage: "\(programName) bench step --workload <name> [<options>]",
     discussion: """
       A step zeroes the gradients, computes the loss and its gradients, all-reduces them, and \
       updates the weights, on random data in memory. Under mpirun every rank computes a batch of \

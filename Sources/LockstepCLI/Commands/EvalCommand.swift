@@ -9,7 +9,7 @@ struct EvalCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "eval",
     abstract: "Computes loss and accuracy of a trained model.",
-    usage: "lockstep eval <run-or-checkpoint> [<options>]",
+    usage: "\(programName) eval <run-or-checkpoint> [<options>]",
     discussion: """
       Measures the test samples, or the validation samples where there are none for testing. \
       Other data is prepared as the training data was: --set data.path=other.csv. \
@@ -22,8 +22,8 @@ struct EvalCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "A safetensors file of weights, from PyTorch for example, instead of the checkpoint's.",
-      valueName: "file"))
+      "Weights instead of the checkpoint's: a safetensors file, from PyTorch for example, or a run.",
+      valueName: "path"))
   var weights: String?
 
   @Option(
@@ -51,7 +51,7 @@ struct EvalCommand: ParsableCommand {
     try communicator.collectiveTry {
       try loadWeights(
         of: task.model,
-        from: weights.map { try SafetensorsFile(path: $0) } ?? checkpoint.weights())
+        from: weights.map { try SafetensorsFile.weights(at: $0) } ?? checkpoint.evaluatedWeights())
       guard task.data[part].count > 0 else {
         throw CommandError(
           "there are no \(part.rawValue) samples: hold some out, as in --set data.\(part.rawValue)=1000",

@@ -7,7 +7,7 @@ import Training
 struct GenerateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "generate", abstract: "Continues a text with a trained language model.",
-    usage: "lockstep generate <run-or-checkpoint> [<options>]",
+    usage: "\(programName) generate <run-or-checkpoint> [<options>]",
     discussion: """
       Prints the text that follows the prompt. The next token is drawn from the model's \
       predictions, after --temperature, then --top-k, then --top-p.

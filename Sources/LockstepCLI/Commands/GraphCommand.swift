@@ -6,7 +6,7 @@ import Training
 struct GraphCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "graph", abstract: "Prints the computation graph of a model's loss.",
-    usage: "lockstep graph [<config>] [<options>]",
+    usage: "\(programName) graph [<config>] [<options>]",
     discussion: """
       Computes the loss of the first two training samples, as a training step does, and prints its \
       computation graph in Graphviz DOT: operations as boxes, parameters as ellipses.

@@ -8,7 +8,7 @@ import Training
 struct PredictCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "predict", abstract: "Prints a trained model's predictions for samples.",
-    usage: "lockstep predict <run-or-checkpoint> <inputs> ... [<options>]",
+    usage: "\(programName) predict <run-or-checkpoint> <inputs> ... [<options>]",
     discussion: """
       Prints a line for each sample: the file, the sample's number, and the class with its \
       probability, or the predicted values, separated by tabs.

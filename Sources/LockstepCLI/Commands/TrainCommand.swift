@@ -9,7 +9,7 @@ import Training
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train", abstract: "Trains the model that a configuration describes.",
-    usage: "lockstep train [<config>] [<options>]",
+    usage: "\(programName) train [<config>] [<options>]",
     discussion: """
       Prints one line per epoch, and on a terminal a progress bar. Everything is kept in a run \
       directory. The same command resumes a run that was interrupted: of all runs of this name, the \
@@ -98,7 +98,8 @@ struct TrainCommand: ParsableCommand {
     if communicator.isRoot {
       for warning in cores.warnings(threadsPerRank: threads) { logger.warning("\(warning)") }
     }
-    let trainer = try Trainer(configuration, communicator)
+    let trainer = try Trainer(
+      configuration, communicator, onNotice: { logger.notice("\($0)") })
     try communicator.checkInvariants([
       "--max-steps": maxSteps.map(String.init) ?? "none", "--dry-run": String(dryRun),
       "--profile": profile.map(String.init) ?? "none",
@@ -107,8 +108,11 @@ struct TrainCommand: ParsableCommand {
       for warning in TaskSummary(trainer.task).warnings { logger.warning("\(warning)") }
     }
     if dryRun {
-      if communicator.isRoot {
+      try communicator.collectiveTry {
+        guard communicator.isRoot else { return }
         ProgressReporter(.lines).description(trainer.describe(), configuration)
+        printLine()
+        try trainer.task.layerSummary().lines.forEach { printLine($0) }
       }
       return .success
     }

@@ -133,7 +133,7 @@ private struct Projection: Layer {
 
 /// The sizes that can be chosen for a GPT by name; the others follow from the data.
 private struct TransformerOptions: SettingsGroup {
-  @Setting("number of transformer blocks", in: 1...1024) var layers = 4
+  @Setting("number of transformer blocks", in: 1...1024, oldNames: ["layers"]) var blocks = 4
   @Setting("attention heads of each block", in: 1...1024) var heads = 4
   @Setting("width of the residual stream", in: 1...(1 << 20), unit: "units") var width = 128
   @Setting(shared: .dropout) var dropout: Double
@@ -149,7 +149,7 @@ extension ModelKind {
   static let gpt = ModelKind("gpt", .tokens, TransformerOptions()) { shapes, options in
     GPT(
       GPT.Options(
-        vocabulary: shapes.outputs, context: shapes.input[0], layers: options.layers,
+        vocabulary: shapes.outputs, context: shapes.input[0], layers: options.blocks,
         heads: options.heads, width: options.width, dropout: options.dropout))
   }
 }

@@ -4,12 +4,24 @@ import TensorCore
 
 /// A model that a configuration can name.
 public struct ModelKind: NamedEntry {
-  /// All models that can be named.
-  public static let all: [ModelKind] =
-    [.mlp, .perceptron, .leNet, .cnn] + VGG.kinds + ResNet.kinds + [.gpt]
+  private static let registry = Registry<ModelKind>(
+    [.mlp, .perceptron, .leNet, .cnn] + VGG.kinds + ResNet.kinds + [.gpt, .layers])
+
+  /// All models that can be named, those of the program last.
+  public static var all: [ModelKind] { registry.all }
+
+  /// Adds a model of the program, which is then the default of `model.kind`.
+  ///
+  /// Call it before a configuration is read. Traps for a name that is taken or is no plain word.
+  public static func add(_ kind: ModelKind) { registry.add(kind) }
+
+  /// The model that a configuration has unless it names one.
+  static var defaultName: String { registry.ownName ?? "mlp" }
 
   /// The inputs that a model takes.
   public enum Inputs: Sendable, Equatable {
+    /// Numbers or tokens of any shape.
+    case any
     /// Numbers of any shape.
     case numbers
     /// Images `[channels, rows, rows]` with at least `atLeast` rows, a multiple of `multipleOf`.
@@ -24,6 +36,13 @@ public struct ModelKind: NamedEntry {
     public let input: [Int]
     /// How many numbers the model gives for a sample, or with tokens for each position.
     public let outputs: Int
+    /// The number of distinct tokens where inputs are tokens; nil where they are numbers.
+    public let tokens: Int?
+
+    /// Shapes by their values.
+    public init(input: [Int], outputs: Int, tokens: Int? = nil) {
+      (self.input, self.outputs, self.tokens) = (input, outputs, tokens)
+    }
 
     /// The numbers of a sample.
     public var inputs: Int { input.reduce(1, *) }
@@ -39,7 +58,7 @@ public struct ModelKind: NamedEntry {
   public let inputs: Inputs
   /// The options with their defaults.
   public let settings: any SettingsGroup
-  private let makeModel: @Sendable (Shapes, any SettingsGroup) -> any Layer
+  private let makeModel: @Sendable (Shapes, any SettingsGroup) throws -> any Layer
 
   /// A model of a name.
   ///
@@ -47,22 +66,39 @@ public struct ModelKind: NamedEntry {
   ///   - name: The name.
   ///   - inputs: The inputs that it takes.
   ///   - defaults: The options that it has unless others are set.
-  ///   - make: Makes it for inputs that it takes.
+  ///   - make: Makes it for inputs that it takes; throws a `SettingError` when its options do not fit
+  ///     them.
   public init<Options: SettingsGroup>(
     _ name: String, _ inputs: Inputs, _ defaults: Options,
-    make: @escaping @Sendable (Shapes, Options) -> any Layer
+    make: @escaping @Sendable (Shapes, Options) throws -> any Layer
   ) {
     self.name = name
     self.inputs = inputs
     settings = defaults
-    makeModel = { make($0, $1 as! Options) }
+    makeModel = { try make($0, $1 as! Options) }
+  }
+
+  /// A model of a name with options, for inputs of any shape.
+  ///
+  /// - Parameters:
+  ///   - name: The name.
+  ///   - defaults: The options that it has unless others are set: keys of the configuration's section
+  ///     `model`.
+  ///   - inputs: The inputs that it takes; others are refused.
+  ///   - make: Makes it; throws a `SettingError` when its options do not fit the shapes.
+  public init<Options: SettingsGroup>(
+    _ name: String, settings defaults: Options, inputs: Inputs = .any,
+    make: @escaping @Sendable (Shapes, Options) throws -> any Layer
+  ) {
+    self.init(name, inputs, defaults, make: make)
   }
 
   /// A model of a name that has no options.
   public init(
-    _ name: String, _ inputs: Inputs, make: @escaping @Sendable (Shapes) -> any Layer
+    _ name: String, _ inputs: Inputs = .any,
+    make: @escaping @Sendable (Shapes) throws -> any Layer
   ) {
-    self.init(name, inputs, NoSettings()) { shapes, _ in make(shapes) }
+    self.init(name, inputs, NoSettings()) { shapes, _ in try make(shapes) }
   }
 
   /// Makes the model with initial weights drawn from `seed`.
@@ -73,26 +109,28 @@ public struct ModelKind: NamedEntry {
   ///   - options: The options, of the type of `settings`.
   ///   - inputShape: The shape of one sample, such as `[1, 28, 28]`.
   ///   - outputs: How many numbers the model gives for a sample, or with tokens for each position.
+  ///   - tokens: The number of distinct tokens where inputs are tokens; nil where they are numbers.
   ///   - seed: The random seed of the initial weights.
   public func make(
-    _ options: any SettingsGroup, inputShape: [Int], outputs: Int, seed: UInt64
-  ) throws(SettingError) -> any Layer {
+    _ options: any SettingsGroup, inputShape: [Int], outputs: Int, tokens: Int? = nil, seed: UInt64
+  ) throws -> any Layer {
     try check(options, inputShape, outputs)
-    return withRandomSource(seed: seed) {
-      makeModel(Shapes(input: inputShape, outputs: outputs), options)
+    return try withRandomSource(seed: seed) {
+      try makeModel(Shapes(input: inputShape, outputs: outputs, tokens: tokens), options)
     }
   }
 
   /// The elements of all parameters and buffers of a model, which is not made; nil if there are more
-  /// than an `Int` counts.
+  /// than an `Int` counts, and 0 for a model of the program, whose code may read initial values.
   ///
   /// Throws as `make` does.
   public func elementCount(
-    _ options: any SettingsGroup, inputShape: [Int], outputs: Int
-  ) throws(SettingError) -> Int? {
+    _ options: any SettingsGroup, inputShape: [Int], outputs: Int, tokens: Int? = nil
+  ) throws -> Int? {
     try check(options, inputShape, outputs)
-    return ShapesOnly.elementCount {
-      makeModel(Shapes(input: inputShape, outputs: outputs), options)
+    guard ModelKind.registry.isBuiltIn(name) else { return 0 }
+    return try ShapesOnly.elementCount {
+      try makeModel(Shapes(input: inputShape, outputs: outputs, tokens: tokens), options)
     }
   }
 
@@ -131,18 +169,33 @@ public struct ModelKind: NamedEntry {
   }
 }
 
-/// Which model is trained, and from which weights.
+/// Which model is trained, from which weights, and which of its parameters stay as they are.
 public struct ModelChoice: SettingsGroup {
   /// The name of a `ModelKind`.
-  @Setting("architecture", type: .word(ModelKind.all.names)) public var kind = "mlp"
-  /// A safetensors file with the initial weights; nil draws them at random.
+  @Setting("architecture", type: .word(ModelKind.all.names)) public var kind =
+    ModelKind.defaultName
+  /// Where the initial weights come from; nil draws them at random.
   @Setting(
-    "safetensors file with the initial weights, under PyTorch's names; null draws them at random",
+    "initial weights: a run's directory, a checkpoint, or a safetensors file with PyTorch's names; null draws them at random",
     unset: "", perRank: true)
   public var weights: String? = nil
+  /// Whether the last layer keeps its random weights where those of the file have another shape.
+  @Setting("whether the last layer is new where 'weights' has it in another shape")
+  public var newHead = false
+  /// Shell patterns of the names of parameters that are not trained.
+  @Setting(
+    "parameters that are not trained, as shell patterns of their names: [features.*]; batch normalization that is frozen also keeps its running statistics"
+  )
+  public var freeze: [String] = []
 
   /// The defaults.
   public init() {}
+
+  /// Throws when there are no weights that the last layer could differ from.
+  public func check() throws(SettingError) {
+    guard newHead, weights == nil else { return }
+    throw SettingError("newHead", "is true, but 'weights' names no file to load: set it too")
+  }
 }
 
 extension Setting<Double> {

@@ -10,15 +10,18 @@ public struct ModelSignature: Sendable {
   public var inputShape: [Int]
   /// How many numbers the model gives for a sample, or with tokens for each position.
   public var outputs: Int
+  /// The number of distinct tokens where inputs are tokens; nil where they are numbers.
+  public var tokens: Int?
   /// The objective that was minimized.
   public var objective: Objective
   /// How its samples were prepared.
   public var preparation: SamplePreparation
 
   init(
-    inputShape: [Int], outputs: Int, objective: Objective, preparation: SamplePreparation
+    inputShape: [Int], outputs: Int, tokens: Int? = nil, objective: Objective,
+    preparation: SamplePreparation
   ) {
-    (self.inputShape, self.outputs) = (inputShape, outputs)
+    (self.inputShape, self.outputs, self.tokens) = (inputShape, outputs, tokens)
     (self.objective, self.preparation) = (objective, preparation)
   }
 }
@@ -31,6 +34,7 @@ extension ModelSignature {
   private struct File: Codable {
     var inputShape: [Int]
     var outputs: Int
+    var tokens: Int?
     var objective: String
     var means: [Float]?
     var deviations: [Float]?
@@ -48,7 +52,7 @@ extension ModelSignature {
     if case .characters(let codec) = preparation.tokenizer { characters = codec.alphabet }
     return JSON.text(
       File(
-        inputShape: inputShape, outputs: outputs, objective: objective.name,
+        inputShape: inputShape, outputs: outputs, tokens: tokens, objective: objective.name,
         means: preparation.standardization?.means, deviations: preparation.standardization?.stds,
         targetMeans: preparation.targetStandardization?.means,
         targetDeviations: preparation.targetStandardization?.stds,
@@ -64,7 +68,8 @@ extension ModelSignature {
     func damaged(_ reason: String) -> CheckpointError { .damaged(path: path, reason: reason) }
     let inputCount = file.inputShape.elementCount ?? 0
     guard !file.inputShape.isEmpty, (1...Self.largestCount).contains(inputCount),
-      (1...Self.largestCount).contains(file.outputs)
+      (1...Self.largestCount).contains(file.outputs),
+      (1...Self.largestCount).contains(file.tokens ?? 1)
     else {
       throw damaged("inputs of shape \(file.inputShape) and \(file.outputs) outputs are impossible")
     }
@@ -72,7 +77,8 @@ extension ModelSignature {
       throw damaged("'objective' is '\(file.objective.prefix(80))', which is none")
     }
     self.init(
-      inputShape: file.inputShape, outputs: file.outputs, objective: objective,
+      inputShape: file.inputShape, outputs: file.outputs, tokens: file.tokens,
+      objective: objective,
       preparation: SamplePreparation())
     func standardization(
       _ name: String, _ means: [Float]?, _ stds: [Float]?, of count: Int

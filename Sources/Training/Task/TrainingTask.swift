@@ -55,9 +55,11 @@ public struct TrainingTask {
     let objective = try Objective.choose(name, for: data.train.targetKind)
     var preparation = data.preparation
     if !objective.standardizesTargets { preparation.targetStandardization = nil }
+    var tokens: Int?
+    if case .tokens(let count) = data.train.inputKind { tokens = count }
     return ModelSignature(
       inputShape: data.train.inputShape, outputs: try objective.outputs(for: data.train.targetKind),
-      objective: objective, preparation: preparation)
+      tokens: tokens, objective: objective, preparation: preparation)
   }
 
   /// The mean loss of some of a batch's samples, by their positions, and how many were right.

@@ -3,15 +3,19 @@ public import Checkpointing
 import Collectives
 import DataLoading
 import DataParallel
+import Foundation
 import NeuralNetworks
 import Optimizers
 import TensorCore
 
 // The files in a checkpoint of a training run: model.safetensors, optimizer.safetensors, state.json,
-// config.json, signature.json, and of a model with a byte-pair tokenizer tokenizer.json.
+// config.json, signature.json, with a moving average of the weights ema.safetensors, and of a model with a
+// byte-pair tokenizer tokenizer.json.
 
 extension Checkpoint {
   static let modelFile = "model.safetensors"
+  /// The moving average of the weights, where there is one.
+  static let averageFile = "ema.safetensors"
   static let optimizerFile = "optimizer.safetensors"
   static let stateFile = "state.json"
   static let signatureFile = "signature.json"
@@ -32,6 +36,25 @@ extension Checkpoint {
 
   /// The file of the model's weights.
   public func weights() throws -> SafetensorsFile { try tensors(Checkpoint.modelFile) }
+
+  /// The file of the weights that training evaluated: the moving average if there is one, else the model's.
+  public func evaluatedWeights() throws -> SafetensorsFile {
+    try tensors(
+      fileNames.contains(Checkpoint.averageFile) ? Checkpoint.averageFile : Checkpoint.modelFile)
+  }
+}
+
+extension SafetensorsFile {
+  /// The weights at a path: those that a run's newest checkpoint, or a checkpoint, was evaluated with, or a
+  /// safetensors file.
+  public static func weights(at path: String) throws -> SafetensorsFile {
+    let path = NSString(string: path).expandingTildeInPath
+    var isDirectory = ObjCBool(false)
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory),
+      isDirectory.boolValue
+    else { return try SafetensorsFile(path: path) }
+    return try Run.findCheckpoint(at: path).evaluatedWeights()
+  }
 }
 
 extension Trainer {
@@ -47,6 +70,12 @@ extension Trainer {
     ]
     if case .bytePairs(let tokenizer) = task.signature.preparation.tokenizer {
       files.append(.text(Checkpoint.tokenizerFile, tokenizer.json))
+    }
+    if parallel.hasAverages {
+      files.append(
+        parallel.withAverages {
+          .tensors(Checkpoint.averageFile, weightTensors(of: model), metadata: ["format": "pt"])
+        })
     }
     if let configurationFile {
       files.append(.text(Checkpoint.configurationFile, configurationFile))
@@ -91,6 +120,9 @@ extension Trainer {
       throw CheckpointError.damaged(path: statePath, reason: "it belongs to another model or step")
     }
     try loadWeights(of: model, from: checkpoint.weights())
+    try parallel.restoreAverages {
+      try loadWeights(of: model, from: checkpoint.tensors(Checkpoint.averageFile))
+    }
     let memory = try checkpoint.tensors(Checkpoint.optimizerFile)
     for (name, values) in parallel.optimizer.stateBuffers {
       for entry in parallel.arena.entries {

@@ -94,7 +94,9 @@ public final class Trainer {
     RunDescription(
       worldSize: communicator.worldSize, nodeCount: parallel.topology.nodeCount,
       threads: Threads.count, fixedSlices: parallel.options.fixedSlices, overlap: parallel.overlap,
-      parameterCount: model.parameterCount, countsTokens: task.countsTokens,
+      parameterCount: model.parameterCount,
+      trainedParameterCount: model.trainedParameters().reduce(0) { $0 + $1.parameter.count },
+      countsTokens: task.countsTokens,
       trainingSamples: task.count(.train), validationSamples: task.count(.validation),
       testSamples: task.count(.test), task: TaskSummary(task),
       globalBatch: options.globalBatch, stepsPerEpoch: sampler.batchesPerEpoch,
@@ -243,9 +245,11 @@ public final class Trainer {
     var validation: Metrics?
     if let limit = evaluationSamples(epoch: epoch) {
       validation = try Activity.during(.evaluation) {
-        try task.evaluate(
-          batchSize: options.globalBatch, communicator, limit: limit.count,
-          isStopRequested: isStopRequested)
+        try parallel.withAverages {
+          try task.evaluate(
+            batchSize: options.globalBatch, communicator, limit: limit.count,
+            isStopRequested: isStopRequested)
+        }
       }
       if validation == nil { return false }
     }

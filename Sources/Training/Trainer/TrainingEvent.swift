@@ -40,6 +40,8 @@ public struct RunDescription: Sendable {
   public var overlap: Overlap
   /// The learnable numbers of the model.
   public var parameterCount: Int
+  /// Those of them that are trained: all that are not frozen.
+  public var trainedParameterCount: Int
   /// Whether metrics count tokens, and not samples.
   public var countsTokens: Bool
   /// The samples, or with text the tokens, to train on.
