@@ -350,7 +350,8 @@ func read(_ yaml: String, _ overrides: [String] = []) throws -> TrainingConfigur
     }
     #expect(
       paths(\.mayChangeOnResume) == [
-        "name", "data.path", "training.epochs", "training.steps", "training.evaluateEveryEpochs",
+        "name", "data.path", "data.tokenizer", "training.epochs", "training.steps",
+        "training.evaluateEveryEpochs",
         "training.evaluateEverySteps", "training.evaluationBatches", "training.onNonFinite",
         "checkpoint.everySteps", "checkpoint.keep", "checkpoint.background",
         "checkpoint.onSignal", "distributed.bucketMegabytes", "distributed.overlap",
@@ -360,7 +361,8 @@ func read(_ yaml: String, _ overrides: [String] = []) throws -> TrainingConfigur
       ])
     #expect(
       paths(\.isPerRank) == [
-        "name", "model.weights", "data.path", "checkpoint.keep", "checkpoint.background",
+        "name", "model.weights", "data.path", "data.tokenizer", "checkpoint.keep",
+        "checkpoint.background",
         "checkpoint.onSignal", "distributed.threadsPerRank",
         "logging.everySteps", "logging.directory",
       ])

@@ -37,11 +37,10 @@ struct BytePairTokenizerTests {
     for (text, tokens) in zip(cases.texts, expected) {
       let found = try tokenizer.encode(text)
       #expect(found == tokens, "\(text.debugDescription)", sourceLocation: location)
-      // A space may stand before the text.
+      guard name != "prefix" else { continue }  // It adds spaces.
       let decoded = tokenizer.decode(found)
       #expect(
-        decoded.unicodeScalars.elementsEqual(text.unicodeScalars)
-          || (name == "prefix" && decoded.hasSuffix(text)), sourceLocation: location)
+        decoded.unicodeScalars.elementsEqual(text.unicodeScalars), sourceLocation: location)
     }
   }
 
@@ -62,7 +61,8 @@ struct BytePairTokenizerTests {
   @Test("GPT-2's vocab.json and merges.txt give the same tokens as tokenizer.json")
   func gpt2Files() throws {
     let tokenizer = try BytePairTokenizer(path: Self.goldens + "/gpt2")
-    #expect(tokenizer.vocabularySize == 700 && tokenizer.endOfText == 0)
+    let other = try BytePairTokenizer(path: Self.goldens + "/gpt2.json")
+    #expect(tokenizer.vocabularySize == other.vocabularySize && tokenizer.endOfText == 0)
     #expect(tokenizer.addedTokens.map(\.content) == ["<|endoftext|>"])
     try expectGoldens(tokenizer, "gpt2")
   }

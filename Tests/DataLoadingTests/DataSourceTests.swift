@@ -48,7 +48,7 @@ struct DataSourceTests {
         ],
         "npy": ["path"] + split + ["classes", "target", "standardizeTargets", "normalize"],
         "cifar10": ["path"] + split + ["normalize"],
-        "text": ["path", "classes", "blockSize", "validation", "test"],
+        "text": ["path", "tokenizer", "textField", "classes", "blockSize", "validation", "test"],
       ])
   }
 

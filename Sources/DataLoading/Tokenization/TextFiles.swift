@@ -129,6 +129,7 @@ package struct TextFiles: Sendable {
     let decoder = JSONDecoder()
     decoder.userInfo[JSONLine.field] = field
     var line = 0
+    var before = 0  // the bytes before `rest`
     var rest: [UInt8] = []
     var isEnd = false
     while !isEnd {
@@ -143,6 +144,11 @@ package struct TextFiles: Sendable {
         guard let end = lineBreak ?? (isEnd ? rest.count : nil) else { break }
         line += 1
         let content = rest[start..<end]
+        let valid = content.withUnsafeBufferPointer { $0.validPrefix().count }
+        guard valid == content.count else {
+          throw reader.notUTF8(
+            rest[start + valid], at: TextPlace(byte: before + start + valid, line: line))
+        }
         start = end + 1
         if content.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
         let text = try JSONLine.text(content, decoder, field) { reason in
@@ -150,6 +156,7 @@ package struct TextFiles: Sendable {
         }
         try text.withUTF8Bytes(body)
       }
+      before += min(start, rest.count)
       rest.removeFirst(min(start, rest.count))
     }
   }
@@ -158,9 +165,9 @@ package struct TextFiles: Sendable {
 /// A place in a text, for messages.
 struct TextPlace {
   /// The bytes before it.
-  private(set) var byte = 0
+  var byte = 0
   /// The number of the line, from 1.
-  private(set) var line = 1
+  var line = 1
 
   /// The place after some bytes.
   func advanced(over bytes: some Collection<UInt8>) -> TextPlace {

@@ -61,8 +61,9 @@ struct DataFetch: ParsableCommand {
 
   /// The name of an address's file.
   private var fileName: String {
-    let path = dataSet.prefix { $0 != "?" && $0 != "#" }
-    return path.split(separator: "/").last.map(String.init) ?? ""
+    // The scheme and the host come first.
+    let parts = dataSet.prefix { $0 != "?" && $0 != "#" }.split(separator: "/").dropFirst(2)
+    return parts.last.map(String.init) ?? ""
   }
 
   func run() {

@@ -9,7 +9,7 @@ struct GenerateCommand: ParsableCommand {
     commandName: "generate", abstract: "Continues a text with a trained language model.",
     usage: "\(programName) generate <run-or-checkpoint> [<options>]",
     discussion: """
-      Prints the text that follows the prompt. The next token is drawn from the model's \
+      Prints the prompt and the text that follows it. The next token is drawn from the model's \
       predictions, after --temperature, then --top-k, then --top-p.
       """)
 

@@ -19,7 +19,7 @@ public final class TextGenerator {
     context = signature.inputShape[0]
   }
 
-  /// Continues `prompt` by `count` tokens, sampled one after another from the model's predictions.
+  /// Gives `prompt` and continues it by `count` tokens, sampled one after another from the model's predictions.
   ///
   /// Without a prompt the text begins as a document does: after the token for the end of a text, or
   /// after the first character where characters are the tokens.
@@ -32,12 +32,14 @@ public final class TextGenerator {
   ///   - sampling: How the next token is chosen.
   ///   - seed: The random seed.
   ///   - stopsAtEndOfText: Whether the text ends where the model ends a document.
-  ///   - onText: Called with each part of the text when its last character is complete.
+  ///   - onText: Called with the prompt, and with each part of the text when its last character is
+  ///     complete.
   public func generate(
     after prompt: String, count: Int, _ sampling: TokenSampling = TokenSampling(), seed: UInt64,
     stopsAtEndOfText: Bool = true, onText: (String) -> Void
   ) throws {
     var tokens = prompt.isEmpty ? [tokenizer.endOfText ?? 0] : try tokenizer.encode(prompt)
+    if !prompt.isEmpty { onText(prompt) }
     var random = RandomSource(seed: seed)
     var stream = UTF8Stream()
     withEvaluation {
@@ -60,7 +62,7 @@ public final class TextGenerator {
     if !text.isEmpty { onText(text) }
   }
 
-  /// The text that `generate` adds to a prompt.
+  /// The text that `generate` gives, with the prompt.
   public func text(
     after prompt: String, count: Int, _ sampling: TokenSampling = TokenSampling(), seed: UInt64,
     stopsAtEndOfText: Bool = true
