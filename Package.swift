@@ -21,6 +21,9 @@ let package = Package(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(
+      name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .target(name: "CKernels", linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
     .target(name: "CDigits", exclude: ["README.md"]),
     .target(name: "CSharedMemory"),
@@ -32,7 +35,9 @@ let package = Package(
     .target(name: "NeuralNetworks", dependencies: ["TensorCore", "Settings", "Base"]),
     .target(
       name: "Optimizers", dependencies: ["NeuralNetworks", "TensorCore", "Settings", "CKernels"]),
-    .target(name: "DataLoading", dependencies: ["Settings", "Base", "CDigits", "CZlib"]),
+    .target(
+      name: "DataLoading",
+      dependencies: ["Settings", "Base", "CDigits", "CZlib", "CTurboJPEG", "CPNG"]),
     .target(name: "Collectives", dependencies: ["Settings", "Base"]),
     .target(
       name: "MPICollectives",
@@ -117,7 +122,8 @@ let package = Package(
       dependencies: ["Optimizers", "NeuralNetworks", "TensorCore", "Settings", "TestSupport"],
       resources: [.copy("Goldens")]),
     .testTarget(
-      name: "DataLoadingTests", dependencies: ["DataLoading", "Settings", "Base", "CZlib"],
+      name: "DataLoadingTests",
+      dependencies: ["DataLoading", "Settings", "Base", "CZlib", "CTurboJPEG", "CPNG"],
       resources: [.copy("Goldens")]),
     .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "Settings", "Base"]),
     .testTarget(

@@ -1,5 +1,5 @@
 public import Base
-import Settings
+package import Settings
 
 /// A configuration that cannot be used: the place, the key, the value and the remedy.
 public struct ConfigurationError: ExitStatusProviding, Equatable, CustomStringConvertible {
@@ -18,7 +18,7 @@ public struct ConfigurationError: ExitStatusProviding, Equatable, CustomStringCo
   }
 
   /// The error of a setting that stands in a section.
-  init(_ error: SettingError, section: String) {
+  package init(_ error: SettingError, section: String) {
     self.init(error.inSection(section).description, exitStatus: error.exitStatus)
   }
 

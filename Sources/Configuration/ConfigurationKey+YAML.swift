@@ -52,9 +52,9 @@ extension ConfigurationKey {
     return value.flatMap(declaration.accepted)
   }
 
-  /// The elements of a list; nil if it is none, or an element is of another type.
+  /// The elements of a list, or the only one without brackets; nil if an element is of another type.
   private func list<Element>(_ node: Node, _ element: (Node) -> Element?) -> [Element]? {
-    guard case .sequence(let nodes) = node else { return nil }
+    guard case .sequence(let nodes) = node else { return element(node).map { [$0] } }
     let values = nodes.compactMap(element)
     return values.count == nodes.count ? values : nil
   }

@@ -41,6 +41,11 @@ extension ConfigurationKey {
 extension SettingType {
   fileprivate func schema(isNullable: Bool) -> JSONObject {
     func type(_ name: String) -> JSONObject { ["type": isNullable ? [name, "null"] : name] }
+    // The only element of a list may stand without brackets.
+    func list(_ element: String, _ bounds: JSONObject) -> JSONObject {
+      ["type": ["array", element] + (isNullable ? ["null"] : [])] + bounds
+        + ["items": ["type": element] + bounds]
+    }
     switch self {
     case .boolean: return type("boolean")
     case .integer(let bounds): return type("integer") + bounds.schema
@@ -48,11 +53,9 @@ extension SettingType {
     case .text: return type("string")
     case .fileName: return type("string") + ["pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]*$"]
     case .word(let words): return ["enum": isNullable ? words + [nil] : words]
-    case .integers(let bounds):
-      return type("array") + ["items": ["type": "integer"] + bounds.schema]
-    case .numbers(let bounds):
-      return type("array") + ["items": ["type": "number"] + bounds.schema]
-    case .texts: return type("array") + ["items": ["type": "string"] as JSONObject]
+    case .integers(let bounds): return list("integer", bounds.schema)
+    case .numbers(let bounds): return list("number", bounds.schema)
+    case .texts: return list("string", [:])
     }
   }
 }

@@ -69,8 +69,12 @@ extension TrainingTask {
     makeModel: (ModelSignature) throws -> any Layer
   ) throws {
     try communicator.collectiveTry { try configuration.check(worldSize: communicator.worldSize) }
+    let cores = communicator.threadsPerRank()
     let data = try communicator.collectiveTry {
-      try Activity.during(.openingData) { try configuration.openData(preparation) }
+      try Activity.during(.openingData) {
+        try configuration.openData(
+          preparation, threads: configuration.group(ThreadOptions.self).threadsPerRank ?? cores)
+      }
     }
     let objective = try configuration.group(ObjectiveChoice.self).loss
     // All ranks look at the free memory before one takes some of it.
@@ -220,12 +224,21 @@ extension TrainingConfiguration {
     throw ConfigurationError("'model.kind' is \(kind.name): \(problem)")
   }
 
+  /// Where the data comes from, with its options.
+  package func dataSource() throws -> any DataSource {
+    try chosen(DataFormat.all, in: "data").settings as! any DataSource
+  }
+
   /// Opens the data; `preparation` is how the samples of a trained model were prepared, nil finds it in the
-  /// data.
-  package func openData(_ preparation: SamplePreparation? = nil) throws -> DataSplits {
+  /// data. `threads` read samples that are computed, such as images.
+  package func openData(
+    _ preparation: SamplePreparation? = nil, threads: Int = 1
+  ) throws -> DataSplits {
     let (format, options) = try chosen(DataFormat.all, in: "data")
+    let seed = try group(Trainer.Options.self).seed
     do {
-      let data = try format.open(options, preparation)
+      let data = try format.open(
+        options, preparation, seed: UInt64(seed), threads: threads)
       guard data.train.count > 0 else {
         throw ConfigurationError("'data.kind' is \(format.name), which has no training samples")
       }

@@ -81,6 +81,19 @@ enum Terminal {
     return Int(size.ws_col)
   }
 
+  /// Whether standard output shows 24-bit colors.
+  static var standardOutputHasTrueColors: Bool {
+    let colors = ProcessInfo.processInfo.environment["COLORTERM"] ?? ""
+    return isatty(STDOUT_FILENO) == 1 && isCapable && ["truecolor", "24bit"].contains(colors)
+  }
+
+  /// The columns of standard output's terminal; 80 if it has no size.
+  static var standardOutputColumns: Int {
+    var size = winsize()
+    guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+    return Int(size.ws_col)
+  }
+
   private static var isCapable: Bool {
     let environment = ProcessInfo.processInfo.environment
     return environment["TERM"] ?? "dumb" != "dumb" && environment["NO_COLOR"] ?? "" == ""

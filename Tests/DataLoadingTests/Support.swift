@@ -57,6 +57,8 @@ struct Contents: Equatable {
   var tokens: [[Int32]] = []
   var labels: [Int32] = []
   var values: [[Float]] = []
+  var mixedLabels: [Int32] = []
+  var labelShares: [Float] = []
 
   init(_ dataset: some Dataset) throws {
     var batches = SequentialBatches(dataset, batchSize: 7)
@@ -65,11 +67,15 @@ struct Contents: Equatable {
 
   init(_ batch: Batch) { append(batch) }
 
-  private mutating func append(_ batch: Batch) {
+  init() {}
+
+  mutating func append(_ batch: Batch) {
     guard batch.count > 0 else { return }
     batch.withInputs { if !$0.isEmpty { inputs += rows($0, batch.count) } }
     batch.withTokens { if !$0.isEmpty { tokens += rows($0, batch.count) } }
     batch.withLabels { labels += $0 }
+    batch.withMixedLabels { mixedLabels += $0 }
+    batch.withLabelShares { labelShares += $0 }
     batch.withValues { if !$0.isEmpty { values += rows($0, batch.count) } }
   }
 

@@ -31,7 +31,7 @@ setup_file() {
 
   cd sandbox || return
   cp -r "$root/launch" "$root/configs" project
-  touch installed/{openblas,ompi-c,zlib}
+  touch installed/{openblas,ompi-c,zlib,libturbojpeg,libpng}
   for name in support assert file; do
     mkdir -p "lib/bats/bats-$name"
     touch "lib/bats/bats-$name/load.bash"
@@ -52,6 +52,8 @@ for package in "$@"; do
     libopenblas-dev) touch "$INSTALLED/openblas" ;;
     libopenmpi-dev) touch "$INSTALLED/ompi-c" ;;
     zlib1g-dev) touch "$INSTALLED/zlib" ;;
+    libturbojpeg0-dev) touch "$INSTALLED/libturbojpeg" ;;
+    libpng-dev) touch "$INSTALLED/libpng" ;;
     openmpi-bin) cp "$BIN/apt-get" "$BIN/mpirun" ;;
     bats) cp "$BIN/apt-get" "$BIN/bats" ;;
     bats-*)

@@ -70,7 +70,7 @@ load sandbox
   launch run
   assert_failure 69
   assert_output --partial \
-    "apt-get update && apt-get install -y libopenblas-dev libopenmpi-dev zlib1g-dev"
+    "apt-get update && apt-get install -y libopenblas-dev libopenmpi-dev zlib1g-dev libturbojpeg0-dev libpng-dev"
   refute_called "swift build"
 }
 
@@ -96,17 +96,17 @@ load sandbox
   launch run
   assert_failure 69
   assert_output --partial \
-    "by their Debian names: libopenblas-dev libopenmpi-dev openmpi-bin zlib1g-dev."
+    "by their Debian names: libopenblas-dev libopenmpi-dev openmpi-bin zlib1g-dev libturbojpeg0-dev libpng-dev."
   stand_in brew <<<''
   launch run
-  assert_output --partial "brew install openblas open-mpi zlib"
+  assert_output --partial "brew install openblas open-mpi zlib jpeg-turbo libpng"
   stand_in pacman <<<''
   launch run
-  assert_output --partial "sudo pacman -S --needed openblas openmpi zlib"
+  assert_output --partial "sudo pacman -S --needed openblas openmpi zlib libjpeg-turbo libpng"
   stand_in dnf <<<''
   launch run
   assert_failure 69
-  assert_output --partial "sudo dnf install -y openblas-devel openmpi-devel openmpi zlib-devel"
+  assert_output --partial "sudo dnf install -y openblas-devel openmpi-devel openmpi zlib-devel turbojpeg-devel libpng-devel"
   refute_called "dnf "
 }
 

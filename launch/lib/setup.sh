@@ -66,6 +66,8 @@ readonly build_needs=(
   "library ompi-c      libopenmpi-dev   openmpi-devel       openmpi   open-mpi"
   "command mpirun      openmpi-bin      openmpi             openmpi   open-mpi"
   "library zlib        zlib1g-dev       zlib-devel          zlib      zlib"
+  "library libturbojpeg libturbojpeg0-dev turbojpeg-devel libjpeg-turbo jpeg-turbo"
+  "library libpng      libpng-dev       libpng-devel        libpng    libpng"
 )
 # shellcheck disable=SC2034
 readonly bats_needs=(

@@ -60,6 +60,9 @@ public protocol Dataset: Sendable {
   /// known without reading samples.
   var labels: [Int32]? { get }
 
+  /// Whether samples have a second label while training, as those of mixup; false by default.
+  var mixesLabels: Bool { get }
+
   /// Writes the samples at `indices` one after another, from the start of each buffer.
   ///
   /// - Parameters:
@@ -75,6 +78,8 @@ extension Dataset {
   public var inputKind: InputKind { .numbers }
   /// Each sample once.
   public var drawsPerEpoch: Int? { nil }
+  /// No.
+  public var mixesLabels: Bool { false }
   /// Not known.
   public var labels: [Int32]? { nil }
 }
@@ -93,12 +98,21 @@ public struct SampleBuffers {
   /// The values to predict, row-major.
   public let values: UnsafeMutableBufferPointer<Float>
 
+  /// A second label of each sample; empty unless the dataset mixes labels.
+  public let mixedLabels: UnsafeMutableBufferPointer<Int32>
+  /// The share of the first label of each sample, 0...1; the second one has the rest.
+  public let labelShares: UnsafeMutableBufferPointer<Float>
+
   /// Memory of these buffers.
   public init(
     inputs: UnsafeMutableBufferPointer<Float>, labels: UnsafeMutableBufferPointer<Int32>,
     values: UnsafeMutableBufferPointer<Float>,
-    tokens: UnsafeMutableBufferPointer<Int32> = .init(start: nil, count: 0)
+    tokens: UnsafeMutableBufferPointer<Int32> = .init(start: nil, count: 0),
+    mixedLabels: UnsafeMutableBufferPointer<Int32> = .init(start: nil, count: 0),
+    labelShares: UnsafeMutableBufferPointer<Float> = .init(start: nil, count: 0)
   ) {
+    self.mixedLabels = mixedLabels
+    self.labelShares = labelShares
     self.inputs = inputs
     self.tokens = tokens
     self.labels = labels

@@ -165,15 +165,36 @@ public struct InMemoryDataset: Dataset {
     if let destination = buffers.inputs.baseAddress {
       readInputs(indices, into: destination, width: width)
     }
+    for (row, index) in indices.enumerated() { readTarget(index, row: row, into: buffers) }
+  }
+
+  /// Writes the target of a sample as that of row `row`.
+  func readTarget(_ index: Int, row: Int, into buffers: SampleBuffers) {
     switch targets {
-    case .labels(let labels):
-      for (row, index) in indices.enumerated() { buffers.labels[row] = labels[sampleIndex(index)] }
+    case .labels(let labels): buffers.labels[row] = labels[sampleIndex(index)]
     case .values(let values):
       let width = targetKind.valueCount
-      for (row, index) in indices.enumerated() {
-        let first = sampleIndex(index) * width
-        for k in 0..<width { buffers.values[row * width + k] = values[first + k] }
-      }
+      let first = sampleIndex(index) * width
+      for k in 0..<width { buffers.values[row * width + k] = values[first + k] }
+    }
+  }
+
+  /// Writes the input of a sample.
+  func readInput(_ index: Int, into destination: UnsafeMutablePointer<Float>) {
+    readInputs([index], into: destination, width: inputCount)
+  }
+
+  /// Whether all inputs are from 0 to 255.
+  var areBounded: Bool {
+    guard case .floats(let floats) = inputs else { return true }
+    return floats.allSatisfy { $0 >= 0 && $0 <= 255 }
+  }
+
+  /// The value of white in images: 1, or 255 where bytes or larger numbers are inputs as they are.
+  var largestValue: Float {
+    switch inputs {
+    case .bytes(_, let divisor): 255 / divisor
+    case .floats(let floats): floats.contains { $0 > 1 } ? 255 : 1
     }
   }
 
@@ -197,6 +218,6 @@ public struct InMemoryDataset: Dataset {
         }
       }
     }
-    standardization?.apply(to: destination, rows: indices.count)
+    standardization?.apply(to: destination, rows: indices.count, width: width)
   }
 }

@@ -9,18 +9,22 @@ public struct SamplePreparation: Sendable, Equatable {
   public var classes: Classes?
   /// The columns of a table; nil unless samples are the rows of one.
   public var table: TableSchema?
+  /// How an image file of any size becomes an input; nil unless samples are images.
+  public var images: ImagePreparation?
   /// How text becomes tokens; nil unless samples are text, or tokens whose tokenizer is known.
   public var tokenizer: Tokenizer?
 
   /// Nothing is known but what is given.
   public init(
     standardization: Standardization? = nil, targetStandardization: Standardization? = nil,
-    classes: Classes? = nil, table: TableSchema? = nil, tokenizer: Tokenizer? = nil
+    classes: Classes? = nil, table: TableSchema? = nil, images: ImagePreparation? = nil,
+    tokenizer: Tokenizer? = nil
   ) {
     self.standardization = standardization
     self.targetStandardization = targetStandardization
     self.classes = classes
     self.table = table
+    self.images = images
     self.tokenizer = tokenizer
   }
 }

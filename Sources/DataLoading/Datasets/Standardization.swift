@@ -1,8 +1,8 @@
 /// The transformation of inputs to mean 0 and standard deviation 1: `(x - mean) / std`.
 public struct Standardization: Sendable, Equatable {
-  /// The mean of each element of an input.
+  /// The mean of each element of an input, or of each of several equal parts, such as channels.
   public let means: [Float]
-  /// The standard deviation of each element of an input.
+  /// The standard deviation of each of them.
   public let stds: [Float]
 
   /// A transformation with these means and standard deviations.
@@ -70,12 +70,29 @@ public struct Standardization: Sendable, Equatable {
       stds: stds.enumerated().map { elements.contains($0) ? 1 : $1 })
   }
 
-  /// Standardizes inputs in place.
-  public func apply(to inputs: UnsafeMutablePointer<Float>, rows: Int) {
-    let width = means.count
+  /// Standardizes samples in place.
+  ///
+  /// - Parameters:
+  ///   - inputs: The samples, row-major.
+  ///   - rows: The number of samples.
+  ///   - width: The elements of a sample, if there are more than means: then each mean is for as many
+  ///     consecutive elements.
+  public func apply(to inputs: UnsafeMutablePointer<Float>, rows: Int, width: Int? = nil) {
+    let width = width ?? means.count
+    let groupSize = width / means.count
+    precondition(
+      groupSize * means.count == width,
+      "Standardization: \(means.count) means for inputs of \(width) elements")
     for row in 0..<rows {
       let x = inputs + row * width
-      for k in 0..<width { x[k] = (x[k] - means[k]) / stds[k] }
+      if groupSize == 1 {
+        for k in 0..<width { x[k] = (x[k] - means[k]) / stds[k] }
+        continue
+      }
+      for group in 0..<means.count {
+        let (mean, std) = (means[group], stds[group])
+        for k in group * groupSize..<(group + 1) * groupSize { x[k] = (x[k] - mean) / std }
+      }
     }
   }
 

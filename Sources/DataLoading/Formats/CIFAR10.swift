@@ -79,6 +79,8 @@ public struct CIFAR10Source: DataSource, SplitSource {
   @Setting(shared: .splitSeed) public var splitSeed: Int
   /// What is done with the inputs.
   @Setting(shared: .normalize) public var normalize: InputNormalization
+  /// Random changes of training images.
+  @Setting(shared: .augment) public var augment: [String]
 
   private static let expected = "a folder with data_batch_1.bin"
 
@@ -91,6 +93,7 @@ public struct CIFAR10Source: DataSource, SplitSource {
   /// Throws when there is no path.
   public func check() throws(SettingError) {
     try requirePath(path, CIFAR10Source.expected)
+    _ = try Augmentation(augment)
   }
 
   /// Reads the folder.
@@ -101,7 +104,9 @@ public struct CIFAR10Source: DataSource, SplitSource {
     }
     return try DataSplits(
       SampleFiles(train: train, test: CIFAR10.testSamples(in: path)),
-      SampleOptions(splits: splitOptions, knownClasses: CIFAR10.classes, normalize: normalize),
+      SampleOptions(
+        splits: splitOptions, knownClasses: CIFAR10.classes, normalize: normalize,
+        augmentation: Augmentation(augment), areImages: true),
       preparation)
   }
 }

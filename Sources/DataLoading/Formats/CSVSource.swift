@@ -81,8 +81,7 @@ public struct CSVSource: DataSource, SplitSource {
   /// Whether the first row names the columns.
   @Setting("whether the first row names the columns") public var header = Header.auto
   /// The shape of a sample, such as `[1, 28, 28]`; nil is one axis.
-  @Setting("shape of a sample, as [1, 28, 28]; null is one axis", in: 1...(1 << 20), unset: [])
-  public var inputShape: [Int]? = nil
+  @Setting(shared: .inputShape) public var inputShape: [Int]?
   /// Whether a model trains on standardized values.
   @Setting(shared: .standardizeTargets) public var standardizeTargets: Bool
   /// What is done with the inputs; categories stay 0 or 1.

@@ -11,6 +11,9 @@ public protocol DataSource: SettingsGroup {
   /// - Parameter preparation: How the samples of a trained model were prepared, which these must be
   ///   too; nil finds it in the data.
   func read(_ preparation: SamplePreparation?) throws -> DataSplits
+
+  /// The same, where several threads may read; by default one does.
+  func read(_ preparation: SamplePreparation?, threads: Int) throws -> DataSplits
 }
 
 extension DataSource {
@@ -19,11 +22,21 @@ extension DataSource {
   /// Throws a `SettingError` for a wrong option, among them a `path` where nothing is, and a
   /// `DataError` for a file that is not what it should be.
   ///
-  /// - Parameter preparation: How the samples of a trained model were prepared, to evaluate it on
-  ///   these; nil finds it in the data.
-  public func open(_ preparation: SamplePreparation? = nil) throws -> DataSplits {
+  /// - Parameters:
+  ///   - preparation: How the samples of a trained model were prepared, to evaluate it on these; nil
+  ///     finds it in the data.
+  ///   - seed: The random seed of changes of images while training.
+  ///   - threads: How many threads read samples that are computed, such as images.
+  public func open(
+    _ preparation: SamplePreparation? = nil, seed: UInt64 = 0, threads: Int = 1
+  ) throws -> DataSplits {
     try validate()
-    return try read(preparation)
+    return try read(preparation, threads: threads).augmented(seed: seed)
+  }
+
+  /// Reads with one thread.
+  public func read(_ preparation: SamplePreparation?, threads: Int) throws -> DataSplits {
+    try read(preparation)
   }
 }
 
@@ -59,6 +72,15 @@ public struct DataSplits: Sendable {
   }
 }
 
+extension DataSplits {
+  /// The same, with changes of images by this seed.
+  fileprivate func augmented(seed: UInt64) -> DataSplits {
+    guard var images = train as? ImageDataset else { return self }
+    images.seed = seed
+    return DataSplits(train: images, validation: validation, test: test, preparation: preparation)
+  }
+}
+
 /// A part of the data.
 public enum DataPart: String, Sendable, CaseIterable {
   case train, validation, test
@@ -66,7 +88,9 @@ public enum DataPart: String, Sendable, CaseIterable {
 
 /// A data format that a configuration can name.
 public struct DataFormat: NamedEntry {
-  private static let registry = Registry<DataFormat>([.csv, .npy, .idx, .cifar10, .text, .digits])
+  private static let registry = Registry<DataFormat>([
+    .csv, .npy, .images, .idx, .cifar10, .text, .digits,
+  ])
 
   /// All formats that can be named, those of the program last.
   public static var all: [DataFormat] { registry.all }
@@ -85,14 +109,17 @@ public struct DataFormat: NamedEntry {
   public let settings: any SettingsGroup
   /// Whether samples are tokens of a text, and not numbers; nil where only the data tells.
   public let isText: Bool?
-  private let openData: @Sendable (any SettingsGroup, SamplePreparation?) throws -> DataSplits
+  private let openData:
+    @Sendable (
+      any SettingsGroup, SamplePreparation?, _ seed: UInt64, _ threads: Int
+    ) throws -> DataSplits
 
   /// A format of a name.
   public init(_ name: String, _ source: some DataSource, isText: Bool? = false) {
     self.name = name
     self.isText = isText
     settings = source
-    openData = { try ($0 as! any DataSource).open($1) }
+    openData = { try ($0 as! any DataSource).open($1, seed: $2, threads: $3) }
   }
 
   /// Data of a name that has no options.
@@ -100,17 +127,19 @@ public struct DataFormat: NamedEntry {
     self.name = name
     isText = nil
     settings = NoSettings()
-    openData = { _, _ in try open() }
+    openData = { _, _, _, _ in try open() }
   }
 
   /// A source of this format with its default options; traps for data that has none.
   public var source: any DataSource { settings as! any DataSource }
 
-  /// Reads the data; `options` has the type of `settings`.
+  /// Reads the data; `options` has the type of `settings`, `seed` and `threads` are those of
+  /// `DataSource.open`.
   public func open(
-    _ options: any SettingsGroup, _ preparation: SamplePreparation? = nil
+    _ options: any SettingsGroup, _ preparation: SamplePreparation? = nil, seed: UInt64 = 0,
+    threads: Int = 1
   ) throws -> DataSplits {
-    try openData(options, preparation)
+    try openData(options, preparation, seed, threads)
   }
 }
 

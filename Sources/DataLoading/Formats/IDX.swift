@@ -88,6 +88,8 @@ public struct IDXSource: DataSource, SplitSource {
   @Setting(shared: .classes) public var classes: Int?
   /// What is done with the inputs.
   @Setting(shared: .normalize) public var normalize: InputNormalization
+  /// Random changes of training images.
+  @Setting(shared: .augment) public var augment: [String]
 
   /// A source without a path.
   public init() {}
@@ -98,6 +100,7 @@ public struct IDXSource: DataSource, SplitSource {
   /// Throws when there is no path.
   public func check() throws(SettingError) {
     try requirePath(path, "a folder with IDX files")
+    _ = try Augmentation(augment)
   }
 
   /// Reads the folder.
@@ -110,7 +113,9 @@ public struct IDXSource: DataSource, SplitSource {
     }
     return try DataSplits(
       SampleFiles(train: first, test: parts[0] == nil ? nil : parts[1]),
-      SampleOptions(splits: splitOptions, classes: classes, target: .classes, normalize: normalize),
+      SampleOptions(
+        splits: splitOptions, classes: classes, target: .classes, normalize: normalize,
+        augmentation: Augmentation(augment), areImages: true),
       preparation)
   }
 }

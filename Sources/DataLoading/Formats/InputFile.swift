@@ -7,16 +7,30 @@ public struct InputFile: Sendable {
   /// The number of samples.
   public let count: Int
 
-  /// Reads a file: `.npy`, `.csv` (a sample in each row, without a target), or IDX images; the last
-  /// two may be gzipped.
+  /// Reads a file: `.npy`, `.csv` (a sample in each row, without a target), IDX images, or a JPEG or
+  /// PNG; CSV and IDX may be gzipped.
   ///
   /// CSV follows the same rules as in training; where the model was trained on a table with a header,
   /// its columns are found by their names, and others may stand beside them. A file without samples
   /// is an error.
   ///
   /// An array has one sample of `inputShape`, or several along its first axis. Bytes of IDX files are
-  /// scaled to 0...1, as in training.
-  public init(path: String, inputShape: [Int], table schema: TableSchema? = nil) throws {
+  /// scaled to 0...1, as in training. An array with channels last is brought into the model's order.
+  public init(
+    path: String, inputShape: [Int], table schema: TableSchema? = nil,
+    images: ImagePreparation? = nil
+  ) throws {
+    if try InputFile.isImage(path) {
+      guard let images else {
+        throw DataError(
+          .malformed,
+          "\(path): the model was not trained on images of files: it takes samples of shape "
+            + "\(inputShape)")
+      }
+      inputs = try InputFile.image(path, images)
+      count = 1
+      return
+    }
     let reader = try ByteReader(path: path)
     let name = path.hasSuffix(".gz") ? String(path.dropLast(3)) : path
     let size = inputShape.reduce(1, *)
@@ -26,7 +40,10 @@ public struct InputFile: Sendable {
       inputs = try Table(predicting: reader, schema: schema).inputs
     } else {
       let isNumPy = name.hasSuffix(".npy")
-      let array = try isNumPy ? NumPyFile.read(reader) : IDX.read(reader)
+      var array = try isNumPy ? NumPyFile.read(reader) : IDX.read(reader)
+      if isNumPy && InputFile.hasChannelsLast(array.shape, inputShape) {
+        array = array.withSampleAxis(inputShape.count).channelsFirst()
+      }
       let sampleCount = array.shape.reduce(1, *) / max(size, 1)
       guard array.shape.reduce(1, *) == sampleCount * size,
         InputFile.matches(array.shape, inputShape, size)
@@ -41,6 +58,37 @@ public struct InputFile: Sendable {
       inputs = !isNumPy && array.type == .uint8 ? values.map { $0 / 255 } : values
     }
     count = inputs.count / max(size, 1)
+  }
+
+  /// Whether a file begins as a JPEG or PNG.
+  private static func isImage(_ path: String) throws -> Bool {
+    let source = try FileSource(path: path)
+    var head = [UInt8](repeating: 0, count: 8)
+    let count = try head.withUnsafeMutableBytes { try source.read(into: $0, at: 0) }
+    return head.withUnsafeBytes { head in
+      let head = UnsafeRawBufferPointer(rebasing: head[..<count])
+      return JPEG.isJPEG(head) || PNG.isPNG(head)
+    }
+  }
+
+  /// The input that an image file makes, as in evaluation.
+  private static func image(_ path: String, _ preparation: ImagePreparation) throws -> [Float] {
+    let worker = ImageWorker()
+    var inputs = [Float](repeating: 0, count: preparation.inputShape.reduce(1, *))
+    try inputs.withUnsafeMutableBufferPointer {
+      try worker.draw(
+        worker.bytes(ofFile: path), name: path, preparation, into: $0.baseAddress!,
+        window: preparation.centered)
+    }
+    return inputs
+  }
+
+  /// Whether an array has the axes of a model's images in the order height, width, channels.
+  private static func hasChannelsLast(_ shape: [Int], _ inputShape: [Int]) -> Bool {
+    guard inputShape.count == 3 else { return false }
+    let moved = Array(inputShape[1...]) + inputShape[..<1]
+    func isSample(_ part: [Int]) -> Bool { part == moved && part != inputShape }
+    return isSample(shape) || isSample(Array(shape.dropFirst()))
   }
 
   /// One sample, or several along a first axis; the axes of a sample may be flattened.

@@ -1,5 +1,6 @@
 import Base
 import Foundation
+import Settings
 
 /// NumPy's format for one array, versions 1 to 3.
 ///
@@ -45,18 +46,48 @@ package enum NumPyFile {
 
   /// Reads a pair of files; nil if there are no inputs.
   static func samples(
-    inputs inputsPath: String, targets targetsPath: String
+    inputs inputsPath: String, targets targetsPath: String, layout: ImageLayout,
+    inputShape: [Int]?
   ) throws -> Samples? {
     guard FileManager.default.fileExists(atPath: inputsPath) else { return nil }
     let inputs = try read(ByteReader(path: inputsPath))
     let targets = try read(ByteReader(path: targetsPath))
+    return try samples(inputs, targets, layout: layout, inputShape: inputShape)
+  }
+
+  /// Samples of arrays with the samples along the first axis.
+  ///
+  /// - Parameters:
+  ///   - inputs: The inputs.
+  ///   - targets: The targets; a second axis of length 1 is left out.
+  ///   - layout: The order of the axes of images.
+  ///   - inputShape: The shape of a sample, if it is another than that of the array.
+  static func samples(
+    _ inputs: NumericArray, _ targets: NumericArray, layout: ImageLayout, inputShape: [Int]?
+  ) throws -> Samples {
     guard !inputs.shape.isEmpty, !targets.shape.isEmpty else {
       throw DataError(
-        .malformed, "\(inputsPath) and \(targetsPath): the first axis counts samples, one has none")
+        .malformed,
+        "\(inputs.name) and \(targets.name): the first axis counts samples, one has none")
     }
-    let inputShape = inputs.shape.count == 1 ? [1] : Array(inputs.shape.dropFirst())
-    return try Samples(
-      inputs: inputs, inputShape: inputShape, divisor: 1, targets: targets)
+    var inputs = inputs
+    var shape = inputs.shape.count == 1 ? [1] : Array(inputs.shape.dropFirst())
+    if let inputShape {
+      guard inputShape.reduce(1, *) == shape.reduce(1, *) else {
+        throw SettingError(
+          "inputShape",
+          "is \(inputShape), which has \(inputShape.reduce(1, *)) numbers; a sample of "
+            + "\(inputs.name) has \(shape.reduce(1, *))")
+      }
+      shape = inputShape
+    } else if layout.hasChannelsLast(shape) {
+      inputs = inputs.channelsFirst()
+      shape = Array(inputs.shape.dropFirst())
+    } else if layout != .channelsFirst && shape.count == 2 {
+      shape = [1] + shape  // a grey channel
+    }
+    let labels = targets.shape.count == 2 && targets.shape[1] == 1 ? targets.flattened : targets
+    return try Samples(inputs: inputs, inputShape: shape, divisor: 1, targets: labels)
   }
 
   /// The element type and byte order of a `descr` such as `<f4`.

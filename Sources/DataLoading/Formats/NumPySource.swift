@@ -3,14 +3,15 @@ public import Settings
 
 /// NumPy's `.npy` files, inputs beside targets: a folder with `train-inputs.npy`,
 /// `train-targets.npy` and possibly the same with `validation` and `test`, or with `inputs.npy` and `targets.npy`; or
-/// the path of a file of inputs, such as `my-inputs.npy` beside `my-targets.npy`.
+/// the path of a file of inputs, such as `my-inputs.npy` beside `my-targets.npy`; or of a `.npz` with
+/// both, as `x_train` and `y_train`.
 ///
 /// Without such files, `validation` and `test` say which samples are held out.
 public struct NumPySource: DataSource, SplitSource {
   /// The folder, or the file of inputs; a leading `~` is the home folder.
   @Setting(
     shared: .path(
-      "folder with train-inputs.npy, train-targets.npy and possibly test-..., or with inputs.npy, targets.npy"
+      "folder with train-inputs.npy, train-targets.npy and possibly test-..., or with inputs.npy, targets.npy; or an .npz"
     ))
   public var path: String?
   /// The samples for validation: a number, or a fraction below 1.
@@ -29,8 +30,17 @@ public struct NumPySource: DataSource, SplitSource {
   @Setting(shared: .standardizeTargets) public var standardizeTargets: Bool
   /// What is done with the inputs.
   @Setting(shared: .normalize) public var normalize: InputNormalization
+  /// The shape of a sample; nil is that of the array.
+  @Setting(shared: .inputShape) public var inputShape: [Int]?
+  /// The order of the axes of images.
+  @Setting(
+    "order of the axes of images; auto: channels last if 1 or 3 are there; two axes are a grey image"
+  )
+  public var layout = ImageLayout.auto
+  /// Random changes of training images.
+  @Setting(shared: .augment) public var augment: [String]
 
-  private static let expected = "a folder with train-inputs.npy or inputs.npy"
+  private static let expected = "a folder with train-inputs.npy or inputs.npy, or an .npz"
 
   /// A source without a path.
   public init() {}
@@ -41,6 +51,11 @@ public struct NumPySource: DataSource, SplitSource {
   /// Throws when there is no path.
   public func check() throws(SettingError) {
     try requirePath(path, NumPySource.expected)
+    _ = try Augmentation(augment)
+    if let inputShape, layout != .auto {
+      throw SettingError(
+        "layout", "is \(layout.rawValue), but 'inputShape' \(inputShape) is set: remove one")
+    }
     if target == .values, let classes {
       throw SettingError("classes", "is \(classes), but 'target' is values, which have no classes")
     }
@@ -50,16 +65,21 @@ public struct NumPySource: DataSource, SplitSource {
   public func read(_ preparation: SamplePreparation?) throws -> DataSplits {
     let path = expanded(path)
     return try DataSplits(
-      isFolder(path) ? readFolder(path) : SampleFiles(train: readFile(path)),
+      isFolder(path)
+        ? readFolder(path)
+        : path.hasSuffix(".npz")
+          ? NumPyArchive.samples(path: path, layout: layout, inputShape: inputShape)
+          : SampleFiles(train: readFile(path)),
       SampleOptions(
         splits: splitOptions, classes: classes, target: target, normalize: normalize,
-        standardizeTargets: standardizeTargets), preparation)
+        standardizeTargets: standardizeTargets, augmentation: Augmentation(augment)), preparation)
   }
 
   private func readFolder(_ folder: String) throws -> SampleFiles {
     func pair(_ prefix: String) throws -> Samples? {
       try NumPyFile.samples(
-        inputs: "\(folder)/\(prefix)inputs.npy", targets: "\(folder)/\(prefix)targets.npy")
+        inputs: "\(folder)/\(prefix)inputs.npy", targets: "\(folder)/\(prefix)targets.npy",
+        layout: layout, inputShape: inputShape)
     }
     if let train = try pair("train-") {
       return SampleFiles(
@@ -78,7 +98,8 @@ public struct NumPySource: DataSource, SplitSource {
     }
     let targets = file.deletingLastPathComponent()
       .appendingPathComponent(name.replacingCharacters(in: inputs, with: "targets"))
-    let all = try NumPyFile.samples(inputs: path, targets: targets.path)
+    let all = try NumPyFile.samples(
+      inputs: path, targets: targets.path, layout: layout, inputShape: inputShape)
     guard let all else { throw missingPath(path, NumPySource.expected) }
     return all
   }

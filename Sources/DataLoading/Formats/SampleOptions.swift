@@ -14,6 +14,8 @@ public enum InputNormalization: String, CaseIterable, SettingRepresentable {
   /// Each channel, along the first axis of an input, gets mean 0 and standard deviation 1 over the
   /// training set.
   case standardizeChannels
+  /// Each channel is standardized by the mean and standard deviation of ImageNet's images.
+  case imagenet
 }
 
 /// What the targets of a file are.
@@ -50,7 +52,7 @@ extension Setting<InputNormalization> {
   private static func normalization(_ standard: InputNormalization) -> Setting {
     Setting(
       wrappedValue: standard,
-      "normalization of inputs to mean 0 and standard deviation 1: over all, per feature, per channel"
+      "normalization of inputs to mean 0 and standard deviation 1: over all, per feature, per channel; imagenet is by those of ImageNet"
     )
   }
 }
@@ -117,6 +119,10 @@ struct SampleOptions {
   var target = TargetType.auto
   var normalize = InputNormalization.none
   var standardizeTargets = true
+  /// What changes while training, where samples are images.
+  var augmentation = Augmentation()
+  /// Whether inputs are images as files have them, so that the model can be applied to image files.
+  var areImages = false
 }
 
 extension DataSplits {
@@ -160,7 +166,7 @@ extension DataSplits {
 
     var preparation = SamplePreparation(table: table)
     if case .classes(let classes) = coding { preparation.classes = classes }
-    self.init(
+    try self.init(
       train: training, validation: validation, test: test, preparation, options, given,
       categoricalInputs: train.categoricalInputs)
   }
@@ -170,11 +176,12 @@ extension DataSplits {
     train: InMemoryDataset, validation: InMemoryDataset, test: InMemoryDataset,
     _ preparation: SamplePreparation, _ options: SampleOptions, _ given: SamplePreparation?,
     categoricalInputs: Set<Int> = []
-  ) {
+  ) throws {
     var preparation = preparation
     preparation.standardization =
-      given.map(\.standardization)
+      try given.map(\.standardization)
       ?? options.normalize.standardization(of: train, except: categoricalInputs)
+    if options.areImages { preparation.images = ImagePreparation(inputShape: train.inputShape) }
     if case .values = train.targetKind {
       preparation.targetStandardization =
         given.map(\.targetStandardization)
@@ -183,8 +190,13 @@ extension DataSplits {
     func prepared(_ dataset: InMemoryDataset) -> InMemoryDataset {
       preparation.standardization.map(dataset.standardized) ?? dataset
     }
+    var training: any Dataset = prepared(train)
+    if !options.augmentation.isEmpty {
+      let images = try ImageDataset(augmenting: train, options.augmentation)
+      training = preparation.standardization.map(images.standardized) ?? images
+    }
     self.init(
-      train: prepared(train), validation: prepared(validation), test: prepared(test),
+      train: training, validation: prepared(validation), test: prepared(test),
       preparation: preparation)
   }
 }
@@ -193,13 +205,21 @@ extension InputNormalization {
   /// The normalization of a training set; nil for none.
   func standardization(
     of train: InMemoryDataset, except unchanged: Set<Int> = []
-  ) -> Standardization? {
+  ) throws(SettingError) -> Standardization? {
     let groups: Int
     switch self {
     case .none: return nil
     case .standardize: groups = 1
     case .standardizeFeatures: groups = train.inputShape.reduce(1, *)
     case .standardizeChannels: groups = train.inputShape[0]
+    case .imagenet:
+      guard train.inputShape.count == 3, train.inputShape[0] == 3, train.largestValue == 1 else {
+        throw SettingError(
+          "normalize",
+          "is imagenet, which needs images of 3 channels with values of 0...1; samples have shape "
+            + "\(train.inputShape)")
+      }
+      return .imageNet
     }
     return Standardization(of: train, groups: groups).leaving(unchanged)
   }

@@ -138,7 +138,8 @@ private struct MemorySource: ByteSource {
   }
 }
 
-private final class FileSource: ByteSource {
+/// A file as a source of bytes.
+final class FileSource: ByteSource {
   let count: Int
   private let path: String
   private let descriptor: CInt

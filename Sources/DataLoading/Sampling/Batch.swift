@@ -20,6 +20,8 @@ public final class Batch: Sendable {
   public let inputKind: InputKind
   /// Whether targets are labels, values or tokens.
   public let targetKind: TargetKind
+  /// Whether samples have a second label.
+  public let mixesLabels: Bool
   private let memory: BatchMemory
   private let pool: BatchPool
 
@@ -49,6 +51,7 @@ public final class Batch: Sendable {
     inputShape = [positions.count] + pool.dataset.inputShape
     inputKind = pool.dataset.inputKind
     targetKind = pool.dataset.targetKind
+    mixesLabels = isTraining && pool.dataset.mixesLabels
     memory = pool.takeMemory()
     try pool.dataset.read(
       sampleIndices, epoch: isTraining ? epoch : nil, into: memory.buffers(count: positions.count))
@@ -79,6 +82,21 @@ public final class Batch: Sendable {
     try withExtendedLifetime(self) { try body(.init(memory.buffers(count: count).labels)) }
   }
 
+  /// Calls `body` with the second label of each sample; there are none unless the dataset mixes labels.
+  ///
+  /// The memory stays valid and unchanged for as long as the batch is retained.
+  public func withMixedLabels<R>(_ body: (UnsafeBufferPointer<Int32>) throws -> R) rethrows -> R {
+    try withExtendedLifetime(self) { try body(.init(memory.buffers(count: count).mixedLabels)) }
+  }
+
+  /// Calls `body` with the share of the first label of each sample; there are none unless the dataset
+  /// mixes labels.
+  ///
+  /// The memory stays valid and unchanged for as long as the batch is retained.
+  public func withLabelShares<R>(_ body: (UnsafeBufferPointer<Float>) throws -> R) rethrows -> R {
+    try withExtendedLifetime(self) { try body(.init(memory.buffers(count: count).labelShares)) }
+  }
+
   /// Calls `body` with the values to predict, row-major; there are none unless the targets are
   /// values.
   ///
@@ -95,6 +113,9 @@ public final class Batch: Sendable {
 final class BatchMemory: @unchecked Sendable {
   private let inputs: UnsafeMutableRawBufferPointer
   private let targets: UnsafeMutableRawBufferPointer
+  private let mixing: UnsafeMutableRawBufferPointer  // labels, then shares
+  private let capacity: Int
+  private let mixesLabels: Bool
   private let inputCount: Int
   private let inputKind: InputKind
   private let targetKind: TargetKind
@@ -106,29 +127,36 @@ final class BatchMemory: @unchecked Sendable {
     inputCount = dataset.inputShape.reduce(1, *)
     inputKind = dataset.inputKind
     targetKind = dataset.targetKind
+    self.capacity = capacity
+    mixesLabels = dataset.mixesLabels
+    mixing = allocate(mixesLabels ? 2 * capacity : 0)
     inputs = allocate(capacity * inputCount)
     targets = allocate(capacity * max(targetKind.labelCount, targetKind.valueCount))
   }
 
   deinit {
+    mixing.deallocate()
     inputs.deallocate()
     targets.deallocate()
   }
 
   /// Views of the first `count` samples.
   func buffers(count: Int) -> SampleBuffers {
-    func view<T>(_ memory: UnsafeMutableRawBufferPointer, _ elements: Int)
+    func view<T>(_ memory: UnsafeMutableRawBufferPointer, _ elements: Int, from first: Int = 0)
       -> UnsafeMutableBufferPointer<T>
     {
       UnsafeMutableBufferPointer(
-        start: memory.baseAddress!.assumingMemoryBound(to: T.self), count: elements)
+        start: memory.baseAddress!.assumingMemoryBound(to: T.self) + first, count: elements)
     }
+    let mixed = mixesLabels ? count : 0
     let isNumbers = inputKind == .numbers
     return SampleBuffers(
       inputs: view(inputs, isNumbers ? count * inputCount : 0),
       labels: view(targets, count * targetKind.labelCount),
       values: view(targets, count * targetKind.valueCount),
-      tokens: view(inputs, isNumbers ? 0 : count * inputCount))
+      tokens: view(inputs, isNumbers ? 0 : count * inputCount),
+      mixedLabels: view(mixing, mixed),
+      labelShares: view(mixing, mixed, from: mixesLabels ? capacity : 0))
   }
 }
 

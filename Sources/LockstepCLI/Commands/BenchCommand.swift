@@ -3,7 +3,10 @@ import ArgumentParser
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measures this machine.",
-    subcommands: [BenchStep.self, BenchScaling.self, BenchAllReduce.self, BenchLimits.self])
+    subcommands: [
+      BenchStep.self, BenchScaling.self, BenchAllReduce.self, BenchData.self,
+      BenchLimits.self,
+    ])
 }
 
 extension ParsableCommand {

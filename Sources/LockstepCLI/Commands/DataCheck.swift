@@ -23,15 +23,18 @@ struct DataCheck: ParsableCommand {
   func run() {
     withSession("data check") { communicator in
       let configuration = try configuration.load(communicator)
+      let threads = communicator.threadsPerRank()
       return try communicator.collectiveTry {
-        communicator.isRoot ? try check(configuration) : .success
+        communicator.isRoot ? try check(configuration, threads: threads) : .success
       }
     }
   }
 
-  private func check(_ configuration: TrainingConfiguration) throws -> ExitStatus {
+  private func check(
+    _ configuration: TrainingConfiguration, threads: Int
+  ) throws -> ExitStatus {
     var clock = Stopwatch()
-    let data = try configuration.openData()
+    let data = try configuration.openData(threads: threads)
     let summary = TaskSummary(data)
     printLine("data        \(configuration["data.kind"])")
     for part in DataPart.allCases where data[part].count > 0 {

@@ -27,7 +27,8 @@ public final class Predictor: @unchecked Sendable {
   /// Applies the model to all samples of a file.
   public func predictions(for path: String) throws -> [Prediction] {
     let file = try InputFile(
-      path: path, inputShape: signature.inputShape, table: signature.preparation.table)
+      path: path, inputShape: signature.inputShape, table: signature.preparation.table,
+      images: signature.preparation.images)
     return predictions(of: file.inputs, count: file.count)
   }
 
@@ -36,7 +37,7 @@ public final class Predictor: @unchecked Sendable {
     let preparation = signature.preparation
     var inputs = inputs
     inputs.withUnsafeMutableBufferPointer {
-      preparation.standardization?.apply(to: $0.baseAddress!, rows: count)
+      preparation.standardization?.apply(to: $0.baseAddress!, rows: count, width: $0.count / count)
     }
     let x = Tensor.of(inputs, shape: TensorShape([count] + signature.inputShape))
     return lock.withLock {

@@ -21,6 +21,15 @@ extension Batch {
     }
   }
 
+  /// The second labels of mixed samples, and the shares of the first ones; nil unless labels are mixed.
+  func mixedTargets(_ positions: Range<Int>) -> (labels: Tensor, shares: Tensor)? {
+    guard mixesLabels else { return nil }
+    return (
+      withMixedLabels { tensor($0, [count], positions) },
+      withLabelShares { tensor($0, [count], positions) }
+    )
+  }
+
   private func tensor<Scalar: TensorScalar>(
     _ buffer: UnsafeBufferPointer<Scalar>, _ shape: [Int], _ positions: Range<Int>
   ) -> Tensor {

@@ -43,10 +43,13 @@ public struct ClassOptions: SettingsGroup {
   }
 }
 
-/// The cross-entropy of training, where classes have weights or labels are smoothed.
+/// The cross-entropy of training, where classes have weights, or labels are smoothed or mixed.
 struct WeightedCrossEntropy {
   private let weights: Tensor?
   private let smoothing: Double
+
+  /// The plain cross-entropy.
+  init() { (weights, smoothing) = (nil, 0) }
 
   /// The loss that options ask for; nil for the plain one.
   ///
@@ -111,5 +114,20 @@ struct WeightedCrossEntropy {
       outputs, targets, labelSmoothing: smoothing,
       classWeights: weights.map { $0.converted(to: outputs.dataType) }, reduction: .sum)
     return (sum / Double(max(targets.count, 1)), outputs.rightCount(targets))
+  }
+
+  /// The same for samples with two labels: share * CE(first) + (1 - share) * CE(second), as in mixup.
+  /// Right are predictions of the first label.
+  func callAsFunction(
+    _ outputs: Tensor, _ first: Tensor, _ second: Tensor, shares: Tensor
+  ) -> (loss: Tensor, correct: Int) {
+    func losses(_ labels: Tensor) -> Tensor {
+      crossEntropy(
+        outputs, labels, labelSmoothing: smoothing,
+        classWeights: weights.map { $0.converted(to: outputs.dataType) }, reduction: .none)
+    }
+    let shares = shares.converted(to: outputs.dataType)
+    let sum = (shares * losses(first) + (1 - shares) * losses(second)).sum()
+    return (sum / Double(max(first.count, 1)), outputs.rightCount(first))
   }
 }

@@ -43,6 +43,7 @@ extension ModelSignature {
     var classCount: Int?
     var classNames: [String]?
     var table: TableSchema?
+    var images: ImagePreparation?
     var characters: String?
   }
 
@@ -57,7 +58,8 @@ extension ModelSignature {
         targetMeans: preparation.targetStandardization?.means,
         targetDeviations: preparation.targetStandardization?.stds,
         classCount: preparation.classes?.count, classNames: preparation.classes?.names,
-        table: preparation.table, characters: characters))
+        table: preparation.table, images: preparation.images,
+        characters: characters))
   }
 
   /// Reads the signature of a checkpoint.
@@ -84,7 +86,8 @@ extension ModelSignature {
       _ name: String, _ means: [Float]?, _ stds: [Float]?, of count: Int
     ) throws -> Standardization? {
       guard let means, let stds else { return nil }
-      guard means.count == count, stds.count == count else {
+      // Each may be for several numbers, such as those of a channel.
+      guard !means.isEmpty, count.isMultiple(of: means.count), stds.count == means.count else {
         throw damaged("the \(name) do not fit inputs of shape \(inputShape) and \(outputs) outputs")
       }
       guard means.allSatisfy(\.isFinite), stds.allSatisfy({ $0.isFinite && $0 > 0 }) else {
@@ -113,6 +116,12 @@ extension ModelSignature {
         throw damaged("the columns of 'table' do not fit inputs of shape \(inputShape)")
       }
       preparation.table = table
+    }
+    if let images = file.images {
+      guard images.fits(inputShape) else {
+        throw damaged("'images' does not fit inputs of shape \(inputShape)")
+      }
+      preparation.images = images
     }
     if let characters = file.characters {
       let codec = CharacterCodec(characters: characters.unicodeScalars)

@@ -53,6 +53,11 @@ public struct TrainingTask {
     of data: DataSplits, objective name: String
   ) throws(SettingError) -> ModelSignature {
     let objective = try Objective.choose(name, for: data.train.targetKind)
+    if data.train.mixesLabels && objective.name != Objective.crossEntropy.name {
+      throw SettingError(
+        "loss",
+        "is \(objective.name), but 'data.augment' mixes labels (mixup, cutmix): use crossEntropy")
+    }
     var preparation = data.preparation
     if !objective.standardizesTargets { preparation.targetStandardization = nil }
     var tokens: Int?
@@ -67,8 +72,17 @@ public struct TrainingTask {
     precision { objective.evaluate(model(batch.inputs(positions)), batch.targets(positions)) }
   }
 
-  /// The loss that training minimizes: as above, but for the weights of classes and label smoothing.
+  /// The loss that training minimizes: as above, but for the weights of classes, label smoothing and
+  /// mixed labels.
   func trainingLoss(_ batch: Batch, _ positions: Range<Int>) -> (loss: Tensor, correct: Int) {
+    if let mixed = batch.mixedTargets(positions) {
+      let loss = weightedLoss ?? WeightedCrossEntropy()
+      return precision {
+        loss(
+          model(batch.inputs(positions)), batch.targets(positions), mixed.labels,
+          shares: mixed.shares)
+      }
+    }
     guard let weightedLoss else { return loss(batch, positions) }
     return precision { weightedLoss(model(batch.inputs(positions)), batch.targets(positions)) }
   }
