@@ -19,13 +19,16 @@ public struct ConfigurationKey: Sendable {
 
   /// Adds an entry that has a setting of the same name.
   mutating func add(_ declaration: SettingDeclaration, entry: String?) {
-    let first = self.declaration
-    precondition(
-      declaration.type == first.type && declaration.isOptional == first.isOptional
-        && declaration.unsetValue == first.unsetValue && declaration.isPerRank == first.isPerRank
-        && declaration.mayChangeOnResume == first.mayChangeOnResume,
-      "'\(path)' is declared in two ways")
+    precondition(accepts(declaration), "'\(path)' is declared in two ways")
     uses.append((entry, declaration))
+  }
+
+  /// Whether a declaration differs in help and default only.
+  func accepts(_ declaration: SettingDeclaration) -> Bool {
+    let first = self.declaration
+    return declaration.type == first.type && declaration.isOptional == first.isOptional
+      && declaration.unsetValue == first.unsetValue && declaration.isPerRank == first.isPerRank
+      && declaration.mayChangeOnResume == first.mayChangeOnResume
   }
 
   /// All keys, in the order in which they are written.

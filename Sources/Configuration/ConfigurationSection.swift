@@ -72,7 +72,15 @@ struct ConfigurationSection: Sendable {
     var keys: [ConfigurationKey] = []
     func add(_ declaration: SettingDeclaration, entry: String?) {
       if let index = keys.firstIndex(where: { $0.name == declaration.name }) {
-        keys[index].add(declaration, entry: entry)
+        // A program's own model stands last, and may have a setting of the same name and another type:
+        // in that program the name is its own.
+        if let entry, entry == entries.last?.name, !keys[index].kinds.isEmpty,
+          !keys[index].accepts(declaration)
+        {
+          keys[index] = ConfigurationKey(section: name, declaration, entry: entry)
+        } else {
+          keys[index].add(declaration, entry: entry)
+        }
       } else {
         keys.append(ConfigurationKey(section: name, declaration, entry: entry))
       }

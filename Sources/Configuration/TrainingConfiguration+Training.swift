@@ -58,6 +58,7 @@ extension TrainingTask {
       }
       return model
     }
+    try communicator.collectiveTry { try configuration.checkModel(self) }
   }
 
   /// The same with what `makeModel` makes in place of the configuration's model; `check` throws before
@@ -96,7 +97,6 @@ extension TrainingTask {
         throw ConfigurationError(error, of: ClassOptions.self)
       }
     }
-    try communicator.collectiveTry { try configuration.checkModel(task) }
     try communicator.checkInvariants(
       configuration.invariants.merging(task.invariants) { $1 })
     self = task

@@ -162,7 +162,7 @@ func read(_ yaml: String, _ overrides: [String] = []) throws -> TrainingConfigur
           .hasPrefix("run.yaml:3: 'training.epochs'"))
     }
     #expect(
-      message { _ = try read(file("model.hidden", "5")) }.contains("a list like [128, 64]"))
+      message { _ = try read(file("model.hidden", "five")) }.contains("a list like [128, 64]"))
     #expect(message { _ = try read(file("logging.directory", "")) }.contains("cannot be nothing"))
   }
 
@@ -350,7 +350,8 @@ func read(_ yaml: String, _ overrides: [String] = []) throws -> TrainingConfigur
     }
     #expect(
       paths(\.mayChangeOnResume) == [
-        "name", "data.path", "data.tokenizer", "training.epochs", "training.steps",
+        "name", "data.path", "data.decodeThreads", "data.tokenizer", "training.epochs",
+        "training.steps",
         "training.evaluateEveryEpochs",
         "training.evaluateEverySteps", "training.evaluationBatches", "training.onNonFinite",
         "checkpoint.everySteps", "checkpoint.keep", "checkpoint.background",
@@ -361,7 +362,8 @@ func read(_ yaml: String, _ overrides: [String] = []) throws -> TrainingConfigur
       ])
     #expect(
       paths(\.isPerRank) == [
-        "name", "model.weights", "data.path", "data.tokenizer", "checkpoint.keep",
+        "name", "model.weights", "data.path", "data.decodeThreads", "data.tokenizer",
+        "checkpoint.keep",
         "checkpoint.background",
         "checkpoint.onSignal", "distributed.threadsPerRank",
         "logging.everySteps", "logging.directory",

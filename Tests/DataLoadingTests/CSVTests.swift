@@ -81,7 +81,7 @@ struct CSVTests {
   @Test("The header is what the option says")
   func header() throws {
     #expect(try read("1,2\n3,4\n") { $0.header = .yes }.count == 1)
-    #expect(error("a,b\n3,4\n4,5\n") { $0.header = .no }?.message.contains("target 'b'") == false)
+    #expect(try read("a,b\n3,4\n4,5\n") { $0.header = .no }.count == 3)
     // Texts in columns where the next row has texts too are no names.
     #expect(try read("1,red,a\n2,blue,b\n").count == 2)
     #expect(try read("size,colour,kind\nsmall,red,a\nlarge,blue,b\n").count == 2)

@@ -40,14 +40,19 @@ struct DataSourceTests {
       uniqueKeysWithValues: DataFormat.all.map { ($0.name, $0.settings.settings.map(\.name)) })
     #expect(
       options == [
-        "digits": ["normalize"],
-        "idx": ["path"] + split + ["classes", "normalize"],
+        "digits": ["normalize", "augment"],
+        "idx": ["path"] + split + ["classes", "normalize", "augment"],
+        "images": ["path", "imageSize", "resize", "channels"] + split + [
+          "augment", "normalize", "decodeThreads",
+        ],
         "csv": ["path"] + split + [
           "classes", "target", "labelColumn", "ignoreColumns", "categoricalColumns", "missing",
           "separator", "header", "inputShape", "standardizeTargets", "normalize",
         ],
-        "npy": ["path"] + split + ["classes", "target", "standardizeTargets", "normalize"],
-        "cifar10": ["path"] + split + ["normalize"],
+        "npy": ["path"] + split + [
+          "classes", "target", "standardizeTargets", "normalize", "inputShape", "layout", "augment",
+        ],
+        "cifar10": ["path"] + split + ["normalize", "augment"],
         "text": ["path", "tokenizer", "textField", "classes", "blockSize", "validation", "test"],
       ])
   }

@@ -168,7 +168,7 @@ struct ImagesTests {
     let (data, train) = try openImages([
       "dog/b.png": grey, "cat/x/y/a.png": grey, "cat/z.png": grey, "cat/notes.txt": [1],
       "cat/.hidden.png": [1], ".git/a.png": [1], "README.md": [1],
-    ])
+    ]) { $0.validation = 0 }
     #expect(data.preparation.classes?.names == ["cat", "dog"])
     #expect(train.labels == [0, 0, 1])
     #expect(data.train.inputShape == [1, 2, 3])

@@ -43,15 +43,15 @@ struct InputFileTests {
   @Test(
     "CSV of another width or with other than numbers is an error with row and column",
     arguments: [
-      ("1,2,3\n", "row 1, column 2: the row has more than 2 columns"),
-      ("1,2\n3\n", "row 2, column 1: the row has 1 columns; the model takes 2"),
-      ("a,b,c\n1,2\n", "row 1, column 3: the header has 3 columns; the model takes 2"),
-      ("a,b\n1,b\n", "row 2, column 2: 'b' is not a number"), ("\n", "no samples"),
-      ("a,b\n", "no samples"), ("", "no samples"),
+      ("1,2,3,4\n", "4 columns; the model takes 2, without a label, or the 3 of its training file"),
+      ("1,2\n3\n", "row 2, column 1: the row ends after 1 of 2 columns"),
+      ("a,b,c\n1,2\n", "row 2, column 2: the row ends after 2 of 3 columns"),
+      ("a,b\n1,b\n", "row 2, column 2: 'b' is not a number"), ("\n", "empty"),
+      ("a,b\n", "no samples"), ("", "empty"),
       ("0x10,2\n1,2\n", "row 1, column 1: '0x10' is not a number"),
       ("1,2\n0x10,2\n", "'0x10' is not a number"),
-      ("1,2\n1_0,2\n", "'1_0' is not a number"), ("1,2\nnan,2\n", "'nan' is not a number"),
-      ("1,2\n,2\n", "row 2, column 1: no number"),
+      ("1,2\n1_0,2\n", "'1_0' is not a number"), ("1,2\nnan,2\n", "the value is missing ('nan')"),
+      ("1,2\n,2\n", "row 2, column 1: no value"),
     ])
   func wrongCSV(text: String, message: String) {
     let error = #expect(throws: DataError.self) { try read("a.csv", Array(text.utf8), [2]) }

@@ -151,7 +151,7 @@ struct NumPyFileTests {
       ])
     #expect(
       both.train.count == 2 && both.validation.count == 2
-        && both.validation.inputShape == [2, 2, 1])
+        && both.validation.inputShape == [1, 2, 2])
     try withFolder(["my-inputs-1.npy": inputs, "my-targets-1.npy": targets]) { folder in
       var source = NumPySource(path: folder + "/my-inputs-1.npy")
       (source.validation, source.split) = (1, .last)

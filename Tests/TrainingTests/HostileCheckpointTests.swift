@@ -15,7 +15,7 @@ import Training
       #""inputShape":[4],"outputs":4611686018427387904"#, #""inputShape":[4],"outputs":0"#,
       #""inputShape":[1],"outputs":2,"means":[0],"deviations":[0]"#,
       #""inputShape":[1],"outputs":2,"means":[0],"deviations":[-1]"#,
-      #""inputShape":[2],"outputs":2,"means":[0],"deviations":[1]"#,
+      #""inputShape":[2],"outputs":2,"means":[0,0,0],"deviations":[1,1,1]"#,
       #""inputShape":[2,2],"outputs":2,"characters":"ab""#,
     ])
   func signature(numbers: String) throws {

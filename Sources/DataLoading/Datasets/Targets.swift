@@ -198,7 +198,9 @@ enum TargetCoding {
         "\(targets.name): \(targets.place(index)): the class '\(label)' is unknown; known: \(known)"
           + (classes.count > 12 ? ", ..." : ""))
     }
-    guard let names = classes.names else {
+    // Numbers are the labels themselves where classes are named by words.
+    let isNamedByNumbers = classes.names?.contains { Int($0) != nil } ?? false
+    guard let names = classes.names, targets.integers == nil || isNamedByNumbers else {
       guard let integers = targets.integers else {
         if case .texts(let texts) = targets.elements { throw unknown(0, texts[0]) }
         throw DataError(.malformed, "\(targets.name): labels are not whole numbers")

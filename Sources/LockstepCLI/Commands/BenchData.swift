@@ -9,7 +9,7 @@ struct BenchData: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "data",
     abstract: "Times reading the training samples of a configuration.",
-    usage: "lockstep bench data [<config>] [<options>]",
+    usage: "\(programName) bench data [<config>] [<options>]",
     discussion: """
       Reads batches as training does, with its random changes of images, and prints samples per \
       second of a rank. --set data.decodeThreads=1 measures one thread.

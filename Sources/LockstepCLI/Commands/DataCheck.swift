@@ -9,7 +9,7 @@ import Training
 struct DataCheck: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check", abstract: "Reads all data of a configuration and tells what is wrong.",
-    usage: "lockstep data check [<config>] [<options>]",
+    usage: "\(programName) data check [<config>] [<options>]",
     discussion: """
       Training finds a damaged sample when it comes to it. This command reads every sample first, \
       and also looks for samples that are in two sets, inputs that never change, and classes that \

@@ -8,7 +8,7 @@ import Lockstep
 struct DataFetch: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "fetch", abstract: "Downloads a public data set.",
-    usage: "lockstep data fetch <data-set> [<options>]",
+    usage: "\(programName) data fetch <data-set> [<options>]",
     discussion: """
       Files are recognized by their SHA-256. An interrupted download resumes, and what is \
       there already stays. Needs the program curl.

@@ -11,7 +11,7 @@ struct DataPack: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "pack",
     abstract: "Writes the images of a folder, decoded and resized, into one file.",
-    usage: "lockstep data pack <config-or-folder> <output> [<options>]",
+    usage: "\(programName) data pack <config-or-folder> <output> [<options>]",
     discussion: """
       Training from the file starts at once and decodes nothing: it is mapped into memory. Set \
       data.path to it, with data.kind images.

@@ -10,7 +10,7 @@ struct DataPreview: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "preview",
     abstract: "Shows the first training samples.",
-    usage: "lockstep data preview [<config>] [<options>]",
+    usage: "\(programName) data preview [<config>] [<options>]",
     discussion: """
       Images are shown in a terminal with 24-bit colors, and written as one PNG with --output; of \
       tables and texts the first rows are printed. Inputs are shown as they were before they were \

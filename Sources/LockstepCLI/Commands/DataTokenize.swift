@@ -8,7 +8,7 @@ import Logging
 struct DataTokenize: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tokenize", abstract: "Turns texts into files of tokens.",
-    usage: "lockstep data tokenize <inputs> ... --output <folder> [<options>]",
+    usage: "\(programName) data tokenize <inputs> ... --output <folder> [<options>]",
     discussion: """
       Writes train.bin, val.bin and tokenizer.json into a folder, which data.path of a \
       configuration can name. Training maps these files into memory: they may be larger \
