@@ -110,7 +110,7 @@ augment="data.augment=[flip, resizedCrop 0.5, colorJitter 0.2, mixup 0.2, cutmix
   head -c 100 "$samples/colors.jpg" >photos/grey/broken.jpg
   lockstep data pack photos all.images
   assert_failed_with 65 'photos/grey/broken.jpg: damaged image'
-  [[ -z $(ls -A | grep images) ]]
+  assert_equal "$(find . -name '*images*')" ''
 }
 
 @test "data preview: writes a sheet of images, and names their classes" {

@@ -8,9 +8,13 @@ enum ImageProblem: Error {
   case empty
 }
 
-/// Decodes image files. One thread uses a decoder at a time.
+/// Decodes image files.
+///
+/// One thread uses a decoder at a time.
 final class ImageDecoder {
-  /// The most pixels of an image: 2^28 / 3, from which on Pillow warns of a decompression bomb. Their
+  /// The most pixels of an image: 2^28 / 3, from which on Pillow warns of a decompression bomb.
+  ///
+  /// Their
   /// colors fill 256 MiB.
   static let mostPixels = (1 << 28) / 3
 

@@ -13,7 +13,9 @@ struct ImageFolder: ImageStore {
   private let classes: [Int32]
 
   /// Finds the images of a folder with a folder for each class; files in folders below that belong to
-  /// the class, too. Hidden files and those of other types, such as texts, are left out.
+  /// the class, too.
+  ///
+  /// Hidden files and those of other types, such as texts, are left out.
   ///
   /// - Parameters:
   ///   - path: The folder.

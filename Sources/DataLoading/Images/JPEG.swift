@@ -1,6 +1,8 @@
 import CTurboJPEG
 
-/// Decodes JPEG with libjpeg-turbo. One thread uses a decoder at a time.
+/// Decodes JPEG with libjpeg-turbo.
+///
+/// One thread uses a decoder at a time.
 final class JPEG {
   static func isJPEG(_ bytes: UnsafeRawBufferPointer) -> Bool {
     bytes.count >= 3 && bytes[0] == 0xFF && bytes[1] == 0xD8 && bytes[2] == 0xFF
@@ -64,7 +66,9 @@ final class JPEG {
     return DecodedImage(size: size, channels: 3, pixels: pixels).converted(toChannels: channels)
   }
 
-  /// Red, green and blue from inks, as in Pillow: (1 - ink) (1 - black). Adobe stores 1 - ink.
+  /// Red, green and blue from inks, as in Pillow: (1 - ink) (1 - black).
+  ///
+  /// Adobe stores 1 - ink.
   private static func colors(ofCMYK pixels: [UInt8], isInverted: Bool) -> [UInt8] {
     let mask: UInt8 = isInverted ? 0 : 0xFF
     return [UInt8](unsafeUninitializedCapacity: pixels.count / 4 * 3) { result, count in

@@ -117,6 +117,7 @@ struct WeightedCrossEntropy {
   }
 
   /// The same for samples with two labels: share * CE(first) + (1 - share) * CE(second), as in mixup.
+  ///
   /// Right are predictions of the first label.
   func callAsFunction(
     _ outputs: Tensor, _ first: Tensor, _ second: Tensor, shares: Tensor
