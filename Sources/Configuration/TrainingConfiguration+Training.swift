@@ -229,8 +229,11 @@ extension TrainingConfiguration {
     try chosen(DataFormat.all, in: "data").settings as! any DataSource
   }
 
-  /// Opens the data; `preparation` is how the samples of a trained model were prepared, nil finds it in the
-  /// data. `threads` read samples that are computed, such as images.
+  /// Opens the data.
+  ///
+  /// - Parameters:
+  ///   - preparation: How the samples of a trained model were prepared; nil finds it in the data.
+  ///   - threads: The threads that read samples which are computed, such as images.
   package func openData(
     _ preparation: SamplePreparation? = nil, threads: Int = 1
   ) throws -> DataSplits {

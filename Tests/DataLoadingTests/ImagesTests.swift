@@ -79,7 +79,9 @@ struct ImagesTests {
       }.train.inputs[0]
     }
     let (reduced, direct) = (try inputs(large), try inputs(small))
-    #expect(zip(reduced, direct).allSatisfy { abs($0 - $1) < 0.03 })
+    // Half a pixel of the small image, and what its compression loses.
+    let largest = zip(reduced, direct).map { abs($0 - $1) }.max() ?? 1
+    #expect(largest < 0.06)
   }
 
   @Test("The content says what a file is, not its name")

@@ -35,18 +35,18 @@ let readers: [String: (Data) throws -> Void] = [
       _ = try? file.integers(of: entry)
     }
   },
-  "csv": { _ = try CSVSource(path: save($0, as: "samples.csv")).read() },
+  "csv": { _ = try CSVSource(path: save($0, as: "samples.csv")).open() },
   "npy": {
     _ = save($0, as: "inputs.npy")
     _ = save($0, as: "targets.npy")
-    _ = try NumPySource(path: folder).read()
+    _ = try NumPySource(path: folder).open()
   },
   "idx": {
     _ = save($0, as: "train-images-idx3-ubyte")
     _ = save($0, as: "train-labels-idx1-ubyte")
-    _ = try IDXSource(path: folder).read()
+    _ = try IDXSource(path: folder).open()
   },
-  "text": { _ = try TextSource(path: save($0, as: "input.txt")).read() },
+  "text": { _ = try TextSource(path: save($0, as: "input.txt")).open() },
 ]
 
 // A C function cannot capture the reader, but it can name a global.
