@@ -116,13 +116,13 @@ private final class PrefetchWorker: @unchecked Sendable {
   }
 
   private func run() {
-    var epoch = -1
-    var order: [Int] = []
+    var epoch = firstStep / sampler.batchesPerEpoch
+    var order = GlobalBatchSampler.Order(sampler, epoch: firstStep / sampler.batchesPerEpoch)
     var step = firstStep
     while waitForRoom() {
       if step / sampler.batchesPerEpoch != epoch {
         epoch = step / sampler.batchesPerEpoch
-        order = sampler.order(epoch: epoch)
+        order = GlobalBatchSampler.Order(sampler, epoch: epoch)
       }
       let batch = Timeline.span("batch \(step + 1)", .dataLoader) {
         Result { try makeBatch(step: step, epoch: epoch, order: order) }
@@ -133,13 +133,15 @@ private final class PrefetchWorker: @unchecked Sendable {
     }
   }
 
-  private func makeBatch(step: Int, epoch: Int, order: [Int]) throws -> Batch {
+  private func makeBatch(step: Int, epoch: Int, order: GlobalBatchSampler.Order) throws
+    -> Batch
+  {
     let index = step % sampler.batchesPerEpoch
     let all = sampler.positions(ofBatch: index)
     let mine = partition.slice(of: all)
     return try Batch(
       step: step, epoch: epoch, index: index, globalPositions: all, positions: mine,
-      sampleIndices: order[mine], pool: pool, isTraining: true)
+      sampleIndices: order[mine][...], pool: pool, isTraining: true)
   }
 
   /// Waits until another batch may be prepared; false when cancelled.

@@ -94,26 +94,44 @@ public struct GlobalBatchSampler: Sendable, Equatable {
   }
 
   /// The samples in the order of an epoch.
-  public func order(epoch: Int) -> [Int] {
-    // Word i of the epoch is a hash of the key and i, so there is no state.
-    let key = mixed(mixed(seed) ^ UInt64(epoch))
-    func random(_ i: Int, below bound: Int) -> Int {
-      let word = mixed(key &+ UInt64(i) &* 0x9E37_79B9_7F4A_7C15)
-      return Int(word.multipliedFullWidth(by: UInt64(bound)).high)
+  public func order(epoch: Int) -> [Int] { Order(self, epoch: epoch)[0..<count] }
+
+  /// The order of an epoch, of which draws with replacement are made as they are needed: an epoch of a
+  /// large text has very many.
+  struct Order {
+    private let sampler: GlobalBatchSampler
+    private let key: UInt64
+    private var shuffled: [Int]?
+
+    init(_ sampler: GlobalBatchSampler, epoch: Int) {
+      self.sampler = sampler
+      key = mixed(mixed(sampler.seed) ^ UInt64(epoch))
+      guard !sampler.replacement, sampler.shuffle else { return }
+      var order = Array(0..<sampler.count)
+      for i in stride(from: sampler.count - 1, through: 1, by: -1) {  // Fisher-Yates
+        order.swapAt(i, random(i, below: i + 1))
+      }
+      shuffled = order
     }
-    if let classes {
-      return (0..<count).map { draw in
+
+    /// The samples at some positions.
+    subscript(positions: Range<Int>) -> [Int] {
+      if let shuffled { return Array(shuffled[positions]) }
+      guard sampler.replacement else { return Array(positions) }
+      guard let classes = sampler.classes else {
+        return positions.map { random($0, below: sampler.population) }
+      }
+      return positions.map { draw in
         let members = classes[random(2 * draw, below: classes.count)]
         return members[random(2 * draw + 1, below: members.count)]
       }
     }
-    if replacement { return (0..<count).map { random($0, below: population) } }
-    var order = Array(0..<count)
-    guard shuffle, count > 1 else { return order }
-    for i in stride(from: count - 1, through: 1, by: -1) {  // Fisher-Yates
-      order.swapAt(i, random(i, below: i + 1))
+
+    /// Word `i` of the epoch is a hash of the key and `i`, so there is no state.
+    private func random(_ i: Int, below bound: Int) -> Int {
+      let word = mixed(key &+ UInt64(i) &* 0x9E37_79B9_7F4A_7C15)
+      return Int(word.multipliedFullWidth(by: UInt64(bound)).high)
     }
-    return order
   }
 
   /// The positions of a batch in its epoch's order.

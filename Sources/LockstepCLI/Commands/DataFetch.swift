@@ -11,7 +11,7 @@ struct DataFetch: ParsableCommand {
     usage: "\(programName) data fetch <data-set> [<options>]",
     discussion: """
       Files are recognized by their SHA-256. An interrupted download resumes, and what is \
-      there already stays. Needs the program curl.
+      there already stays. Needs the programs curl and sha256sum.
 
         lockstep data fetch mnist
         lockstep data fetch https://host/corpus.txt --to data/corpus

@@ -90,12 +90,28 @@ struct Download {
     return stat(part, &status) == 0 ? Int(status.st_size) : 0
   }
 
-  /// The SHA-256 of a file's content.
+  /// The SHA-256 of a file's content, by the program `sha256sum`.
   static func sha256(of path: String) throws -> String {
-    let content = try FileSystem().map(path)
-    var hash = SHA256()
-    content.withUnsafeBytes { hash.update($0) }
-    return hash.finish()
+    let child = try ChildProcess(["sha256sum", "--", path])
+    let code = child.wait(seconds: 3_600) ?? -1
+    if code == 127 { throw CommandError.missing("sha256sum", "coreutils") }
+    // A name with a backslash or a line break makes the line begin with a backslash.
+    let digits = child.output.drop { $0 == "\\" }.prefix(64)
+    guard code == 0, digits.count == 64, digits.allSatisfy(\.isHexDigit) else {
+      throw CommandError(
+        "\(path): sha256sum cannot read it: \(child.errors.split(separator: "\n").last ?? "")",
+        .inputOutput)
+    }
+    return String(digits)
+  }
+}
+
+extension CommandError {
+  /// The error of a program that is not installed.
+  fileprivate static func missing(_ program: String, _ package: String) -> CommandError {
+    CommandError(
+      "the program \(program) is missing: install it, with apt-get install \(package) for example",
+      .programMissing)
   }
 }
 
@@ -125,11 +141,7 @@ private enum Curl {
     let child = try ChildProcess(command + ["--", address])
     while true {
       if let code = child.poll(seconds: 0.2) {
-        if code == 127 {
-          throw CommandError(
-            "the program curl is missing, which transfers the files: install it, with apt-get install "
-              + "curl for example", .programMissing)
-        }
+        if code == 127 { throw CommandError.missing("curl", "curl") }
         let lines = child.errors.split(separator: "\n")
         let reason = lines.last.map(String.init) ?? "curl ended with code \(code)"
         let status = Int(child.output.suffix(3)).flatMap { $0 > 0 ? $0 : nil }

@@ -100,7 +100,8 @@ extension Trainer.Options {
     let targets = max(data.targetKind.labelCount, data.targetKind.valueCount)
     // One batch is in use, and the loader prepares two more.
     let batches = inputs?.adding(targets)?.multiplied(by: 3 * 4)?.multiplied(by: samples)
-    let order = sampler.count.multiplied(by: MemoryLayout<Int>.size)
+    // Draws with replacement are made as they are needed.
+    let order = sampler.replacement ? 0 : sampler.count.multiplied(by: MemoryLayout<Int>.size)
     return order.flatMap { batches?.adding($0) }
   }
 }
