@@ -108,6 +108,20 @@ struct ImagesTests {
     }
   }
 
+  @Test("After a file whose header is cut off, the next one is read as it is")
+  func afterDamage() throws {
+    let good = try ImagesTests.golden("colors.jpg")
+    try withTree([
+      "a/1.jpg": good, "a/2.jpg": Array(good.prefix(300)), "a/3.jpg": good, "b/1.jpg": good,
+    ]) { folder in
+      var source = ImagesSource(path: folder)
+      source.validation = 0
+      let reading = DataReading(try source.open(seed: 0, threads: 1))
+      #expect(reading.problemCount == 1 && reading.readCount == 3)
+      #expect(reading.problems.allSatisfy { $0.contains("a/2.jpg: damaged image") })
+    }
+  }
+
   @Test("A file that is cut off is an error with the file's name")
   func truncated() throws {
     let files = [

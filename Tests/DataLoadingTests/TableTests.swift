@@ -69,6 +69,11 @@ struct TableTests {
     #expect(refusal(text).contains("row 3, column 1: no value"))
     let dropped = try Contents(splits(text) { $0.missing = .drop }.train)
     #expect(dropped.inputs == [[1, 0, 1], [8, 1, 0]] && dropped.labels == [0, 1])
+    // Evaluation drops the same rows.
+    let again = try splits(text, splits(text) { $0.missing = .drop }.preparation) {
+      $0.missing = .drop
+    }
+    #expect(try Contents(again.train) == dropped)
     let mean = try splits(text) { $0.missing = .mean }
     #expect(
       try Contents(mean.train).inputs == [[1, 0, 1], [4, 0, 1], [3, 0, 1], [8, 1, 0]])

@@ -114,7 +114,7 @@ private struct TableReader {
   private mutating func start() throws -> (columnCount: Int, header: [String]?) {
     let first = parser.mark
     guard let fields = try parser.row() else {
-      throw DataError(.malformed, "\(parser.name): empty")
+      throw DataError(.malformed, "\(parser.name): no samples: the file is empty")
     }
     let second = parser.mark
     var isHeader = options.header == .yes
@@ -244,9 +244,7 @@ private struct TableReader {
         } else if let feature = roles[index] {
           let value = try readValue(field.text, feature)
           row[feature] = value ?? .nan
-          if value == nil && options.missing == .drop && features[feature].known == nil {
-            isDropped = true
-          }
+          if value == nil && options.missing == .drop { isDropped = true }
         }
       }
       if isDropped {
@@ -305,7 +303,7 @@ private struct TableReader {
     let found = parser.text(field)
     let what = found.isEmpty ? "no value" : "the value is missing ('\(found)')"
     if let known = features[index].known {
-      guard known.fill != nil || known.fillCategory != nil else {
+      guard known.fill != nil || known.fillCategory != nil || options.missing == .drop else {
         throw parser.failure("\(what), and the training data had none missing in this column")
       }
     } else if options.missing == .error {

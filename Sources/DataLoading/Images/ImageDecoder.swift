@@ -12,10 +12,9 @@ enum ImageProblem: Error {
 ///
 /// One thread uses a decoder at a time.
 final class ImageDecoder {
-  /// The most pixels of an image: 2^28 / 3, from which on Pillow warns of a decompression bomb.
+  /// The most pixels of an image: 2^28 / 3, whose colors fill 256 MiB.
   ///
-  /// Their
-  /// colors fill 256 MiB.
+  /// From there on Pillow warns of a decompression bomb.
   static let mostPixels = (1 << 28) / 3
 
   private let jpeg = JPEG()

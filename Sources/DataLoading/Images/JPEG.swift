@@ -8,11 +8,21 @@ final class JPEG {
     bytes.count >= 3 && bytes[0] == 0xFF && bytes[1] == 0xD8 && bytes[2] == 0xFF
   }
 
-  private let decompressor: tjhandle
+  private var decompressor = JPEG.newDecompressor()
 
-  init() {
+  private static func newDecompressor() -> tjhandle {
     guard let handle = tjInitDecompress() else { fatalError("libjpeg-turbo does not start") }
-    decompressor = handle
+    return handle
+  }
+
+  /// The problem that libjpeg-turbo reports.
+  ///
+  /// After an error in a header, a decompressor of version 2 takes the next file for the rest of it.
+  private func damage() -> ImageProblem {
+    let problem = ImageProblem.damaged(message)
+    tjDestroy(decompressor)
+    decompressor = JPEG.newDecompressor()
+    return problem
   }
 
   deinit { tjDestroy(decompressor) }
@@ -31,7 +41,7 @@ final class JPEG {
       decompressor, bytes.baseAddress!.assumingMemoryBound(to: UInt8.self), UInt(bytes.count),
       &width, &height, &subsampling, &colors)
     guard code == 0 || tjGetErrorCode(decompressor) == TJERR_WARNING.rawValue else {
-      throw ImageProblem.damaged(message)
+      throw damage()
     }
     return Header(
       size: ImageSize(width: Int(width), height: Int(height)), markers: JPEGMarkers(bytes),
@@ -60,7 +70,7 @@ final class JPEG {
         code == 0 || tjGetErrorCode(decompressor) == TJERR_WARNING.rawValue
         ? size.width * size.height * stored : 0
     }
-    if code != 0 && !(isHarmless(message) && hasEnd(bytes)) { throw ImageProblem.damaged(message) }
+    if code != 0 && !(isHarmless(message) && hasEnd(bytes)) { throw damage() }
     guard isCMYK else { return DecodedImage(size: size, channels: channels, pixels: pixels) }
     pixels = JPEG.colors(ofCMYK: pixels, isInverted: header.markers.isAdobe)
     return DecodedImage(size: size, channels: 3, pixels: pixels).converted(toChannels: channels)
