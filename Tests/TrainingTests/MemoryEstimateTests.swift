@@ -80,11 +80,11 @@ import Training
     var options = Trainer.Options()
     options.globalBatch = 64
     // 62 blocks are rounded up to a batch of 64.
-    #expect(options.batchByteCount(for: tokens, worldSize: 1) == 64 * 16 * 12 + 64 * 8)
-    #expect(options.batchByteCount(for: tokens, worldSize: 3) == 22 * 16 * 12 + 64 * 8)
+    #expect(options.batchByteCount(for: tokens, worldSize: 1) == 64 * 16 * 12)
+    #expect(options.batchByteCount(for: tokens, worldSize: 3) == 22 * 16 * 12)
     options.globalBatch = 1_000_000_000
     let bytes = try #require(options.batchByteCount(for: tokens, worldSize: 1))
-    #expect(bytes == 1_000_000_000 * (16 * 12 + 8))
+    #expect(bytes == 1_000_000_000 * 16 * 12)
     let samples = InMemoryDataset(
       inputs: [1, 2, 3, 4], inputShape: [2], labels: [0, 1], classes: 2)
     #expect(options.batchByteCount(for: samples, worldSize: 1) == 2 * 3 * 12 + 2 * 8)

@@ -15,11 +15,11 @@ final class JPEG {
     return handle
   }
 
-  /// The problem that libjpeg-turbo reports.
+  /// A problem, by default the one that libjpeg-turbo reports.
   ///
-  /// After an error in a header, a decompressor of version 2 takes the next file for the rest of it.
-  private func damage() -> ImageProblem {
-    let problem = ImageProblem.damaged(message)
+  /// After a header that is cut off, a decompressor of version 2 takes the next file for the rest of it.
+  private func damage(_ reason: String? = nil) -> ImageProblem {
+    let problem = ImageProblem.damaged(reason ?? message)
     tjDestroy(decompressor)
     decompressor = JPEG.newDecompressor()
     return problem
@@ -43,6 +43,8 @@ final class JPEG {
     guard code == 0 || tjGetErrorCode(decompressor) == TJERR_WARNING.rawValue else {
       throw damage()
     }
+    // A file that ends within its header is no error of the library's.
+    guard width > 0, height > 0 else { throw damage("its header has no size") }
     return Header(
       size: ImageSize(width: Int(width), height: Int(height)), markers: JPEGMarkers(bytes),
       colors: TJCS(UInt32(colors)))

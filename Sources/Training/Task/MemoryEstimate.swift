@@ -90,8 +90,8 @@ package struct ModelTooLarge: ExitStatusProviding, Equatable, CustomStringConver
 }
 
 extension Trainer.Options {
-  /// The bytes of a rank's batches, and of the order of an epoch; nil if there are more than an `Int`
-  /// counts.
+  /// The bytes of a rank's batches, and of the order of an epoch, where that is kept; nil if there are
+  /// more than an `Int` counts.
   package func batchByteCount(for data: any Dataset, worldSize: Int) -> Int? {
     let sampler = GlobalBatchSampler(for: data, globalBatch: globalBatch, seed: 0)
     let largest = min(sampler.count, globalBatch)
