@@ -60,7 +60,7 @@ enum TargetCoding {
   /// Values of this shape for a sample.
   case values(shape: [Int])
 
-  /// So many classes are believed without being declared.
+  /// The most classes that are accepted without `classes` being set.
   private static let mostClasses = 100_000
 
   /// Decides what the targets of files are; the first file is that of training.
