@@ -59,29 +59,6 @@ func smoothPixels(_ width: Int, _ height: Int) -> [UInt8] {
   return pixels
 }
 
-/// Bytes compressed by deflate; a negative window writes no header.
-func deflated(_ content: [UInt8], window: Int32) -> [UInt8] {
-  var stream = z_stream()
-  var output = [UInt8](repeating: 0, count: Int(compressBound(UInt(content.count))) + 64)
-  var input = content
-  deflateInit2_(
-    &stream, 6, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION,
-    Int32(MemoryLayout<z_stream>.size))
-  defer { deflateEnd(&stream) }
-  let count = input.withUnsafeMutableBufferPointer { from in
-    output.withUnsafeMutableBufferPointer { to in
-      stream.next_in = from.baseAddress
-      stream.avail_in = UInt32(from.count)
-      stream.next_out = to.baseAddress
-      stream.avail_out = UInt32(to.count)
-      let code = deflate(&stream, Z_FINISH)
-      precondition(code == Z_STREAM_END)
-      return Int(stream.total_out)
-    }
-  }
-  return Array(output[..<count])
-}
-
 /// A ZIP archive, each file stored or deflated.
 func zip(_ files: [(name: String, content: [UInt8])], deflates: Bool) -> [UInt8] {
   var archive: [UInt8] = []

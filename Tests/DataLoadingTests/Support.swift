@@ -86,12 +86,15 @@ struct Contents: Equatable {
 }
 
 /// Compresses as `gzip` does, into one member.
-func gzip(_ bytes: [UInt8]) -> [UInt8] {
+func gzip(_ bytes: [UInt8]) -> [UInt8] { deflated(bytes, window: 15 + 16) }
+
+/// Bytes compressed by deflate; a negative window writes no header, one of 16 more that of gzip.
+func deflated(_ content: [UInt8], window: Int32) -> [UInt8] {
   var stream = z_stream()
-  var output = [UInt8](repeating: 0, count: Int(compressBound(UInt(bytes.count))) + 64)
-  var input = bytes
+  var output = [UInt8](repeating: 0, count: Int(compressBound(UInt(content.count))) + 64)
+  var input = content
   deflateInit2_(
-    &stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION,
+    &stream, 6, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION,
     Int32(MemoryLayout<z_stream>.size))
   defer { deflateEnd(&stream) }
   let count = input.withUnsafeMutableBufferPointer { from in

@@ -117,10 +117,8 @@ public struct InMemoryDataset: Dataset {
   /// A view whose inputs are standardized when read.
   func standardized(_ standardization: Standardization) -> InMemoryDataset {
     var view = self
-    var hash = Fingerprint(fingerprint)
-    hash.combine(standardization.means + standardization.stds)
     view.standardization = standardization
-    view.fingerprint = hash.value
+    view.fingerprint = standardization.fingerprint(of: fingerprint)
     return view
   }
 

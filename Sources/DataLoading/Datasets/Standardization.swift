@@ -63,6 +63,13 @@ public struct Standardization: Sendable, Equatable {
     }
   }
 
+  /// The fingerprint of a dataset that is standardized so, from that of the dataset.
+  func fingerprint(of dataset: UInt64) -> UInt64 {
+    var hash = Fingerprint(dataset)
+    hash.combine(means + stds)
+    return hash.value
+  }
+
   /// The same, but leaving some elements as they are.
   func leaving(_ elements: Set<Int>) -> Standardization {
     Standardization(

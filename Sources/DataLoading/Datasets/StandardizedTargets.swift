@@ -9,9 +9,7 @@ package struct StandardizedTargets: Dataset {
   package init(_ base: any Dataset, _ standardization: Standardization) {
     self.base = base
     self.standardization = standardization
-    var hash = Fingerprint(base.fingerprint)
-    hash.combine(standardization.means + standardization.stds)
-    fingerprint = hash.value
+    fingerprint = standardization.fingerprint(of: base.fingerprint)
   }
 
   /// That of the dataset.

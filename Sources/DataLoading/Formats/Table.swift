@@ -9,8 +9,6 @@ struct Table {
   /// How the columns became inputs.
   let schema: TableSchema
 
-  var count: Int { inputs.count / max(schema.width, 1) }
-
   /// Reads the rows of a file of training, validation or test samples.
   ///
   /// - Parameters:

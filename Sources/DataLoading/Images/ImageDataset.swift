@@ -85,10 +85,8 @@ public struct ImageDataset: Dataset {
   /// A view whose inputs are standardized after all else.
   func standardized(_ standardization: Standardization) -> ImageDataset {
     var view = self
-    var hash = Fingerprint(fingerprint)
-    hash.combine(standardization.means + standardization.stds)
     view.standardization = standardization
-    view.fingerprint = hash.value
+    view.fingerprint = standardization.fingerprint(of: fingerprint)
     return view
   }
 
