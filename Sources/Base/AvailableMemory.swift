@@ -92,3 +92,11 @@ package struct AvailableMemory: Equatable, Sendable {
     return nil
   }
 }
+
+/// The bytes of memory that this process has in use; nil if the system does not tell.
+package func residentByteCount() -> Int? {
+  guard let fields = fileText("/proc/self/statm")?.split(separator: " "), fields.count > 1,
+    let pages = Int(fields[1])
+  else { return nil }
+  return pages * sysconf(Int32(_SC_PAGESIZE))
+}

@@ -11,4 +11,7 @@ package struct Stopwatch {
     defer { last = now }
     return (now - last) / .seconds(1)
   }
+
+  /// The seconds since the last call of `lap()`, or since the start.
+  package var elapsed: Double { (ContinuousClock.now - last) / .seconds(1) }
 }

@@ -2,10 +2,11 @@
 //
 //   checkpoints/step-000470/{model.safetensors, optimizer.safetensors, state.json, manifest.json}
 //   checkpoints/latest
+//   checkpoints/best
 //
 // A directory is written under a hidden name, its files and itself are synced, and then it is
 // renamed. The list of checkpoints is what the disk shows; `latest` is for people and scripts, and
-// is never trusted. A checkpoint that is damaged, belongs to another run, or is newer than the one a
+// is never trusted. `best` names the checkpoint with the lowest validation loss, which stays when older ones go. A checkpoint that is damaged, belongs to another run, or is newer than the one a
 // run resumes from is moved to checkpoints/rejected and never deleted.
 import Base
 import Foundation
@@ -26,7 +27,7 @@ public struct CheckpointStore: Sendable {
   public let keep: Int
   /// The id of the run whose checkpoints are committed here; nil for none.
   public let run: String?
-  private let fileSystem: FileSystem
+  let fileSystem: FileSystem
 
   /// Names the directory, which need not exist yet.
   ///
@@ -138,10 +139,11 @@ public struct CheckpointStore: Sendable {
   ///   - step: The number of optimizer steps done.
   ///   - files: Its files.
   ///   - isAudited: Whether the weights in `files` passed an audit.
+  ///   - bestStep: The step of the run's best checkpoint, which is kept; nil keeps none for that.
   ///   - onWarning: Called with what failed after the checkpoint was saved.
   @discardableResult
   public func commit(
-    step: Int, files: [CheckpointFile], isAudited: Bool = false,
+    step: Int, files: [CheckpointFile], isAudited: Bool = false, bestStep: Int? = nil,
     onWarning: (String) -> Void = { _ in }
   ) throws -> Checkpoint {
     precondition(step >= 0, "checkpoint: step \(step) is negative")
@@ -171,6 +173,9 @@ public struct CheckpointStore: Sendable {
     }
     warning("the file 'latest' could not be updated", step, onWarning) {
       try nameLatest(step: step)
+    }
+    warning("the file 'best' could not be updated", step, onWarning) {
+      try nameBest(step: bestStep)
     }
     // Read back before anything older goes, so that a checkpoint which the disk garbled costs
     // nothing.
@@ -275,7 +280,8 @@ public struct CheckpointStore: Sendable {
   private func removeSurplus(upTo step: Int) throws {
     guard keep > 0 else { return }
     // Newer checkpoints than the one just written are not part of this course of training.
-    for old in try steps().filter({ $0 <= step }).dropLast(keep) {
+    let best = try bestStep()
+    for old in try steps().filter({ $0 <= step }).dropLast(keep) where old != best {
       try removeCheckpoint(step: old)
     }
   }
@@ -291,12 +297,12 @@ public struct CheckpointStore: Sendable {
     ".\(CheckpointStore.name(step: step)).\(purpose)-\(getpid())"
   }
 
-  private static func name(step: Int) -> String {
+  static func name(step: Int) -> String {
     let digits = String(step)
     return "step-" + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
   }
 
-  private static func step(of name: String) -> Int? {
+  static func step(of name: String) -> Int? {
     guard name.hasPrefix("step-"), let step = Int(name.dropFirst(5)), step >= 0,
       self.name(step: step) == name
     else { return nil }
@@ -304,6 +310,7 @@ public struct CheckpointStore: Sendable {
   }
 
   private static func isTemporary(_ name: String) -> Bool {
-    name.hasPrefix(".step-") || name.hasPrefix(".latest.tmp-") || name.hasPrefix(".preflight-")
+    name.hasPrefix(".step-") || name.hasPrefix(".latest.tmp-") || name.hasPrefix(".best.tmp-")
+      || name.hasPrefix(".preflight-")
   }
 }

@@ -85,6 +85,17 @@ extension Communicator {
     String(decoding: broadcast(Array(string.utf8), root: root), as: UTF8.self)
   }
 
+  /// Returns the elements of all ranks, in rank order; the counts may differ.
+  public func gather<Element: BitwiseCopyable>(_ elements: [Element]) -> [Element] {
+    allGather(elements.withUnsafeBytes { Array($0) }).flatMap { bytes in
+      bytes.withUnsafeBytes { bytes in
+        stride(from: 0, to: bytes.count, by: MemoryLayout<Element>.stride).map {
+          bytes.loadUnaligned(fromByteOffset: $0, as: Element.self)
+        }
+      }
+    }
+  }
+
   /// Returns the strings of every rank, in rank order.
   public func allGather(_ string: String) -> [String] {
     allGather(Array(string.utf8)).map { String(decoding: $0, as: UTF8.self) }

@@ -1,4 +1,5 @@
 import Base
+import CKernels
 import Collectives
 import DataLoading
 import Optimizers
@@ -17,7 +18,7 @@ extension DataParallel {
   /// Computes gradients on this rank's slices, all-reduces them, and updates the parameters.
   func makeStep(
     _ samples: Range<Int>, _ epoch: Int, _ learningRate: Double, wantsToStop: Bool,
-    wantsToSave: Bool, _ sumNames: [String], _ loss: LossClosure
+    wantsToSave: Bool, wantsNorm: Bool, _ sumNames: [String], _ loss: LossClosure
   ) throws -> Result {
     OperationProfiler.mark("between steps")
     var clock = Stopwatch()
@@ -40,6 +41,7 @@ extension DataParallel {
     reducer.completeBuckets()
     header.stopRequests = wantsToStop ? 1 : 0
     header.saveRequests = wantsToSave ? 1 : 0
+    header.normRequests = wantsNorm ? 1 : 0
     let isFinite = header.lossSum.isFinite && reducer.nonFiniteEntry == nil
     header.nonFiniteRanks = isFinite ? 0 : 1
     header.changedRanks = arena.checksums?.changed == nil ? 0 : 1
@@ -54,7 +56,7 @@ extension DataParallel {
     for (entry, ranks) in zip(arena.entries, header.gradientRanks) {
       if ranks > 0 { entry.showGradient() } else { entry.parameter.grad = nil }
     }
-    let result = Result(
+    var result = Result(
       sampleCount: header.sampleCount, lossSum: header.lossSum, sums: header.namedSums,
       stops: header.stopRequests > 0, saves: header.saveRequests > 0)
     let isSameStep = header.isSameStep(on: communicator.worldSize)
@@ -66,7 +68,8 @@ extension DataParallel {
       throw NonFiniteStep(loss: result.loss, findNonFinite(in: samples, isHere: !isFinite))
     }
     if !options.synchronizedBatchNorm { statistics.merge(communicator) }
-    update(learningRate: learningRate, &clock)
+    result.gradientNorm = update(
+      learningRate: learningRate, measuresNorm: header.normRequests > 0, &clock)
     stepCount += 1
     if let interval = options.auditEverySteps, stepCount.isMultiple(of: interval) {
       try audit()
@@ -124,12 +127,16 @@ extension DataParallel {
     }
   }
 
-  /// Sums the gradients of this rank's chunks and updates their parameters.
-  private func update(learningRate: Double, _ clock: inout Stopwatch) {
+  /// Sums the gradients of this rank's chunks and updates their parameters; returns the norm of all sums,
+  /// before clipping, if it was measured.
+  private func update(
+    learningRate: Double, measuresNorm: Bool, _ clock: inout Stopwatch
+  ) -> Double? {
     let isDistributed = topology.nodeCount > 1
     var exposed = 0.0
     let maximum = options.gradientClipNorm ?? 0
     var norm = 0.0
+    var squares = 0.0
     if maximum > 0 {
       reducer.sumInPlace()
       if isDistributed { exposed += lapOfExposed(&clock) }
@@ -139,8 +146,14 @@ extension DataParallel {
     arena.checksums?.begin()
     reducer.forEachSum { elements, sums in
       if isDistributed { exposed += lapOfExposed(&clock) }
-      if maximum > 0 { arena.scaleGradients(toNorm: maximum, from: norm, in: elements) }
-      optimizer.updateAll(elements, gradients: sums, learningRate: learningRate)
+      if maximum > 0 {
+        arena.scaleGradients(toNorm: maximum, from: norm, in: elements)
+      } else if measuresNorm {
+        squares += updateAll(elements, gradients: sums, learningRate: learningRate)
+      }
+      if maximum > 0 || !measuresNorm {
+        optimizer.updateAll(elements, gradients: sums, learningRate: learningRate)
+      }
       average?.add(elements, after: stepCount)
       if isDistributed { lapOfUpdate(&clock) }
     }
@@ -151,7 +164,28 @@ extension DataParallel {
     times.hiddenCommunication += max(0, reducer.secondsUnderWay - exposed)
     // No rank may read parameters that another one is still writing.
     communicator.node.barrier()
+    if maximum <= 0, measuresNorm {
+      // All nodes have the same sums.
+      norm = communicator.allReduce(topology.nodeIndex == 0 ? squares : 0, .sum).squareRoot()
+    }
     lapOfUpdate(&clock)
+    return maximum > 0 || measuresNorm ? norm : nil
+  }
+
+  /// Updates some parameters, and returns the sum of the squares of their gradients: in blocks, which stay
+  /// in the cache between the two.
+  private func updateAll(
+    _ elements: Range<Int>, gradients: UnsafePointer<Float>, learningRate: Double
+  ) -> Double {
+    var squares = 0.0
+    let size = 4 * ParameterArena.normBlock * Threads.count
+    for start in stride(from: elements.lowerBound, to: elements.upperBound, by: size) {
+      let block = start..<min(start + size, elements.upperBound)
+      let sums = gradients + (start - elements.lowerBound)
+      squares += ck_sum_squares(ck_f32, sums, block.count)
+      optimizer.updateAll(block, gradients: sums, learningRate: learningRate)
+    }
+    return squares
   }
 
   /// The seconds of a wait for sums from other nodes, which just ended.

@@ -41,6 +41,9 @@ public final class DataParallel {
     public let stops: Bool
     /// Whether any rank wants to save.
     public let saves: Bool
+    /// The Euclidean norm of the gradient of the mean loss over the global batch, before clipping; nil if it
+    /// was neither asked for nor needed.
+    public internal(set) var gradientNorm: Double?
 
     /// The mean loss of a sample.
     public var loss: Double { lossSum / sampleCount }
@@ -196,15 +199,16 @@ public final class DataParallel {
   ///   - learningRate: The learning rate of this step.
   ///   - wantsToStop: Whether this rank wants all ranks to stop after this step.
   ///   - wantsToSave: Whether this rank wants a checkpoint to be saved after this step.
+  ///   - wantsNorm: Whether this rank wants to know the norm of the gradient; then all get it.
   ///   - loss: Computes the mean loss over some of this rank's samples, a single number. Called once
   ///     for each micro-batch of `slice(of: samples)`, in training mode.
   public func step(
     samples: Range<Int>, epoch: Int = 0, learningRate: Double, wantsToStop: Bool = false,
-    wantsToSave: Bool = false, loss: (Range<Int>) throws -> Tensor
+    wantsToSave: Bool = false, wantsNorm: Bool = false, loss: (Range<Int>) throws -> Tensor
   ) throws -> Result {
     try step(
       samples: samples, epoch: epoch, learningRate: learningRate, wantsToStop: wantsToStop,
-      wantsToSave: wantsToSave, summing: []
+      wantsToSave: wantsToSave, wantsNorm: wantsNorm, summing: []
     ) { (try loss($0), sums: [:]) }
   }
 
@@ -226,20 +230,21 @@ public final class DataParallel {
   ///   - learningRate: The learning rate of this step.
   ///   - wantsToStop: Whether this rank wants all ranks to stop after this step.
   ///   - wantsToSave: Whether this rank wants a checkpoint to be saved after this step.
+  ///   - wantsNorm: Whether this rank wants to know the norm of the gradient; then all get it.
   ///   - names: The names of the sums, the same on all ranks.
   ///   - loss: Computes the mean loss over some of this rank's samples, a single number, and their
   ///     contribution to the sums, where a missing name counts as zero.
   public func step(
     samples: Range<Int>, epoch: Int = 0, learningRate: Double, wantsToStop: Bool = false,
-    wantsToSave: Bool = false, summing names: [String],
+    wantsToSave: Bool = false, wantsNorm: Bool = false, summing names: [String],
     loss: (Range<Int>) throws -> (loss: Tensor, sums: [String: Double])
   ) throws -> Result {
     require(!samples.isEmpty, "DataParallel.step: a global batch without samples")
     func step() throws -> Result {
       try Activity.during(.trainingStep, step: stepCount + 1) {
         try makeStep(
-          samples, epoch, learningRate, wantsToStop: wantsToStop, wantsToSave: wantsToSave, names,
-          loss)
+          samples, epoch, learningRate, wantsToStop: wantsToStop, wantsToSave: wantsToSave,
+          wantsNorm: wantsNorm, names, loss)
       }
     }
     // One rank may have all threads of a node, and several ranks few each.

@@ -14,6 +14,8 @@ struct StepHeader {
   var stopRequests = 0.0
   /// How many ranks were asked to save.
   var saveRequests = 0.0
+  /// How many ranks want to know the norm of the gradient.
+  var normRequests = 0.0
   /// How many ranks have a loss, or a gradient that is checked, which is not finite.
   var nonFiniteRanks = 0.0
   /// How many ranks have found weights that no update has written.
@@ -80,13 +82,14 @@ struct StepHeader {
     guard communicator.worldSize > 1 else { return }
     let own =
       [
-        sampleCount, stopRequests, saveRequests, nonFiniteRanks, changedRanks, fingerprint,
-        fingerprintSquared,
+        sampleCount, stopRequests, saveRequests, normRequests, nonFiniteRanks, changedRanks,
+        fingerprint, fingerprintSquared,
       ] + sums + lossSums + gradientRanks
     var totals = communicator.allReduce(own, .sum).makeIterator()
     sampleCount = totals.next()!
     stopRequests = totals.next()!
     saveRequests = totals.next()!
+    normRequests = totals.next()!
     nonFiniteRanks = totals.next()!
     changedRanks = totals.next()!
     fingerprint = totals.next()!

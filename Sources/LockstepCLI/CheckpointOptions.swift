@@ -7,9 +7,13 @@ import Training
 struct CheckpointOptions: ParsableArguments {
   @Argument(
     help: ArgumentHelp(
-      "A run's directory, whose newest checkpoint is used, or a checkpoint.",
+      "A run's directory, whose newest checkpoint is used, or a checkpoint. runs/NAME is the newest run there.",
       valueName: "run-or-checkpoint"))
   var path: String
+
+  @Flag(
+    help: "Use the run's checkpoint with the lowest validation loss; see checkpoint.keepBest.")
+  var best = false
 
   @Flag(help: "Refuse an older checkpoint where the newest is damaged.")
   var strict = false
@@ -17,7 +21,7 @@ struct CheckpointOptions: ParsableArguments {
   /// Opens the checkpoint; rank zero warns of newer ones that are damaged.
   func open(_ communicator: any Communicator) throws -> Checkpoint {
     try Run.findCheckpoint(
-      at: path, isStrict: strict,
+      at: path, isBest: best, isStrict: strict,
       onWarning: { if communicator.isRoot { logger.warning("\($0)") } })
   }
 }

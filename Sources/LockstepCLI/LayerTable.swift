@@ -13,12 +13,6 @@ extension [LayerSummary] {
             ? "" : grouped(layer.parameterCount) + (layer.isFrozen ? " frozen" : ""),
         ]
       }
-    let widths = (0..<4).map { column in rows.map { $0[column].count }.max() ?? 0 }
-    return rows.map { row in
-      let cells = zip(row, widths).map { cell, width in
-        cell + String(repeating: " ", count: width - cell.count)
-      }.joined(separator: "  ")
-      return String(cells.reversed().drop { $0 == " " }.reversed())
-    }
+    return alignedColumns(rows, left: 0..<4)
   }
 }

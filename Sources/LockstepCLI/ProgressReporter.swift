@@ -197,7 +197,7 @@ final class ProgressReporter {
     switch outcome {
     case .finished where self.run.map { $0.completedSteps == $0.totalSteps } ?? false:
       printLine("the run is already finished; nothing is left to do")
-    case .finished:
+    case .finished, .stoppedEarly:
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       let accuracy = lastValidation.flatMap { validation in
         self.run?.hasAccuracy == true

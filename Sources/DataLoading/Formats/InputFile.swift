@@ -21,25 +21,53 @@ public struct InputFile: Sendable {
     images: ImagePreparation? = nil
   ) throws {
     if try InputFile.isImage(path) {
-      guard let images else {
-        throw DataError(
-          .malformed,
-          "\(path): the model was not trained on images of files: it takes samples of shape "
-            + "\(inputShape)")
-      }
-      inputs = try InputFile.image(path, images)
-      count = 1
+      let worker = ImageWorker()
+      try self.init(
+        image: worker.bytes(ofFile: path), worker, name: path, inputShape: inputShape, images)
       return
     }
-    let reader = try ByteReader(path: path)
     let name = path.hasSuffix(".gz") ? String(path.dropLast(3)) : path
+    try self.init(
+      ByteReader(path: path),
+      name.hasSuffix(".csv") ? .csv : name.hasSuffix(".npy") ? .numPy : .idx,
+      inputShape: inputShape, schema)
+  }
+
+  /// Reads bytes as such a file, in the format that their beginning shows; other bytes are CSV.
+  ///
+  /// - Parameter name: What messages call them.
+  public init(
+    name: String, bytes: [UInt8], inputShape: [Int], table schema: TableSchema? = nil,
+    images: ImagePreparation? = nil
+  ) throws {
+    let isImage = bytes.withUnsafeBytes { JPEG.isJPEG($0) || PNG.isPNG($0) }
+    if isImage {
+      self = try bytes.withUnsafeBytes {
+        try InputFile(image: $0, ImageWorker(), name: name, inputShape: inputShape, images)
+      }
+      return
+    }
+    let head = try ByteReader(name: name, bytes: bytes).bytes(upTo: 6)
+    let format: Format =
+      head.starts(with: [0x93] + Array("NUMPY".utf8))
+      ? .numPy : head.starts(with: [0, 0]) ? .idx : .csv
+    try self.init(
+      ByteReader(name: name, bytes: bytes), format, inputShape: inputShape, schema)
+  }
+
+  /// What the samples of a file are written as.
+  private enum Format { case csv, numPy, idx }
+
+  private init(
+    _ reader: ByteReader, _ format: Format, inputShape: [Int], _ schema: TableSchema?
+  ) throws {
     let size = inputShape.reduce(1, *)
-    if name.hasSuffix(".csv") {
+    if format == .csv {
       let numbers = (0..<size).map { TableSchema.Column(position: $0) }
       let schema = schema ?? TableSchema(columns: numbers, columnCount: size + 1)
       inputs = try Table(predicting: reader, schema: schema).inputs
     } else {
-      let isNumPy = name.hasSuffix(".npy")
+      let isNumPy = format == .numPy
       var array = try isNumPy ? NumPyFile.read(reader) : IDX.read(reader)
       if isNumPy && InputFile.hasChannelsLast(array.shape, inputShape) {
         array = array.withSampleAxis(inputShape.count).channelsFirst()
@@ -50,7 +78,7 @@ public struct InputFile: Sendable {
       else {
         throw DataError(
           .malformed,
-          "\(path): the model takes samples of shape \(inputShape), not \(array.shape)"
+          "\(reader.name): the model takes samples of shape \(inputShape), not \(array.shape)"
         )
       }
       guard sampleCount > 0 else { throw reader.malformed("no samples: shape \(array.shape)") }
@@ -58,6 +86,25 @@ public struct InputFile: Sendable {
       inputs = !isNumPy && array.type == .uint8 ? values.map { $0 / 255 } : values
     }
     count = inputs.count / max(size, 1)
+  }
+
+  /// Reads one image as in evaluation.
+  private init(
+    image bytes: UnsafeRawBufferPointer, _ worker: ImageWorker, name: String, inputShape: [Int],
+    _ images: ImagePreparation?
+  ) throws {
+    guard let images else {
+      throw DataError(
+        .malformed,
+        "\(name): the model was not trained on images of files: it takes samples of shape "
+          + "\(inputShape)")
+    }
+    var inputs = [Float](repeating: 0, count: images.inputShape.reduce(1, *))
+    try inputs.withUnsafeMutableBufferPointer {
+      try worker.draw(bytes, name: name, images, into: $0.baseAddress!, window: images.centered)
+    }
+    self.inputs = inputs
+    count = 1
   }
 
   /// Whether a file begins as a JPEG or PNG.
@@ -69,18 +116,6 @@ public struct InputFile: Sendable {
       let head = UnsafeRawBufferPointer(rebasing: head[..<count])
       return JPEG.isJPEG(head) || PNG.isPNG(head)
     }
-  }
-
-  /// The input that an image file makes, as in evaluation.
-  private static func image(_ path: String, _ preparation: ImagePreparation) throws -> [Float] {
-    let worker = ImageWorker()
-    var inputs = [Float](repeating: 0, count: preparation.inputShape.reduce(1, *))
-    try inputs.withUnsafeMutableBufferPointer {
-      try worker.draw(
-        worker.bytes(ofFile: path), name: path, preparation, into: $0.baseAddress!,
-        window: preparation.centered)
-    }
-    return inputs
   }
 
   /// Whether an array has the axes of a model's images in the order height, width, channels.

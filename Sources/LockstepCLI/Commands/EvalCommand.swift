@@ -31,6 +31,10 @@ struct EvalCommand: ParsableCommand {
       "The samples to measure: train, validation or test.", valueName: "part"))
   var split: DataPart?
 
+  @Flag(
+    help: "Print precision, recall and F1 of each class, and the confusion matrix.")
+  var perClass = false
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -58,15 +62,22 @@ struct EvalCommand: ParsableCommand {
           .configuration)
       }
     }
-    let metrics = try task.evaluate(
+    let evaluation = try task.evaluateInDetail(
       part, batchSize: configuration.group(Trainer.Options.self).globalBatch, communicator)
-    if communicator.isRoot { show(metrics, part, task, checkpoint) }
+    if perClass, evaluation.confusion == nil {
+      throw CommandError(
+        "--per-class needs a model that predicts one class of a sample", .configuration)
+    }
+    if communicator.isRoot { show(evaluation, part, task, checkpoint) }
     return .success
   }
 
   private func show(
-    _ metrics: Metrics, _ part: DataPart, _ task: TrainingTask, _ checkpoint: Checkpoint
+    _ evaluation: DetailedEvaluation, _ part: DataPart, _ task: TrainingTask,
+    _ checkpoint: Checkpoint
   ) {
+    let metrics = evaluation.metrics
+    let classes = task.signature.preparation.classes
     let hasAccuracy = task.objective.hasAccuracy
     if json {
       var record: JSONObject = [
@@ -77,6 +88,7 @@ struct EvalCommand: ParsableCommand {
       if let error = task.rootMeanSquaredError(metrics) {
         record.append("rootMeanSquaredError", error)
       }
+      if perClass || evaluation.valueErrors != nil { record = record + evaluation.json(classes) }
       if task.countsTokens { record.append("perplexity", metrics.perplexity) }
       if let bits = metrics.bitsPerByte { record.append("bitsPerByte", bits) }
       printLine(record.text)
@@ -94,8 +106,20 @@ struct EvalCommand: ParsableCommand {
           format: "accuracy    %.2f %% (%d wrong)", 100 * metrics.accuracy,
           Int(metrics.sampleCount - metrics.correctCount)))
     }
-    if let error = task.rootMeanSquaredError(metrics) {
-      printLine(String(format: "RMSE        %.6g (in the unit of the target)", error))
+    for (index, errors) in (evaluation.valueErrors ?? []).enumerated() {
+      let name = evaluation.valueErrors!.count == 1 ? "" : " of value \(index)"
+      printLine(
+        String(
+          format: "MAE         %.6g%@ (in the unit of the target)", errors.meanAbsoluteError, name))
+      printLine(String(format: "RMSE        %.6g%@", errors.rootMeanSquaredError, name))
+      printLine(
+        "R2          "
+          + (errors.r2.map { String(format: "%.4f", $0) } ?? "none: all targets are equal")
+          + name)
+    }
+    if perClass, let confusion = evaluation.confusion {
+      printLine()
+      EvaluationTable(confusion: confusion, classes: classes).lines.forEach { printLine($0) }
     }
   }
 }

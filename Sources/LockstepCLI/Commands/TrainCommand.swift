@@ -142,6 +142,7 @@ struct TrainCommand: ParsableCommand {
         isSaveRequested: { StopSignals.takeSaveRequest() && savesOnSignal },
         willSave: { try recorder?.prepareCheckpoint() },
         willTakeStep: { profiler?.willTakeStep() },
+        wantsGradientNorm: { recorder?.records(step: $0) ?? false },
         onEvent: { event in
           recorder?.record(event)
           if case .checkpoint(_, _, let seconds, _) = event {
@@ -149,7 +150,7 @@ struct TrainCommand: ParsableCommand {
           }
         })
     } catch {
-      try? run?.close(.failed)
+      try? run?.close(.failed, step: trainer.step, reason: "\(error)")
       recorder?.progress.clear()
       throw error
     }
@@ -157,7 +158,9 @@ struct TrainCommand: ParsableCommand {
       recorder?.warn("no step was profiled: --profile leaves out the first three")
     }
     recorder?.finish(outcome)
-    try run?.close(outcome == .finished ? .done : .stopped)
+    try run?.close(
+      outcome.isEnd ? .done : .stopped, step: trainer.step,
+      reason: outcome == .stoppedEarly ? "the validation loss did not improve" : nil)
     return outcome == .stopped ? .stoppedAndSaved : .success
   }
 }
@@ -177,6 +180,7 @@ private final class Recorder {
     recorder = try RunRecorder(
       run, continuingAfter: trainer.step,
       everySteps: configuration.group(LoggingOptions.self).everySteps,
+      ranks: trainer.describe().worldSize,
       environment: Environment.description(trainer.describe()))
     for notice in run.notices {
       switch notice {
@@ -185,6 +189,9 @@ private final class Recorder {
       }
     }
   }
+
+  /// Whether the metrics of the step of a number are recorded.
+  func records(step: Int) -> Bool { recorder.records(step: step) }
 
   func prepareCheckpoint() throws {
     if let warning = try recorder.prepareCheckpoint() { warn(warning) }

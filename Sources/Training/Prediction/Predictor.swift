@@ -32,6 +32,17 @@ public final class Predictor: @unchecked Sendable {
     return predictions(of: file.inputs, count: file.count)
   }
 
+  /// Applies the model to all samples of a file in memory, in the format that its beginning shows: .npy,
+  /// IDX, JPEG or PNG, else CSV.
+  ///
+  /// - Parameter name: What messages call the file.
+  public func predictions(forBytes bytes: [UInt8], name: String) throws -> [Prediction] {
+    let file = try InputFile(
+      name: name, bytes: bytes, inputShape: signature.inputShape,
+      table: signature.preparation.table, images: signature.preparation.images)
+    return predictions(of: file.inputs, count: file.count)
+  }
+
   /// The predictions for samples as they are before normalization, row-major.
   func predictions(of inputs: [Float], count: Int) -> [Prediction] {
     let preparation = signature.preparation

@@ -8,6 +8,8 @@ public final class MetricsLog {
   private let descriptor: Int32
   /// Whether the file may end with half a line.
   private var isTorn = false
+  /// The last record that the file had when it was opened.
+  let lastRecord: MetricsRecord?
 
   /// Opens the log of a run that resumes after a step, or of a new run after step 0.
   ///
@@ -18,7 +20,7 @@ public final class MetricsLog {
   }
 
   package init(path: String, continuingAfter step: Int, fileSystem: FileSystem) throws {
-    try MetricsLog.trim(path, after: step, fileSystem)
+    lastRecord = try MetricsLog.trim(path, after: step, fileSystem)
     self.path = path
     descriptor = open(path, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw FileSystemError(.create, path, code: errno) }
@@ -50,8 +52,12 @@ public final class MetricsLog {
       .compactMap { MetricsRecord(line: $0) }
   }
 
-  private static func trim(_ path: String, after step: Int, _ fileSystem: FileSystem) throws {
-    guard fileSystem.exists(path) else { return }
+  /// Removes torn and foreign lines and the records of later steps; returns the last record that is left.
+  private static func trim(
+    _ path: String, after step: Int, _ fileSystem: FileSystem
+  ) throws -> MetricsRecord? {
+    guard fileSystem.exists(path) else { return nil }
+    var last: MetricsRecord?
     let content = try fileSystem.readFile(path, limit: .max)
     var kept: [UInt8] = []
     kept.reserveCapacity(content.count)
@@ -61,12 +67,14 @@ public final class MetricsLog {
       if let record = MetricsRecord(line: line), record.step <= step {
         kept += line
         kept.append(UInt8(ascii: "\n"))
+        last = record
       }
       rest = rest[(end + 1)...]
     }
-    guard kept.count < content.count else { return }
+    guard kept.count < content.count else { return last }
     try fileSystem.replaceFile(path) { writer in
       try kept.withUnsafeBytes { try writer.write($0) }
     }
+    return last
   }
 }

@@ -29,6 +29,16 @@ public struct MetricsRecord: Sendable, Equatable {
     line = (["kind": kind.rawValue, "step": step, "epoch": epoch] + values).text
   }
 
+  /// The same with further values at the end.
+  package func adding(_ values: JSONObject) -> MetricsRecord {
+    MetricsRecord(
+      kind, step, epoch, line: line.dropLast() + "," + values.text.dropFirst())
+  }
+
+  private init(_ kind: MetricsKind, _ step: Int, _ epoch: Int, line: some StringProtocol) {
+    (self.kind, self.step, self.epoch, self.line) = (kind, step, epoch, String(line))
+  }
+
   /// Reads a line of the log; nil when it is torn or not a record.
   public init?(line: some Sequence<UInt8>) {
     let bytes = Array(line)
@@ -54,7 +64,7 @@ extension StepReport {
   var record: MetricsRecord {
     var values: JSONObject = [
       "loss": loss, "accuracy": accuracy, "learningRate": learningRate,
-      "samplesPerSecond": samplesPerSecond,
+      "gradientNorm": gradientNorm, "samplesPerSecond": samplesPerSecond,
     ]
     if skippedSteps > 0 { values.append("skippedSteps", skippedSteps) }
     if rollbacks > 0 { values.append("rollbacks", rollbacks) }
@@ -71,12 +81,17 @@ extension EpochReport {
       values: [
         "loss": metrics.loss, "accuracy": accuracy(metrics), "learningRate": learningRate,
         "samplesPerSecond": samplesPerSecond, "seconds": seconds,
+        "phases": PhaseTimes.json(phases),
       ])
     let evaluation = validation.map { validation in
       var values: JSONObject = [
         "loss": validation.loss, "accuracy": accuracy(validation),
         "samples": Int(validation.sampleCount),
       ]
+      values.append("best", isBest)
+      if let rootMeanSquaredError {
+        values.append("rootMeanSquaredError", rootMeanSquaredError)
+      }
       if countsTokens { values.append("perplexity", validation.perplexity) }
       if let bits = validation.bitsPerByte { values.append("bitsPerByte", bits) }
       return MetricsRecord(.evaluation, step: step, epoch: epoch, values: values)

@@ -106,25 +106,32 @@ public final class Run {
     try directory.write(file)
   }
 
-  /// Opens a checkpoint, given its own directory or that of its run.
+  /// Opens a checkpoint, given its own directory, that of its run, or that of the runs of a name.
   ///
   /// - Parameters:
-  ///   - path: A checkpoint's directory, or a run's, whose newest usable checkpoint is opened.
+  ///   - path: A checkpoint's directory; or a run's, or that of several runs, of which the newest is
+  ///     taken: its newest usable checkpoint is opened.
+  ///   - isBest: Whether the run's best checkpoint is opened instead of the newest.
   ///   - isStrict: Whether it is an error that newer checkpoints are damaged.
   ///   - prefersAudited: Whether an audited checkpoint is chosen before a newer one that is not.
   ///   - onWarning: Called for each newer checkpoint that is passed over.
   public static func findCheckpoint(
-    at path: String, isStrict: Bool = false, prefersAudited: Bool = false,
+    at path: String, isBest: Bool = false, isStrict: Bool = false, prefersAudited: Bool = false,
     onWarning: (String) -> Void = { _ in }
   ) throws -> Checkpoint {
     let fileSystem = FileSystem()
     if fileSystem.exists(path.appendingPath(Checkpoint.manifestName)) {
       return try Checkpoint(path: path)
     }
-    let store = RunDirectory(path: path).checkpoints(keep: 0)
-    guard try fileSystem.findsDirectory(path),
-      let newest = try store.newestUsable(prefersAudited: prefersAudited)
-    else { throw CheckpointError.missing(path: path) }
+    guard try fileSystem.findsDirectory(path) else { throw CheckpointError.missing(path: path) }
+    let store = try RunDirectory.find(at: path).checkpoints(keep: 0)
+    if isBest {
+      guard let best = try store.best() else { throw NoBestCheckpoint(path: path) }
+      return best
+    }
+    guard let newest = try store.newestUsable(prefersAudited: prefersAudited) else {
+      throw CheckpointError.missing(path: path)
+    }
     let step = newest.checkpoint.step
     for rejection in newest.rejected {
       guard let damage = rejection.damage else {
@@ -171,8 +178,15 @@ public final class Run {
   }
 
   /// Releases the directory and records how the run ended, if it is still that of this run.
-  public func close(_ status: RunStatus) throws {
+  ///
+  /// - Parameters:
+  ///   - status: How it ended.
+  ///   - step: The steps that were done, if known.
+  ///   - reason: Why it ended, if it is not finished.
+  public func close(_ status: RunStatus, step: Int? = nil, reason: String? = nil) throws {
     guard lock.state == .held else { return }
+    // The status matters more than the log.
+    try? AttemptLog(path: directory.attemptsPath).end(step: step, status, reason: reason)
     try directory.setStatus(status)
     lock.release()
   }

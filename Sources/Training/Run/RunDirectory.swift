@@ -43,6 +43,30 @@ public struct RunDirectory: Sendable, Equatable {
     }
   }
 
+  /// The directory of a run, given itself or the directory of several runs, of which the one that started
+  /// last is taken: `runs/digits-mlp` is its newest run.
+  ///
+  /// A path without runs is returned as it is.
+  public static func find(at path: String) throws -> RunDirectory {
+    let fileSystem = FileSystem()
+    func isRun(_ path: String) throws -> Bool {
+      try fileSystem.names(in: path).contains {
+        ["run.json", "checkpoints", "STATUS"].contains($0)
+      }
+    }
+    guard try fileSystem.findsDirectory(path), try !isRun(path) else {
+      return RunDirectory(path: path)
+    }
+    // Names begin with the time of the start.
+    for name in try fileSystem.names(in: path).sorted(by: >) where !name.hasPrefix(".") {
+      let inner = path.appendingPath(name)
+      if try fileSystem.findsDirectory(inner), (try? isRun(inner)) ?? false {
+        return RunDirectory(path: inner)
+      }
+    }
+    return RunDirectory(path: path)
+  }
+
   private static func timestamp(_ date: Date) -> String {
     var seconds = time_t(date.timeIntervalSince1970.rounded(.down))
     var parts = tm()
@@ -61,6 +85,8 @@ public struct RunDirectory: Sendable, Equatable {
   public var configurationPath: String { path.appendingPath("config.yaml") }
   /// The log of metrics.
   public var metricsPath: String { path.appendingPath("metrics.jsonl") }
+  /// The log of the processes that trained the run.
+  public var attemptsPath: String { path.appendingPath("attempts.jsonl") }
   /// The description of host, tools and ranks.
   public var environmentPath: String { path.appendingPath("env.json") }
 

@@ -103,3 +103,17 @@ public struct DamagedNewestCheckpoint: ExitStatusProviding, CustomStringConverti
   /// The exit code 65.
   public var exitStatus: ExitStatus { .badData }
 }
+
+/// A run of which no best checkpoint is kept.
+public struct NoBestCheckpoint: ExitStatusProviding, CustomStringConvertible {
+  /// The run's directory.
+  public let path: String
+
+  /// The directory and what to do.
+  public var description: String {
+    "'\(path)' has no best checkpoint: train with --set checkpoint.keepBest=true and validation data"
+  }
+
+  /// The exit code 66.
+  public var exitStatus: ExitStatus { .inputMissing }
+}

@@ -1,4 +1,5 @@
 package import Base
+import Foundation
 
 /// Writes what happens in a run to its files: environment, status and metrics.
 public final class RunRecorder {
@@ -7,6 +8,12 @@ public final class RunRecorder {
   private let everySteps: Int?
   private let environment: JSONObject
   private var hasFailed = false
+  /// The seconds that earlier processes trained.
+  private let earlierSeconds: Double
+  private let clock = Stopwatch()
+  /// What steps waited since the last record, in seconds.
+  private var waits = (steps: 0.0, data: 0.0, communication: 0.0)
+  private var memory = (bytes: 0, at: -Double.infinity)
 
   /// Starts to record a run that resumes after a step, or a new run after step 0.
   ///
@@ -14,14 +21,21 @@ public final class RunRecorder {
   ///   - run: The run.
   ///   - step: The last step that was done.
   ///   - everySteps: The steps between two records; nil records none.
+  ///   - ranks: The number of ranks.
   ///   - environment: What the run is computed with, for env.json.
   package init(
-    _ run: Run, continuingAfter step: Int, everySteps: Int?, environment: JSONObject
+    _ run: Run, continuingAfter step: Int, everySteps: Int?, ranks: Int = 1,
+    environment: JSONObject
   ) throws {
     (self.run, self.everySteps, self.environment) = (run, everySteps, environment)
     log = try run.directory.metricsLog(continuingAfter: step)
+    earlierSeconds = log.lastRecord?["elapsed"] ?? 0
     try writeStart()
+    try AttemptLog(path: run.directory.attemptsPath).start(step: step, ranks: ranks)
   }
+
+  /// Whether the step of a number is recorded.
+  public func records(step: Int) -> Bool { everySteps.map { step % $0 == 0 } ?? false }
 
   private func writeStart() throws {
     try run.directory.write(environment: environment)
@@ -45,7 +59,16 @@ public final class RunRecorder {
   public func record(_ event: TrainingEvent) throws {
     switch event {
     case .step(let report):
-      if let everySteps, report.step % everySteps == 0 { try append(report.record) }
+      waits.steps += 1
+      waits.data += report.dataWait
+      waits.communication += report.communication
+      guard records(step: report.step) else { break }
+      defer { waits = (0, 0, 0) }
+      try append(
+        report.record.adding([
+          "dataWait": rounded(waits.data / waits.steps),
+          "communication": rounded(waits.communication / waits.steps),
+        ]))
     case .epoch(let report): try append(report.records)
     case .rolledBack(let step, _, _):
       // The steps after it will be recorded again.
@@ -69,7 +92,11 @@ public final class RunRecorder {
 
   private func append(_ record: MetricsRecord) throws {
     do {
-      try log.append(record)
+      try log.append(
+        record.adding([
+          "time": unixTime(), "elapsed": rounded(earlierSeconds + clock.elapsed),
+          "memory": residentMemory(),
+        ]))
     } catch  where hasFailed {
       return
     } catch {
@@ -77,4 +104,13 @@ public final class RunRecorder {
       throw error
     }
   }
+
+  /// The bytes of memory that this process has, read at most once a second.
+  private func residentMemory() -> Int {
+    if clock.elapsed - memory.at > 1 { memory = (residentByteCount() ?? 0, clock.elapsed) }
+    return memory.bytes
+  }
+
+  /// Seconds to the microsecond.
+  private func rounded(_ seconds: Double) -> Double { (seconds * 1e6).rounded() / 1e6 }
 }

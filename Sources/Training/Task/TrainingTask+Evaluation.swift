@@ -23,9 +23,11 @@ extension TrainingTask {
   }
 
   /// The same; nil on all ranks if a stop was requested on any before it had computed its last batch.
+  ///
+  /// - Parameter visit: Called on each rank with each of its batches and the model's outputs for it.
   func evaluate(
     _ part: DataPart = .validation, batchSize: Int, _ communicator: any Communicator, limit: Int?,
-    isStopRequested: () -> Bool
+    isStopRequested: () -> Bool, visit: (Batch, Tensor) -> Void = { _, _ in }
   ) throws -> Metrics? {
     var metrics = Metrics()
     var isAbandoned = false
@@ -39,7 +41,11 @@ extension TrainingTask {
           Activity.advance()
           isAbandoned = isStopRequested()
           if isAbandoned { break }
-          let (loss, correct) = self.loss(batch, batch.positions)
+          let outputs = precision { model(batch.inputs(batch.positions)) }
+          let (loss, correct) = precision {
+            objective.evaluate(outputs, batch.targets(batch.positions))
+          }
+          visit(batch, outputs)
           let count = Double(batch.count * batch.targetKind.lossCount)
           metrics.sampleCount += count
           metrics.lossSum += loss.item() * count

@@ -47,10 +47,12 @@ final class CheckpointWriter {
       try willSave()
       let files = trainer.checkpointFiles()
       if isInBackground {
-        pending = PendingCheckpoint(step: trainer.step, files, buffer, to: store)
+        pending = PendingCheckpoint(
+          step: trainer.step, bestStep: trainer.keptBestStep, files, buffer, to: store)
         waited = clock.lap()
       } else {
-        let outcome = PendingCheckpoint.write(step: trainer.step, .success(files), to: store)
+        let outcome = PendingCheckpoint.write(
+          step: trainer.step, bestStep: trainer.keptBestStep, .success(files), to: store)
         try end(outcome, trainer.step, report)
       }
     } catch let error as any ExitStatusProviding {

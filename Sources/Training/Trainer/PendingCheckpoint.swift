@@ -25,8 +25,10 @@ final class PendingCheckpoint: Sendable {
   private let hasCopied = DispatchSemaphore(value: 0)
 
   /// Starts to copy files into a buffer, and to write the copies.
-  init(step: Int, _ files: [CheckpointFile], _ buffer: CheckpointBuffer, to store: CheckpointStore)
-  {
+  init(
+    step: Int, bestStep: Int?, _ files: [CheckpointFile], _ buffer: CheckpointBuffer,
+    to store: CheckpointStore
+  ) {
     self.step = step
     let files = Files(files: files, buffer: buffer)
     let thread = Thread { [self] in
@@ -39,7 +41,7 @@ final class PendingCheckpoint: Sendable {
       // On Linux this is the thread's own: computing goes first.
       setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
       let outcome = Timeline.span("writing of step \(step)", .checkpoint) {
-        PendingCheckpoint.write(step: step, copies, to: store)
+        PendingCheckpoint.write(step: step, bestStep: bestStep, copies, to: store)
       }
       self.outcome.withLock { $0 = outcome }
       isWritten.signal()
@@ -50,13 +52,15 @@ final class PendingCheckpoint: Sendable {
 
   /// Writes a checkpoint of audited weights and tells how that ended.
   static func write(
-    step: Int, _ files: Result<[CheckpointFile], any Error>, to store: CheckpointStore
+    step: Int, bestStep: Int?, _ files: Result<[CheckpointFile], any Error>,
+    to store: CheckpointStore
   ) -> Outcome {
     var clock = Stopwatch()
     var warnings: [String] = []
     let result = Result {
       try store.commit(
-        step: step, files: files.get(), isAudited: true, onWarning: { warnings.append($0) })
+        step: step, files: files.get(), isAudited: true, bestStep: bestStep,
+        onWarning: { warnings.append($0) })
     }
     return Outcome(result: result, warnings: warnings, seconds: clock.lap())
   }

@@ -58,6 +58,12 @@ extension Trainer {
       in: 1...1_000_000_000, unit: "batches", unset: 0, mayChangeOnResume: true)
     public var evaluationBatches: Int? = nil
 
+    /// After how many evaluations in a row without a lower validation loss the run ends; nil never.
+    @Setting(
+      "evaluations in a row without a lower validation loss after which the run ends; null is never",
+      in: 1...1_000_000_000, unit: "evaluations", unset: 0, mayChangeOnResume: true)
+    public var stopAfterWithoutImprovement: Int? = nil
+
     /// What happens when a loss or a gradient becomes infinite or NaN.
     @Setting(
       "stop ends the run when the loss is not finite; skip leaves out a step whose loss or gradient is not finite; rollback returns to the newest checkpoint and leaves out that step, and all steps since the checkpoint if the next step fails too",
@@ -99,6 +105,11 @@ extension Trainer {
       "number of checkpoints that are kept, the newest ones; null keeps all", in: 1..., unset: 0,
       mayChangeOnResume: true, perRank: true)
     public var keep: Int? = 3
+    /// Whether the checkpoint with the lowest validation loss is kept besides.
+    @Setting(
+      "keep, besides the newest checkpoints, the one with the lowest validation loss",
+      mayChangeOnResume: true)
+    public var keepBest = false
     /// Whether training continues while a copy of the state is written.
     @Setting(
       "continue training while a copy of the weights and the optimizer's state, in memory, is written",

@@ -32,6 +32,11 @@ public final class Trainer {
   private var consecutiveSkips = 0
   /// A request to save that the ranks have not agreed on yet.
   private var isSaveWanted = false
+  private let keepsBest: Bool
+  /// Where the time of this rank went since the last report of an epoch.
+  private var phases = PhaseTimes()
+  /// What `parallel` had counted then.
+  private var reportedTimes = DataParallel.Times()
 
   /// Prepares to train a task.
   ///
@@ -58,6 +63,7 @@ public final class Trainer {
     (self.task, self.communicator, self.options) = (task, communicator, options)
     self.configurationFile = configurationFile
     (checkpointInterval, savesInBackground) = (checkpoints.everySteps, checkpoints.background)
+    keepsBest = checkpoints.keepBest
     try communicator.collectiveTry {
       try options.validate()
       try Trainer.check(options, parallelOptions)
@@ -111,8 +117,13 @@ public final class Trainer {
     case finished
     /// The permitted number of steps is done, the run is not.
     case reachedMaximumSteps
+    /// The validation loss has not become lower for as many evaluations as the options allow.
+    case stoppedEarly
     /// A stop was requested. The state was saved if it could be.
     case stopped
+
+    /// Whether nothing of the run is left to do.
+    public var isEnd: Bool { self == .finished || self == .stoppedEarly }
   }
 
   /// Trains to the end, or until `maximumSteps` or a request to stop, saving checkpoints on rank
@@ -126,11 +137,14 @@ public final class Trainer {
   ///   - willSave: Called on rank zero before each checkpoint, and before a return to one; what it
   ///     throws, fails the checkpoint or ends the training.
   ///   - willTakeStep: Called on every rank before each step.
+  ///   - wantsGradientNorm: Called on rank zero before each step, with its number: whether to measure the norm
+  ///     of its gradient.
   ///   - onEvent: Called on rank zero.
   public func train(
     store: CheckpointStore?, maximumSteps: Int? = nil,
     isStopRequested: () -> Bool = { false }, isSaveRequested: () -> Bool = { false },
     willSave: @escaping () throws -> Void = {}, willTakeStep: () throws -> Void = {},
+    wantsGradientNorm: (_ step: Int) -> Bool = { _ in false },
     onEvent: (TrainingEvent) throws -> Void = { _ in }
   ) throws -> Outcome {
     Activity.begin(.trainingStep, step: step + 1)
@@ -149,6 +163,7 @@ public final class Trainer {
       let epoch = (step - 1) / sampler.batchesPerEpoch + 1
       guard try finishEpoch(epoch, &clocks, isStopRequested, report) else { return .stopped }
     }
+    if isWithoutImprovement { return .stoppedEarly }
     guard step < lastStep else { return step < totalSteps ? .reachedMaximumSteps : .finished }
     // After an error, the checkpoint that is being written is still good.
     defer { try? checkpoints.finish(report) }
@@ -161,8 +176,8 @@ public final class Trainer {
     while true {
       do {
         return try trainSteps(
-          to: lastStep, checkpoints, &clocks, isStopRequested, isSaveRequested, willTakeStep, report
-        )
+          to: lastStep, checkpoints, &clocks, isStopRequested, isSaveRequested, willTakeStep,
+          wantsGradientNorm, report)
       } catch let failure as any NonFiniteError where rollsBack {
         try Activity.during(.checkpoint) {
           try rollBack(after: failure, checkpoints, report)
@@ -176,7 +191,8 @@ public final class Trainer {
   private func trainSteps(
     to lastStep: Int, _ checkpoints: CheckpointWriter, _ clocks: inout EpochClocks,
     _ isStopRequested: () -> Bool, _ isSaveRequested: () -> Bool,
-    _ willTakeStep: () throws -> Void, _ report: (TrainingEvent) throws -> Void
+    _ willTakeStep: () throws -> Void, _ wantsGradientNorm: (Int) -> Bool,
+    _ report: (TrainingEvent) throws -> Void
   ) throws -> Outcome {
     let loader = DataLoader(
       task.data.train, sampler: sampler, partition: parallel.partition, startingAt: step)
@@ -186,9 +202,13 @@ public final class Trainer {
       try willTakeStep()
       var clock = Stopwatch()
       let batch = try Activity.waiting(for: .data) { try loader.next() }
+      let dataWait = clock.elapsed
+      phases.data += dataWait
       isSaveWanted = isSaveRequested() || isSaveWanted
-      var (metrics, learningRate, stops, saves) = try trainStep(
-        batch, isStopRequested(), isSaveWanted, report)
+      let times = parallel.times
+      var (metrics, learningRate, norm, stops, saves) = try trainStep(
+        batch, isStopRequested(), isSaveWanted,
+        communicator.isRoot && wantsGradientNorm(step + 1), report)
       if saves { isSaveWanted = false }
       state.epochMetrics += metrics
       clocks.samples += metrics.sampleCount
@@ -198,19 +218,32 @@ public final class Trainer {
           StepReport(
             step: step, epoch: batch.epoch + 1, loss: metrics.loss,
             accuracy: hasAccuracy ? metrics.accuracy : nil, learningRate: learningRate,
-            samplesPerSecond: metrics.sampleCount / clock.lap(), epochMetrics: state.epochMetrics,
+            gradientNorm: norm, samplesPerSecond: metrics.sampleCount / clock.lap(),
+            dataWait: dataWait,
+            communication: parallel.times.waiting - times.waiting
+              + parallel.times.exposedCommunication - times.exposedCommunication,
+            epochMetrics: state.epochMetrics,
             skippedSteps: state.skippedSteps ?? 0, rollbacks: state.rollbacks?.count ?? 0)))
       if isEndOfEpoch, !stops {
         stops = try !finishEpoch(batch.epoch + 1, &clocks, isStopRequested, report)
       }
       try checkpoints.poll(report)
-      if stops || step == lastStep || isCheckpointDue(isEndOfEpoch) || saves {
+      let endsEarly = isEndOfEpoch && isWithoutImprovement
+      if stops || endsEarly || step == lastStep || isCheckpointDue(isEndOfEpoch) || saves
+        || keptBestStep == step
+      {
+        var clock = Stopwatch()
         try Activity.during(.checkpoint) { try checkpoints.save(self, report) }
+        phases.checkpoint += clock.lap()
       }
       if isEndOfEpoch { clocks.restart() }
       if stops {
         try Activity.during(.checkpoint) { try checkpoints.requireSaved(report) }
         return .stopped
+      }
+      if endsEarly {
+        try Activity.during(.checkpoint) { try checkpoints.requireSaved(report) }
+        return .stoppedEarly
       }
     }
     try Activity.during(.checkpoint) { try checkpoints.requireSaved(report) }
@@ -243,7 +276,9 @@ public final class Trainer {
   ) throws -> Bool {
     let seconds = clocks.clock.lap()
     var validation: Metrics?
+    var isBest = false
     if let limit = evaluationSamples(epoch: epoch) {
+      var clock = Stopwatch()
       validation = try Activity.during(.evaluation) {
         try parallel.withAverages {
           try task.evaluate(
@@ -251,13 +286,22 @@ public final class Trainer {
             isStopRequested: isStopRequested)
         }
       }
-      if validation == nil { return false }
+      guard let validation else { return false }
+      phases.evaluation += clock.lap()
+      isBest = note(validation)
     }
+    phases.add(parallel.times, since: reportedTimes)
+    reportedTimes = parallel.times
+    let allPhases = phases.gathered(communicator)
+    phases = PhaseTimes()
     try report(
       .epoch(
         EpochReport(
           step: step, epoch: epoch, metrics: state.epochMetrics, validation: validation,
-          hasAccuracy: task.objective.hasAccuracy, countsTokens: task.countsTokens,
+          isBest: isBest,
+          rootMeanSquaredError: validation.flatMap { task.rootMeanSquaredError($0) },
+          phases: allPhases, hasAccuracy: task.objective.hasAccuracy,
+          countsTokens: task.countsTokens,
           learningRate: schedule(step - 1), samplesPerSecond: clocks.samples / seconds,
           seconds: seconds)))
     state.epochMetrics = Metrics()
@@ -267,19 +311,20 @@ public final class Trainer {
 
   /// One optimizer step on this rank's slice of a global batch.
   private func trainStep(
-    _ batch: Batch, _ isStopRequested: Bool, _ isSaveWanted: Bool,
+    _ batch: Batch, _ isStopRequested: Bool, _ isSaveWanted: Bool, _ wantsNorm: Bool,
     _ report: (TrainingEvent) throws -> Void
-  ) throws -> (metrics: Metrics, learningRate: Double, stops: Bool, saves: Bool) {
+  ) throws -> (metrics: Metrics, learningRate: Double, norm: Double?, stops: Bool, saves: Bool) {
     let learningRate = schedule(step)
     if state.rollbacks?.leavesOut(step + 1) ?? false {
       leaveOutStep()
-      return (Metrics(), learningRate, stops: false, saves: false)
+      return (Metrics(), learningRate, norm: nil, stops: false, saves: false)
     }
     let result: DataParallel.Result
     do {
       result = try parallel.step(
         samples: batch.globalPositions, epoch: batch.epoch, learningRate: learningRate,
-        wantsToStop: isStopRequested, wantsToSave: isSaveWanted, summing: ["correct"]
+        wantsToStop: isStopRequested, wantsToSave: isSaveWanted, wantsNorm: wantsNorm,
+        summing: ["correct"]
       ) { positions in
         let (loss, correct) = task.trainingLoss(batch, positions)
         return (loss, ["correct": Double(correct)])
@@ -296,7 +341,7 @@ public final class Trainer {
       leaveOutStep()
       try report(.skipped(step: step, reason: error.description))
       // All ranks learn of a request to stop or save in the next step.
-      return (Metrics(), learningRate, stops: false, saves: false)
+      return (Metrics(), learningRate, norm: nil, stops: false, saves: false)
     }
     consecutiveSkips = 0
     state.step += 1
@@ -305,7 +350,7 @@ public final class Trainer {
     let metrics = Metrics(
       sampleCount: result.sampleCount * count, lossSum: result.lossSum * count,
       correctCount: result.sums["correct"]!)
-    return (metrics, learningRate, result.stops, result.saves)
+    return (metrics, learningRate, result.gradientNorm, result.stops, result.saves)
   }
 
   /// Counts a step that makes no update.
@@ -326,6 +371,33 @@ public final class Trainer {
     else { return nil }
     let limit = step == totalSteps ? nil : options.evaluationBatches
     return (limit.map { $0 * options.globalBatch }, ())
+  }
+
+  /// Notes an evaluation; returns whether it is the best of the run.
+  private func note(_ validation: Metrics) -> Bool {
+    if state.best == nil {
+      guard validation.loss.isFinite else { return false }
+      state.best = BestEvaluation(step: step, loss: validation.loss)
+    } else {
+      state.best!.note(step: step, loss: validation.loss)
+    }
+    return state.best!.step == step
+  }
+
+  /// The best evaluation so far: the steps that were done, and its validation loss; nil before the first.
+  public var bestEvaluation: (step: Int, loss: Double)? {
+    state.best.map { ($0.step, $0.loss) }
+  }
+
+  /// The step of the best checkpoint, if it is kept.
+  var keptBestStep: Int? { keepsBest ? state.best?.step : nil }
+
+  /// Whether the last evaluations, as many as the options allow, were no improvement.
+  private var isWithoutImprovement: Bool {
+    guard let limit = options.stopAfterWithoutImprovement, let best = state.best else {
+      return false
+    }
+    return best.evaluationsSince >= limit
   }
 
   private func isCheckpointDue(_ isEndOfEpoch: Bool) -> Bool {

@@ -78,8 +78,15 @@ public struct StepReport: Sendable {
   public var accuracy: Double?
   /// The learning rate of the update.
   public var learningRate: Double
+  /// The norm of the gradient of the mean loss over the global batch, before clipping; nil if it was not
+  /// measured.
+  public var gradientNorm: Double?
   /// The global batch's samples, or with text its tokens, over the seconds since the step before.
   public var samplesPerSecond: Double
+  /// The seconds that rank zero waited for its data.
+  public var dataWait: Double
+  /// The seconds that rank zero waited for other ranks and for sums of gradients between nodes.
+  public var communication: Double
   /// Loss and accuracy of the epoch, or the steps since the last evaluation, so far.
   public var epochMetrics: Metrics
   /// The steps of the run that were left out so far.
@@ -98,6 +105,13 @@ public struct EpochReport: Sendable {
   public var metrics: Metrics
   /// Loss and accuracy of the validation samples, if they were evaluated.
   public var validation: Metrics?
+  /// Whether no evaluation of the run had a lower loss.
+  public var isBest: Bool
+  /// The root of the mean squared error of the validation samples in the unit of the target, where one value
+  /// is predicted.
+  public var rootMeanSquaredError: Double?
+  /// Where the time of each rank went since the epoch before.
+  public var phases: [PhaseTimes]
   /// Whether predictions are counted as right or wrong.
   public var hasAccuracy: Bool
   /// Whether metrics count tokens, and not samples.

@@ -23,6 +23,8 @@ package struct TrainingState: Codable, Equatable {
   var skippedSteps: Int?
   /// The returns of the run to its checkpoints; nil before the first.
   var rollbacks: RollbackState?
+  /// The best evaluation so far; nil before the first.
+  var best: BestEvaluation?
 
   /// Loss and accuracy of the current epoch.
   var epochMetrics: Metrics {
@@ -54,7 +56,7 @@ package struct TrainingState: Codable, Equatable {
     let counts = 0...1_000_000_000_000_000
     let isPossible =
       counts.contains(step) && (0...max(step, 0)).contains(skippedSteps ?? 0)
-      && rollbacks?.isPossible(counts) ?? true
+      && rollbacks?.isPossible(counts) ?? true && best?.isPossible(upTo: step) ?? true
       && stepCounts.allSatisfy { (0...step).contains($0) } && epochLossSum.isFinite
       && [epochSampleCount, epochCorrectCount].allSatisfy { (0...0x1p53).contains($0) }
     guard isPossible else {
