@@ -49,7 +49,9 @@ public struct PhaseTimes: Sendable, Equatable, BitwiseCopyable {
     update += times.update - earlier.update
   }
 
-  /// The times of all ranks, in rank order. Collective.
+  /// The times of all ranks, in rank order.
+  ///
+  /// Collective.
   func gathered(_ communicator: any Communicator) -> [PhaseTimes] {
     communicator.gather([self])
   }
