@@ -22,7 +22,7 @@ struct ProgressBar {
     return String(("[" + bar + tail).prefix(columns - 1))
   }
 
-  private static let shortest = 4
+  private static let shortest = 10
   private static let longest = 30
 }
 
