@@ -97,7 +97,8 @@ struct CheckpointDiff: ParsableCommand {
     let changed = weights.changed
     if changed.isEmpty {
       let same = structure.isEmpty ? "all" : "the other"
-      printLine("\n\(same) \(count(weights.tensors.count, "tensor")) identical")
+      let tensors = count(weights.tensors.count, "tensor")
+      printLine("\n\(same) \(tensors) \(weights.tensors.count == 1 ? "is" : "are") identical")
       return
     }
     printLine("\n\(grouped(changed.count)) of \(count(weights.tensors.count, "tensor")) differ")
