@@ -86,7 +86,8 @@ let package = Package(
     .target(
       name: "LockstepCLI",
       dependencies: [
-        "Lockstep", "Configuration", "Benchmarking", "Exporting", "Training", "Checkpointing", "DataParallel",
+        "Lockstep", "Configuration", "Benchmarking", "Exporting", "Training", "Checkpointing",
+        "DataParallel",
         "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading", "Collectives",
         "MPICollectives", "Settings", "Base",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -66,7 +66,8 @@ extension ONNXGraph {
       }
       return add("Gemm", x, weight, bias, attributes: ["transB": .integer(1)])
     }
-    let product = add("MatMul", x, add("Transpose", weight, attributes: ["perm": .integers([1, 0])]))
+    let product = add(
+      "MatMul", x, add("Transpose", weight, attributes: ["perm": .integers([1, 0])]))
     return bias.map { add("Add", product, $0) } ?? product
   }
 }

@@ -11,7 +11,8 @@ extension Conv2d: ExportableLayer {
 
   func pytorch(in program: inout PythonProgram) -> String {
     let (inputs, outputs) = (weight.shape[1] * groups, weight.shape[0])
-    return call("nn.Conv2d", ["\(inputs)", "\(outputs)", python(kernel)],
+    return call(
+      "nn.Conv2d", ["\(inputs)", "\(outputs)", python(kernel)],
       [
         ("stride", stride, 1), ("padding", padding, 0), ("dilation", dilation, 1),
       ], groups: groups, hasBias: bias != nil)
@@ -33,7 +34,8 @@ extension ConvTranspose2d: ExportableLayer {
 
   func pytorch(in program: inout PythonProgram) -> String {
     let (inputs, outputs) = (weight.shape[0], weight.shape[1] * groups)
-    return call("nn.ConvTranspose2d", ["\(inputs)", "\(outputs)", python(kernel)],
+    return call(
+      "nn.ConvTranspose2d", ["\(inputs)", "\(outputs)", python(kernel)],
       [
         ("stride", stride, 1), ("padding", padding, 0), ("output_padding", outputPadding, 0),
         ("dilation", dilation, 1),
@@ -51,7 +53,8 @@ extension MaxPool2d: ExportableLayer {
   }
 
   func pytorch(in program: inout PythonProgram) -> String {
-    call("nn.MaxPool2d", [python(kernel)],
+    call(
+      "nn.MaxPool2d", [python(kernel)],
       [("stride", stride, kernel), ("padding", padding, 0), ("dilation", dilation, 1)],
       besides: ceilMode ? ["ceil_mode=True"] : [])
   }
@@ -66,7 +69,8 @@ extension AvgPool2d: ExportableLayer {
   }
 
   func pytorch(in program: inout PythonProgram) -> String {
-    call("nn.AvgPool2d", [python(kernel)],
+    call(
+      "nn.AvgPool2d", [python(kernel)],
       [("stride", stride, kernel), ("padding", padding, 0)],
       besides: (ceilMode ? ["ceil_mode=True"] : [])
         + (countIncludePad ? [] : ["count_include_pad=False"]))
@@ -144,7 +148,8 @@ private func python(_ size: Size2d) -> String {
 
 /// A call in Python, without the arguments that have their defaults.
 private func call(
-  _ function: String, _ arguments: [String], _ sizes: [(name: String, value: Size2d, normal: Size2d)],
+  _ function: String, _ arguments: [String],
+  _ sizes: [(name: String, value: Size2d, normal: Size2d)],
   groups: Int = 1, hasBias: Bool = true, besides: [String] = []
 ) -> String {
   let named = sizes.filter { $0.value != $0.normal }.map { "\($0.name)=\(python($0.value))" }

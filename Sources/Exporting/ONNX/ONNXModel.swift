@@ -61,7 +61,8 @@ package struct ONNXModel {
 
 extension ONNXGraph {
   /// Adds the input of a model: `tokens`, or `input` with its numbers.
-  fileprivate mutating func addInput(of model: any Layer, _ signature: ModelSignature) -> ONNXValue {
+  fileprivate mutating func addInput(of model: any Layer, _ signature: ModelSignature) -> ONNXValue
+  {
     guard signature.tokens != nil else {
       return addInput(
         "input", .float, [.any("batch")] + signature.inputShape.map { .fixed($0) })

@@ -44,7 +44,7 @@ package struct PyTorchModel {
     text = """
       \"""\(source), written by lockstep \(Version.current).
 
-      Inputs are \(signature.inputMeaning).
+      \(PythonProgram.filled("Inputs are \(signature.inputMeaning)."))
 
           model = load()
           outputs = predict(model, inputs)
@@ -97,14 +97,12 @@ extension ModelSignature {
     let (meaning, lines): (String, String) =
       switch objective.name {
       case Objective.crossEntropy.name:
-        tokens != nil && inputShape.count == 1 && preparation.classes == nil
-          ? (
-            "The probabilities of the next token after each position.",
-            "return F.softmax(model(\(input)), dim=-1)"
-          )
-          : (
-            "The probabilities of the classes.", "return F.softmax(model(\(input)), dim=-1)"
-          )
+        (
+          tokens == nil
+            ? "The probabilities of the classes."
+            : "The probabilities of the token after each position.",
+          "return F.softmax(model(\(input)), dim=-1)"
+        )
       case Objective.binaryCrossEntropyWithLogits.name where outputs == 1:
         (
           "The probabilities of the two classes.",

@@ -14,4 +14,14 @@ struct PythonProgram {
       .map { $0.isEmpty ? "" : String(repeating: " ", count: spaces) + $0 }
       .joined(separator: "\n")
   }
+
+  /// A text in lines of at most 100 characters.
+  static func filled(_ text: String) -> String {
+    var lines = [""]
+    for word in text.split(separator: " ") {
+      if lines[lines.count - 1].count + word.count >= 100 { lines.append("") }
+      lines[lines.count - 1] += (lines.last!.isEmpty ? "" : " ") + word
+    }
+    return lines.joined(separator: "\n")
+  }
 }

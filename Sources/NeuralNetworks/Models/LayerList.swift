@@ -405,5 +405,7 @@ package struct Reshape: Layer {
 
   init(_ shape: [Int]) { self.shape = shape }
 
-  package func callAsFunction(_ x: Tensor) -> Tensor { x.reshaped(to: TensorShape([x.shape[0]] + shape)) }
+  package func callAsFunction(_ x: Tensor) -> Tensor {
+    x.reshaped(to: TensorShape([x.shape[0]] + shape))
+  }
 }

@@ -9,7 +9,8 @@ import Training
 
 struct CheckpointDiff: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "diff", abstract: "Compares the weights and the configurations of two checkpoints.",
+    commandName: "diff",
+    abstract: "Compares the weights and the configurations of two checkpoints.",
     usage: "\(programName) checkpoint diff <first> <second> [--json]",
     discussion: """
       For each tensor that differs: the largest difference of two elements, and the norm of all \
@@ -92,7 +93,9 @@ struct CheckpointDiff: ParsableCommand {
       printLine("\nnames and shapes")
       structure.removed.forEach { printLine("  only in the first   \($0)") }
       structure.added.forEach { printLine("  only in the second  \($0)") }
-      structure.reshaped.forEach { printLine("  another shape       \($0.name): \($0.first) -> \($0.second)") }
+      structure.reshaped.forEach {
+        printLine("  another shape       \($0.name): \($0.first) -> \($0.second)")
+      }
     }
     let changed = weights.changed
     if changed.isEmpty {
