@@ -36,26 +36,30 @@ struct ReportCommand: ParsableCommand {
   func run() {
     withSession("report") { communicator in
       Threads.count = communicator.threadsPerRank()
-      let runs = try communicator.collectiveTry {
-        try runs.map { RunHistory(try RunDirectory.find(at: $0)) }
+      let histories = try communicator.collectiveTry {
+        try runs.map { RunHistory(try RunDirectory.existing(at: $0)) }
       }
-      let findings = noModel ? [] : runs.map { findings(of: $0, communicator) }
+      let findings = noModel ? [] : histories.map { measure($0, communicator) }
       try communicator.collectiveTry {
         guard communicator.isRoot else { return }
         let file =
           output
-          ?? (runs.count == 1
-            ? runs[0].directory.path.appendingPath("report.html") : "report.html")
-        try FileSystem().replaceFile(file, with: Report(runs, findings: findings).page)
+          ?? (histories.count == 1
+            ? histories[0].directory.path.appendingPath("report.html") : "report.html")
+        try FileSystem().replaceFile(file, with: Report(histories, findings: findings).page)
         printLine("report  \(file)")
       }
       return .success
     }
   }
 
-  private func findings(
-    of run: RunHistory, _ communicator: any Communicator
+  private func measure(
+    _ run: RunHistory, _ communicator: any Communicator
   ) -> Result<ModelFindings, ModelFindingsMissing> {
-    Result { () throws(ModelFindingsMissing) in try ModelFindings(run, communicator) }
+    do {
+      return .success(try ModelFindings(run, communicator))
+    } catch {
+      return .failure(error)
+    }
   }
 }

@@ -32,8 +32,8 @@ package struct ModelFindings: Sendable {
   package let step: Int
   /// The part of the data that was measured.
   package let part: DataPart
-  /// The loss and the rest.
-  package let evaluation: DetailedEvaluation
+  /// Its loss and the rest; nil for texts, whose loss the metrics have.
+  package let evaluation: DetailedEvaluation?
   /// The classes; nil unless targets are classes.
   package let classes: Classes?
   /// The worst mistakes.
@@ -54,7 +54,9 @@ package struct ModelFindings: Sendable {
     _ run: RunHistory, _ communicator: any Communicator
   ) throws(ModelFindingsMissing) {
     do {
-      let checkpoint = try run.directory.bestOrNewestCheckpoint()
+      let store = run.directory.checkpoints(keep: 0)
+      let best = try? store.best()
+      let checkpoint = try best ?? Run.findCheckpoint(at: run.directory.path)
       let signature = try checkpoint.signature()
       let configuration = try checkpoint.configuration()
       let task = try TrainingTask(
@@ -67,10 +69,13 @@ package struct ModelFindings: Sendable {
       self.step = checkpoint.step
       self.part = part
       classes = signature.preparation.classes
-      evaluation = try task.evaluateInDetail(
-        part, batchSize: min(configuration.group(Trainer.Options.self).globalBatch, 256),
-        mistakes: Self.mistakeCount, communicator)
-      samples = try Self.samples(evaluation.worst, of: task.data, part)
+      evaluation =
+        task.countsTokens
+        ? nil
+        : try task.evaluateInDetail(
+          part, batchSize: min(configuration.group(Trainer.Options.self).globalBatch, 256),
+          mistakes: Self.mistakeCount, communicator)
+      samples = try Self.samples(evaluation?.worst ?? [], of: task.data, part)
       numberNames = Self.names(signature)
       continuation = try Self.continuation(checkpoint, task.data[part])
     } catch let error as ModelFindingsMissing {
@@ -115,7 +120,7 @@ package struct ModelFindings: Sendable {
     let tokens = try SamplePreview(data, [0], epoch: nil).tokens[0]
     let prompt = tokenizer.decode(tokens.prefix(promptLength))
     let text = try TextGenerator(checkpoint).text(
-      after: prompt, count: continuationLength, seed: 1)
+      after: prompt, count: continuationLength, TokenSampling(temperature: 0.8), seed: 1)
     return Continuation(prompt: prompt, text: String(text.dropFirst(prompt.count)))
   }
 }
@@ -128,20 +133,5 @@ package struct ModelFindingsMissing: Error {
   /// A reason, of which the first line counts.
   package init(reason: String) {
     self.reason = reason.split(separator: "\n").first.map(String.init) ?? "unknown"
-  }
-}
-
-extension RunDirectory {
-  /// The checkpoint that `checkpoints/best` names, else the newest that can be used.
-  fileprivate func bestOrNewestCheckpoint() throws -> Checkpoint {
-    let checkpoints = path.appendingPath("checkpoints")
-    if let bytes = try? FileSystem().readFile(checkpoints.appendingPath("best"), limit: 1 << 12) {
-      let name = String(decoding: bytes, as: UTF8.self)
-        .trimmingCharacters(in: .whitespacesAndNewlines)
-      if name.isPlainFileName, let best = try? Checkpoint(path: checkpoints.appendingPath(name)) {
-        return best
-      }
-    }
-    return try Run.findCheckpoint(at: path)
   }
 }

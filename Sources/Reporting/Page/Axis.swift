@@ -26,10 +26,10 @@ struct Axis: Equatable {
     (low, high) = (max(low, -1e300), min(high, 1e300))
     if low > 0, high / low >= ratio {
       isLogarithmic = true
-      let powers = Int(log10(low).rounded(.down))...Int(log10(high).rounded(.up))
-      let stride = max(1, (powers.count + 5) / 6)
-      ticks = powers.enumerated().filter { $0.offset % stride == 0 }.map { pow(10, Double($0.element)) }
-      range = min(low, ticks[0])...max(high, ticks.last!)
+      // A value that is nearly zero shall not leave all others without room.
+      low = max(low, high * 1e-6)
+      range = low * 0.9...high * 1.1
+      ticks = Axis.logarithmicTicks(range)
       return
     }
     isLogarithmic = false
@@ -39,7 +39,7 @@ struct Axis: Equatable {
       (low, high) = (max(low, limits.lowerBound), min(high, limits.upperBound))
       if low >= high { (low, high) = (min(low, high) - margin, max(low, high) + margin) }
     }
-    let step = Axis.roundStep((high - low) / 5)
+    let step = Axis.roundStep((high - low) / 6.5)
     if !fits {
       low = max((low / step).rounded(.down) * step, limits.lowerBound)
       high = min((high / step).rounded(.up) * step, limits.upperBound)
@@ -49,6 +49,16 @@ struct Axis: Equatable {
     let count = last >= first ? Int(min(last - first, 12)) : 0
     ticks = (0...count).map { (first + Double($0)) * step }.map { abs($0) < step * 1e-9 ? 0 : $0 }
     range = low...high
+  }
+
+  /// Powers of ten: at most six of them, or also their multiples by 2 and 5 where there are few.
+  private static func logarithmicTicks(_ range: ClosedRange<Double>) -> [Double] {
+    let powers = Int(log10(range.lowerBound).rounded(.down))...Int(log10(range.upperBound))
+    let factors = powers.count > 3 ? [1.0] : [1, 2, 5]
+    let stride = max(1, (powers.count + 5) / 6)
+    return powers.filter { $0 % stride == 0 }.flatMap { power in
+      factors.map { $0 * pow(10, Double(power)) }
+    }.filter(range.contains)
   }
 
   /// The round number, 1, 2 or 5 times a power of ten, that is next above a number.

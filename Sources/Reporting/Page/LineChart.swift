@@ -10,6 +10,8 @@ struct LineChart {
   var limits = -Double.greatestFiniteMagnitude ... .greatestFiniteMagnitude
   /// The curves.
   let curves: [Curve]
+  /// Whether the picture has a legend of its own.
+  var hasLegend = true
 
   private static let size = (width: 480.0, height: 250.0)
   private static let area = (left: 56.0, right: 468.0, top: 10.0, bottom: 212.0)
@@ -20,7 +22,10 @@ struct LineChart {
     guard !points.isEmpty else { return HTML() }
     let x = Axis(points.map(\.x), fits: true)
     // Single outliers may leave the picture's area: the mean of their part of the axis counts.
-    let y = Axis(points.map(\.y), logarithmicFrom: logarithmicFrom, limits: limits)
+    var y = Axis(points.map(\.y), logarithmicFrom: logarithmicFrom, limits: limits)
+    if !y.isLogarithmic, limits.contains(0) {
+      y = Axis(points.map(\.y) + (limits.lowerBound == 0 ? [0] : []), limits: limits)
+    }
     let scale = y.isLogarithmic ? "logarithmic" : ""
     let notes = [unit, scale].filter { !$0.isEmpty }.joined(separator: ", ")
     let a = Self.area
@@ -102,8 +107,13 @@ struct LineChart {
   }
 
   private var legend: HTML {
-    guard curves.count > 1 else { return HTML() }
-    let entries = curves.filter { !$0.points.isEmpty }.markup { curve in
+    guard hasLegend, curves.count > 1 else { return HTML() }
+    return Self.legend(curves.filter { !$0.points.isEmpty })
+  }
+
+  /// The names of curves beside their colors.
+  static func legend(_ curves: [Curve]) -> HTML {
+    let entries = curves.markup { curve in
       """
       <span class="key c\(curve.color % 8)\(curve.isDashed ? " dashed" : "")">\
       <i></i>\(curve.name)</span>

@@ -60,7 +60,14 @@ enum StyleSheet {
       display: grid; gap: 18px 28px;
       grid-template-columns: repeat(auto-fit, minmax(min(100%, 430px), 1fr));
     }
+    .halves {
+      display: grid; gap: 12px 40px;
+      grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr));
+    }
+    .halves > div { min-width: 0; }
     figure { margin: 0; min-width: 0; }
+    .square { max-width: 420px; }
+    .legend.all { margin: 0 0 14px; font-size: 14px; }
     figcaption { font-weight: 600; margin-bottom: 2px; }
     svg { width: 100%; height: auto; display: block; overflow: visible; }
     svg text { fill: var(--soft); font-size: 12px; }

@@ -1,4 +1,4 @@
-package import Base
+import Base
 import Checkpointing
 import Foundation
 package import Training

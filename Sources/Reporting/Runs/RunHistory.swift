@@ -81,6 +81,9 @@ package struct RunHistory: Sendable {
     }
   }
 
+  /// The value of a key of the configuration, as a person writes it; nil where it cannot be read.
+  package func setting(_ path: String) -> String? { configuration?[path].description }
+
   /// The name of the run's kind: that of the configuration, else of the directory.
   package var name: String {
     if let configuration, let name = try? configuration.group(RunName.self).name { return name }
@@ -118,16 +121,14 @@ package struct RunHistory: Sendable {
 
   /// "mlp" with its number of parameters.
   package var modelText: String {
-    let kind = configuration?["model.kind"].description ?? "–"
+    let kind = setting("model.kind") ?? "–"
     return parameterCount.map { "\(kind), \(count($0, "parameter"))" } ?? kind
   }
 
   /// The kind of the data, with its path.
   package var dataText: String {
-    guard let configuration else { return "–" }
-    let kind = configuration["data.kind"].description
-    let path = configuration["data.path"]
-    return path == .null ? kind : "\(kind), \(path)"
+    guard let kind = setting("data.kind"), let path = setting("data.path") else { return "–" }
+    return path == "null" ? kind : "\(kind), \(path)"
   }
 
   /// The command that continues the run.

@@ -1,4 +1,4 @@
-package import Configuration
+import Configuration
 
 /// Short names that tell several runs apart.
 package enum RunLabels {
@@ -10,7 +10,7 @@ package enum RunLabels {
     let labels = runs.map { run in
       let values = paths.map { path in
         let key = path.split(separator: ".").last.map(String.init) ?? path
-        return "\(key) \(run.configuration?[path].description.prefix(24) ?? "?")"
+        return "\(key) \(run.setting(path)?.prefix(24) ?? "?")"
       }.joined(separator: ", ")
       if hasOneName { return values.isEmpty ? run.id : values }
       return run.name
@@ -23,7 +23,7 @@ package enum RunLabels {
   /// The keys in which the configurations of runs differ, in their order.
   package static func differingPaths(of runs: [RunHistory]) -> [String] {
     ConfigurationKey.all.map(\.path).filter { path in
-      let values = runs.map { $0.configuration?[path] }
+      let values = runs.map { $0.setting(path) }
       return values.contains { $0 != values[0] }
     }
   }

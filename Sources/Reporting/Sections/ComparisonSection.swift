@@ -1,5 +1,5 @@
 import Base
-import Settings
+import Training
 
 /// Several runs side by side: their results, and the settings in which they differ.
 struct ComparisonSection {
@@ -54,7 +54,7 @@ struct ComparisonSection {
     for path in paths {
       table.add(
         ["\(path)"]
-          + runs.map { run in "\(run.configuration?[path].description ?? "unreadable")" as HTML })
+          + runs.map { run in "\(run.setting(path) ?? "unreadable")" as HTML })
     }
     return table.markup
   }

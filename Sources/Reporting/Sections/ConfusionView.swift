@@ -11,7 +11,9 @@ struct ConfusionView {
 
   var markup: HTML {
     let isWhole = matrix.counts.count <= Self.largest
-    return "\(isWhole ? heatMap : HTML())\(pairs)<h3>Scores of each class</h3>\(scores)"
+    return """
+      <div class="halves"><div>\(isWhole ? heatMap : HTML())\(pairs)</div><div>\(scores)</div></div>
+      """
   }
 
   private var heatMap: HTML {
@@ -45,7 +47,7 @@ struct ConfusionView {
         .map { (label: label, predicted: $0.offset, count: $0.element) }
     }.sorted { $0.count > $1.count }.prefix(8)
     guard !wrong.isEmpty else { return "<p>No sample is predicted wrongly.</p>" }
-    let list = wrong.map { "\(names[$0.label]) for \(names[$0.predicted]) (\($0.count))" }
+    let list = wrong.map { "\(names[$0.label]) taken for \(names[$0.predicted]) (\($0.count))" }
     return "<p class=\"soft\">Most often wrong: \(list.joined(separator: ", "))</p>"
   }
 

@@ -4,15 +4,24 @@ struct CurvesSection {
   let labels: [String]
 
   var markup: HTML {
-    let charts = (self.charts.map(\.markup)).filter { !$0.isEmpty }
+    let charts = self.charts.map { chart in
+      var chart = chart
+      chart.hasLegend = runs.count == 1
+      return chart.markup
+    }.filter { !$0.isEmpty }
     guard !charts.isEmpty else {
       return """
         <section id="curves"><h2>Training</h2><p class="soft">No metrics are recorded yet.</p></section>
         """
     }
     return """
-      <section id="curves"><h2>Training</h2><div class="charts">\(charts.markup { $0 })</div></section>
+      <section id="curves"><h2>Training</h2>\(legend)<div class="charts">\(charts.markup { $0 })</div></section>
       """
+  }
+
+  /// One legend for all charts of several runs.
+  private var legend: HTML {
+    runs.count == 1 ? HTML() : LineChart.legend(curves { _ in [(0, 0)] })
   }
 
   private var charts: [LineChart] {
@@ -36,7 +45,7 @@ struct CurvesSection {
       ]
     return results + [
       LineChart(
-        title: "Learning rate", logarithmicFrom: 100, limits: positive,
+        title: "Learning rate", logarithmicFrom: haveFarRates ? 1 : .infinity, limits: positive,
         curves: training("learningRate")),
       LineChart(
         title: "Gradient norm", unit: "before clipping", logarithmicFrom: 30, limits: positive,
@@ -53,6 +62,13 @@ struct CurvesSection {
         title: "Communication", unit: "ms per step, rank 0", limits: positive,
         curves: training("communication", scale: 1000)),
     ]
+  }
+
+  /// Whether one run has 20 times the learning rate of another.
+  private var haveFarRates: Bool {
+    let largest = runs.compactMap { $0.metrics.steps.compactMap { $0["learningRate"] }.max() }
+    guard let low = largest.min(), let high = largest.max(), low > 0 else { return false }
+    return high >= 20 * low
   }
 
   /// Training and validation of the only run.

@@ -1,3 +1,4 @@
+import Configuration
 import Settings
 
 /// The configurations and environments of runs, in full.

@@ -1,4 +1,5 @@
 import Base
+import DataLoading
 import Foundation
 import Training
 
@@ -26,15 +27,16 @@ struct FindingsSection {
   private func content(of findings: ModelFindings) -> [(title: String, content: HTML)] {
     var parts: [(title: String, content: HTML)] = []
     let evaluation = findings.evaluation
-    let metrics = evaluation.metrics
-    let source = """
-      \(count(Int(metrics.sampleCount), findings.continuation == nil ? "sample" : "token")) \
-      (\(findings.part.rawValue)), checkpoint of step \(grouped(findings.step)): loss \
-      \(Text.number(metrics.loss))
+    let measured = evaluation.map { evaluation in
       """
+      \(count(Int(evaluation.metrics.sampleCount), "sample")) (\(findings.part.rawValue)), loss \
+      \(Text.number(evaluation.metrics.loss)), 
+      """
+    }
+    let source = "\(measured ?? "")checkpoint of step \(grouped(findings.step))"
     let note: HTML = "<p class=\"soft\">\(source)</p>"
     func name(_ label: Int) -> String { findings.classes?.name(label) ?? String(label) }
-    if let confusion = evaluation.confusion {
+    if let confusion = evaluation?.confusion {
       let names = confusion.counts.indices.map(name)
       parts.append(
         ("Confusion matrix", note + ConfusionView(matrix: confusion, names: names).markup))
@@ -43,7 +45,7 @@ struct FindingsSection {
       parts.append(
         ("Worst mistakes", MistakesView(findings: findings, name: name).markup))
     }
-    if let errors = evaluation.valueErrors {
+    if let evaluation, let errors = evaluation.valueErrors {
       parts.append(
         (
           "Predicted values",
@@ -57,7 +59,7 @@ struct FindingsSection {
           note + """
             <p class="soft">The model continues the first \
             \(count(continuation.prompt.count, "character")) of the \(findings.part.rawValue) \
-            text; temperature 1, seed 1.</p>
+            text (temperature 0.8, seed 1).</p>
             <pre><span class="prompt">\(continuation.prompt)</span>\(continuation.text)</pre>
             """
         ))
@@ -82,7 +84,7 @@ private struct MistakesView {
       let words = "\(name(mistake.label)), predicted \(name(mistake.prediction))"
       return """
         <figure><img src="data:image/png;base64,\(image)" alt="\(words)">\(name(mistake.label)) → \
-        <b>\(name(mistake.prediction))</b><br><small>\(Text.percent(mistake.probability)), no. \
+        <b>\(name(mistake.prediction))</b><br><small>\(Text.number(100 * mistake.probability)) %<br>no. \
         \(mistake.index)</small></figure>
 
         """

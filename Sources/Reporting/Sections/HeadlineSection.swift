@@ -1,5 +1,4 @@
 import Base
-import Settings
 import Training
 
 /// What a run is, how it stands, its most important numbers, and how to use it.
@@ -61,12 +60,12 @@ struct HeadlineSection {
           name: "training loss", value: Text.number(loss),
           note: metrics.epochs.isEmpty ? "last step" : "last epoch"))
     }
-    let epochs = run.configuration?["training.epochs"]
+    let epochs = run.setting("training.epochs")
     cards.append(
       Card(
         name: "steps", value: grouped(metrics.last?.step ?? 0),
         note: "epoch \(metrics.last?.epoch ?? 0)"
-          + (epochs.map { $0 == .null ? "" : " of \($0)" } ?? "")))
+          + (epochs.map { $0 == "null" ? "" : " of \($0)" } ?? "")))
     if let seconds = metrics.seconds {
       cards.append(
         Card(
@@ -109,6 +108,6 @@ extension RunState {
 extension RunHistory {
   /// Whether throughput counts tokens.
   var countsTokens: Bool {
-    ["text", "tokens"].contains(configuration?["data.kind"].description ?? "")
+    ["text", "tokens"].contains(setting("data.kind") ?? "")
   }
 }

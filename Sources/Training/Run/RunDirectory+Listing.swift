@@ -13,15 +13,11 @@ extension RunDirectory {
       && !fileSystem.exists(path.appendingPath(Checkpoint.manifestName))
   }
 
-  /// The run at a path: the directory itself, or the newest run in a directory such as `runs/NAME`.
-  ///
-  /// Throws `RunNotFound` where there is none.
-  public static func find(at path: String) throws -> RunDirectory {
-    let directory = RunDirectory(path: path)
-    if directory.isRun { return directory }
-    // Names begin with the time of the start.
-    guard let newest = try all(in: path, depth: 1).last else { throw RunNotFound(path: path) }
-    return newest
+  /// The run that `find` finds at a path; throws `RunNotFound` where there is none.
+  public static func existing(at path: String) throws -> RunDirectory {
+    let directory = try find(at: path)
+    guard directory.isRun else { throw RunNotFound(path: path) }
+    return directory
   }
 
   /// All runs below a directory, sorted by path.
