@@ -93,6 +93,7 @@ let package = Package(
         "MPICollectives", "Settings", "Base",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "FlyingFox", package: "FlyingFox"),
+        .product(name: "FlyingSocks", package: "FlyingFox"),
         .product(name: "Logging", package: "swift-log"),
       ]),
     .executableTarget(name: "LockstepProgram", dependencies: ["LockstepCLI"]),

@@ -42,3 +42,32 @@ enum Script {
     })();
     """
 }
+
+extension Script {
+  /// The script of a watched page: every two seconds it asks whether something has changed, and then
+  /// replaces what is shown.
+  static let refresh = """
+
+    (() => {
+      let shown = null;
+      const ask = view => fetch(location.pathname + "?view=" + view, {cache: "no-store"})
+        .then(answer => { if (!answer.ok) throw answer.status; return answer; });
+      const look = async () => {
+        try {
+          const state = (await (await ask("state")).json()).state;
+          if (shown !== null && state !== shown) {
+            const open = [...document.querySelectorAll("details")].map(d => d.open);
+            document.getElementById("main").innerHTML = await (await ask("body")).text();
+            document.querySelectorAll("details").forEach((d, i) => { d.open = open[i]; });
+          }
+          shown = state;
+          document.body.classList.remove("lost");
+        } catch (error) {
+          document.body.classList.add("lost");
+        }
+        setTimeout(look, document.hidden ? 10000 : 2000);
+      };
+      look();
+    })();
+    """
+}
