@@ -43,7 +43,7 @@ extension ConfigurationKey {
     if text.wholeMatch(of: /[-+]?[0-9]+,[0-9]+/) != nil {
       return ", which needs a point instead of the comma"
     }
-    return ["", "null", "~"].contains(text) ? "" : ", which is not a number"
+    return ""
   }
 
   private func listRefusal(_ node: Node) -> String {

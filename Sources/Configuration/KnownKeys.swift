@@ -13,15 +13,14 @@ enum KnownKeys {
 
   /// What to write instead of an unknown path.
   private static func remedy(_ path: String) -> String {
-    switch OtherNames.meaning(of: path) {
-    case .key(let key): return "its name here is '\(key)'\(detail(key))"
-    case .remark(let remark): return remark
-    case nil: break
-    }
     let known = ConfigurationKey.all.map(\.path) + sections.sorted()
-    if let nearest = nearestPath(to: path, among: known) {
-      return "did you mean '\(nearest)'\(detail(nearest))?"
+    let nearest: String?
+    switch OtherNames.meaning(of: path) {
+    case .key(let key): nearest = key
+    case .remark(let remark): return remark
+    case nil: nearest = nearestPath(to: path, among: known)
     }
+    if let nearest { return "did you mean '\(nearest)'\(detail(nearest))?" }
     let section = path.firstIndex(of: ".").map { String(path[..<$0]) } ?? ""
     return "known here: \(names(in: section))"
   }

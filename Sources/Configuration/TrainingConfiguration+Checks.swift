@@ -18,7 +18,9 @@ extension TrainingConfiguration {
     var mistakes: [ConfigurationError] = []
     for section in ConfigurationSection.all where !unread.contains(section.name) {
       let found = valueMistakes(in: section)
-      mistakes += found.isEmpty ? self.mistakes(in: section) : found
+      for mistake in found.isEmpty ? self.mistakes(in: section) : found
+      // A group whose settings stand in two sections is checked in both.
+      where !mistakes.contains(mistake) { mistakes.append(mistake) }
     }
     guard mistakes.isEmpty, unread.isEmpty else { return mistakes }
     do {
