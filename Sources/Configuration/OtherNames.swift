@@ -56,7 +56,8 @@ package enum OtherNames {
     "valfraction": "data.validation", "testsplit": "data.test", "numclasses": "data.classes",
     "vocabsize": "data.classes", "contextlength": "data.blockSize", "seqlen": "data.blockSize",
     "sequencelength": "data.blockSize", "maxlength": "data.blockSize",
-    "maxseqlength": "data.blockSize", "imgsize": "data.imageSize", "numworkers": "data.decodeThreads",
+    "maxseqlength": "data.blockSize", "imgsize": "data.imageSize",
+    "numworkers": "data.decodeThreads",
     "workers": "data.decodeThreads", "dataloadernumworkers": "data.decodeThreads",
     "transforms": "data.augment", "augmentation": "data.augment",
     "epoch": "training.epochs", "numepochs": "training.epochs", "maxepochs": "training.epochs",
@@ -100,7 +101,8 @@ package enum OtherNames {
     "savetopk": "checkpoint.keep", "savebestonly": "checkpoint.keepBest",
     "loadbestmodelatend": "checkpoint.keepBest",
     "threads": "distributed.threadsPerRank", "numthreads": "distributed.threadsPerRank",
-    "syncbn": "distributed.synchronizedBatchNorm", "syncbatchnorm": "distributed.synchronizedBatchNorm",
+    "syncbn": "distributed.synchronizedBatchNorm",
+    "syncbatchnorm": "distributed.synchronizedBatchNorm",
     "bucketcapmb": "distributed.bucketMegabytes", "timeout": "distributed.stallTimeout",
     "loginterval": "logging.everySteps", "logevery": "logging.everySteps",
     "loggingsteps": "logging.everySteps", "logeverynsteps": "logging.everySteps",
@@ -109,8 +111,10 @@ package enum OtherNames {
     "experiment": "name",
   ]
 
-  private static let processors = "training runs on processors; there is no GPU to choose: remove it"
-  private static let ranks = "the launcher says how many ranks there are, as in mpirun -np 4: remove it"
+  private static let processors =
+    "training runs on processors; there is no GPU to choose: remove it"
+  private static let ranks =
+    "the launcher says how many ranks there are, as in mpirun -np 4: remove it"
   private static let resuming = "a command says it: train --resume RUN"
 
   private static let remarks: [String: String] = [
@@ -142,7 +146,8 @@ package enum OtherNames {
       "fp16": "bfloat16", "float16": "bfloat16", "16mixed": "bfloat16", "16": "bfloat16",
     ],
     "schedule.kind": [
-      "cosineannealing": "cosine", "cosineannealinglr": "cosine", "steplr": "step", "none": "constant",
+      "cosineannealing": "cosine", "cosineannealinglr": "cosine", "steplr": "step",
+      "none": "constant",
       "constantlr": "constant",
     ],
   ]

@@ -1,4 +1,7 @@
+import Base
+import Checkpointing
 public import Foundation
+import Training
 
 extension TrainingConfiguration {
   /// The defaults, replaced by a file, replaced by `key.path=value` options in their order; checked.
@@ -15,6 +18,9 @@ extension TrainingConfiguration {
     var file: YAMLFile?
     if let path { file = try YAMLFile(path: path) }
     try self.init(file, overrides: overrides, onWarning: onWarning)
+    if let path, path.hasSuffix("config.yaml") {
+      startFolder = RunDirectory(path: path.parentPath).startFolder
+    }
   }
 
   /// The same with the content of a file; the path is for messages.

@@ -11,6 +11,8 @@ import Training
 public struct TrainingConfiguration: Sendable {
   /// The values that differ from "not set", by path.
   private(set) var values: [String: SettingValue] = [:]
+  /// The folder in which the run was started that the configuration was read from.
+  var startFolder: String?
 
   /// The defaults.
   public init() {}

@@ -40,7 +40,8 @@ enum CommandLineHint {
         let next = index + 1
         return next < arguments.count && !arguments[next].hasPrefix("-") ? arguments[next] : nil
       }
-      return "settings are given with --set: " + shellCommand(["--set", "\(key)=\(value ?? "...")"])
+      return "settings are given with --set: "
+        + shellCommand(["--set", "\(key)=\(value ?? "...")"])
     case .remark(let remark): return remark
     case nil: return nil
     }
@@ -54,7 +55,8 @@ enum CommandLineHint {
     "resumefrom": "use --resume PATH, a run or a checkpoint",
     "resumefromcheckpoint": "use --resume PATH, a run or a checkpoint",
     "ckptpath": "use --resume PATH, a run or a checkpoint",
-    "checkpoint": "a run or a checkpoint is named without an option, or with --resume PATH to train",
+    "checkpoint":
+      "a run or a checkpoint is named without an option, or with --resume PATH to train",
     "outputdir": "use --run-dir DIRECTORY", "outdir": "use --run-dir DIRECTORY",
     "config": "the configuration's file is named without an option: train FILE",
     "n": "start ranks with the launcher: mpirun -np N \(programName) ...",
@@ -109,7 +111,8 @@ enum CommandLineHint {
     "tokenize": "data tokenize", "pack": "data pack", "preview": "data preview",
     "schema": "config schema", "check": "config check", "show": "config show",
     "benchmark": "bench", "profile": "train", "env": "doctor", "collect-env": "doctor",
-    "list": "runs", "ls": "runs", "compare": "runs compare", "plot": "report", "tensorboard": "report",
+    "list": "runs", "ls": "runs", "compare": "runs compare", "plot": "report",
+    "tensorboard": "report",
     "export": "checkpoint export", "convert": "checkpoint export", "average": "checkpoint average",
     "tune": "sweep", "serve": "watch", "ui": "watch",
   ]

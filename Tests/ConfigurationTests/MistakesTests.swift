@@ -46,7 +46,8 @@ import Testing
   func consequences() {
     // With the right name of the kind, the path belongs to it.
     #expect(
-      message("data:\n  kind: csw\n  path: a.csv\n").hasPrefix("run.yaml:2: 'data.kind' cannot be 'csw'"))
+      message("data:\n  kind: csw\n  path: a.csv\n").hasPrefix(
+        "run.yaml:2: 'data.kind' cannot be 'csw'"))
   }
 
   @Test(

@@ -229,10 +229,12 @@ func read(_ yaml: String, _ overrides: [String] = []) throws -> TrainingConfigur
     }
     #expect(
       message("training.microBatches=65")
-        == "--set training.microBatches=65: 'training.microBatches' is 65, more than the 64 samples of 'globalBatch'")
+        == "--set training.microBatches=65: 'training.microBatches' is 65, more than the 64 samples of 'globalBatch'"
+    )
     #expect(
       message("distributed.fixedSlices=6")
-        == "--set distributed.fixedSlices=6: 'distributed.fixedSlices' is 6, which is not a power of two")
+        == "--set distributed.fixedSlices=6: 'distributed.fixedSlices' is 6, which is not a power of two"
+    )
     #expect(
       message("optimizer.nesterov=true", "optimizer.momentum=0")
         .hasPrefix("--set optimizer.nesterov=true: 'optimizer.nester"))

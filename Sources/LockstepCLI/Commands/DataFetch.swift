@@ -42,7 +42,8 @@ struct DataFetch: ParsableCommand {
   func validate() throws {
     guard isAddress || RemoteDataSet.all.contains(where: { $0.name == dataSet }) else {
       let names = RemoteDataSet.all.map(\.name)
-      let suggestion = nearestWord(to: dataSet, among: names).map { "; did you mean '\($0)'?" } ?? ""
+      let suggestion =
+        nearestWord(to: dataSet, among: names).map { "; did you mean '\($0)'?" } ?? ""
       throw ValidationError(
         "'\(dataSet)' is none of \(names.joined(separator: ", ")), and no address that begins with "
           + "https://\(suggestion)")

@@ -106,7 +106,9 @@ struct TrainCommand: ParsableCommand {
       "--profile": profile.map(String.init) ?? "none",
     ])
     if communicator.isRoot {
-      for warning in TaskSummary(trainer.task).warnings { logger.warning("\(warning)") }
+      for warning in TaskSummary(trainer.task).warnings + trainer.warnings {
+        logger.warning("\(warning)")
+      }
     }
     if dryRun {
       try communicator.collectiveTry {
