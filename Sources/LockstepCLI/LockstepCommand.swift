@@ -23,7 +23,7 @@ struct LockstepCommand: ParsableCommand {
       TrainCommand.self, EvalCommand.self, PredictCommand.self, GenerateCommand.self,
       ConfigCommand.self, DataCommand.self, GraphCommand.self, CheckpointCommand.self,
       BenchCommand.self,
-      DoctorCommand.self,
+      DoctorCommand.self, ReferenceCommand.self,
     ])
 
   /// Runs the command that the process was started with, and ends the process.
