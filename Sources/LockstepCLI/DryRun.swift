@@ -2,6 +2,7 @@ import Base
 import Configuration
 import Foundation
 import Lockstep
+import Reporting
 import Training
 
 /// What `train --dry-run` shows after the description of the run: the layers, and what a few real steps take.
@@ -44,17 +45,17 @@ struct DryRun {
     printLine()
     printLine("batch       \(share) samples on each of \(count(ranks, "rank"))")
     printLine("checkpoint  \(try checkpointText())")
-    printLine("memory      \(bytesText(memory)) on the rank that has most, after a step")
+    printLine("memory      \(Text.bytes(Double(memory))) on the rank that has most, after a step")
     guard let last = reports.last else { return }
-    printLine("first loss  \(lossText(reports[0].loss))")
+    printLine("first loss  \(Text.number(reports[0].loss))")
     let noun = description.countsTokens ? "tokens" : "samples"
     let perStep = last.epochMetrics.sampleCount / Double(reports.count)
     let timed = reports.dropFirst().isEmpty ? reports[...] : reports.dropFirst()
     let seconds = timed.map { perStep / $0.samplesPerSecond }.reduce(0, +) / Double(timed.count)
     printLine(
-      "step        \(durationText(seconds)), \(grouped(Int(perStep / seconds))) \(noun)/s; "
+      "step        \(Text.duration(seconds)), \(grouped(Int(perStep / seconds))) \(noun)/s; "
         + "all \(grouped(trainer.totalSteps)) steps would take about "
-        + "\(durationText(seconds * Double(trainer.totalSteps))), without evaluations")
+        + "\(Text.duration(seconds * Double(trainer.totalSteps))), without evaluations")
   }
 
   /// The size of a checkpoint, and whether there is room for those that are kept.
@@ -65,18 +66,11 @@ struct DryRun {
     let kept = (options.keep ?? 0) + (options.keepBest ? 1 : 0)
     // The directory may not exist yet.
     let folder = FileManager.default.fileExists(atPath: directory) ? directory : "."
-    let free = FileSystem().freeSpace(at: folder).map { "; \(bytesText($0.bytes)) are free" } ?? ""
+    let free =
+      FileSystem().freeSpace(at: folder).map { "; \(Text.bytes(Double($0.bytes))) are free" } ?? ""
     let all =
       options.keep == nil
-      ? "all are kept" : "up to \(kept) are kept, \(bytesText(kept * size))"
-    return "\(bytesText(size)); \(all)\(free)"
+      ? "all are kept" : "up to \(kept) are kept, \(Text.bytes(Double(kept * size)))"
+    return "\(Text.bytes(Double(size))); \(all)\(free)"
   }
-}
-
-/// A number of bytes, in units of 1000.
-func bytesText(_ count: Int) -> String {
-  for (unit, size) in [("GB", 1e9), ("MB", 1e6), ("kB", 1e3)] where Double(count) >= size {
-    return String(format: "%.1f %@", Double(count) / size, unit)
-  }
-  return "\(count) bytes"
 }

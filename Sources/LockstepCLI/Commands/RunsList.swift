@@ -75,7 +75,9 @@ struct RunsList: ParsableCommand {
     runs.sort { $1.run.start ?? 0 < $0.run.start ?? 0 }
     if let sort {
       // Runs without the value come last.
-      let valued = runs.filter { $0.value(sort) != nil }.sorted { $0.value(sort)! < $1.value(sort)! }
+      let valued = runs.filter { $0.value(sort) != nil }.sorted {
+        $0.value(sort)! < $1.value(sort)!
+      }
       runs = valued + runs.filter { $0.value(sort) == nil }
     }
     if json {

@@ -67,7 +67,9 @@ struct TrainCommand: ParsableCommand {
         + "and trace.json to the directory 'profile' of the run.", valueName: "steps"))
   var profile: Int?
 
-  @Flag(help: "Check everything, print what would be trained, take a few steps, and exit; keeps nothing.")
+  @Flag(
+    help:
+      "Check everything, print what would be trained, take a few steps, and exit; keeps nothing.")
   var dryRun = false
 
   func validate() throws {

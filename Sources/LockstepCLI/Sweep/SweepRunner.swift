@@ -87,7 +87,7 @@ final class SweepRunner {
     }
     let after = result(variant)
     printLine(
-      "\(label)  \(overrides.joined(separator: ", "))  loss \(after.loss.map(lossText) ?? "none")"
+      "\(label)  \(overrides.joined(separator: ", "))  loss \(after.loss.map { Text.number($0) } ?? "none")"
         + (after.summary.accuracy == nil ? "" : " · accuracy \(after.summary.text(.accuracy))")
         + " · step \(grouped(after.steps))" + (isThere ? " (trained before)" : ""))
   }

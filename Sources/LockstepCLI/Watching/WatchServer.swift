@@ -74,7 +74,8 @@ struct WatchServer {
 
   private func answer(_ request: HTTPRequest) -> HTTPResponse {
     guard [.GET, .HEAD].contains(request.method) else {
-      return message(.methodNotAllowed, "only GET and HEAD are answered", [HTTPHeader("Allow"): "GET, HEAD"])
+      return message(
+        .methodNotAllowed, "only GET and HEAD are answered", [HTTPHeader("Allow"): "GET, HEAD"])
     }
     let path = request.target.path(percentEncoded: false)
     if let token {
