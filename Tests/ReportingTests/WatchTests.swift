@@ -19,14 +19,16 @@ import Testing
   }
 
   @Test func `the list links to each run`() throws {
-    let (_, site) = try site()
+    let (folder, site) = try site()
+    defer { withExtendedLifetime(folder) {} }
     let page = try #require(html(site.answer(to: "/", .page, nonce: "n0")))
     #expect(page.contains("href=\"/run/a%20b/1\""))
     #expect(page.contains("<script nonce=\"n0\">"))
   }
 
   @Test func `a run has a page, a body and a state`() throws {
-    let (_, site) = try site()
+    let (folder, site) = try site()
+    defer { withExtendedLifetime(folder) {} }
     let page = try #require(html(site.answer(to: "/run/a b/1", .page, nonce: "n")))
     let body = try #require(html(site.answer(to: "/run/a b/1", .body, nonce: "n")))
     #expect(page.contains(body))
@@ -43,7 +45,8 @@ import Testing
     "/report/a b/../../../report.html", "/report/a b/1", "/etc/passwd", "/run/a b/1\u{0}",
   ])
   func `other paths give nothing`(path: String) throws {
-    let (_, site) = try site()
+    let (folder, site) = try site()
+    defer { withExtendedLifetime(folder) {} }
     #expect(site.answer(to: path, .page, nonce: "n") == .missing)
   }
 

@@ -67,7 +67,8 @@ struct PhasesSection {
         epochs.reduce(0) { sum, epoch in
           guard let seconds = epoch.phases[name], rank < seconds.count, seconds[rank].isFinite
           else { return sum }
-          return sum + max(0, seconds[rank])
+          // A damaged log may say anything; no run takes a century.
+          return sum + min(max(0, seconds[rank]), 3e9)
         }
       }
     }
