@@ -176,7 +176,9 @@ let package = Package(
       resources: [.copy("Goldens")]),
     .testTarget(
       name: "ReportingTests",
-      dependencies: ["Reporting", "Configuration", "Training", "DataLoading", "Base", "TestSupport"]),
+      dependencies: [
+        "Reporting", "Configuration", "Training", "DataLoading", "Base", "TestSupport",
+      ]),
     .testTarget(
       name: "BenchmarkingTests",
       dependencies: [

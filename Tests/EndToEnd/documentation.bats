@@ -81,6 +81,10 @@ run_commands() { # run_commands FILE PATTERN COUNT
   run_commands "$root/Sources/Lockstep/Lockstep.docc/images.md" '^lockstep ' 4
 }
 
+@test "documentation: the commands of 'Look at runs' run" {
+  run_commands "$root/Sources/Lockstep/Lockstep.docc/reports.md" '^lockstep ' 9
+}
+
 @test "documentation: the commands of README on data run" {
   sed -n '/^## MNIST/,/^## Stop and resume/p' "$root/README.md" >readme.md
   run_commands "$PWD/readme.md" '^.build/release/lockstep (train|predict|generate|data (tokenize|preview|pack)) ' 14

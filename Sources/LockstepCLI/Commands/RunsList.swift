@@ -47,11 +47,13 @@ struct RunsList: ParsableCommand {
     }
   }
 
-  private static let standard = RunSummary.Column.allCases.map(\.rawValue)
-    .filter { !["epochs", "path"].contains($0) }
+  /// A path has the run's name and start.
+  private static let standard: [RunSummary.Column] = [
+    .path, .status, .steps, .epochs, .loss, .accuracy, .model, .data, .ranks, .duration,
+  ]
 
   private var names: [String] {
-    columns.map { $0.split(separator: ",").map(String.init) } ?? Self.standard
+    columns.map { $0.split(separator: ",").map(String.init) } ?? Self.standard.map(\.rawValue)
   }
 
   func run() throws {
