@@ -60,6 +60,11 @@ let package = Package(
         "DataLoading", "Collectives", "Settings", "Base",
       ]),
     .target(
+      name: "Exporting",
+      dependencies: [
+        "Training", "Checkpointing", "NeuralNetworks", "TensorCore", "DataLoading", "Base",
+      ]),
+    .target(
       name: "Configuration",
       dependencies: [
         "Training", "Checkpointing", "DataParallel", "Optimizers", "NeuralNetworks", "TensorCore",
@@ -81,7 +86,8 @@ let package = Package(
     .target(
       name: "LockstepCLI",
       dependencies: [
-        "Lockstep", "Configuration", "Benchmarking", "Training", "Checkpointing", "DataParallel",
+        "Lockstep", "Configuration", "Benchmarking", "Exporting", "Training", "Checkpointing",
+        "DataParallel",
         "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading", "Collectives",
         "MPICollectives", "Settings", "Base",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -146,6 +152,12 @@ let package = Package(
         "Optimizers", "NeuralNetworks", "TensorCore", "Settings", "Base", "TestSupport",
       ],
       resources: [.copy("Goldens")]),
+    .testTarget(
+      name: "ExportingTests",
+      dependencies: [
+        "Exporting", "Configuration", "Training", "Checkpointing", "DataLoading",
+        "NeuralNetworks", "TensorCore", "Base", "TestSupport",
+      ]),
     .testTarget(
       name: "ConfigurationTests",
       dependencies: [

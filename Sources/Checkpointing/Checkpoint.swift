@@ -55,6 +55,11 @@ public struct Checkpoint: Sendable, Equatable {
 
   package static let manifestName = "manifest.json"
 
+  /// Whether a directory is that of a checkpoint.
+  package static func isCheckpoint(_ path: String) -> Bool {
+    FileSystem().exists(path.appendingPath(manifestName))
+  }
+
   /// Opens a checkpoint's directory and verifies it.
   public init(path: String) throws {
     try self.init(path: path, fileSystem: FileSystem())

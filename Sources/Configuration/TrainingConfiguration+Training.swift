@@ -387,7 +387,7 @@ extension Checkpoint {
   }
 
   /// The trained model.
-  fileprivate func model() throws -> any Layer {
+  package func model() throws -> any Layer {
     let (configuration, signature) = (try configuration(), try signature())
     let elementCount = try configuration.elementCount(signature)
     try MemoryEstimate(applying: elementCount, ranks: 1).check(.current())

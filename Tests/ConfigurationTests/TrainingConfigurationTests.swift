@@ -359,7 +359,7 @@ func read(_ yaml: String, _ overrides: [String] = []) throws -> TrainingConfigur
         "checkpoint.onSignal", "distributed.bucketMegabytes", "distributed.overlap",
         "distributed.auditEverySteps", "distributed.stallWarning", "distributed.stallTimeout",
         "distributed.threadsPerRank", "logging.everySteps",
-        "logging.directory",
+        "logging.directory", "logging.tensorboard",
       ])
     #expect(
       paths(\.isPerRank) == [
@@ -367,7 +367,7 @@ func read(_ yaml: String, _ overrides: [String] = []) throws -> TrainingConfigur
         "checkpoint.keep",
         "checkpoint.background",
         "checkpoint.onSignal", "distributed.threadsPerRank",
-        "logging.everySteps", "logging.directory",
+        "logging.everySteps", "logging.directory", "logging.tensorboard",
       ])
   }
 }

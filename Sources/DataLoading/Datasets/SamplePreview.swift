@@ -34,3 +34,11 @@ package struct SamplePreview {
     withExtendedLifetime(memory) {}
   }
 }
+
+extension DataSplits {
+  /// Training samples, evenly spaced, as files may be sorted by class; all where there are fewer.
+  package func spacedSamples(_ count: Int) -> [Int] {
+    let count = min(count, train.count)
+    return (0..<count).map { $0 * train.count / count }
+  }
+}

@@ -43,6 +43,26 @@ package struct ImageSheet {
     image = DecodedImage(size: size, channels: 3, pixels: pixels)
   }
 
+  /// Arranges training samples that lie evenly spaced, as files may be sorted by class; nil if they are no
+  /// images.
+  ///
+  /// - Parameters:
+  ///   - data: The samples.
+  ///   - count: How many are shown at most.
+  package init?(of data: DataSplits, count: Int = 16) throws {
+    guard let images = ImagePreparation(inputShape: data.train.inputShape) else { return nil }
+    let preview = try SamplePreview(data.train, data.spacedSamples(count), epoch: nil)
+    guard !preview.inputs.isEmpty else { return nil }
+    self.init(
+      preview.inputs, images, data.preparation.standardization,
+      columns: min(preview.inputs.count, 8))
+  }
+
+  /// The pixels of a row.
+  package var width: Int { image.size.width }
+  /// The rows of pixels.
+  package var height: Int { image.size.height }
+
   private static func restored(_ input: [Float], _ standardization: Standardization?) -> [Float] {
     guard let standardization else { return input }
     let group = input.count / standardization.means.count

@@ -49,12 +49,10 @@ struct DataPreview: ParsableCommand {
   }
 
   private func show(_ data: DataSplits) throws {
-    let count = min(samples, data.train.count)
-    // Evenly spaced, as files may be sorted by class.
-    let indices = (0..<count).map { $0 * data.train.count / count }
+    let indices = data.spacedSamples(samples)
     let preview = try SamplePreview(data.train, indices, epoch: augmented ? 0 : nil)
     if let images = ImagePreparation(inputShape: data.train.inputShape), !preview.inputs.isEmpty {
-      let columns = min(count, 8)
+      let columns = min(indices.count, 8)
       let sheet = ImageSheet(
         preview.inputs, images, data.preparation.standardization, columns: columns)
       if let output {

@@ -177,11 +177,12 @@ private final class Recorder {
     _ progress: ProgressReporter
   ) throws {
     (self.run, self.progress, self.configuration) = (run, progress, configuration)
+    let options = try configuration.group(LoggingOptions.self)
     recorder = try RunRecorder(
-      run, continuingAfter: trainer.step,
-      everySteps: configuration.group(LoggingOptions.self).everySteps,
+      run, continuingAfter: trainer.step, everySteps: options.everySteps,
       ranks: trainer.describe().worldSize,
-      environment: Environment.description(trainer.describe()))
+      environment: Environment.description(trainer.describe()),
+      tensorBoard: options.tensorboard ? TensorBoardLog(run.directory, trainer) : nil)
     for notice in run.notices {
       switch notice {
       case .note(let text): logger.notice("\(text)")

@@ -38,10 +38,14 @@ public struct GPT: Layer {
 
   /// The sizes.
   public let options: Options
-  private let tokens: Embedding
-  private let positions: Embedding
-  private let blocks: [TransformerBlock]
-  private let normalization: LayerNorm
+  /// The token embedding.
+  package let tokens: Embedding
+  /// The position embedding.
+  package let positions: Embedding
+  /// The blocks in order.
+  package let blocks: [TransformerBlock]
+  /// The last normalization.
+  package let normalization: LayerNorm
 
   /// A transformer with GPT-2's initialization: weights are normal with the standard deviation 0.02, those
   /// of projections into the residual stream with 0.02 / √(2 layers); biases are 0.
@@ -81,13 +85,19 @@ public struct GPT: Layer {
 }
 
 /// Attention and an MLP, each with a layer normalization before it and a residual connection.
-private struct TransformerBlock: Layer {
-  let options: GPT.Options
-  let normalizations: (LayerNorm, LayerNorm)
-  let queriesKeysValues: Projection
-  let merge: Projection
-  let expansion: Projection
-  let contraction: Projection
+package struct TransformerBlock: Layer {
+  /// The sizes.
+  package let options: GPT.Options
+  /// The normalizations before the attention and before the MLP.
+  package let normalizations: (LayerNorm, LayerNorm)
+  /// The projection to queries, keys and values.
+  package let queriesKeysValues: Projection
+  /// The projection of the merged heads.
+  package let merge: Projection
+  /// The first layer of the MLP.
+  package let expansion: Projection
+  /// The second layer of the MLP.
+  package let contraction: Projection
 
   init(_ options: GPT.Options) {
     self.options = options
@@ -100,14 +110,14 @@ private struct TransformerBlock: Layer {
     contraction = Projection(4 * width, width, std: residual)
   }
 
-  var children: [(name: String, value: Any)] {
+  package var children: [(name: String, value: Any)] {
     [
       ("ln_1", normalizations.0), ("attn.c_attn", queriesKeysValues), ("attn.c_proj", merge),
       ("ln_2", normalizations.1), ("mlp.c_fc", expansion), ("mlp.c_proj", contraction),
     ]
   }
 
-  func callAsFunction(_ x: Tensor) -> Tensor {
+  package func callAsFunction(_ x: Tensor) -> Tensor {
     let attention = merge(
       queriesKeysValues(normalizations.0(x)).selfAttention(heads: options.heads, causal: true))
     let x = x + attention.dropout(options.dropout)
@@ -117,16 +127,18 @@ private struct TransformerBlock: Layer {
 }
 
 /// A linear layer whose weight is `[inputs, outputs]`, as in GPT-2.
-private struct Projection: Layer {
-  let weight: Parameter
-  let bias: Parameter
+package struct Projection: Layer {
+  /// The weight, `[inputs, outputs]`.
+  package let weight: Parameter
+  /// The bias, `[outputs]`.
+  package let bias: Parameter
 
   init(_ inputs: Int, _ outputs: Int, std: Double) {
     weight = Parameter(Initializer.normal([inputs, outputs], std: std))
     bias = Parameter(Initializer.zeros([outputs]))
   }
 
-  func callAsFunction(_ x: Tensor) -> Tensor {
+  package func callAsFunction(_ x: Tensor) -> Tensor {
     x.matmul(weight, adding: bias)
   }
 }

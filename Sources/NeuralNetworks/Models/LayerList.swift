@@ -1,6 +1,6 @@
 import Base
 import Settings
-import TensorCore
+package import TensorCore
 
 /// The options of a model that is a list of layers.
 struct LayerListOptions: SettingsGroup {
@@ -381,26 +381,31 @@ private struct LayerList {
 }
 
 /// The sum of a block's input and output.
-struct Residual: Layer {
-  private let block: Sequential
+package struct Residual: Layer {
+  /// The block.
+  package let block: Sequential
 
   init(_ block: Sequential) { self.block = block }
 
-  func callAsFunction(_ x: Tensor) -> Tensor { x + block(x) }
+  package func callAsFunction(_ x: Tensor) -> Tensor { x + block(x) }
 }
 
 /// The means over some axes.
-private struct GlobalPool: Layer {
-  let axes: [Int]
+package struct GlobalPool: Layer {
+  /// The axes, of which the first counts samples.
+  package let axes: [Int]
 
-  func callAsFunction(_ x: Tensor) -> Tensor { x.mean(axes: axes) }
+  package func callAsFunction(_ x: Tensor) -> Tensor { x.mean(axes: axes) }
 }
 
 /// Samples of another shape.
-private struct Reshape: Layer {
-  let shape: [Int]
+package struct Reshape: Layer {
+  /// The shape of a sample.
+  package let shape: [Int]
 
   init(_ shape: [Int]) { self.shape = shape }
 
-  func callAsFunction(_ x: Tensor) -> Tensor { x.reshaped(to: TensorShape([x.shape[0]] + shape)) }
+  package func callAsFunction(_ x: Tensor) -> Tensor {
+    x.reshaped(to: TensorShape([x.shape[0]] + shape))
+  }
 }

@@ -18,11 +18,16 @@ public struct ResNet: Layer {
     18: ([2, 2, 2, 2], false), 34: ([3, 4, 6, 3], false), 50: ([3, 4, 6, 3], true),
   ]
 
-  private let firstConvolution: Conv2d
-  private let firstNormalization: BatchNorm2d
-  private let stages: [Sequential]
-  private let output: Linear
-  private let stem: Stem
+  /// The first convolution.
+  package let firstConvolution: Conv2d
+  /// The normalization behind it.
+  package let firstNormalization: BatchNorm2d
+  /// The residual blocks, in four stages.
+  package let stages: [Sequential]
+  /// The last layer.
+  package let output: Linear
+  /// The first layers.
+  package let stem: Stem
 
   /// A network of 18, 34 or 50 layers.
   public init(depth: Int, stem: Stem, channels: Int = 3, classes: Int = 1000) {
@@ -65,11 +70,15 @@ public struct ResNet: Layer {
 }
 
 /// Two 3x3 convolutions, or 1x1, 3x3 and 1x1 ones, with a residual connection.
-private struct ResidualBlock: Layer {
-  let convolutions: [Conv2d]
-  let normalizations: [BatchNorm2d]
-  let shortcut: Sequential?
-  let outputs: Int
+package struct ResidualBlock: Layer {
+  /// The convolutions in order.
+  package let convolutions: [Conv2d]
+  /// The normalization behind each.
+  package let normalizations: [BatchNorm2d]
+  /// What the input passes before it is added, where its shape changes.
+  package let shortcut: Sequential?
+  /// The channels that it gives.
+  package let outputs: Int
 
   init(_ inputs: Int, _ width: Int, stride: Int, isBottleneck: Bool) {
     func convolution(_ inputs: Int, _ outputs: Int, _ size: Int, _ stride: Int) -> Conv2d {
@@ -90,7 +99,7 @@ private struct ResidualBlock: Layer {
       ? nil : Sequential(convolution(inputs, outputs, 1, stride), BatchNorm2d(outputs))
   }
 
-  var children: [(name: String, value: Any)] {
+  package var children: [(name: String, value: Any)] {
     var children: [(name: String, value: Any)] = []
     for (index, pair) in zip(convolutions, normalizations).enumerated() {
       children += [("conv\(index + 1)", pair.0), ("bn\(index + 1)", pair.1)]
@@ -99,7 +108,7 @@ private struct ResidualBlock: Layer {
     return children
   }
 
-  func callAsFunction(_ x: Tensor) -> Tensor {
+  package func callAsFunction(_ x: Tensor) -> Tensor {
     var y = x
     let last = convolutions.count - 1
     for (convolution, normalization) in zip(convolutions, normalizations).prefix(last) {

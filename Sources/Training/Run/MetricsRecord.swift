@@ -48,14 +48,18 @@ public struct MetricsRecord: Sendable, Equatable {
   }
 
   /// The value of a key; nil if it is missing or not a number.
-  public subscript(key: String) -> Double? {
+  public subscript(key: String) -> Double? { numbers[key] }
+
+  /// All values that are numbers, by their keys.
+  public var numbers: [String: Double] {
     struct Number: Decodable {
       let value: Double?
       init(from decoder: any Decoder) throws {
         value = try? decoder.singleValueContainer().decode(Double.self)
       }
     }
-    return (try? JSON.decode([String: Number].self, from: line.utf8))?[key]?.value
+    let values = try? JSON.decode([String: Number].self, from: line.utf8)
+    return values?.compactMapValues(\.value) ?? [:]
   }
 }
 

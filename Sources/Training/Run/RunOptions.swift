@@ -20,6 +20,11 @@ public struct LoggingOptions: SettingsGroup {
   /// The directory in which runs create theirs.
   @Setting("directory in which runs create theirs", mayChangeOnResume: true, perRank: true)
   public var directory = "runs"
+  /// Whether the run's directory gets an event file for TensorBoard.
+  @Setting(
+    "whether the run's directory gets an event file for TensorBoard, with metrics, distributions of weights and gradients, and a picture of the first training samples",
+    mayChangeOnResume: true, perRank: true)
+  public var tensorboard = false
 
   /// The defaults.
   public init() {}

@@ -7,6 +7,7 @@ public final class RunRecorder {
   private var log: MetricsLog
   private let everySteps: Int?
   private let environment: JSONObject
+  private let tensorBoard: TensorBoardLog?
   private var hasFailed = false
   /// The seconds that earlier processes trained.
   private let earlierSeconds: Double
@@ -23,11 +24,13 @@ public final class RunRecorder {
   ///   - everySteps: The steps between two records; nil records none.
   ///   - ranks: The number of ranks.
   ///   - environment: What the run is computed with, for env.json.
+  ///   - tensorBoard: What TensorBoard shows; nil is nothing.
   package init(
     _ run: Run, continuingAfter step: Int, everySteps: Int?, ranks: Int = 1,
-    environment: JSONObject
+    environment: JSONObject, tensorBoard: TensorBoardLog? = nil
   ) throws {
     (self.run, self.everySteps, self.environment) = (run, everySteps, environment)
+    self.tensorBoard = tensorBoard
     log = try run.directory.metricsLog(continuingAfter: step)
     earlierSeconds = log.lastRecord?["elapsed"] ?? 0
     try writeStart()
@@ -50,6 +53,8 @@ public final class RunRecorder {
     guard let warning = try run.reclaimDirectory() else { return nil }
     log = try run.directory.metricsLog(continuingAfter: .max)
     try writeStart()
+    // A failure shows when the next record is written.
+    try? tensorBoard?.restart()
     return warning
   }
 
@@ -64,39 +69,43 @@ public final class RunRecorder {
       waits.communication += report.communication
       guard records(step: report.step) else { break }
       defer { waits = (0, 0, 0) }
-      try append(
+      try append([
         report.record.adding([
           "dataWait": rounded(waits.data / waits.steps),
           "communication": rounded(waits.communication / waits.steps),
-        ]))
-    case .epoch(let report): try append(report.records)
+        ])
+      ])
+    case .epoch(let report):
+      try append(report.records)
+      try tensorBoard?.appendDistributions(step: report.step)
     case .rolledBack(let step, _, _):
       // The steps after it will be recorded again.
       log = try run.directory.metricsLog(continuingAfter: step)
+      try tensorBoard?.restart(after: step)
     case .started, .skipped, .checkpoint, .checkpointWarning, .checkpointFailed: break
     }
   }
 
-  /// Appends all records, also after one of them could not be written, and then throws its error.
+  /// Appends all records to all logs, also after one could not be written, and then throws its error.
   private func append(_ records: [MetricsRecord]) throws {
     var failure: (any Error)?
+    func attempt(_ body: () throws -> Void) {
+      do { try body() } catch { failure = failure ?? error }
+    }
     for record in records {
-      do {
-        try append(record)
-      } catch {
-        failure = failure ?? error
-      }
+      let record = record.adding([
+        "time": unixTime(), "elapsed": rounded(earlierSeconds + clock.elapsed),
+        "memory": residentMemory(),
+      ])
+      attempt { try appendToLog(record) }
+      attempt { try tensorBoard?.append(record) }
     }
     if let failure { throw failure }
   }
 
-  private func append(_ record: MetricsRecord) throws {
+  private func appendToLog(_ record: MetricsRecord) throws {
     do {
-      try log.append(
-        record.adding([
-          "time": unixTime(), "elapsed": rounded(earlierSeconds + clock.elapsed),
-          "memory": residentMemory(),
-        ]))
+      try log.append(record)
     } catch  where hasFailed {
       return
     } catch {

@@ -17,7 +17,8 @@ public struct ModelSignature: Sendable {
   /// How its samples were prepared.
   public var preparation: SamplePreparation
 
-  init(
+  /// A signature by its values.
+  package init(
     inputShape: [Int], outputs: Int, tokens: Int? = nil, objective: Objective,
     preparation: SamplePreparation
   ) {
