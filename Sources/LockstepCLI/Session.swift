@@ -65,37 +65,3 @@ private func leave(_ communicator: any Communicator, _ code: Int32) -> Never {
 func printLine(_ line: String = "") {
   try? FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
 }
-
-/// Properties of the terminal.
-enum Terminal {
-  /// Whether standard error shows colors.
-  static var standardErrorHasColors: Bool {
-    isatty(STDERR_FILENO) == 1 && isCapable
-  }
-
-  /// The columns of standard error's terminal; nil if it is not a terminal, or one without a size.
-  static var columns: Int? {
-    guard isatty(STDERR_FILENO) == 1, isCapable else { return nil }
-    var size = winsize()
-    guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
-    return Int(size.ws_col)
-  }
-
-  /// Whether standard output shows 24-bit colors.
-  static var standardOutputHasTrueColors: Bool {
-    let colors = ProcessInfo.processInfo.environment["COLORTERM"] ?? ""
-    return isatty(STDOUT_FILENO) == 1 && isCapable && ["truecolor", "24bit"].contains(colors)
-  }
-
-  /// The columns of standard output's terminal; 80 if it has no size.
-  static var standardOutputColumns: Int {
-    var size = winsize()
-    guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
-    return Int(size.ws_col)
-  }
-
-  private static var isCapable: Bool {
-    let environment = ProcessInfo.processInfo.environment
-    return environment["TERM"] ?? "dumb" != "dumb" && environment["NO_COLOR"] ?? "" == ""
-  }
-}

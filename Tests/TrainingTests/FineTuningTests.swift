@@ -154,9 +154,11 @@ import Training
         configuration { $0["model.weights"] = .text(directory.path("nowhere")) }, SingleProcess())
     }
     #expect(missing?.exitStatus == .inputMissing)
+    try FileManager.default.createDirectory(
+      atPath: directory.path("empty"), withIntermediateDirectories: false)
     let empty = #expect(throws: CollectiveFailure.self) {
       try train(
-        configuration { $0["model.weights"] = .text(directory.path) }, SingleProcess())
+        configuration { $0["model.weights"] = .text(directory.path("empty")) }, SingleProcess())
     }
     #expect(empty?.exitStatus == .inputMissing)
     #expect(empty?.message.contains("no checkpoint at") == true)

@@ -335,8 +335,8 @@ extension Run {
     let left = try FileManager.default.contentsOfDirectory(atPath: path).sorted()
     #expect(
       left == [
-        ".LOCK.tmp-elsewhere-7", ".config.yaml.tmp-mine", ".notes", "STATUS", "checkpoints",
-        "config.yaml", "run.json", "x.tmp-7",
+        ".LOCK.tmp-elsewhere-7", ".config.yaml.tmp-mine", ".notes", "STATUS",
+        "attempts.jsonl", "checkpoints", "config.yaml", "run.json", "x.tmp-7",
       ])
   }
 

@@ -8,11 +8,11 @@ import Training
 
 /// How training shows its progress.
 enum ProgressStyle: String, ExpressibleByArgument, CaseIterable {
-  /// A bar on a terminal, else lines.
+  /// A bar on a terminal, also under mpirun; else lines.
   case auto
   /// A line per epoch, and below it a bar that moves.
   case bar
-  /// A line per epoch.
+  /// A line per epoch, and one every ten seconds.
   case lines
   /// A JSON object per step and epoch.
   case json
@@ -26,11 +26,13 @@ enum ProgressStyle: String, ExpressibleByArgument, CaseIterable {
 final class ProgressReporter {
   private let style: ProgressStyle
   private var run: RunDescription?
-  private var lastBar = ContinuousClock.now
+  /// When a bar or a line was printed last.
+  private var lastOutput = ContinuousClock.now
   private var start = ContinuousClock.now
   private var barIsShown = false
-  private var lastValidation: Metrics?
-  private var lengthKey = "training.epochs"
+  private var lastValidation: EpochReport?
+  private var best: (step: Int, loss: Double)?
+  private var configuration: TrainingConfiguration?
 
   init(_ style: ProgressStyle) {
     let resolved = style == .auto ? (Terminal.columns == nil ? .lines : .bar) : style
@@ -43,8 +45,7 @@ final class ProgressReporter {
   func description(
     _ description: RunDescription, _ configuration: TrainingConfiguration, run directory: Run? = nil
   ) {
-    run = description
-    lengthKey = configuration["training.steps"] == .null ? "training.epochs" : "training.steps"
+    (run, self.configuration) = (description, configuration)
     guard showsLines else { return }
     let ranks = description.worldSize
     printItems(
@@ -88,52 +89,59 @@ final class ProgressReporter {
     }
     guard directory != nil, description.completedSteps < description.totalSteps else { return }
     printLine()
-    printLine(
-      row(
-        "epoch", "step", "loss", description.hasAccuracy ? "accuracy" : nil, "val loss",
-        description.hasAccuracy ? "val accuracy" : nil, "\(noun(description))s/s", "rate",
-        "seconds"))
+    printLine(EpochTable(description).header)
+    (start, lastOutput) = (.now, .now)
   }
 
-  /// Redraws the bar, at most ten times a second.
+  /// Redraws the bar, at most ten times a second, or prints a line, every ten seconds.
   func step(_ report: StepReport) {
     if style == .json {
       printJSON(
         "step", report.step, report.epoch,
         [
           "loss": report.loss, "accuracy": report.accuracy, "learningRate": report.learningRate,
-          "samplesPerSecond": report.samplesPerSecond,
+          "gradientNorm": report.gradientNorm, "samplesPerSecond": report.samplesPerSecond,
         ])
     }
-    guard style == .bar, let run, let columns = Terminal.columns else { return }
+    guard let run, showsLines else { return }
     let now = ContinuousClock.now
-    guard !barIsShown || now - lastBar > .milliseconds(100) else { return }
-    lastBar = now
-    let done = Double(report.step) / Double(run.totalSteps)
-    let here = Double(report.step - run.completedSteps)
-    let left = (now - start) / .seconds(1) / here * Double(run.totalSteps - report.step)
-    // The most important come first; on a narrow terminal the last ones are left out.
-    var parts = [
-      String(format: "] %3.0f%%", 100 * done), "epoch \(report.epoch)/\(run.epochs)",
-      String(format: "loss %.4f", report.epochMetrics.loss),
-    ]
-    if report.accuracy != nil {
-      parts.append(String(format: "accuracy %.4f", report.epochMetrics.accuracy))
+    if style == .bar {
+      guard !barIsShown || now - lastOutput > .milliseconds(100),
+        let columns = Terminal.columns
+      else { return }
+      let bar = ProgressBar(
+        fraction: Double(report.step) / Double(run.totalSteps),
+        items: ["epoch \(report.epoch)/\(run.epochs)"] + items(report, run))
+      writeToTerminal("\r\u{1B}[2K" + bar.line(columns: columns))
+      barIsShown = true
+    } else {
+      guard now - lastOutput > .seconds(10) else { return }
+      printItems(
+        "       step \(grouped(report.step)) of \(grouped(run.totalSteps))",
+        items(report, run).joined(separator: " · "))
     }
-    parts += ["\(duration(left)) left", "\(grouped(Int(report.samplesPerSecond))) \(noun(run))s/s"]
-    var tail: String { parts.joined(separator: "  ") }
-    while parts.count > 1 && tail.count + 12 > columns { parts.removeLast() }
-    let width = max(4, min(30, columns - tail.count - 2))
-    let filled = Int(done * Double(width))
-    let bar =
-      "[" + String(repeating: "█", count: filled) + String(repeating: "·", count: width - filled)
-    writeToTerminal("\r\u{1B}[2K" + String((bar + tail).prefix(columns - 1)))
-    barIsShown = true
+    lastOutput = now
+  }
+
+  /// Loss, speed and time left, and the accuracy.
+  private func items(_ report: StepReport, _ run: RunDescription) -> [String] {
+    let done = Double(report.step - run.completedSteps)
+    let left =
+      (ContinuousClock.now - start) / .seconds(1) / done
+      * Double(run.totalSteps - report.step)
+    let metrics = report.epochMetrics
+    return [
+      "loss \(lossText(metrics.loss))",
+      "\(grouped(Int(report.samplesPerSecond))) \(noun(run))s/s", "\(durationText(left)) left",
+    ] + (report.accuracy == nil ? [] : ["accuracy \(lossText(metrics.accuracy))"])
   }
 
   /// Prints an epoch's line.
   func epoch(_ report: EpochReport) {
-    lastValidation = report.validation ?? lastValidation
+    if report.validation != nil { lastValidation = report }
+    if report.isBest, let validation = report.validation {
+      best = (report.step, validation.loss)
+    }
     if style == .json {
       printJSON(
         "epoch", report.step, report.epoch,
@@ -145,16 +153,10 @@ final class ProgressReporter {
           "learningRate": report.learningRate, "samplesPerSecond": report.samplesPerSecond,
         ])
     }
-    guard showsLines else { return }
+    guard showsLines, let run else { return }
     clear()
-    func fixed(_ value: Double?) -> String { value.map { String(format: "%.4f", $0) } ?? "" }
-    printLine(
-      row(
-        String(report.epoch), String(report.step), fixed(report.metrics.loss),
-        report.hasAccuracy ? fixed(report.metrics.accuracy) : nil, fixed(report.validation?.loss),
-        report.hasAccuracy ? fixed(report.validation?.accuracy) : nil,
-        grouped(Int(report.samplesPerSecond)), String(format: "%.3g", report.learningRate),
-        String(format: "%.2f", report.seconds)))
+    printLine(EpochTable(run).line(report))
+    lastOutput = .now
   }
 
   /// Reports a checkpoint in JSON; lines would only repeat the epochs.
@@ -195,22 +197,45 @@ final class ProgressReporter {
     printLine()
     let path = run.directory.path
     switch outcome {
-    case .finished where self.run.map { $0.completedSteps == $0.totalSteps } ?? false:
+    case .finished where isComplete:
       printLine("the run is already finished; nothing is left to do")
+    case .stoppedEarly where lastValidation == nil:
+      printLine(
+        "the run is already finished: the validation loss did not improve any more; nothing is left to do"
+      )
     case .finished, .stoppedEarly:
       let seconds = (ContinuousClock.now - start) / .seconds(1)
-      let accuracy = lastValidation.flatMap { validation in
-        self.run?.hasAccuracy == true
-          ? String(format: " · validation accuracy %.2f %%", 100 * validation.accuracy) : nil
-      }
-      printLine("done in \(duration(seconds))\(accuracy ?? "")")
+      let reason =
+        outcome == .stoppedEarly ? "stopped early: no lower validation loss" : "done"
+      printItems(
+        "\(reason) in \(durationText(seconds))", lastValidation.flatMap(result),
+        best.map { "best validation loss \(lossText($0.loss)) after step \($0.step)" })
       printLine("run        \(path)")
-      printLine("evaluate   \(CommandLine.arguments[0]) eval \(path)")
-      printLine(
-        "continue   \(CommandLine.arguments[0]) train … --run-dir \(path) --set \(lengthKey)=N")
+      printLine("evaluate   \(shellCommand([CommandLine.arguments[0], "eval", path]))")
+      printLine("report     \(shellCommand([CommandLine.arguments[0], "report", path]))")
+      printLine("continue   \(resume(path, twiceAsLong: true))")
     case .reachedMaximumSteps, .stopped:
-      printLine("stopped with a checkpoint; the same command, or --run-dir \(path), resumes")
+      printLine("stopped with a checkpoint; the same command resumes, or:")
+      printLine("resume     \(resume(path, twiceAsLong: false))")
     }
+  }
+
+  /// Whether nothing was left to do when this process started.
+  private var isComplete: Bool { run.map { $0.completedSteps == $0.totalSteps } ?? false }
+
+  /// The accuracy of the last evaluation, or the error of the one predicted value.
+  private func result(_ report: EpochReport) -> String? {
+    if report.hasAccuracy, let validation = report.validation {
+      return String(format: "validation accuracy %.2f %%", 100 * validation.accuracy)
+    }
+    return report.rootMeanSquaredError.map { String(format: "validation RMSE %.6g", $0) }
+  }
+
+  /// The command that resumes the run on as many ranks.
+  private func resume(_ path: String, twiceAsLong: Bool) -> String {
+    guard let run, let configuration else { return "" }
+    return (run.worldSize > 1 ? "mpirun -np \(run.worldSize) " : "")
+      + resumeCommand(configuration, in: path, twiceAsLong: twiceAsLong)
   }
 
   private func printJSON(
@@ -226,23 +251,7 @@ final class ProgressReporter {
     printLine(items.compactMap { $0 }.joined(separator: " · "))
   }
 
-  private func row(_ cells: String?...) -> String {
-    zip(cells, [5, 7, 8, 9, 10, 14, 10, 9, 8]).compactMap { cell, width in
-      cell.map { String(repeating: " ", count: max(0, width - $0.count)) + $0 }
-    }.joined()
-  }
-
   private func writeToTerminal(_ text: String) {
     try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
   }
-}
-
-/// A duration in seconds, minutes or hours.
-private func duration(_ seconds: Double) -> String {
-  guard seconds < 1e12 else { return "?" }
-  if seconds < 60 { return String(format: "%.1f s", seconds) }
-  let whole = Int(seconds)
-  return whole < 3600
-    ? String(format: "%d:%02d min", whole / 60, whole % 60)
-    : String(format: "%d:%02d h", whole / 3600, whole % 3600 / 60)
 }
