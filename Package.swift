@@ -14,6 +14,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
   ],
   targets: [
     // C and the system's libraries.
@@ -72,6 +73,12 @@ let package = Package(
         .product(name: "Yams", package: "Yams"),
       ]),
     .target(
+      name: "Reporting",
+      dependencies: [
+        "Configuration", "Training", "Checkpointing", "NeuralNetworks", "TensorCore", "DataLoading",
+        "Collectives", "Settings", "Base",
+      ]),
+    .target(
       name: "Benchmarking",
       dependencies: [
         "Checkpointing", "DataParallel", "Optimizers", "NeuralNetworks", "TensorCore",
@@ -86,11 +93,13 @@ let package = Package(
     .target(
       name: "LockstepCLI",
       dependencies: [
-        "Lockstep", "Configuration", "Benchmarking", "Exporting", "Training", "Checkpointing",
-        "DataParallel",
-        "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading", "Collectives",
+        "Lockstep", "Reporting", "Exporting", "Configuration", "Benchmarking", "Training",
+        "Checkpointing", "DataParallel", "Optimizers", "NeuralNetworks", "TensorCore",
+        "DataLoading", "Collectives",
         "MPICollectives", "Settings", "Base",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "FlyingFox", package: "FlyingFox"),
+        .product(name: "FlyingSocks", package: "FlyingFox"),
         .product(name: "Logging", package: "swift-log"),
       ]),
     .executableTarget(name: "LockstepProgram", dependencies: ["LockstepCLI"]),
@@ -165,6 +174,9 @@ let package = Package(
         "Optimizers", "NeuralNetworks", "Settings", "Base", "TestSupport",
       ],
       resources: [.copy("Goldens")]),
+    .testTarget(
+      name: "ReportingTests",
+      dependencies: ["Reporting", "Configuration", "Training", "DataLoading", "Base", "TestSupport"]),
     .testTarget(
       name: "BenchmarkingTests",
       dependencies: [

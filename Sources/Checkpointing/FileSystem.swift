@@ -252,6 +252,14 @@ package struct FileSystem: Sendable {
     return overflow ? nil : FreeSpace(bytes: bytes, hasInodes: hasInodes)
   }
 
+  /// The bytes of a file, or of all files in a directory; symbolic links are not followed.
+  package func size(of path: String) -> Int {
+    var information = stat()
+    guard lstat(path, &information) == 0 else { return 0 }
+    guard information.st_mode & S_IFMT == S_IFDIR else { return Int(information.st_size) }
+    return ((try? names(in: path)) ?? []).reduce(0) { $0 + size(of: path.appendingPath($1)) }
+  }
+
   /// The content of a small text or JSON file; larger ones are refused.
   package func readFile(_ path: String, limit: Int = 1 << 26) throws -> [UInt8] {
     var bytes: [UInt8] = []

@@ -36,20 +36,23 @@ extension ConfigurationKey {
       // A key that only some kinds have is not set where it is null.
       return declaration.isOptional || !kinds.isEmpty ? .null : nil
     }
-    let value: SettingValue?
+    return unchecked(node).flatMap(declaration.accepted)
+  }
+
+  /// The value of a node, which may be out of bounds; nil if it is of another type.
+  private func unchecked(_ node: Node) -> SettingValue? {
     switch declaration.type {
     case .boolean:
-      value = node.plainText == "true" ? true : node.plainText == "false" ? false : nil
-    case .integer: value = node.plainText.flatMap(Int.init(strict:)).map { .integer($0) }
-    case .number: value = node.plainText.flatMap(Double.init(strict:)).map { .number($0) }
-    case .text, .fileName, .word: value = node.scalar.map { .text($0.string) }
+      node.plainText == "true" ? true : node.plainText == "false" ? false : nil
+    case .integer: node.plainText.flatMap(Int.init(strict:)).map { .integer($0) }
+    case .number: node.plainText.flatMap(Double.init(strict:)).map { .number($0) }
+    case .text, .fileName, .word: node.scalar.map { .text($0.string) }
     case .integers:
-      value = list(node) { $0.plainText.flatMap(Int.init(strict:)) }.map { .integers($0) }
+      list(node) { $0.plainText.flatMap(Int.init(strict:)) }.map { .integers($0) }
     case .numbers:
-      value = list(node) { $0.plainText.flatMap(Double.init(strict:)) }.map { .numbers($0) }
-    case .texts: value = list(node) { $0.scalar?.string }.map { .texts($0) }
+      list(node) { $0.plainText.flatMap(Double.init(strict:)) }.map { .numbers($0) }
+    case .texts: list(node) { $0.scalar?.string }.map { .texts($0) }
     }
-    return value.flatMap(declaration.accepted)
   }
 
   /// The elements of a list, or the only one without brackets; nil if an element is of another type.
@@ -83,33 +86,18 @@ extension ConfigurationKey {
         Node(piece.split(whereSeparator: \.isWhitespace).joined(separator: " "), .implicit, .plain)
       })
   }
-
-  /// Why a value is refused that other readers of YAML would accept.
-  func hint(for node: Node) -> String {
-    guard case .scalar(let scalar) = node else { return "" }
-    let (text, isQuoted) = (scalar.string, scalar.style != .plain)
-    switch declaration.type {
-    case .integer where isQuoted, .number where isQuoted, .boolean where isQuoted:
-      return ", which quotes make a text"
-    case .integer where text.contains(".") || text.lowercased().contains("e"):
-      return ", which is not written as an integer"
-    case .integer where text.hasPrefix("0"), .number where text.hasPrefix("0"):
-      return ", whose meaning differs between readers of YAML"
-    default: return ""
-    }
-  }
 }
 
 extension Node {
   /// The text of a scalar without quotes.
-  fileprivate var plainText: String? {
+  var plainText: String? {
     scalar.flatMap { $0.style == .plain ? $0.string : nil }
   }
 }
 
 extension Int {
   /// A decimal integer; `010`, `0x10` and `1_000` mean different things to different readers.
-  fileprivate init?(strict text: String) {
+  init?(strict text: String) {
     guard text.wholeMatch(of: /-?(0|[1-9][0-9]*)/) != nil else { return nil }
     self.init(text)
   }
@@ -117,7 +105,7 @@ extension Int {
 
 extension Double {
   /// A finite decimal number, such as `3`, `0.5`, `.5` or `1e-4`.
-  fileprivate init?(strict text: String) {
+  init?(strict text: String) {
     guard
       text.wholeMatch(of: /[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?/) != nil,
       let value = Double(text), value.isFinite

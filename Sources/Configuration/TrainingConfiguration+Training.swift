@@ -47,7 +47,7 @@ extension TrainingTask {
       guard loadsInitialWeights else { return model }
       let choice = try configuration.group(ModelChoice.self)
       if communicator.isRoot, let path = choice.weights {
-        let file = try SafetensorsFile.weights(at: path)
+        let file = try SafetensorsFile.weights(at: configuration.located(path))
         let loaded = try loadWeights(of: model, from: file, newHead: choice.newHead)
         onNotice(loaded.notice(of: file, newHead: choice.newHead))
       }
@@ -180,7 +180,7 @@ extension RunRequest {
       name: configuration.group(RunName.self).name,
       root: configuration.group(LoggingOptions.self).directory,
       keep: configuration.group(Trainer.CheckpointOptions.self).keep,
-      configuration: configuration.yaml(),
+      configuration: configuration.yaml(), folder: configuration.folderOfPaths,
       identity: RunIdentity(
         settings: configuration.identity, data: data, model: trainer.parallel.modelFingerprint),
       totalSteps: trainer.totalSteps, allowedChanges: allowedChanges,
@@ -226,7 +226,11 @@ extension TrainingConfiguration {
 
   /// Where the data comes from, with its options.
   package func dataSource() throws -> any DataSource {
-    try chosen(DataFormat.all, in: "data").settings as! any DataSource
+    do {
+      return try locatingPaths(in: chosen(DataFormat.all, in: "data").settings) as! any DataSource
+    } catch let error as SettingError {
+      throw ConfigurationError(error, section: "data")
+    }
   }
 
   /// Opens the data.
@@ -241,7 +245,7 @@ extension TrainingConfiguration {
     let seed = try group(Trainer.Options.self).seed
     do {
       let data = try format.open(
-        options, preparation, seed: UInt64(seed), threads: threads)
+        locatingPaths(in: options), preparation, seed: UInt64(seed), threads: threads)
       guard data.train.count > 0 else {
         throw ConfigurationError("'data.kind' is \(format.name), which has no training samples")
       }
@@ -361,7 +365,10 @@ extension Checkpoint {
     let content = try FileSystem().readFile(path)
     try checkKinds(content)
     // JSON is YAML.
-    return try TrainingConfiguration(yaml: Data(content), path: path)
+    var configuration = try TrainingConfiguration(yaml: Data(content), path: path)
+    // RUN/checkpoints/step-000010
+    configuration.startFolder = RunDirectory(path: self.path.parentPath.parentPath).startFolder
+    return configuration
   }
 
   /// Throws when the configuration names a model or data that this program does not have.

@@ -11,6 +11,8 @@ import Training
 public struct TrainingConfiguration: Sendable {
   /// The values that differ from "not set", by path.
   private(set) var values: [String: SettingValue] = [:]
+  /// The folder in which the run was started that the configuration was read from.
+  var startFolder: String?
 
   /// The defaults.
   public init() {}
@@ -86,74 +88,6 @@ public struct TrainingConfiguration: Sendable {
     }
   }
 
-  // MARK: - Checks
-
-  /// Checks every value by itself and those that must fit together.
-  public func validate() throws(ConfigurationError) {
-    for key in ConfigurationKey.all {
-      guard let value = values[key.path], key.declaration.accepted(value) == nil else { continue }
-      throw ConfigurationError("'\(key.path)' is \(value); allowed: \(key.declaration.allowed)")
-    }
-    for section in ConfigurationSection.all {
-      try validate(section)
-    }
-    let model = try chosen(ModelKind.all, in: "model").entry
-    let format = try chosen(DataFormat.all, in: "data").entry
-    if let isText = format.isText, model.inputs != .any, isText != (model.inputs == .tokens) {
-      let others = ModelKind.all.filter {
-        $0.inputs == .any || ($0.inputs == .tokens) == isText
-      }.names
-      throw ConfigurationError(
-        "'model.kind' is \(model.name), which does not take the data of 'data.kind' \(format.name): "
-          + "use \(others.joined(separator: ", ")), or other data")
-    }
-    let (options, parallel) = (
-      try group(Trainer.Options.self), try group(DataParallel.Options.self)
-    )
-    do {
-      try Trainer.check(options, parallel)
-    } catch {
-      throw ConfigurationError(error, of: DataParallel.Options.self)
-    }
-  }
-
-  private func validate(_ section: ConfigurationSection) throws(ConfigurationError) {
-    let kind = kind(of: section.name)
-    if section.refusesUnused {
-      for key in section.keys where values[key.path] != nil && key.declaration(for: kind) == nil {
-        throw ConfigurationError(
-          "'\(key.path)' is not for kind \(kind ?? ""), only for \(key.kinds.joined(separator: ", ")): remove it"
-        )
-      }
-    }
-    for member in section.members { try validate(member.group) }
-    guard let entry = section.entries.first(where: { $0.name == kind }) else { return }
-    do {
-      try entry.settings.replacing { values[ConfigurationKey.path(section.name, $0)] }.validate()
-    } catch {
-      throw ConfigurationError(error, section: section.name)
-    }
-  }
-
-  private func validate<Group: SettingsGroup>(_ group: Group) throws(ConfigurationError) {
-    let filled = try self.group(Group.self)
-    do {
-      try filled.validate()
-    } catch {
-      throw ConfigurationError(error, of: Group.self)
-    }
-  }
-
-  /// Checks the settings that depend on the number of ranks.
-  func check(worldSize: Int) throws(ConfigurationError) {
-    let options = try group(DataParallel.Options.self)
-    do {
-      try options.check(worldSize: worldSize)
-    } catch {
-      throw ConfigurationError(error, of: DataParallel.Options.self)
-    }
-  }
-
   // MARK: - Comparisons
 
   /// The keys at which two configurations differ, with both values.
@@ -178,13 +112,5 @@ extension TrainingConfiguration: Equatable {
   /// Two configurations are equal when all their keys have the same values.
   public static func == (first: TrainingConfiguration, second: TrainingConfiguration) -> Bool {
     first.differences(from: second).isEmpty
-  }
-}
-
-extension ConfigurationError {
-  /// The error of a setting of a group that every configuration has.
-  init(_ error: SettingError, of type: any SettingsGroup.Type) {
-    self.init(
-      error, section: TrainingConfiguration.section(of: error.setting, in: type) ?? "")
   }
 }

@@ -22,8 +22,8 @@ struct LockstepCommand: ParsableCommand {
     subcommands: [
       TrainCommand.self, EvalCommand.self, PredictCommand.self, GenerateCommand.self,
       ConfigCommand.self, DataCommand.self, GraphCommand.self, CheckpointCommand.self,
-      BenchCommand.self,
-      DoctorCommand.self,
+      ReportCommand.self, RunsCommand.self, WatchCommand.self, BenchCommand.self,
+      DoctorCommand.self, ReferenceCommand.self,
     ])
 
   /// Runs the command that the process was started with, and ends the process.
@@ -38,8 +38,25 @@ struct LockstepCommand: ParsableCommand {
       LockstepCommand.exit()
     } catch {
       if LauncherEnvironment()?.rank ?? 0 != 0 { leaveQuietly(exitCode(for: error).rawValue) }
+      printHint(for: error)
       exit(withError: error)
     }
+  }
+
+  /// Prints the error of a wrong command line with what may have been meant, and ends the process; returns
+  /// where there is no hint.
+  private static func printHint(for error: any Error) {
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    let message = fullMessage(for: error)
+    guard exitCode(for: error) == .validationFailure,
+      let hint = CommandLineHint.hint(for: arguments, refusal: message)
+    else { return }
+    var lines = message.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    // The parser's own suggestion has been considered.
+    lines[0] = lines[0].replacing(/\. Did you mean '[^']*'\?/, with: "") + "; " + hint
+    try? FileHandle.standardError.write(
+      contentsOf: Data((lines.joined(separator: "\n") + "\n").utf8))
+    exit(withError: ExitCode.validationFailure)
   }
 
   /// Opens standard files that the caller closed: otherwise the next file to be opened would get their

@@ -229,12 +229,15 @@ func read(_ yaml: String, _ overrides: [String] = []) throws -> TrainingConfigur
     }
     #expect(
       message("training.microBatches=65")
-        == "'training.microBatches' is 65, more than the 64 samples of 'globalBatch'")
+        == "--set training.microBatches=65: 'training.microBatches' is 65, more than the 64 samples of 'globalBatch'"
+    )
     #expect(
       message("distributed.fixedSlices=6")
-        == "'distributed.fixedSlices' is 6, which is not a power of two")
+        == "--set distributed.fixedSlices=6: 'distributed.fixedSlices' is 6, which is not a power of two"
+    )
     #expect(
-      message("optimizer.nesterov=true", "optimizer.momentum=0").hasPrefix("'optimizer.nester"))
+      message("optimizer.nesterov=true", "optimizer.momentum=0")
+        .hasPrefix("--set optimizer.nesterov=true: 'optimizer.nester"))
     #expect(message("schedule.kind=step").hasPrefix("'schedule.stepSize' is not set"))
     #expect(message("data.kind=csv").hasPrefix("'data.path' is not set"))
   }
@@ -269,7 +272,9 @@ func read(_ yaml: String, _ overrides: [String] = []) throws -> TrainingConfigur
       let message = message {
         _ = try TrainingConfiguration(overrides: overrides + ["data.\(name)=\(value)"])
       }
-      #expect(message.hasPrefix("'data.\(name)' is not for kind \(kind), only for "))
+      #expect(
+        message.hasPrefix(
+          "--set data.\(name)=\(value): 'data.\(name)' is not for kind \(kind), only for "))
     }
     _ = try TrainingConfiguration(overrides: overrides + ["data.\(name)=null"])
   }

@@ -30,12 +30,28 @@ load lockstep
 
 @test "command line: an unknown command is refused (64)" {
   lockstep trian
-  assert_failed_with 64 'trian'
+  assert_failed_with 64 "'trian'; did you mean 'lockstep train'\?"
+  lockstep data ftech
+  assert_failed_with 64 "did you mean 'lockstep data fetch'\?"
+  lockstep evaluate runs/digits
+  assert_failed_with 64 "did you mean 'lockstep eval'\?"
+  lockstep frobnicate
+  assert_failed_with 64 "'lockstep' has the commands train, eval, "
+  lockstep data fetch minst
+  assert_failed_with 64 "did you mean 'mnist'\?"
 }
 
-@test "command line: an unknown option is refused (64)" {
+@test "command line: an unknown option is refused, with the setting that it is elsewhere (64)" {
   lockstep train --epochs 3
-  assert_failed_with 64 "Unknown option '--epochs'"
+  assert_failed_with 64 "Unknown option '--epochs'; .*--set training.epochs=3$"
+  lockstep train --lr=0.1
+  assert_failed_with 64 "Unknown option '--lr'; .*--set optimizer.learningRate=0.1$"
+  lockstep train --batch-size "a b"
+  assert_failed_with 64 "Unknown option '--batch-size'; .*--set 'training.globalBatch=a b'$"
+  lockstep train --resume_from runs/digits
+  assert_failed_with 64 "use --resume PATH"
+  lockstep train --max-step 3
+  assert_failed_with 64 "Did you mean '--max-steps'"
 }
 
 @test "command line: an impossible value of an option is refused (64)" {

@@ -64,6 +64,59 @@ load lockstep
   assert_failed_with 78 "type.yaml:2: 'training.epochs'.*'many'; allowed: an integer"
 }
 
+@test "configuration: all mistakes are told at once, by line, with the right reason (78)" {
+  printf 'lr: 0.1\ntraining:\n  epochs: 0\n  batch_size: 5\noptimizer: adam\n' >many.yaml
+  lockstep train many.yaml --set model.kind=transformer
+  assert_failed_with 78 'the configuration has 5 mistakes:$'
+  assert_equal "$(sed -n '2,$s/^  \([^ ]* *[^ ]*\).*/\1/p' "$err" | cut -d: -f 1,2 | sed 's,[: ]*$,,')" \
+    "$(printf 'many.yaml:%d\n' 1 3 4 5; echo '--set model.kind=transformer')"
+  assert_stderr_fits "did you mean 'optimizer.learningRate'"
+  assert_stderr_fits "'training.epochs'.* which is out of range; allowed: an integer from 1"
+  assert_stderr_fits "did you mean 'training.globalBatch'"
+}
+
+@test "configuration: a run knows the folder of its data from everywhere" {
+  mkdir -p data elsewhere
+  seq 60 | awk '{ print $1 % 7 "," $1 % 5 "," ($1 % 2 ? "a" : "b") }' >data/table.csv
+  local small=(--set data.kind=csv --set 'model.hidden=[4]')
+  lockstep train "${small[@]}" --set data.path=data/table.csv --set training.epochs=2 --run-dir run \
+    --max-steps 1
+  assert_success
+  assert_one_line run/config.yaml '^  path: "data/table.csv"$'
+  cd elsewhere
+  lockstep eval ../run
+  assert_success
+  lockstep train ../run/config.yaml --run-dir ../run
+  assert_success
+  assert_equal "$(<../run/STATUS)" 'done'
+  # A new run of the same configuration, then of its weights.
+  lockstep train ../run/config.yaml --run-dir ../other
+  assert_success
+  mkdir deeper
+  cd deeper
+  lockstep eval ../../other
+  assert_success
+  lockstep train "${small[@]}" --set data.path=../../data/table.csv --set training.epochs=1 \
+    --set model.weights=../../run
+  assert_success
+  assert_stderr_fits "loaded 4 tensors of '../../run/checkpoints/"
+}
+
+@test "configuration: weights of a folder without a checkpoint are an error (66)" {
+  mkdir empty
+  lockstep train "$digits" --set model.weights=empty
+  assert_failed_with 66 "there is no checkpoint at 'empty'"
+}
+
+@test "train: warns of a batch that is larger than the data, or smaller than the ranks" {
+  lockstep train "$digits" --set training.globalBatch=2000 --dry-run
+  assert_success
+  assert_stderr_fits 'globalBatch is 2,000, and there are 1,438 training samples'
+  ranks 2 train "$digits" --set training.globalBatch=1 --dry-run
+  assert_success
+  assert_stderr_fits 'globalBatch is 1, and there are 2 ranks'
+}
+
 @test "configuration: a file that is not YAML is refused, with the line (78)" {
   printf 'training:\n\tepochs: 3\n' >tab.yaml
   lockstep config check tab.yaml

@@ -14,16 +14,28 @@ add_documentation() {
 
 @test "docs: are built of all modules and articles" {
   add_documentation
-  launch docs --hosting-base-path lockstep
+  launch docs
   assert_success
   assert_called "swift build --package-path $PROJECT -c release --product lockstep"
   # What `import Lockstep` exports.
   assert_called --partial \
     "-experimental-allowed-reexported-modules=Base,Checkpointing,Collectives,DataLoading,DataParallel,"
-  assert_called --partial "--output-path $PROJECT/.build/docs\
- --warnings-as-errors --hosting-base-path lockstep"
+  assert_called --partial "--output-path $PROJECT/.build/docs --warnings-as-errors"
   assert_output --partial "(doc:backward)"
-  assert_output --partial "documentation in project/.build/docs"
+  assert_output --partial "[reference][--docc]"
+  assert_output --partial "documentation in project/.build/docs/index.html"
+  assert_file_contains project/.build/docs/index.html documentation/lockstep/index.html
+}
+
+@test "docs: --open opens them, another option is refused" {
+  add_documentation
+  stand_in xdg-open <<<'echo "opened $1"'
+  launch docs --open
+  assert_success
+  assert_output --partial "opened $PROJECT/.build/docs/index.html"
+  launch docs --opne
+  assert_failure 64
+  assert_output --partial "unknown option '--opne'"
 }
 
 @test "docs: exits with the code of docc" {

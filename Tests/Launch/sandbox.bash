@@ -24,7 +24,7 @@ setup_file() {
   cd "$BATS_FILE_TMPDIR" || return
   mkdir -p tools sandbox/{bin,installed,project/Tests/Launch}
   local name
-  for name in awk basename bash cat chmod cp dirname env grep head ls mkdir mktemp paste rm sed \
+  for name in awk basename bash cat chmod cp dirname env grep head ls mkdir mktemp mv paste rm sed \
     setsid sleep sort tail tee timeout touch tput uname; do
     ln -s "$(command -v "$name")" "tools/$name"
   done

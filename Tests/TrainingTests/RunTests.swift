@@ -19,6 +19,7 @@ private struct Runs {
   ) -> RunRequest {
     RunRequest(
       name: "a", root: root, keep: 3, configuration: "# \(settings.sorted { $0.key < $1.key })\n",
+      folder: "/start",
       identity: RunIdentity(
         settings: settings, data: ["training data": data], model: "9 parameters"),
       totalSteps: totalSteps, allowedChanges: allowing, settings: { $1 }, check: { _ in })

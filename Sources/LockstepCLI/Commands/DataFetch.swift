@@ -41,9 +41,12 @@ struct DataFetch: ParsableCommand {
 
   func validate() throws {
     guard isAddress || RemoteDataSet.all.contains(where: { $0.name == dataSet }) else {
+      let names = RemoteDataSet.all.map(\.name)
+      let suggestion =
+        nearestWord(to: dataSet, among: names).map { "; did you mean '\($0)'?" } ?? ""
       throw ValidationError(
-        "'\(dataSet)' is none of \(RemoteDataSet.all.map(\.name).joined(separator: ", ")), and no "
-          + "address that begins with https://")
+        "'\(dataSet)' is none of \(names.joined(separator: ", ")), and no address that begins with "
+          + "https://\(suggestion)")
     }
     guard !isAddress || fileName.isPlainFileName else {
       throw ValidationError("the address '\(dataSet)' does not end with the name of a file")

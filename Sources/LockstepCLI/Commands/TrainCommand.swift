@@ -18,8 +18,8 @@ struct TrainCommand: ParsableCommand {
 
       TERM, INT and USR1 stop it after the step, with a checkpoint; USR2 saves one and continues.
 
-      Exit codes: 0 finished, 75 stopped by a signal or --max-time with a checkpoint saved, 78 wrong \
-      configuration, 80 non-finite loss; README lists all.
+      Exit codes: 0 finished or --max-steps reached, 75 stopped by a signal or --max-time with a \
+      checkpoint saved, 78 wrong configuration, 80 non-finite loss; README lists all.
       """)
 
   @OptionGroup var configuration: ConfigurationOptions
@@ -48,7 +48,8 @@ struct TrainCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Stop, with a checkpoint, after this many steps of the run.", valueName: "steps"))
+      "Stop, with a checkpoint and exit code 0, after this many steps of the run.",
+      valueName: "steps"))
   var maxSteps: Int?
 
   @Option(
@@ -105,7 +106,9 @@ struct TrainCommand: ParsableCommand {
       "--profile": profile.map(String.init) ?? "none",
     ])
     if communicator.isRoot {
-      for warning in TaskSummary(trainer.task).warnings { logger.warning("\(warning)") }
+      for warning in TaskSummary(trainer.task).warnings + trainer.warnings {
+        logger.warning("\(warning)")
+      }
     }
     if dryRun {
       try communicator.collectiveTry {

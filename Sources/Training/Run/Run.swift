@@ -74,7 +74,8 @@ public final class Run {
     let lastStep = try all.steps().last
     let saved = try lastStep == nil ? nil : directory.runFile()
     file = RunFile(
-      id: saved?.id ?? RunFile.newID(), request.identity, origin: origin ?? saved?.origin)
+      id: saved?.id ?? RunFile.newID(), request.identity, origin: origin ?? saved?.origin,
+      folder: request.folder)
     let store = directory.checkpoints(keep: request.keep ?? 0, run: file.id)
     self.store = store
     switch resume {

@@ -128,6 +128,10 @@ public struct RunDirectory: Sendable, Equatable {
     }
   }
 
+  /// The folder in which the run was started, which its relative paths are relative to; nil in
+  /// directories of earlier versions.
+  public var startFolder: String? { (try? runFile())?.folder }
+
   /// Writes which run the directory holds.
   func write(_ file: RunFile) throws {
     try fileSystem.replaceFile(runFilePath, with: file.text)

@@ -84,9 +84,12 @@ struct RunFile: Codable, Equatable {
   private var model: String?
   /// The checkpoint that the run began with, if it was given one.
   var origin: RunOrigin?
+  /// The folder that relative paths of the configuration are relative to; earlier versions did not
+  /// write it.
+  var folder: String?
 
-  init(id: String, _ identity: RunIdentity, origin: RunOrigin?) {
-    (self.id, self.origin) = (id, origin)
+  init(id: String, _ identity: RunIdentity, origin: RunOrigin?, folder: String) {
+    (self.id, self.origin, self.folder) = (id, origin, folder)
     (settings, data, model) = (identity.settings, identity.data, identity.model)
   }
 

@@ -127,6 +127,14 @@ public final class RunLock {
     return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
   }
 
+  /// Whether the directory has a lock whose holder has not certainly ended.
+  static func isHeld(in directory: String) -> Bool {
+    let path = directory.appendingPath("LOCK")
+    guard let content = try? FileSystem().readFile(path) else { return false }
+    guard let holder = try? JSON.decode(Holder.self, from: content) else { return true }
+    return !holder.isGone(asSeenBy: .current(), lockFile: path)
+  }
+
   /// What has the lock's name.
   enum State {
     /// The lock of this process.

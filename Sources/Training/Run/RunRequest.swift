@@ -25,6 +25,8 @@ public struct RunRequest {
   public var keep: Int?
   /// The content of `config.yaml`.
   public var configuration: String
+  /// The folder that relative paths of the configuration are relative to.
+  public var folder: String
   /// What makes another run the same.
   public var identity: RunIdentity
   /// The steps of the whole run.
@@ -39,13 +41,15 @@ public struct RunRequest {
 
   /// A request by its parts.
   public init(
-    name: String, root: String, keep: Int?, configuration: String, identity: RunIdentity,
+    name: String, root: String, keep: Int?, configuration: String, folder: String,
+    identity: RunIdentity,
     totalSteps: Int, allowedChanges: Set<AllowedChange> = [],
     settings: @escaping (RunDirectory, _ saved: [String: String]?) throws -> [String: String]?,
     check: @escaping (Checkpoint) throws -> Void
   ) {
     (self.name, self.root, self.keep, self.configuration) = (name, root, keep, configuration)
     (self.identity, self.totalSteps, self.allowedChanges) = (identity, totalSteps, allowedChanges)
+    self.folder = folder
     (self.settings, self.check) = (settings, check)
   }
 

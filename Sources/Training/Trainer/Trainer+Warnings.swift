@@ -1,0 +1,23 @@
+import Base
+import Collectives
+import DataLoading
+
+extension Trainer {
+  /// What the user should know about the size of the global batch.
+  public var warnings: [String] {
+    let (batch, ranks) = (options.globalBatch, communicator.worldSize)
+    let samples = task.count(.train)
+    var warnings: [String] = []
+    if batch < ranks {
+      warnings.append(
+        "training.globalBatch is \(batch), and there are \(ranks) ranks: \(ranks - batch) of them have no "
+          + "sample in any step; use a larger batch, or fewer ranks")
+    }
+    if batch > samples {
+      warnings.append(
+        "training.globalBatch is \(grouped(batch)), and there are \(count(samples, "training sample")): "
+          + "each epoch is one step of all of them")
+    }
+    return warnings
+  }
+}
