@@ -32,3 +32,40 @@ extension ModelSignature {
       + normalized
   }
 }
+
+/// The normalization of inputs as tensors that can be subtracted and divided by: their shape is that of a
+/// sample with 1 for the axes along which they do not change.
+struct BroadcastStandardization {
+  let shape: [Int]
+  let means: [Float]
+  let stds: [Float]
+
+  /// The normalization of samples of a shape.
+  init(_ standardization: Standardization, inputShape: [Int]) {
+    let values = Array(zip(standardization.means, standardization.stds))
+    let first = values.prefix(1)
+    let size = inputShape.reduce(1, *)
+    func value(_ element: Int) -> (Float, Float) { values[element * values.count / size] }
+    let channelSize = size / inputShape[0]
+    let channels = (0..<inputShape[0]).map { value($0 * channelSize) }
+    let kept: [(Float, Float)]
+    if values.allSatisfy({ $0 == first[0] }) {
+      (shape, kept) = ([], [first[0]])
+    } else if (0..<size).allSatisfy({ value($0) == channels[$0 / channelSize] }) {
+      shape = [channels.count] + inputShape.dropFirst().map { _ in 1 }
+      kept = channels
+    } else {
+      (shape, kept) = (inputShape, (0..<size).map(value))
+    }
+    (means, stds) = (kept.map(\.0), kept.map(\.1))
+  }
+}
+
+extension ModelSignature {
+  /// The normalization of inputs; nil if there is none.
+  var inputStandardization: BroadcastStandardization? {
+    preparation.standardization.map {
+      BroadcastStandardization($0, inputShape: inputShape)
+    }
+  }
+}

@@ -1,7 +1,11 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # Variables are shared with the tests.
 # What the tests with other programs are written with: those of the end-to-end tests, and Python.
 
 load ../EndToEnd/lockstep
+
+# The file of the configuration, if any.
+config=()
 
 # The Python that launch/test has prepared, or the system's.
 python=${CLIENTS_PYTHON:-$root/.build/clients/bin/python}
@@ -25,16 +29,16 @@ client() { # client SCRIPT ARGUMENT...
   launch "$python" "$BATS_TEST_DIRNAME/$1.py" "${@:2}"
 }
 
-# Trains for a few steps on random samples of a shape, and predicts them. Makes run `run`, samples
-# `inputs.npy` and predictions `predictions.jsonl`.
+# Trains a step on random samples of a shape, and predicts them. Makes run `run`, samples `inputs.npy`
+# and predictions `predictions.jsonl`.
 train_on_samples() { # train_on_samples SHAPE classes|values CLASSES SETTING...
   client samples "$1" "$2" "$3"
   assert_success
   local settings=() setting
   for setting in "${@:4}"; do settings+=(--set "$setting"); done
-  lockstep train --run-dir run --set data.kind=npy --set data.path=. --set data.validation=8 \
-    --set training.globalBatch=8 --set training.steps=3 --set optimizer.learningRate=0.01 \
-    --progress none "${settings[@]}"
+  lockstep train "${config[@]}" --run-dir run --set data.kind=npy --set data.path=. \
+    --set data.validation=4 --set training.globalBatch=4 --set training.steps=1 \
+    --set optimizer.learningRate=0.01 --progress none "${settings[@]}"
   assert_success
   lockstep predict run inputs.npy --json
   assert_success

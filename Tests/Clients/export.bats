@@ -47,10 +47,29 @@ assert_model_exports() { # assert_model_exports SHAPE MODEL SETTING...
 }
 
 @test "export: a list of all layers" {
-  assert_model_exports 2x12x11 layers "model.layers=[conv 8 3 padding same, batchNorm, relu,\
- 'residual [conv 8 3 padding same groups 2, layerNorm, elu, conv 8 3 padding same, leakyRelu]',\
- pool 2 stride 1, avgPool 3 stride 2 padding 1, silu, reshape 4 12 5, maxPool 2, gelu, globalPool,\
- linear 6, softplus, 'residual [linear 6, batchNorm, tanh]', dropout 0.1, sigmoid]"
+  cat >layers.yaml <<'END'
+model:
+  layers:
+    - conv 8 3 padding same
+    - batchNorm
+    - relu
+    - residual [conv 8 3 padding same groups 2, layerNorm, elu, conv 8 3 padding same, leakyRelu]
+    - pool 2 stride 1
+    - avgPool 3 stride 2 padding 1
+    - silu
+    - reshape 4 12 5
+    - maxPool 2
+    - gelu
+    - globalPool
+    - linear 6
+    - softplus
+    - residual [linear 6, batchNorm, tanh]
+    - dropout 0.1
+    - sigmoid
+END
+  config=(layers.yaml)
+  assert_model_exports 2x12x11 layers
+  config=()
   assert_model_exports 4x5 layers 'model.layers=[flatten, linear 12, reshape 3 2 2, conv 4 1, flatten]'
 }
 
@@ -87,6 +106,6 @@ assert_model_exports() { # assert_model_exports SHAPE MODEL SETTING...
       client text torch model-pytorch "the quick brown " 20
       assert_output "$expected"
     fi
-    settings=(--set "model.layers=[embedding 12, layerNorm, linear 16, gelu, 'residual [linear 16]']")
+    settings=(--set 'model.layers=[embedding 12, layerNorm, linear 16, gelu, residual [linear 16]]')
   done
 }

@@ -7,8 +7,8 @@ import numpy as np
 shape = [int(size) for size in sys.argv[1].split("x")]
 kind, count = sys.argv[2], int(sys.argv[3])
 random = np.random.default_rng(1)
-np.save("inputs.npy", random.normal(3, 2, [24, *shape]).astype(np.float32))
+np.save("inputs.npy", random.normal(3, 2, [12, *shape]).astype(np.float32))
 if kind == "classes":
-    np.save("targets.npy", np.arange(24) % count)
+    np.save("targets.npy", np.arange(12) % count)
 else:
-    np.save("targets.npy", random.normal(50, 9, [24, count]).astype(np.float32))
+    np.save("targets.npy", random.normal(50, 9, [12, count]).astype(np.float32))

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # TensorBoard reads the event files of a run.
+# shellcheck disable=SC2154 # lockstep.bash sets the variables.
 
 load clients
 

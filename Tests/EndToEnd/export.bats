@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # Checkpoints that are verified, compared, averaged and exported, and TensorBoard's event files.
+# shellcheck disable=SC2154 # lockstep.bash sets the variables.
 
 load lockstep
 

@@ -38,8 +38,8 @@ import Training
         from safetensors.torch import load_file
 
         CLASSES = ["cat", "dog"]
-        MEANS = torch.tensor([0.5])
-        DEVIATIONS = torch.tensor([0.25])
+        MEANS = torch.tensor(0.5)
+        DEVIATIONS = torch.tensor(0.25)
 
 
         class Model(nn.Sequential):
@@ -64,8 +64,7 @@ import Training
 
         def prepare(inputs):
             """Normalizes inputs as in training."""
-            groups = inputs.reshape(len(inputs), 1, 16)
-            return ((groups - MEANS[:, None]) / DEVIATIONS[:, None]).reshape(inputs.shape)
+            return (inputs - MEANS) / DEVIATIONS
 
 
         @torch.no_grad()
@@ -74,6 +73,20 @@ import Training
             return F.softmax(model(prepare(inputs)), dim=-1)
 
         """#)
+  }
+
+  @Test(
+    "normalization is as short as it can be",
+    arguments: [
+      ([1, 1, 1, 1, 1, 1, 1, 1], [], [1]), ([1, 1, 1, 1, 2, 2, 2, 2], [2, 1, 1], [1, 2]),
+      ([1, 2], [2, 1, 1], [1, 2]),
+      ([1, 2, 3, 4, 5, 6, 7, 8], [2, 2, 2], [1, 2, 3, 4, 5, 6, 7, 8]),
+    ] as [([Float], [Int], [Float])])
+  func normalization(means: [Float], shape: [Int], kept: [Float]) {
+    let short = BroadcastStandardization(
+      Standardization(means: means, stds: means), inputShape: [2, 2, 2])
+    #expect(short.shape == shape)
+    #expect(short.means == kept && short.stds == kept)
   }
 
   @Test("every model by name can be written", arguments: ModelKind.all.names)

@@ -174,6 +174,37 @@ END
   assert_line "passed: text, 12 inputs"
 }
 
+@test "test: the clients part makes a Python with the packages, and does without what it cannot have" {
+  add_test_scripts
+  mkdir project/Tests/Clients
+  touch project/Tests/Clients/some.bats
+  stand_in chromium <<<''
+  stand_in python3 <<'END'
+[[ $1 == -m ]] || exit 0
+mkdir -p "${!#}/bin"
+cp "$BIN/python" "${!#}/bin"
+END
+  stand_in python <<<'[[ " $* " != *" torch "* ]]'
+  launch test clients
+  assert_success
+  assert_called "python3 -m venv --system-site-packages $PROJECT/.build/clients"
+  assert_called "python -m pip install --quiet --disable-pip-version-check\
+ numpy onnx onnxruntime safetensors tensorboard"
+  assert_line "tests of $PROJECT/Tests/Clients with project/.build/release"
+  assert_output --partial "passed: clients ("
+
+  LOCKSTEP_CLIENTS_TORCH=1 launch test clients
+  assert_success
+  refute_called venv
+  assert_line "tests that need these packages are skipped"
+
+  rm bin/chromium
+  launch test clients
+  assert_success
+  assert_called --partial "install -y --no-install-recommends chromium"
+  assert_line "tests that need these programs are skipped"
+}
+
 @test "test: refuses options without a fitting value" {
   launch test faults --tier much
   assert_failure 64

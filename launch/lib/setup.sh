@@ -76,6 +76,11 @@ readonly bats_needs=(
   "bats-library bats-assert bats-assert bats-assert bats-assert bats-core/bats-core/bats-assert"
   "bats-library bats-file bats-file bats-file bats-file bats-core/bats-core/bats-file"
 )
+# shellcheck disable=SC2034
+readonly clients_needs=(
+  "python-module ensurepip python3-venv python3 python python"
+  "command chromium chromium chromium chromium chromium"
+)
 
 # Runs the check of a need.
 is_present() { # is_present KIND NAME
@@ -83,6 +88,7 @@ is_present() { # is_present KIND NAME
     command) command -v "$2" >/dev/null ;;
     library) pkg-config --exists "$2" 2>/dev/null ;;
     bats-library) has_bats_library "$2" ;;
+    python-module) python3 -c "import $2" 2>/dev/null ;;
   esac
 }
 

@@ -1,4 +1,5 @@
 import Base
+import Foundation
 import NeuralNetworks
 import TensorCore
 
@@ -93,8 +94,13 @@ struct ONNXGraph {
       preconditionFailure("ONNXGraph: a tensor \(tensor.shape) is no part of the model")
     }
     if let value = known[name] { return value }
-    let values = tensor.detached().array(of: Float.self)
-    return add(name, .float, tensor.shape.array, values.withUnsafeBytes { Array($0) })
+    let values = tensor.detached().converted(to: .float32).contiguous()
+    let count = values.count * MemoryLayout<Float>.stride
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { bytes, initialized in
+      memcpy(bytes.baseAddress!, values.bytes, count)
+      initialized = count
+    }
+    return add(name, .float, tensor.shape.array, bytes)
   }
 
   /// Constant numbers; a number alone has no axes.

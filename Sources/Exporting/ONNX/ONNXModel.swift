@@ -79,19 +79,9 @@ extension ONNXGraph {
   fileprivate mutating func prepare(
     _ input: ONNXValue, _ signature: ModelSignature
   ) -> ONNXValue {
-    guard let standardization = signature.preparation.standardization else { return input }
-    let shape = signature.inputShape
-    let count = standardization.means.count
-    let groupShape =
-      count == 1
-      ? []
-      : count == shape[0] ? [count] + shape.dropFirst().map { _ in 1 } : shape
-    func spread(_ values: [Float]) -> [Float] {
-      let size = groupShape.reduce(1, *)
-      return (0..<size).map { values[$0 * count / size] }
-    }
-    let means = numbers(spread(standardization.means), shape: groupShape)
-    let stds = numbers(spread(standardization.stds), shape: groupShape)
+    guard let standardization = signature.inputStandardization else { return input }
+    let means = numbers(standardization.means, shape: standardization.shape)
+    let stds = numbers(standardization.stds, shape: standardization.shape)
     return add("Div", add("Sub", input, means), stds)
   }
 

@@ -80,15 +80,11 @@ extension ModelSignature {
     let isNormalized = preparation.standardization != nil
     let input = isNormalized ? "prepare(inputs)" : "inputs"
     var text = ""
-    if let standardization = preparation.standardization {
-      // Each number may be for several, such as those of a channel.
-      let count = standardization.means.count
-      let size = inputShape.reduce(1, *) / count
+    if isNormalized {
       text += """
         def prepare(inputs):
             \"""Normalizes inputs as in training.\"""
-            groups = inputs.reshape(len(inputs), \(count), \(size))
-            return ((groups - MEANS[:, None]) / DEVIATIONS[:, None]).reshape(inputs.shape)
+            return (inputs - MEANS) / DEVIATIONS
 
 
 
@@ -129,8 +125,11 @@ extension ModelSignature {
   /// What the functions need to know of the data.
   fileprivate var pythonConstants: String {
     var constants: [String] = []
-    func add(_ name: String, _ values: [Float]) {
-      constants.append("\(name) = torch.tensor(" + wrapped(values.map { "\($0)" }) + ")")
+    func add(_ name: String, _ values: [Float], shape: [Int]) {
+      let list = shape.isEmpty ? "\(values[0])" : wrapped(values.map { "\($0)" })
+      let sizes = shape.map(String.init).joined(separator: ", ")
+      let shaped = shape.count > 1 ? ".reshape(\(sizes))" : ""
+      constants.append("\(name) = torch.tensor(\(list))\(shaped)")
     }
     if let classes = preparation.classes, let names = classes.names {
       constants.append("CLASSES = " + wrapped(names.map { JSONObject.text($0) }))
@@ -138,13 +137,13 @@ extension ModelSignature {
     if case .characters(let codec) = preparation.tokenizer {
       constants.append("CHARACTERS = " + JSONObject.text(codec.alphabet))
     }
-    if let standardization = preparation.standardization {
-      add("MEANS", standardization.means)
-      add("DEVIATIONS", standardization.stds)
+    if let standardization = inputStandardization {
+      add("MEANS", standardization.means, shape: standardization.shape)
+      add("DEVIATIONS", standardization.stds, shape: standardization.shape)
     }
     if let standardization = preparation.targetStandardization {
-      add("TARGET_MEANS", standardization.means)
-      add("TARGET_DEVIATIONS", standardization.stds)
+      add("TARGET_MEANS", standardization.means, shape: [outputs])
+      add("TARGET_DEVIATIONS", standardization.stds, shape: [outputs])
     }
     return constants.joined(separator: "\n")
   }

@@ -9,7 +9,7 @@ import Training
 struct CheckpointExport: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export", abstract: "Writes a trained model for other programs.",
-    usage: "\(programName) checkpoint export <run-or-checkpoint> --onnx|--pytorch [<options>]",
+    usage: "\(programName) checkpoint export <run> --onnx|--pytorch [<options>]",
     discussion: """
       --onnx writes one file with the model, its weights and the normalization of its inputs, for ONNX \
       Runtime and others. --pytorch writes a folder with model.py, a program that can be read and \
