@@ -165,7 +165,7 @@ let package = Package(
       name: "ExportingTests",
       dependencies: [
         "Exporting", "Configuration", "Training", "Checkpointing", "DataLoading",
-        "NeuralNetworks", "TensorCore", "Base", "TestSupport",
+        "NeuralNetworks", "TensorCore", "Settings", "Base", "TestSupport",
       ]),
     .testTarget(
       name: "ConfigurationTests",
