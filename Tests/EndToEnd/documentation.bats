@@ -121,6 +121,10 @@ articles=$root/Sources/Lockstep/Lockstep.docc
   run_commands "$articles/text.md" 5
 }
 
+@test "documentation: the commands of 'Choose settings' run" {
+  run_commands "$articles/choosing-settings.md" 4
+}
+
 @test "documentation: the commands of 'Convolution by Winograd's algorithm' run" {
   run_commands "$articles/winograd.md" 1
 }
