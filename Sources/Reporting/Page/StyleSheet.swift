@@ -97,6 +97,7 @@ enum StyleSheet {
     td.number, th.number { text-align: right; white-space: nowrap; }
     td.name { color: var(--soft); white-space: nowrap; }
     tbody tr:hover td { background: var(--mark); }
+    .whole { white-space: nowrap; }
     td.best { font-weight: 600; color: var(--good); }
     .matrix { width: auto; margin: 0; }
     .matrix td, .matrix th {
@@ -152,6 +153,7 @@ enum StyleSheet {
       .cards { grid-template-columns: 1fr 1fr; gap: 8px; }
       .card b { font-size: 19px; }
       th, td { padding-right: 10px; }
+      .meter { display: none; }
     }
     @media print {
       :root { --page: #fff; color-scheme: light; }

@@ -60,7 +60,7 @@ struct CurvesSection {
         curves: training("dataWait", scale: 1000)),
       LineChart(
         title: "Communication", unit: "ms per step, rank 0", limits: positive,
-        curves: training("communication", scale: 1000)),
+        curves: runs.contains { $0.ranks ?? 2 > 1 } ? training("communication", scale: 1000) : []),
     ]
   }
 

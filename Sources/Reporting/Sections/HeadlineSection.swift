@@ -89,7 +89,7 @@ struct HeadlineSection {
     }
     guard !lines.isEmpty else { return HTML() }
     return """
-      <section><h2>Use it</h2><p class="soft">From the directory in which the run was started:</p>
+      <section><h2>Commands</h2><p class="soft">From the directory in which the run was started:</p>
       \(lines.markup { $0 })</section>
       """
   }
