@@ -144,6 +144,7 @@ enum StyleSheet {
       padding: 5px 9px; border-radius: 6px; font-size: 13px; line-height: 1.4; white-space: pre;
       z-index: 2;
     }
+    body.lost footer::before { content: "No answer from lockstep watch. "; color: var(--bad); }
     footer { color: var(--soft); font-size: 13px; text-align: center; }
     @media (max-width: 600px) {
       main { padding: 16px 10px 40px; }

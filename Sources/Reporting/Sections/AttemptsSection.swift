@@ -15,7 +15,8 @@ struct AttemptsSection {
       let seconds = end.flatMap { end in attempt.start.map { end - $0 } }
       let steps = lastStep.map { $0 - (attempt.firstStep ?? 0) }
       table.add([
-        "\(index + 1)", "<span class=\"whole\">\(Text.time(attempt.start))</span>", "\(Text.duration(seconds))",
+        "\(index + 1)", "<span class=\"whole\">\(Text.time(attempt.start))</span>",
+        "\(Text.duration(seconds))",
         "\(steps.map(grouped) ?? "–")", "\(attempt.ranks.map(grouped) ?? "–")",
         "\(attempt.host ?? "–")", status(of: attempt, isLast: index == run.attempts.count - 1),
         "\(attempt.reason ?? "")",
@@ -34,9 +35,9 @@ struct AttemptsSection {
     guard let start = attempt.start else { return (nil, nil) }
     let next = run.attempts.dropFirst(index + 1).first?.start ?? .infinity
     let last = run.metrics.steps.last { line in
-      line["time"].map { $0 >= start && $0 < next } ?? false
+      line[.time].map { $0 >= start && $0 < next } ?? false
     }
-    return (last?["time"], last?.step)
+    return (last?[.time], last?.step)
   }
 
   private func status(of attempt: RunAttempt, isLast: Bool) -> HTML {
