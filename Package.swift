@@ -165,7 +165,7 @@ let package = Package(
       name: "ExportingTests",
       dependencies: [
         "Exporting", "Configuration", "Training", "Checkpointing", "DataLoading",
-        "NeuralNetworks", "TensorCore", "Base", "TestSupport",
+        "NeuralNetworks", "TensorCore", "Settings", "Base", "TestSupport",
       ]),
     .testTarget(
       name: "ConfigurationTests",
@@ -176,7 +176,9 @@ let package = Package(
       resources: [.copy("Goldens")]),
     .testTarget(
       name: "ReportingTests",
-      dependencies: ["Reporting", "Configuration", "Training", "DataLoading", "Base", "TestSupport"]),
+      dependencies: [
+        "Reporting", "Configuration", "Training", "DataLoading", "Base", "TestSupport",
+      ]),
     .testTarget(
       name: "BenchmarkingTests",
       dependencies: [

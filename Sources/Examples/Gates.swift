@@ -38,6 +38,18 @@ package enum Gates {
     automatic([x, y, z]) { ($0[0] + $0[1]) * $0[2] }
   }
 
+  /// The graph of f = (x + y) z, each input with its gradient, in the language of Graphviz.
+  package static func graph(_ x: Double, _ y: Double, _ z: Double) -> String {
+    let leaves = [x, y, z].map { Tensor($0) }
+    for leaf in leaves { leaf.requiresGrad = true }
+    let f = (leaves[0] + leaves[1]) * leaves[2]
+    f.backward(retainGraph: true)
+    let labels = zip(["x", "y", "z"], leaves).map { name, leaf in
+      ("\(name) = \(Int(leaf.item())), ∂f/∂\(name) = \(Int(leaf.grad!.item()))", leaf)
+    }
+    return f.graphDescription(Dictionary(uniqueKeysWithValues: labels))
+  }
+
   // MARK: A neuron with a sigmoid
 
   /// sigmoid(w · (x, 1)) with gradients of the three weights, then of the two inputs.
@@ -127,6 +139,7 @@ package enum Gates {
   package static func run() {
     heading("f = (x + y) z at (-2, 5, -4)")
     show(sumTimes(-2, 5, -4), sumTimesAutomatically(-2, 5, -4))
+    print("the picture of its graph, for `dot -Tsvg`:\n\(graph(-2, 5, -4))")
 
     heading("sigmoid(w0 x0 + w1 x1 + w2), w = (2, -3, -3), x = (-1, -2)")
     let (w, x) = ([2.0, -3, -3], [-1.0, -2])

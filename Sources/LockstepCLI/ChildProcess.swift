@@ -7,9 +7,15 @@ struct ChildProcess {
   private let process = Process()
   private let outputFile: FileHandle
   private let errorFile: FileHandle
+  private let stopExitCode: Int32?
 
   /// Starts a command, whose program is found on the PATH.
-  init(_ command: [String]) throws {
+  ///
+  /// - Parameters:
+  ///   - command: Its words.
+  ///   - stopExitCode: The exit code of this process when a signal ends it; nil is 128 and the signal's number.
+  init(_ command: [String], stopExitCode: Int32? = nil) throws {
+    self.stopExitCode = stopExitCode
     func temporaryFile() throws -> FileHandle {
       guard let file = tmpfile() else {
         throw FileSystemError(.create, "a temporary file", code: errno)
@@ -43,7 +49,7 @@ struct ChildProcess {
     while process.isRunning {
       if let signal = StopSignals.requested {
         stop()
-        exit(128 + signal)
+        exit(stopExitCode ?? 128 + signal)
       }
       guard Date() < end else { return nil }
       usleep(20_000)

@@ -22,7 +22,8 @@ struct LockstepCommand: ParsableCommand {
     subcommands: [
       TrainCommand.self, EvalCommand.self, PredictCommand.self, GenerateCommand.self,
       ConfigCommand.self, DataCommand.self, GraphCommand.self, CheckpointCommand.self,
-      ReportCommand.self, RunsCommand.self, WatchCommand.self, BenchCommand.self,
+      ReportCommand.self, RunsCommand.self, WatchCommand.self, SweepCommand.self,
+      BenchCommand.self,
       DoctorCommand.self, ReferenceCommand.self,
     ])
 

@@ -27,6 +27,25 @@ import Testing
     try expectContent(try Checkpoint(path: store.path(step: 470)), step: 470)
   }
 
+  @Test("the best checkpoint stays when older ones are removed, until there is a better one")
+  func best() throws {
+    let directory = try TemporaryDirectory()
+    let store = CheckpointStore(directory: directory.path, keep: 2)
+    #expect(try store.best() == nil)
+    try store.commit(step: 1, files: files(1), bestStep: 1)
+    for step in [2, 3, 4] { try store.commit(step: step, files: files(step), bestStep: 1) }
+    #expect(try store.steps() == [1, 3, 4])
+    #expect(try directory.read("best") == "step-000001\n")
+    try expectContent(try #require(try store.best()), step: 1)
+    // That of step 5 could not be written: the one before stays.
+    try store.commit(step: 6, files: files(6), bestStep: 5)
+    #expect(try store.bestStep() == 1)
+    try store.commit(step: 7, files: files(7), bestStep: 7)
+    #expect(try store.steps() == [6, 7] && store.bestStep() == 7)
+    try store.commit(step: 8, files: files(8))
+    #expect(try store.bestStep() == nil)
+  }
+
   @Test("the manifest says whether a checkpoint was audited; those of earlier versions were not")
   func audited() throws {
     let directory = try TemporaryDirectory()

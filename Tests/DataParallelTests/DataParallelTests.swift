@@ -36,6 +36,41 @@ import Testing
     #expect(difference(found[0], expected) < roundingBound, "\(algorithm.name)")
   }
 
+  @Test(
+    "the norm of the gradient is that of the whole batch on any ranks, and changes no weight",
+    arguments: [
+      Ranks.one, Ranks(count: 3, perNode: 3), Ranks(count: 4, perNode: 2),
+    ])
+  fileprivate func gradientNorm(_ ranks: Ranks) throws {
+    for clip in [nil, 1e-3] {
+      let results = try withRanks(ranks.count, ranksPerNode: ranks.perNode) { communicator in
+        var weights: [[Double]] = []
+        var norm: Double?
+        for measures in [false, true] {
+          let model = withRandomSource(seed: 1, Case.mlp.makeModel)
+          var options = DataParallel.Options()
+          options.gradientClipNorm = clip
+          let parallel = try DataParallel(model, communicator, options: options) { SGD($0) }
+          let result = try parallel.step(
+            // One rank asks, and all are told.
+            samples: 0..<11, learningRate: 0.1, wantsNorm: measures && communicator.isRoot
+          ) { Case.mlp.loss(model, $0) }
+          if !measures && clip == nil { try #require(result.gradientNorm == nil) }
+          norm = result.gradientNorm
+          weights.append(model.stateDictionary().flatMap { $0.value.doubles() })
+        }
+        return (norm: norm!, isSame: weights[0] == weights[1])
+      }
+      let model = withRandomSource(seed: 1, Case.mlp.makeModel)
+      let arena = ParameterArena(model)
+      Case.mlp.loss(model, 0..<11).backward()
+      let expected = arena.gradientNorm()
+      for result in results {
+        #expect(result.isSame && abs(result.norm / expected - 1) < 1e-6)
+      }
+    }
+  }
+
   @Test("what the loss closure counts is summed over all samples")
   func sums() throws {
     for (ranks, slices) in [(Ranks.one, nil), (Ranks(count: 4, perNode: 2), nil), (.one, 4)] {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The commands of README and of the articles on data run as they are written.
+# The commands of README and of the articles run as they are written, and the documentation opens.
 # shellcheck disable=SC2154 # lockstep.bash sets the variables.
 
 load lockstep
@@ -20,7 +20,8 @@ write_files() {
     mkdir -p "photos/$kind"
     for i in {1..8}; do cp "$samples/Images/$kind.jpg" "photos/$kind/$i.jpg"; done
   done
-  mkdir -p somewhere texts data/tinyshakespeare path/to FOLDER
+  mkdir -p somewhere texts data/tinyshakespeare path/to FOLDER home
+  seq -s, 64 >digits.csv
   cp photos/grey/1.jpg photo.jpg
   cp photo.jpg somewhere/new.jpg
   for i in {1..8}; do echo "ROMEO:" && cat "$samples/corpus.txt"; done >input.txt
@@ -42,46 +43,150 @@ case "\$1 \$*" in
 esac
 case \$1 in
   train) exec "$lockstep" "\$@" "\${small[@]}" ;;
+  bench) exec "$lockstep" "\$@" --steps 2 ;;
   generate) exec "$lockstep" "\$@" --count 5 ;;
   *) exec "$lockstep" "\$@" ;;
 esac
 SCRIPT
   chmod +x bin/lockstep
+  printf '#!/usr/bin/env bash\nexec %s --oversubscribe "$@"\n' "$(command -v mpirun)" >bin/mpirun
+  command -v dot >/dev/null || printf '#!/usr/bin/env bash\nexec cat\n' >bin/dot
+  chmod +x bin/*
   ln -s "$PWD/bin/lockstep" .build/release/lockstep
+  ln -s "$BATS_SUITE_TMPDIR/data-parallel-example" .build/release/data-parallel-example
 }
 
-# Prints the commands of a document that match a pattern, one on each line, without comments. RUN is the
-# newest run.
-commands() { # commands FILE PATTERN
+# What no test here runs: a pattern, and why.
+skipped=(
+  '^\./launch/(run|test)$' 'Tests/Launch runs them with stand-ins; a build takes minutes'
+  '^launch/mpirun-hosts |^sbatch ' 'Tests/Launch runs them with stand-ins; nodes.bats runs the first on hosts'
+  '^swift (build|test) ' 'a build takes minutes'
+  '/lockstep-examples' 'ExamplesTests runs every example'
+  '/spirals ' 'Tests/OwnProgram builds and runs it'
+  'lockstep data fetch ' 'fetch.bats downloads from a server of its own'
+  '^Benchmarks/' 'they train for minutes'
+)
+
+# Prints the commands of a document, one on each line, without comments. RUN is the newest run, FILE and
+# CONFIG files that fit.
+commands() { # commands FILE
+  local index pattern
+  for ((index = 0; index < ${#skipped[@]}; index += 2)); do pattern+="${pattern+|}${skipped[index]}"; done
   # shellcheck disable=SC2016 # The script that is printed expands it.
   sed -n '/^```sh$/,/^```$/{/^```/!p}' "$1" | sed -e ':a' -e '/\\$/N; s/ *\\\n */ /; ta' |
-    sed 's/ \+#.*//' | grep -E "$2" | sed 's|\bRUN\b|$(ls -td runs/*/* \| head -n 1)|'
+    sed -e 's/\(^\| \+\)#.*//' -e '/^$/d' | grep -Ev "$pattern" |
+    sed -e 's|\bRUN\b|$(ls -td runs/*/* \| head -n 1)|g' -e 's|\bFILE\b|digits.csv|' \
+      -e 's|\bCONFIG\b|configs/digits-mlp.yaml|'
 }
 
 # Runs the commands of a document, and checks how many there were.
-run_commands() { # run_commands FILE PATTERN COUNT
+run_commands() { # run_commands FILE COUNT
   write_files
-  commands "$1" "$2" >commands.sh
-  assert_equal "$(wc -l <commands.sh)" "$3"
-  PATH=$PWD/bin:$PATH launch bash -eux commands.sh
+  commands "$1" >commands.sh
+  assert_equal "$(wc -l <commands.sh)" "$2"
+  HOME=$PWD/home PATH=$PWD/bin:$PATH launch bash -eux commands.sh
   assert_success
 }
 
-@test "documentation: the commands of 'Your own data' run" {
-  run_commands "$root/Sources/Lockstep/Lockstep.docc/your-own-data.md" '^lockstep ' 1
-  assert_line --regexp '^task   3 classes: setosa \(18\), versicolor \(18\), virginica \(18\)'
+articles=$root/Sources/Lockstep/Lockstep.docc
+
+@test "documentation: the commands of README run" {
+  needs_mpirun
+  run_commands "$root/README.md" 21
 }
 
-@test "documentation: the commands of 'Train on your own text' run" {
-  # Downloads are tested against a server of our own.
-  run_commands "$root/Sources/Lockstep/Lockstep.docc/text.md" '^lockstep (data tokenize|train|generate) ' 5
+@test "documentation: the commands of 'How backward works' run" {
+  run_commands "$articles/backward.md" 1
+  assert_file_exists graph.svg
+}
+
+@test "documentation: the commands of 'Training on several ranks' run" {
+  needs_mpirun
+  run_commands "$articles/data-parallel.md" 2
 }
 
 @test "documentation: the commands of 'Images' run" {
-  run_commands "$root/Sources/Lockstep/Lockstep.docc/images.md" '^lockstep ' 4
+  run_commands "$articles/images.md" 4
 }
 
-@test "documentation: the commands of README on data run" {
-  sed -n '/^## MNIST/,/^## Stop and resume/p' "$root/README.md" >readme.md
-  run_commands "$PWD/readme.md" '^.build/release/lockstep (train|predict|generate|data (tokenize|preview|pack)) ' 14
+@test "documentation: the commands of 'Look at runs' run" {
+  run_commands "$articles/reports.md" 9
 }
+
+@test "documentation: the commands of 'Mixed precision' run" {
+  run_commands "$articles/mixed-precision.md" 2
+}
+
+@test "documentation: the commands of 'Train on your own text' run" {
+  run_commands "$articles/text.md" 5
+}
+
+@test "documentation: the commands of 'Convolution by Winograd's algorithm' run" {
+  run_commands "$articles/winograd.md" 1
+}
+
+@test "documentation: the commands of 'Your own data' run" {
+  run_commands "$articles/your-own-data.md" 1
+  assert_line --regexp '^task   3 classes: setosa \(18\), versicolor \(18\), virginica \(18\)'
+}
+
+@test "documentation: every document with commands has a test" {
+  local document
+  for document in "$root/README.md" "$articles"/*.md; do
+    [[ -n $(commands "$document") ]] || continue
+    grep -q "/${document##*/}\" [0-9]" "$BATS_TEST_FILENAME" ||
+      grep -q " ${document##*/} >" "$root/Tests/EndToEnd/fine-tuning.bats" ||
+      fail "no test runs the commands of $document"
+  done
+}
+
+@test "documentation: the pages of commands and settings are made, and open without a server" {
+  local page folders
+  lockstep reference --docc articles --man manual
+  assert_success
+  for page in commands settings lockstep-data-fetch setting-training-epochs setting-name; do
+    assert_file_exists "articles/$page.md"
+  done
+  assert_file_contains articles/setting-training-epochs.md '^| allowed | an integer from 1 to '
+  assert_file_contains manual/man1/lockstep-train.1 'max\\-steps'
+  assert_file_contains manual/man5/lockstep-settings.5 '^.B training.epochs$'
+  if command -v groff >/dev/null; then
+    for page in manual/man*/*; do
+      launch groff -man -Tutf8 -ww -z "$page"
+      assert_success
+      refute_stderr_at_all
+    done
+  fi
+
+  command -v docc >/dev/null || skip "there is no docc"
+  command -v chromium >/dev/null || skip "there is no chromium"
+  # shellcheck source=launch/lib/local-site.sh
+  source "$root/launch/lib/local-site.sh"
+  copy_catalog "$articles" Lockstep.docc
+  cp articles/* Lockstep.docc
+  docc convert Lockstep.docc --output-path site >/dev/null 2>&1
+  make_site_local site
+  assert_file_contains site/index.html 'url=documentation/lockstep/index.html'
+  for page in tutorial setting-training-epochs lockstep-train; do
+    launch chromium --headless=new --no-sandbox --user-data-dir="$PWD/browser" \
+      --virtual-time-budget=10000 --dump-dom "file://$PWD/site/documentation/lockstep/$page/index.html"
+    assert_output --partial 'class="content"'
+    assert_output --partial 'Lockstep'
+    refute_output --partial "The page you"
+  done
+  assert_output --partial 'Trains the model that a configuration describes'
+}
+
+@test "command line: the shells accept the completions" {
+  local shell
+  for shell in bash zsh fish; do
+    lockstep --generate-completion-script "$shell"
+    assert_success
+    assert_output --partial "dry-run"
+    cp "$out" "completions.$shell"
+    command -v "$shell" >/dev/null || continue
+    launch "$shell" -n "completions.$shell"
+    assert_success
+  done
+}
+

@@ -2,6 +2,7 @@ import Base
 import DataLoading
 import Foundation
 import NeuralNetworks
+import Settings
 import TensorCore
 import Testing
 import Training

@@ -1,6 +1,7 @@
 import Base
 import DataLoading
 import NeuralNetworks
+import Settings
 import TensorCore
 import Testing
 import Training

@@ -47,11 +47,13 @@ struct RunsList: ParsableCommand {
     }
   }
 
-  private static let standard = RunSummary.Column.allCases.map(\.rawValue)
-    .filter { !["epochs", "path"].contains($0) }
+  /// A path has the run's name and start.
+  private static let standard: [RunSummary.Column] = [
+    .path, .status, .steps, .epochs, .loss, .accuracy, .model, .data, .ranks, .duration,
+  ]
 
   private var names: [String] {
-    columns.map { $0.split(separator: ",").map(String.init) } ?? Self.standard
+    columns.map { $0.split(separator: ",").map(String.init) } ?? Self.standard.map(\.rawValue)
   }
 
   func run() throws {
@@ -75,7 +77,9 @@ struct RunsList: ParsableCommand {
     runs.sort { $1.run.start ?? 0 < $0.run.start ?? 0 }
     if let sort {
       // Runs without the value come last.
-      let valued = runs.filter { $0.value(sort) != nil }.sorted { $0.value(sort)! < $1.value(sort)! }
+      let valued = runs.filter { $0.value(sort) != nil }.sorted {
+        $0.value(sort)! < $1.value(sort)!
+      }
       runs = valued + runs.filter { $0.value(sort) == nil }
     }
     if json {

@@ -67,7 +67,9 @@ struct TrainCommand: ParsableCommand {
         + "and trace.json to the directory 'profile' of the run.", valueName: "steps"))
   var profile: Int?
 
-  @Flag(help: "Check everything, print what would be trained, and exit.")
+  @Flag(
+    help:
+      "Check everything, print what would be trained, take a few steps, and exit; keeps nothing.")
   var dryRun = false
 
   func validate() throws {
@@ -111,12 +113,7 @@ struct TrainCommand: ParsableCommand {
       }
     }
     if dryRun {
-      try communicator.collectiveTry {
-        guard communicator.isRoot else { return }
-        ProgressReporter(.lines).description(trainer.describe(), configuration)
-        printLine()
-        try trainer.task.layerSummary().lines.forEach { printLine($0) }
-      }
+      try DryRun(trainer: trainer, configuration: configuration, communicator: communicator).run()
       return .success
     }
     let run = try communicator.collectiveTry {

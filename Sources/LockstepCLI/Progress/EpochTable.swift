@@ -1,5 +1,6 @@
 import Base
 import Foundation
+import Reporting
 import Training
 
 /// The table with a line for each epoch: 80 columns, as long as the numbers permit.
@@ -23,7 +24,7 @@ struct EpochTable {
 
   /// The line of an epoch.
   func line(_ report: EpochReport) -> String {
-    func fixed(_ value: Double?) -> String { value.map(lossText) ?? "" }
+    func fixed(_ value: Double?) -> String { value.map { Text.number($0) } ?? "" }
     return row(
       String(report.epoch), String(report.step), fixed(report.metrics.loss),
       fixed(report.hasAccuracy ? report.metrics.accuracy : nil), fixed(report.validation?.loss),

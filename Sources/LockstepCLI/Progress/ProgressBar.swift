@@ -25,18 +25,3 @@ struct ProgressBar {
   private static let shortest = 10
   private static let longest = 30
 }
-
-/// A number of a loss: four digits after the point, or as many as make sense.
-func lossText(_ loss: Double) -> String {
-  String(format: abs(loss) < 1000 ? "%.4f" : "%.4g", loss)
-}
-
-/// A duration in seconds, minutes or hours.
-func durationText(_ seconds: Double) -> String {
-  guard seconds < 1e12 else { return "?" }
-  if seconds < 60 { return String(format: "%.1f s", seconds) }
-  let whole = Int(seconds)
-  return whole < 3600
-    ? String(format: "%d:%02d min", whole / 60, whole % 60)
-    : String(format: "%d:%02d h", whole / 3600, whole % 3600 / 60)
-}

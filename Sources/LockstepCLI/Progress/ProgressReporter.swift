@@ -3,6 +3,7 @@ import Base
 import Configuration
 import Foundation
 import Lockstep
+import Reporting
 import Settings
 import Training
 
@@ -131,9 +132,9 @@ final class ProgressReporter {
       * Double(run.totalSteps - report.step)
     let metrics = report.epochMetrics
     return [
-      "loss \(lossText(metrics.loss))",
-      "\(grouped(Int(report.samplesPerSecond))) \(noun(run))s/s", "\(durationText(left)) left",
-    ] + (report.accuracy == nil ? [] : ["accuracy \(lossText(metrics.accuracy))"])
+      "loss \(Text.number(metrics.loss))",
+      "\(grouped(Int(report.samplesPerSecond))) \(noun(run))s/s", "\(Text.duration(left)) left",
+    ] + (report.accuracy == nil ? [] : ["accuracy \(Text.number(metrics.accuracy))"])
   }
 
   /// Prints an epoch's line.
@@ -208,8 +209,8 @@ final class ProgressReporter {
       let reason =
         outcome == .stoppedEarly ? "stopped early: no lower validation loss" : "done"
       printItems(
-        "\(reason) in \(durationText(seconds))", lastValidation.flatMap(result),
-        best.map { "best validation loss \(lossText($0.loss)) after step \($0.step)" })
+        "\(reason) in \(Text.duration(seconds))", lastValidation.flatMap(result),
+        best.map { "best validation loss \(Text.number($0.loss)) after step \($0.step)" })
       printLine("run        \(path)")
       printLine("evaluate   \(shellCommand([CommandLine.arguments[0], "eval", path]))")
       printLine("report     \(shellCommand([CommandLine.arguments[0], "report", path]))")

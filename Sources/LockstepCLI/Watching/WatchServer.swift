@@ -17,7 +17,7 @@ struct WatchServer {
   /// The port that was asked for; 0 is any.
   private let port: UInt16
 
-  /// A server that does not listen yet. Throws for a host that is no address.
+  /// A server that does not listen yet; throws for a host that is no address.
   init(_ site: WatchSite, host: String, port: UInt16, token: AccessToken?) throws {
     (self.site, self.host, self.port, self.token) = (site, host, port, token)
     do {
@@ -66,7 +66,9 @@ struct WatchServer {
     case .ip4(_, let number)?, .ip6(_, let number)?: port = number
     default: break
     }
-    let name = host.contains(":") ? "[\(host)]" : host
+    let name =
+      ["0.0.0.0", "::"].contains(host)
+      ? ProcessInfo.processInfo.hostName : host.contains(":") ? "[\(host)]" : host
     return "http://\(name):\(port)/" + (token.map { "?token=\($0.text)" } ?? "")
   }
 
@@ -74,17 +76,20 @@ struct WatchServer {
 
   private func answer(_ request: HTTPRequest) -> HTTPResponse {
     guard [.GET, .HEAD].contains(request.method) else {
-      return message(.methodNotAllowed, "only GET and HEAD are answered", [HTTPHeader("Allow"): "GET, HEAD"])
+      return message(
+        .methodNotAllowed, "only GET and HEAD are answered", [HTTPHeader("Allow"): "GET, HEAD"])
     }
     let path = request.target.path(percentEncoded: false)
     if let token {
       let given = request.query["token"]
       if token.equals(given) {
-        // The secret does not stay in the address, which browsers keep and show.
+        // The secret does not stay in the address, which browsers keep and show. Two slashes at the
+        // start would name another host.
+        let place = "/" + request.target.path(percentEncoded: true).drop { $0 == "/" || $0 == "\\" }
         let cookie = "\(cookieName)=\(token.text); Path=/; HttpOnly; SameSite=Lax"
         return message(
           .seeOther, "",
-          [.location: request.target.path(percentEncoded: true), HTTPHeader("Set-Cookie"): cookie])
+          [.location: place, HTTPHeader("Set-Cookie"): cookie])
       }
       guard
         token.equals(AccessToken.cookie(cookieName, in: request.headers[HTTPHeader("Cookie")]))

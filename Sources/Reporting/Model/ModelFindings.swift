@@ -49,22 +49,29 @@ package struct ModelFindings: Sendable {
 
   /// Opens the best or newest checkpoint of a run and the data of its configuration, and evaluates the model.
   ///
-  /// Throws `ModelFindingsMissing` where the checkpoint or the data cannot be used.
+  /// Collective: the ranks share the evaluation, and rank zero has the samples and the text. Throws
+  /// `ModelFindingsMissing` where the checkpoint or the data cannot be used.
   package init(
     _ run: RunHistory, _ communicator: any Communicator
   ) throws(ModelFindingsMissing) {
     do {
-      let store = run.directory.checkpoints(keep: 0)
-      let best = try? store.best()
-      let checkpoint = try best ?? Run.findCheckpoint(at: run.directory.path)
-      let signature = try checkpoint.signature()
-      let configuration = try checkpoint.configuration()
+      let checkpoint = try communicator.collectiveTry {
+        let best = try? run.directory.checkpoints(keep: 0).best()
+        return try best ?? Run.findCheckpoint(at: run.directory.path)
+      }
+      let (configuration, signature) = try communicator.collectiveTry {
+        (try checkpoint.configuration(), try checkpoint.signature())
+      }
       let task = try TrainingTask(
         configuration, communicator, loadsInitialWeights: false, preparation: signature.preparation)
-      try loadWeights(of: task.model, from: checkpoint.evaluatedWeights())
-      guard
-        let part = [DataPart.test, .validation].first(where: { task.data[$0].count > 0 })
-      else { throw ModelFindingsMissing(reason: "no samples were held out for validation") }
+      let part: DataPart = try communicator.collectiveTry {
+        try loadWeights(of: task.model, from: checkpoint.evaluatedWeights())
+        let parts = [DataPart.test, .validation].filter { task.data[$0].count > 0 }
+        guard let part = parts.first else {
+          throw ModelFindingsMissing(reason: "no samples were held out for validation")
+        }
+        return part
+      }
       self.checkpoint = checkpoint.path
       self.step = checkpoint.step
       self.part = part
@@ -75,9 +82,10 @@ package struct ModelFindings: Sendable {
         : try task.evaluateInDetail(
           part, batchSize: min(configuration.group(Trainer.Options.self).globalBatch, 256),
           mistakes: Self.mistakeCount, communicator)
-      samples = try Self.samples(evaluation?.worst ?? [], of: task.data, part)
       numberNames = Self.names(signature)
-      continuation = try Self.continuation(checkpoint, task.data[part])
+      let isRoot = communicator.isRoot
+      samples = isRoot ? try Self.samples(evaluation?.worst ?? [], of: task.data, part) : []
+      continuation = isRoot ? try Self.continuation(checkpoint, task.data[part]) : nil
     } catch let error as ModelFindingsMissing {
       throw error
     } catch {

@@ -9,7 +9,7 @@ package struct HTML: Sendable, Equatable {
   /// Markup that is known to be safe.
   init(markup: String) { text = markup }
 
-  /// Text that may hold any character.
+  /// Text that may hold any character; a literal is taken for markup.
   init(_ text: String) { self.text = HTML.escaped(text) }
 
   /// No markup.

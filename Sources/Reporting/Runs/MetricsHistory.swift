@@ -58,7 +58,7 @@ package struct MetricsHistory: Sendable {
   /// Nothing is recorded.
   package init() {}
 
-  /// Reads a log; without one nothing is recorded. Torn and foreign lines are left out.
+  /// Reads a log, of which torn and foreign lines are left out; without one nothing is recorded.
   ///
   /// - Parameters:
   ///   - path: The file.

@@ -59,6 +59,7 @@ extension Substring {
   /// The text without spaces around it.
   fileprivate var trimmingSpaces: String {
     let start = drop { $0 == " " }
-    return String(start[..<(start.lastIndex { $0 != " " }.map { start.index(after: $0) } ?? start.startIndex)])
+    return String(
+      start[..<(start.lastIndex { $0 != " " }.map { start.index(after: $0) } ?? start.startIndex)])
   }
 }

@@ -131,6 +131,13 @@ package struct RunHistory: Sendable {
     return path == "null" ? kind : "\(kind), \(path)"
   }
 
+  /// The kind of the data, with the last part of its path.
+  package var shortDataText: String {
+    guard let kind = setting("data.kind"), let path = setting("data.path") else { return "–" }
+    let name = path.split(separator: "/").last ?? ""
+    return path == "null" ? kind : "\(kind), \(name)"
+  }
+
   /// The command that continues the run.
   package var resumeCommand: String {
     launch(["train", directory.configurationPath, "--run-dir", directory.path])

@@ -32,7 +32,7 @@ package struct RunSummary: Sendable {
     case .loss: Text.number(loss)
     case .accuracy: Text.percent(accuracy)
     case .model: run.setting("model.kind") ?? "–"
-    case .data: run.dataText
+    case .data: run.shortDataText
     case .ranks: run.ranks.map(grouped) ?? "–"
     case .duration: Text.duration(run.metrics.seconds)
     case .path: run.directory.path

@@ -24,7 +24,8 @@ struct DescriptionSection {
       .map { (name: $0.key.path, value: $0.value.description) }
     let table =
       changed.map { "<h3>Settings that differ from the defaults</h3>\(Table.pairs($0))" } ?? HTML()
-    return "\(table)<details><summary>All settings (config.yaml)</summary><pre>\(text)</pre></details>"
+    return
+      "\(table)<details><summary>All settings (config.yaml)</summary><pre>\(text)</pre></details>"
   }
 
   private func environment(of run: RunHistory) -> HTML {

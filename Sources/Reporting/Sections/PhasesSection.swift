@@ -13,7 +13,10 @@ struct PhasesSection {
     let parts = zip(runs, labels).map { run, label in bars(run, runs.count > 1 ? label : nil) }
       .filter { !$0.isEmpty }
     guard !parts.isEmpty else { return HTML() }
-    let names = Set(runs.flatMap(\.metrics.epochs).flatMap { $0.phases.filter { $0.value.contains { $0 > 0 } }.keys })
+    let names = Set(
+      runs.flatMap(\.metrics.epochs).flatMap {
+        $0.phases.filter { $0.value.contains { $0 > 0 } }.keys
+      })
     let legend = Self.phases.filter { names.contains($0.0) }.markup {
       "<span class=\"key block c\($0.1)\"><i></i>\($0.0)</span>"
     }
@@ -64,7 +67,8 @@ struct PhasesSection {
         epochs.reduce(0) { sum, epoch in
           guard let seconds = epoch.phases[name], rank < seconds.count, seconds[rank].isFinite
           else { return sum }
-          return sum + max(0, seconds[rank])
+          // A damaged log may say anything; no run takes a century.
+          return sum + min(max(0, seconds[rank]), 3e9)
         }
       }
     }

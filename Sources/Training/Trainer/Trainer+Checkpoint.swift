@@ -83,6 +83,9 @@ extension Trainer {
     return files
   }
 
+  /// The bytes of a checkpoint of the current state.
+  package var checkpointByteCount: Int { checkpointFiles().reduce(0) { $0 + $1.byteCount } }
+
   /// The optimizer's state: `momentum_buffer.1.weight` and so on.
   private func optimizerTensors() -> [SafetensorsTensor] {
     let optimizer = parallel.optimizer
