@@ -54,7 +54,10 @@ import Training
     let data = InMemoryDataset(
       inputs: [1, 2, 3, 5], inputShape: [1], values: [1, 2, 3, 4], valueShape: [1])
     for ranks in [1, 3] {
-      for result in try withRanks(ranks, { try task(data).evaluateInDetail(batchSize: 2, $0) }) {
+      let results = try withRanks(ranks) { ranks in
+        try task(data).evaluateInDetail(batchSize: 2, ranks)
+      }
+      for result in results {
         let errors = try #require(result.valueErrors?.first)
         #expect(errors.meanAbsoluteError == 0.25 && errors.rootMeanSquaredError == 0.5)
         // 1 - 1 / 5: the squares of the distances to 2.5 sum up to 5.

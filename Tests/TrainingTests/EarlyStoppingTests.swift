@@ -75,8 +75,9 @@ import Training
     let second = try train(configuration(), SingleProcess(), parts)
     #expect(second.outcome == .stoppedEarly && second.step == whole.step)
     #expect(try parts.bestStep() == store("whole").bestStep())
-    let ranks = try withRanks(2) { ranks in
-      try train(configuration(), ranks, ranks.isRoot ? store("ranks") : nil)
+    let ranks = try withRanks(2) { [configuration = try configuration()] ranks in
+      let course = try EarlyStoppingTests().train(configuration, ranks, nil)
+      return (outcome: course.outcome, step: course.step)
     }
     #expect(ranks.allSatisfy { $0.outcome == ranks[0].outcome && $0.step == ranks[0].step })
   }
