@@ -70,7 +70,7 @@ END
   config=(layers.yaml)
   assert_model_exports 2x12x11 layers
   config=()
-  assert_model_exports 4x5 layers 'model.layers=[flatten, linear 12, reshape 3 2 2, conv 4 1, flatten]'
+  assert_model_exports 1x4x5 layers 'model.layers=[flatten, linear 12, reshape 3 2 2, conv 4 1, flatten]'
 }
 
 @test "export: values in their unit, and two classes with one output" {

@@ -105,6 +105,10 @@ articles=$root/Sources/Lockstep/Lockstep.docc
   run_commands "$articles/data-parallel.md" 2
 }
 
+@test "documentation: the commands of 'Export and compare' run" {
+  run_commands "$articles/export.md" 8
+}
+
 @test "documentation: the commands of 'Images' run" {
   run_commands "$articles/images.md" 4
 }

@@ -36,7 +36,9 @@ import Training
         + field(5, weight) + field(11, value("x", 2)) + field(12, value("y", 1)))
   }
 
-  @Test("every model by name can be written, with all its weights", arguments: ModelKind.all.names)
+  @Test(
+    "every model by name can be written, with all its weights", arguments: ModelKind.all.map(\.name)
+  )
   func models(name: String) throws {
     let named = try NamedModel(ModelKind.all.first { $0.name == name }!)
     let model = try ONNXModel(named.model, named.signature)

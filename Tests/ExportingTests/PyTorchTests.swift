@@ -90,7 +90,7 @@ import Training
     #expect(short.means == kept && short.stds == kept)
   }
 
-  @Test("every model by name can be written", arguments: ModelKind.all.names)
+  @Test("every model by name can be written", arguments: ModelKind.all.map(\.name))
   func models(name: String) throws {
     let named = try NamedModel(ModelKind.all.first { $0.name == name }!)
     let program = try PyTorchModel(named.model, named.signature, source: "A model")
