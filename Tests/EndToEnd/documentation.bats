@@ -43,6 +43,7 @@ case "\$1 \$*" in
 esac
 case \$1 in
   train) exec "$lockstep" "\$@" "\${small[@]}" ;;
+  sweep) exec "$lockstep" "\$@" "\${small[@]}" ;;
   bench) exec "$lockstep" "\$@" --steps 2 ;;
   generate) exec "$lockstep" "\$@" --count 5 ;;
   *) exec "$lockstep" "\$@" ;;
@@ -63,6 +64,7 @@ skipped=(
   '^swift (build|test) ' 'a build takes minutes'
   '/lockstep-examples' 'ExamplesTests runs every example'
   '/spirals ' 'Tests/OwnProgram builds and runs it'
+  '/?lockstep watch' 'it serves until it is stopped'
   'lockstep data fetch ' 'fetch.bats downloads from a server of its own'
   '^Benchmarks/' 'they train for minutes'
 )
@@ -103,6 +105,14 @@ articles=$root/Sources/Lockstep/Lockstep.docc
 @test "documentation: the commands of 'Training on several ranks' run" {
   needs_mpirun
   run_commands "$articles/data-parallel.md" 2
+}
+
+@test "documentation: the commands of 'Export and compare' run" {
+  run_commands "$articles/export.md" 8
+}
+
+@test "documentation: the commands of 'Look at runs' run" {
+  run_commands "$articles/reports.md" 8
 }
 
 @test "documentation: the commands of 'Images' run" {
