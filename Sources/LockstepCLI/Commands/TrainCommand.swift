@@ -157,7 +157,7 @@ struct TrainCommand: ParsableCommand {
     if profiler?.finish() == false {
       recorder?.warn("no step was profiled: --profile leaves out the first three")
     }
-    recorder?.finish(outcome)
+    recorder?.finish(outcome, best: trainer.bestEvaluation)
     try run?.close(
       outcome.isEnd ? .done : .stopped, step: trainer.step,
       reason: outcome == .stoppedEarly ? "the validation loss did not improve" : nil)
@@ -235,8 +235,8 @@ private final class Recorder {
     }
   }
 
-  func finish(_ outcome: Trainer.Outcome) {
-    progress.finish(outcome, run)
+  func finish(_ outcome: Trainer.Outcome, best: (step: Int, loss: Double)?) {
+    progress.finish(outcome, run, best: best)
   }
 
   func warn(_ message: String) {

@@ -32,7 +32,6 @@ final class ProgressReporter {
   private var start = ContinuousClock.now
   private var barIsShown = false
   private var lastValidation: EpochReport?
-  private var best: (step: Int, loss: Double)?
   private var configuration: TrainingConfiguration?
 
   init(_ style: ProgressStyle) {
@@ -140,9 +139,6 @@ final class ProgressReporter {
   /// Prints an epoch's line.
   func epoch(_ report: EpochReport) {
     if report.validation != nil { lastValidation = report }
-    if report.isBest, let validation = report.validation {
-      best = (report.step, validation.loss)
-    }
     if style == .json {
       printJSON(
         "epoch", report.step, report.epoch,
@@ -192,7 +188,12 @@ final class ProgressReporter {
   }
 
   /// Prints how the run ended and what can be done with it.
-  func finish(_ outcome: Trainer.Outcome, _ run: Run) {
+  ///
+  /// - Parameters:
+  ///   - outcome: How it ended.
+  ///   - run: The run.
+  ///   - best: The steps of its best evaluation, and the validation loss.
+  func finish(_ outcome: Trainer.Outcome, _ run: Run, best: (step: Int, loss: Double)?) {
     clear()
     guard showsLines else { return }
     printLine()

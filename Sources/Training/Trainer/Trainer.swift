@@ -26,17 +26,17 @@ public final class Trainer {
   let configurationFile: String?
   private let checkpointInterval: Int?
   private let savesInBackground: Bool
-  private let sampler: GlobalBatchSampler
-  private let schedule: LearningRateSchedule
+  let sampler: GlobalBatchSampler
+  let schedule: LearningRateSchedule
   var state = TrainingState()
   private var consecutiveSkips = 0
   /// A request to save that the ranks have not agreed on yet.
   private var isSaveWanted = false
-  private let keepsBest: Bool
+  let keepsBest: Bool
   /// Where the time of this rank went since the last report of an epoch.
-  private var phases = PhaseTimes()
+  var phases = PhaseTimes()
   /// What `parallel` had counted then.
-  private var reportedTimes = DataParallel.Times()
+  var reportedTimes = DataParallel.Times()
 
   /// Prepares to train a task.
   ///
@@ -250,65 +250,6 @@ public final class Trainer {
     return step < totalSteps ? .reachedMaximumSteps : .finished
   }
 
-  /// The time and the samples of the current epoch in this process.
-  private struct EpochClocks {
-    var clock = Stopwatch()
-    var samples = 0.0
-
-    mutating func restart() {
-      _ = clock.lap()
-      samples = 0
-    }
-  }
-
-  /// Whether the state is that of the end of an epoch whose evaluation was abandoned because of a
-  /// stop; at the end of other epochs the epoch's metrics have been reported and are empty.
-  var isEvaluationPending: Bool {
-    step > 0 && (step % reportInterval == 0 || step == totalSteps)
-      && state.epochMetrics.sampleCount > 0
-  }
-
-  /// Evaluates if that is due, and reports the epoch; false if a stop was requested before the end of
-  /// the evaluation, which a resumed run then repeats.
-  private func finishEpoch(
-    _ epoch: Int, _ clocks: inout EpochClocks, _ isStopRequested: () -> Bool,
-    _ report: (TrainingEvent) throws -> Void
-  ) throws -> Bool {
-    let seconds = clocks.clock.lap()
-    var validation: Metrics?
-    var isBest = false
-    if let limit = evaluationSamples(epoch: epoch) {
-      var clock = Stopwatch()
-      validation = try Activity.during(.evaluation) {
-        try parallel.withAverages {
-          try task.evaluate(
-            batchSize: options.globalBatch, communicator, limit: limit.count,
-            isStopRequested: isStopRequested)
-        }
-      }
-      guard let validation else { return false }
-      phases.evaluation += clock.lap()
-      isBest = note(validation)
-    }
-    phases.add(parallel.times, since: reportedTimes)
-    reportedTimes = parallel.times
-    let allPhases = phases.gathered(communicator)
-    phases = PhaseTimes()
-    try report(
-      .epoch(
-        EpochReport(
-          step: step, epoch: epoch, metrics: state.epochMetrics, validation: validation,
-          isBest: isBest,
-          rootMeanSquaredError: validation.flatMap { task.rootMeanSquaredError($0) },
-          phases: allPhases, hasAccuracy: task.objective.hasAccuracy,
-          countsTokens: task.countsTokens,
-          learningRate: schedule(step - 1), samplesPerSecond: clocks.samples / seconds,
-          seconds: seconds)))
-    state.epochMetrics = Metrics()
-    clocks.samples = 0
-    return true
-  }
-
   /// One optimizer step on this rank's slice of a global batch.
   private func trainStep(
     _ batch: Batch, _ isStopRequested: Bool, _ isSaveWanted: Bool, _ wantsNorm: Bool,
@@ -358,46 +299,6 @@ public final class Trainer {
     state.step += 1
     state.skippedSteps = (state.skippedSteps ?? 0) + 1
     parallel.stepCount = state.step
-  }
-
-  /// The steps of an epoch, or of what `evaluateEverySteps` puts in its place.
-  private var reportInterval: Int { options.evaluateEverySteps ?? sampler.batchesPerEpoch }
-
-  /// How many validation samples to evaluate at the end of an epoch, where a nil count is all; nil if none.
-  private func evaluationSamples(epoch: Int) -> (count: Int?, Void)? {
-    guard task.data.validation.count > 0,
-      let interval = options.evaluateEverySteps != nil ? 1 : options.evaluateEveryEpochs,
-      epoch % interval == 0 || step == totalSteps
-    else { return nil }
-    let limit = step == totalSteps ? nil : options.evaluationBatches
-    return (limit.map { $0 * options.globalBatch }, ())
-  }
-
-  /// Notes an evaluation; returns whether it is the best of the run.
-  private func note(_ validation: Metrics) -> Bool {
-    if state.best == nil {
-      guard validation.loss.isFinite else { return false }
-      state.best = BestEvaluation(step: step, loss: validation.loss)
-    } else {
-      state.best!.note(step: step, loss: validation.loss)
-    }
-    return state.best!.step == step
-  }
-
-  /// The best evaluation so far: the steps that were done, and its validation loss; nil before the first.
-  public var bestEvaluation: (step: Int, loss: Double)? {
-    state.best.map { ($0.step, $0.loss) }
-  }
-
-  /// The step of the best checkpoint, if it is kept.
-  var keptBestStep: Int? { keepsBest ? state.best?.step : nil }
-
-  /// Whether the last evaluations, as many as the options allow, were no improvement.
-  private var isWithoutImprovement: Bool {
-    guard let limit = options.stopAfterWithoutImprovement, let best = state.best else {
-      return false
-    }
-    return best.evaluationsSince >= limit
   }
 
   private func isCheckpointDue(_ isEndOfEpoch: Bool) -> Bool {
