@@ -40,7 +40,7 @@ train_on_samples() { # train_on_samples SHAPE classes|values CLASSES SETTING|FIL
     --set data.validation=4 --set training.globalBatch=4 --set training.steps=1 \
     --set optimizer.learningRate=0.01 --progress none "${settings[@]}"
   assert_success
-  lockstep predict run inputs.npy --json
+  lockstep predict run inputs.npy --json --precision float32
   assert_success
   cp "$out" predictions.jsonl
 }

@@ -80,6 +80,10 @@ END
   assert_exports
 }
 
+@test "export: the averaged weights, after training in bfloat16" {
+  assert_model_exports 6 mlp training.emaDecay=0.5 training.precision=bfloat16 training.steps=4
+}
+
 @test "export: gpt and a list of layers with an embedding continue a text alike" {
   needs_python numpy onnx onnxruntime
   local model settings=()
