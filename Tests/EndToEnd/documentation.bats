@@ -43,6 +43,7 @@ case "\$1 \$*" in
 esac
 case \$1 in
   train) exec "$lockstep" "\$@" "\${small[@]}" ;;
+  sweep) exec "$lockstep" "\$@" "\${small[@]}" ;;
   bench) exec "$lockstep" "\$@" --steps 2 ;;
   generate) exec "$lockstep" "\$@" --count 5 ;;
   *) exec "$lockstep" "\$@" ;;
@@ -63,6 +64,7 @@ skipped=(
   '^swift (build|test) ' 'a build takes minutes'
   '/lockstep-examples' 'ExamplesTests runs every example'
   '/spirals ' 'Tests/OwnProgram builds and runs it'
+  '/?lockstep watch' 'it serves until it is stopped'
   'lockstep data fetch ' 'fetch.bats downloads from a server of its own'
   '^Benchmarks/' 'they train for minutes'
 )
@@ -75,7 +77,7 @@ commands() { # commands FILE
   # shellcheck disable=SC2016 # The script that is printed expands it.
   sed -n '/^```sh$/,/^```$/{/^```/!p}' "$1" | sed -e ':a' -e '/\\$/N; s/ *\\\n */ /; ta' |
     sed -e 's/\(^\| \+\)#.*//' -e '/^$/d' | grep -Ev "$pattern" |
-    sed -e 's|\bRUN\b|$(ls -td runs/*/* \| head -n 1)|g' -e 's|\bFILE\b|digits.csv|' \
+    sed -e 's|\bRUN\b|$(dirname "$(ls -td runs/*/*/checkpoints \| head -n 1)")|g' -e 's|\bFILE\b|digits.csv|' \
       -e 's|\bCONFIG\b|configs/digits-mlp.yaml|'
 }
 
@@ -92,7 +94,7 @@ articles=$root/Sources/Lockstep/Lockstep.docc
 
 @test "documentation: the commands of README run" {
   needs_mpirun
-  run_commands "$root/README.md" 21
+  run_commands "$root/README.md" 26
 }
 
 @test "documentation: the commands of 'How backward works' run" {
@@ -123,6 +125,10 @@ articles=$root/Sources/Lockstep/Lockstep.docc
 
 @test "documentation: the commands of 'Train on your own text' run" {
   run_commands "$articles/text.md" 5
+}
+
+@test "documentation: the commands of 'Choose settings' run" {
+  run_commands "$articles/choosing-settings.md" 4
 }
 
 @test "documentation: the commands of 'Convolution by Winograd's algorithm' run" {

@@ -35,8 +35,8 @@ import Training
       """
     let metrics = try RunFixture(["metrics.jsonl": log]).history.metrics
     #expect(metrics.steps.map(\.step) == [1, 3])
-    #expect(metrics.steps[1]["loss"]?.isNaN == true)
-    #expect(metrics.steps[1]["accuracy"] == nil)
+    #expect(metrics.steps[1][.loss]?.isNaN == true)
+    #expect(metrics.steps[1][.accuracy] == nil)
   }
 
   @Test func `a directory with nothing but a status is a run without anything`() throws {

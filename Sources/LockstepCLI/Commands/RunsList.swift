@@ -30,6 +30,9 @@ struct RunsList: ParsableCommand {
   @Option(help: ArgumentHelp("Sort by this, smallest first. (default: newest first)"))
   var sort: String?
 
+  @Flag(help: "Reverse the order.")
+  var reverse = false
+
   @Option(help: ArgumentHelp("What to show, separated by commas.", valueName: "names"))
   var columns: String?
 
@@ -82,6 +85,7 @@ struct RunsList: ParsableCommand {
       }
       runs = valued + runs.filter { $0.value(sort) == nil }
     }
+    if reverse { runs.reverse() }
     if json {
       for run in runs { printLine(run.json.text) }
       return

@@ -44,7 +44,7 @@ enum Script {
 }
 
 extension Script {
-  /// The script of a watched page: every two seconds it asks whether something has changed, and then
+  /// The script of a watched page: every two seconds or more it asks whether something has changed, and then
   /// replaces what is shown.
   static let refresh = """
 
@@ -53,6 +53,7 @@ extension Script {
       const ask = view => fetch(location.pathname + "?view=" + view, {cache: "no-store"})
         .then(answer => { if (!answer.ok) throw answer.status; return answer; });
       const look = async () => {
+        const start = performance.now();
         try {
           const state = (await (await ask("state")).json()).state;
           if (shown !== null && state !== shown) {
@@ -65,7 +66,9 @@ extension Script {
         } catch (error) {
           document.body.classList.add("lost");
         }
-        setTimeout(look, document.hidden ? 10000 : 2000);
+        // Pages of long runs take a while: training comes first.
+        const pause = Math.max(2000, 10 * (performance.now() - start));
+        setTimeout(look, document.hidden ? 5 * pause : pause);
       };
       look();
     })();

@@ -97,6 +97,7 @@ enum StyleSheet {
     td.number, th.number { text-align: right; white-space: nowrap; }
     td.name { color: var(--soft); white-space: nowrap; }
     tbody tr:hover td { background: var(--mark); }
+    .whole { white-space: nowrap; }
     td.best { font-weight: 600; color: var(--good); }
     .matrix { width: auto; margin: 0; }
     .matrix td, .matrix th {
@@ -143,6 +144,7 @@ enum StyleSheet {
       padding: 5px 9px; border-radius: 6px; font-size: 13px; line-height: 1.4; white-space: pre;
       z-index: 2;
     }
+    body.lost footer::before { content: "No answer from lockstep watch. "; color: var(--bad); }
     footer { color: var(--soft); font-size: 13px; text-align: center; }
     @media (max-width: 600px) {
       main { padding: 16px 10px 40px; }
@@ -152,6 +154,7 @@ enum StyleSheet {
       .cards { grid-template-columns: 1fr 1fr; gap: 8px; }
       .card b { font-size: 19px; }
       th, td { padding-right: 10px; }
+      .meter { display: none; }
     }
     @media print {
       :root { --page: #fff; color-scheme: light; }

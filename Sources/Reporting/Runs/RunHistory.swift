@@ -108,7 +108,7 @@ package struct RunHistory: Sendable {
     if let start = attempts.first?.start { return start }
     guard
       let match = id.prefixMatch(of: /(\d{4})-(\d\d)-(\d\d)T(\d\d)-(\d\d)-(\d\d)/)?.output
-    else { return metrics.steps.first?["time"] }
+    else { return metrics.steps.first?[.time] }
     var parts = tm()
     parts.tm_year = Int32(match.1)! - 1900
     parts.tm_mon = Int32(match.2)! - 1
@@ -141,6 +141,16 @@ package struct RunHistory: Sendable {
   /// The command that continues the run.
   package var resumeCommand: String {
     launch(["train", directory.configurationPath, "--run-dir", directory.path])
+  }
+
+  /// The command that trains the run on, until it is twice as long; nil if its length is not known.
+  package var longerCommand: String? {
+    for key in ["training.steps", "training.epochs"] {
+      if let length = setting(key).flatMap({ Int($0) }), length <= Int.max / 2 {
+        return resumeCommand + " --set \(key)=\(2 * length)"
+      }
+    }
+    return nil
   }
 
   /// The command that evaluates its newest checkpoint.

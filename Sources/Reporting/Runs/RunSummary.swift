@@ -15,10 +15,10 @@ package struct RunSummary: Sendable {
   package init(_ directory: RunDirectory) { run = RunHistory(directory, withSteps: false) }
 
   /// The lowest validation loss.
-  package var loss: Double? { run.metrics.best?["loss"] }
+  package var loss: Double? { run.metrics.best?[.loss] }
 
   /// The highest validation accuracy.
-  package var accuracy: Double? { run.metrics.evaluations.compactMap { $0["accuracy"] }.max() }
+  package var accuracy: Double? { run.metrics.evaluations.compactMap { $0[.accuracy] }.max() }
 
   /// What a column shows.
   package func text(_ column: Column) -> String {

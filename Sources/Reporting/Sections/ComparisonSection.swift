@@ -15,8 +15,8 @@ struct ComparisonSection {
   }
 
   private var results: HTML {
-    let losses = runs.map { $0.metrics.best?["loss"] }
-    let accuracies = runs.map { run in run.metrics.evaluations.compactMap { $0["accuracy"] }.max() }
+    let losses = runs.map { $0.metrics.best?[.loss] }
+    let accuracies = runs.map { run in run.metrics.evaluations.compactMap { $0[.accuracy] }.max() }
     let hasAccuracy = accuracies.contains { $0 != nil }
     let bestLoss = losses.compactMap { $0 }.min()
     let bestAccuracy = accuracies.compactMap { $0 }.max()
@@ -25,7 +25,7 @@ struct ComparisonSection {
         + ["Steps", "Time", "Ranks", "Samples/s"],
       numbers: Set(2...7))
     for (index, (run, label)) in zip(runs, labels).enumerated() {
-      let speed = (run.metrics.epochs.last ?? run.metrics.steps.last)?["samplesPerSecond"]
+      let speed = (run.metrics.epochs.last ?? run.metrics.steps.last)?[.samplesPerSecond]
       var best: Set<Int> = []
       if losses[index] != nil && losses[index] == bestLoss { best.insert(2) }
       if accuracies[index] != nil && accuracies[index] == bestAccuracy { best.insert(3) }

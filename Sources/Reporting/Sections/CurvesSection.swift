@@ -31,48 +31,48 @@ struct CurvesSection {
     let results =
       runs.count == 1
       ? [
-        LineChart(title: "Loss", logarithmicFrom: 30, curves: both("loss")),
-        LineChart(title: "Accuracy", limits: share, curves: both("accuracy")),
+        LineChart(title: "Loss", logarithmicFrom: 30, curves: both(.loss)),
+        LineChart(title: "Accuracy", limits: share, curves: both(.accuracy)),
         LineChart(
           title: "Perplexity", unit: "validation", logarithmicFrom: 30,
-          curves: evaluations("perplexity")),
+          curves: evaluations(.perplexity)),
       ]
       : [
-        LineChart(title: "Validation loss", logarithmicFrom: 30, curves: evaluations("loss")),
-        LineChart(title: "Validation accuracy", limits: share, curves: evaluations("accuracy")),
-        LineChart(title: "Training loss", logarithmicFrom: 30, curves: training("loss")),
-        LineChart(title: "Training accuracy", limits: share, curves: training("accuracy")),
+        LineChart(title: "Validation loss", logarithmicFrom: 30, curves: evaluations(.loss)),
+        LineChart(title: "Validation accuracy", limits: share, curves: evaluations(.accuracy)),
+        LineChart(title: "Training loss", logarithmicFrom: 30, curves: training(.loss)),
+        LineChart(title: "Training accuracy", limits: share, curves: training(.accuracy)),
       ]
     return results + [
       LineChart(
         title: "Learning rate", logarithmicFrom: haveFarRates ? 1 : .infinity, limits: positive,
-        curves: training("learningRate")),
+        curves: training(.learningRate)),
       LineChart(
         title: "Gradient norm", unit: "before clipping", logarithmicFrom: 30, limits: positive,
-        curves: training("gradientNorm")),
+        curves: training(.gradientNorm)),
       LineChart(
-        title: "Throughput", unit: unit, limits: positive, curves: training("samplesPerSecond")),
+        title: "Throughput", unit: unit, limits: positive, curves: training(.samplesPerSecond)),
       LineChart(
         title: "Memory of rank 0", unit: "MB", limits: positive,
-        curves: training("memory", scale: 1e-6)),
+        curves: training(.memory, scale: 1e-6)),
       LineChart(
         title: "Waiting for data", unit: "ms per step, rank 0", limits: positive,
-        curves: training("dataWait", scale: 1000)),
+        curves: training(.dataWait, scale: 1000)),
       LineChart(
         title: "Communication", unit: "ms per step, rank 0", limits: positive,
-        curves: training("communication", scale: 1000)),
+        curves: runs.contains { $0.ranks ?? 2 > 1 } ? training(.communication, scale: 1000) : []),
     ]
   }
 
   /// Whether one run has 20 times the learning rate of another.
   private var haveFarRates: Bool {
-    let largest = runs.compactMap { $0.metrics.steps.compactMap { $0["learningRate"] }.max() }
+    let largest = runs.compactMap { $0.metrics.steps.compactMap { $0[.learningRate] }.max() }
     guard let low = largest.min(), let high = largest.max(), low > 0 else { return false }
     return high >= 20 * low
   }
 
   /// Training and validation of the only run.
-  private func both(_ key: String) -> [Curve] {
+  private func both(_ key: MetricsField) -> [Curve] {
     let validation = values(runs[0].metrics.evaluations, key)
     return [
       Curve("training", color: 0, trainingValues(runs[0], key)),
@@ -80,11 +80,11 @@ struct CurvesSection {
     ].filter { !$0.points.isEmpty || $0.firstNonFinite != nil }
   }
 
-  private func training(_ key: String, scale: Double = 1) -> [Curve] {
+  private func training(_ key: MetricsField, scale: Double = 1) -> [Curve] {
     curves { trainingValues($0, key, scale: scale) }
   }
 
-  private func evaluations(_ key: String) -> [Curve] {
+  private func evaluations(_ key: MetricsField) -> [Curve] {
     curves(hasMarks: true) { values($0.metrics.evaluations, key) }
   }
 
@@ -98,14 +98,14 @@ struct CurvesSection {
 
   /// The values of steps, or of epochs where steps are not recorded.
   private func trainingValues(
-    _ run: RunHistory, _ key: String, scale: Double = 1
+    _ run: RunHistory, _ key: MetricsField, scale: Double = 1
   ) -> [(x: Double, y: Double)] {
     let steps = values(run.metrics.steps, key, scale: scale)
     return steps.isEmpty ? values(run.metrics.epochs, key, scale: scale) : steps
   }
 
   private func values(
-    _ lines: [MetricsLine], _ key: String, scale: Double = 1
+    _ lines: [MetricsLine], _ key: MetricsField, scale: Double = 1
   ) -> [(x: Double, y: Double)] {
     lines.compactMap { line in line[key].map { (Double(line.step), $0 * scale) } }
   }

@@ -34,27 +34,27 @@ struct HeadlineSection {
     let metrics = run.metrics
     var cards: [Card] = []
     if metrics.hasAccuracy,
-      let best = metrics.evaluations.max(by: { $0["accuracy"] ?? -1 < $1["accuracy"] ?? -1 })
+      let best = metrics.evaluations.max(by: { $0[.accuracy] ?? -1 < $1[.accuracy] ?? -1 })
     {
       cards.append(
         Card(
-          name: "best validation accuracy", value: Text.percent(best["accuracy"]),
+          name: "best validation accuracy", value: Text.percent(best[.accuracy]),
           note: "step \(grouped(best.step))"))
     }
     if let best = metrics.best {
-      let last = metrics.evaluations.last?["loss"]
+      let last = metrics.evaluations.last?[.loss]
       cards.append(
         Card(
-          name: "best validation loss", value: Text.number(best["loss"]),
+          name: "best validation loss", value: Text.number(best[.loss]),
           note: "step \(grouped(best.step)); last \(Text.number(last))"))
     }
-    if let last = metrics.evaluations.last, let perplexity = last["perplexity"] {
+    if let last = metrics.evaluations.last, let perplexity = last[.perplexity] {
       cards.append(
         Card(
           name: "validation perplexity", value: Text.number(perplexity),
-          note: last["bitsPerByte"].map { "\(Text.number($0)) bits per byte" } ?? "at the end"))
+          note: last[.bitsPerByte].map { "\(Text.number($0)) bits per byte" } ?? "at the end"))
     }
-    if let loss = (metrics.epochs.last ?? metrics.steps.last)?["loss"] {
+    if let loss = (metrics.epochs.last ?? metrics.steps.last)?[.loss] {
       cards.append(
         Card(
           name: "training loss", value: Text.number(loss),
@@ -72,7 +72,7 @@ struct HeadlineSection {
           name: "training time", value: Text.duration(seconds),
           note: run.attempts.count > 1 ? count(run.attempts.count, "attempt") : ""))
     }
-    if let speed = (metrics.epochs.last ?? metrics.steps.last)?["samplesPerSecond"] {
+    if let speed = (metrics.epochs.last ?? metrics.steps.last)?[.samplesPerSecond] {
       let unit = run.countsTokens ? "tokens/s" : "samples/s"
       cards.append(Card(name: "throughput", value: Text.number(speed), note: unit))
     }
@@ -84,12 +84,15 @@ struct HeadlineSection {
     if run.state != .done && run.state != .running {
       lines.append("<p>Continue:</p><pre>\(run.resumeCommand)</pre>")
     }
+    if run.state == .done, let command = run.longerCommand {
+      lines.append("<p>Train on, twice as long in all:</p><pre>\(command)</pre>")
+    }
     if !run.checkpointSteps.isEmpty {
       lines.append("<p>Evaluate:</p><pre>\(run.evaluateCommand)</pre>")
     }
     guard !lines.isEmpty else { return HTML() }
     return """
-      <section><h2>Use it</h2><p class="soft">From the directory in which the run was started:</p>
+      <section><h2>Commands</h2><p class="soft">From the directory in which the run was started:</p>
       \(lines.markup { $0 })</section>
       """
   }

@@ -17,7 +17,7 @@ package struct SweepResult: Sendable {
 
   /// The lowest validation loss; where nothing was evaluated, the training loss of the last epoch.
   package var loss: Double? {
-    let loss = summary.loss ?? summary.run.metrics.epochs.last?["loss"]
+    let loss = summary.loss ?? summary.run.metrics.epochs.last?[.loss]
     return loss.flatMap { $0.isFinite ? $0 : nil }
   }
 

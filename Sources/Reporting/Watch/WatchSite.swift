@@ -49,7 +49,7 @@ package struct WatchSite: Sendable {
   }
 
   private var runs: [RunDirectory] {
-    root.isRun ? [root] : (try? RunDirectory.all(in: root.path)) ?? []
+    (try? RunDirectory.all(in: root.path)) ?? []
   }
 
   /// The path of a run from the directory on.
@@ -116,7 +116,7 @@ package struct WatchSite: Sendable {
         JSONObject([
           ("state", "\(run.state.rawValue) \(last?.step ?? 0) \(last?.kind.rawValue ?? "")"),
           ("status", run.state.rawValue), ("step", last?.step ?? 0),
-          ("loss", last?["loss"]),
+          ("loss", last?[.loss]),
         ]).text)
     }
     let report = Report([RunHistory(directory)])

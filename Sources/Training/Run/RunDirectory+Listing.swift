@@ -20,18 +20,19 @@ extension RunDirectory {
     return directory
   }
 
-  /// All runs below a directory, sorted by path.
+  /// All runs below a directory, sorted by path; itself if it is one.
   ///
   /// - Parameters:
   ///   - root: The directory.
   ///   - depth: How many directories lie between it and a run's files at most.
   public static func all(in root: String, depth: Int = 3) throws -> [RunDirectory] {
     let fileSystem = FileSystem()
+    if RunDirectory(path: root).isRun { return [RunDirectory(path: root)] }
     guard depth > 0, try fileSystem.findsDirectory(root) else { return [] }
     return try fileSystem.names(in: root).filter { !$0.hasPrefix(".") }.flatMap { name in
       let directory = RunDirectory(path: root.appendingPath(name))
-      guard try fileSystem.findsDirectory(directory.path) else { return [RunDirectory]() }
-      return directory.isRun ? [directory] : try all(in: directory.path, depth: depth - 1)
+      return try fileSystem.findsDirectory(directory.path)
+        ? all(in: directory.path, depth: depth - 1) : []
     }
   }
 
