@@ -89,6 +89,20 @@ load lockstep
   assert_failed_with 73 "no/such"
 }
 
+@test "export: a language model takes its tokenizer along" {
+  for i in {1..200}; do echo "Line $i: the ranks share the sum, and it's $((i * 7919 % 1000)) words"; done >text.txt
+  lockstep data tokenize text.txt --vocabulary 300 --output tokens
+  assert_success
+  lockstep train --run-dir run --set data.kind=text --set data.path=tokens --set data.blockSize=16 \
+    --set model.kind=gpt --set model.blocks=1 --set model.heads=2 --set model.width=16 \
+    --set training.steps=2 --set training.globalBatch=4 --progress none
+  assert_success
+  lockstep checkpoint export run --pytorch
+  assert_success
+  cmp model-pytorch/tokenizer.json tokens/tokenizer.json
+  grep -q 'GPT(300, context=16, blocks=1, heads=2, width=16)' model-pytorch/model.py
+}
+
 @test "tensorboard: a run with logging.tensorboard has an event file, one more after it resumed" {
   local run=("${short[@]}" --run-dir run --set logging.tensorboard=true --progress none)
   lockstep "${run[@]}" --max-steps 30
