@@ -17,10 +17,13 @@ load lockstep
   printf 'x' | dd of="$(weights trained)" bs=1 seek=2000 conv=notrunc status=none
   lockstep checkpoint verify trained
   assert_failure 65
-  assert_line --regexp '^damaged  trained/checkpoints/step-001380  .*model.safetensors.*CRC-32'
+  assert_line --regexp '^damaged  trained/checkpoints/step-001380  model.safetensors: .*CRC-32'
   assert_line --regexp '^ok       trained/checkpoints/step-'
   lockstep checkpoint verify nothing
   assert_failed_with 66 "nothing"
+  # All ranks end with the code of the worst.
+  ranks 2 checkpoint verify trained
+  assert_failure 65
 }
 
 @test "diff: two checkpoints are compared tensor by tensor, and setting by setting" {
