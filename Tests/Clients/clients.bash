@@ -4,9 +4,6 @@
 
 load ../EndToEnd/lockstep
 
-# The file of the configuration, if any.
-config=()
-
 # The Python that launch/test has prepared, or the system's.
 python=${CLIENTS_PYTHON:-$root/.build/clients/bin/python}
 [[ -x $python ]] || python=python3
@@ -31,16 +28,19 @@ client() { # client SCRIPT ARGUMENT...
 
 # Trains a step on random samples of a shape, and predicts them. Makes run `run`, samples `inputs.npy`
 # and predictions `predictions.jsonl`.
-train_on_samples() { # train_on_samples SHAPE classes|values CLASSES SETTING...
+train_on_samples() { # train_on_samples SHAPE classes|values CLASSES SETTING|FILE.yaml...
   client samples "$1" "$2" "$3"
   assert_success
   local settings=() setting
-  for setting in "${@:4}"; do settings+=(--set "$setting"); done
-  lockstep train "${config[@]}" --run-dir run --set data.kind=npy --set data.path=. \
+  for setting in "${@:4}"; do
+    if [[ $setting != *.yaml ]]; then settings+=(--set); fi
+    settings+=("$setting")
+  done
+  lockstep train --run-dir run --set data.kind=npy --set data.path=. \
     --set data.validation=4 --set training.globalBatch=4 --set training.steps=1 \
     --set optimizer.learningRate=0.01 --progress none "${settings[@]}"
   assert_success
-  lockstep predict run inputs.npy --json
+  lockstep predict run inputs.npy --json --precision float32
   assert_success
   cp "$out" predictions.jsonl
 }

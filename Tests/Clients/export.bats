@@ -18,7 +18,7 @@ assert_exports() {
 }
 
 # Trains a model by name on samples of a shape, and exports it.
-assert_model_exports() { # assert_model_exports SHAPE MODEL SETTING...
+assert_model_exports() { # assert_model_exports SHAPE MODEL SETTING|FILE.yaml...
   needs_python numpy onnx onnxruntime
   rm -rf run
   train_on_samples "$1" classes 4 "model.kind=$2" "${@:3}"
@@ -67,9 +67,7 @@ model:
     - dropout 0.1
     - sigmoid
 END
-  config=(layers.yaml)
-  assert_model_exports 2x12x11 layers
-  config=()
+  assert_model_exports 2x12x11 layers layers.yaml
   assert_model_exports 1x4x5 layers 'model.layers=[flatten, linear 12, reshape 3 2 2, conv 4 1, flatten]'
 }
 
@@ -80,6 +78,10 @@ END
   rm -r run
   train_on_samples 5 classes 2 model.kind=mlp training.loss=binaryCrossEntropyWithLogits
   assert_exports
+}
+
+@test "export: the averaged weights, after training in bfloat16" {
+  assert_model_exports 6 mlp training.emaDecay=0.5 training.precision=bfloat16 training.steps=4
 }
 
 @test "export: gpt and a list of layers with an embedding continue a text alike" {

@@ -17,10 +17,13 @@ load lockstep
   printf 'x' | dd of="$(weights trained)" bs=1 seek=2000 conv=notrunc status=none
   lockstep checkpoint verify trained
   assert_failure 65
-  assert_line --regexp '^damaged  trained/checkpoints/step-001380  .*model.safetensors.*CRC-32'
+  assert_line --regexp '^damaged  trained/checkpoints/step-001380  model.safetensors: .*CRC-32'
   assert_line --regexp '^ok       trained/checkpoints/step-'
   lockstep checkpoint verify nothing
   assert_failed_with 66 "nothing"
+  # All ranks end with the code of the worst.
+  ranks 2 checkpoint verify trained
+  assert_failure 65
 }
 
 @test "diff: two checkpoints are compared tensor by tensor, and setting by setting" {
@@ -87,6 +90,20 @@ load lockstep
   assert_failure 64
   lockstep checkpoint export trained --onnx -o no/such/folder.onnx
   assert_failed_with 73 "no/such"
+}
+
+@test "export: a language model takes its tokenizer along" {
+  for i in {1..200}; do echo "Line $i: the ranks share the sum, and it's $((i * 7919 % 1000)) words"; done >text.txt
+  lockstep data tokenize text.txt --vocabulary 300 --output tokens
+  assert_success
+  lockstep train --run-dir run --set data.kind=text --set data.path=tokens --set data.blockSize=16 \
+    --set model.kind=gpt --set model.blocks=1 --set model.heads=2 --set model.width=16 \
+    --set training.steps=2 --set training.globalBatch=4 --progress none
+  assert_success
+  lockstep checkpoint export run --pytorch
+  assert_success
+  cmp model-pytorch/tokenizer.json tokens/tokenizer.json
+  grep -q 'GPT(300, context=16, blocks=1, heads=2, width=16)' model-pytorch/model.py
 }
 
 @test "tensorboard: a run with logging.tensorboard has an event file, one more after it resumed" {

@@ -13,7 +13,7 @@ package struct Histogram: Equatable {
   /// How many numbers each interval has.
   package private(set) var counts: [Double] = []
 
-  /// Sorts numbers into intervals; those that are not finite are left out. Nil if none is left.
+  /// Sorts numbers into intervals, without those that are not finite; nil if none is left.
   package init?(_ numbers: UnsafeBufferPointer<Float>, intervals: Int = 64) {
     var (low, high) = (Float.infinity, -Float.infinity)
     for number in numbers where number.isFinite {

@@ -106,7 +106,9 @@ package final class TensorBoardLog {
     try write(.values([image], time: Date().timeIntervalSince1970, step: 0))
   }
 
-  /// Writes a record. Training is worth more than its log: only the first failure throws.
+  /// Writes a record.
+  ///
+  /// Training is worth more than its log: only the first failure throws.
   private func write(_ event: TensorBoardEvent) throws {
     guard !hasFailed else { return }
     do {

@@ -46,6 +46,9 @@ struct CheckpointAverage: ParsableCommand {
         let writer = SafetensorsWriter(tensors, metadata: ["format": "pt"])
         try FileSystem().replaceFile(output) { try writer.write(to: $0) }
         files.forEach { printLine("of     \($0.path)") }
+        if tensors.contains(where: { $0.name.hasSuffix("running_mean") }) {
+          printLine("note   running statistics of batch normalization are averaged too")
+        }
         printLine("wrote  \(output)  the mean of \(files.count), \(count(tensors.count, "tensor"))")
       }
       return .success

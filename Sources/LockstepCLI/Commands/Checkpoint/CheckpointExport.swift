@@ -2,6 +2,7 @@ import ArgumentParser
 import Base
 import Checkpointing
 import Configuration
+import DataLoading
 import Exporting
 import Lockstep
 import Training
@@ -80,6 +81,13 @@ struct CheckpointExport: ParsableCommand {
       try weights.write(to: $0)
     }
     try fileSystem.replaceFile(folder.appendingPath(PyTorchModel.fileName), with: program.text)
+    let tokenizer = BytePairTokenizer.fileName
+    if checkpoint.fileNames.contains(tokenizer) {
+      let content = try checkpoint.content(of: tokenizer)
+      try fileSystem.replaceFile(folder.appendingPath(tokenizer)) { file in
+        try content.withUnsafeBytes(file.write)
+      }
+    }
     printLine("wrote  \(folder)  step \(grouped(checkpoint.step))")
   }
 }
