@@ -70,6 +70,24 @@ assert_not_blank() { # assert_not_blank NAME WIDTH HEIGHT
   assert_file_contains "$out" '<title>fits</title>'
 }
 
+@test "report in Chromium: the pointer over a chart shows its values" {
+  copy_trained_run
+  lockstep report trained --no-model
+  cat >script.html <<'SCRIPT'
+<script>
+  const box = document.querySelector("svg[data-from]").getBoundingClientRect();
+  document.querySelector("svg[data-from]").dispatchEvent(new PointerEvent("pointermove",
+    {bubbles: true, clientX: box.left + box.width / 2, clientY: box.top + 9}));
+  document.title = document.querySelector(".tip").textContent.replace(/\n/g, " | ");
+</script></body>
+SCRIPT
+  sed -e '/<\/body>/{r script.html' -e 'd}' trained/report.html >page.html
+  browse page "file://$PWD/page.html" 1280 1000 --dump-dom
+  assert_equal "$(<console)" ""
+  grep -Eq '<title>step [0-9]+ \| training  0\.[0-9]+ \| validation  0\.[0-9]+</title>' "$out" ||
+    fail "the tip is $(grep -o '<title>.*</title>' "$out")"
+}
+
 @test "watch in Chromium: the list and a run are drawn without errors" {
   copy_trained_run
   mkdir runs && mv trained runs/a

@@ -39,6 +39,20 @@ import Training
     #expect(metrics.steps[1][.accuracy] == nil)
   }
 
+  @Test func `keys may stand in any order, among others that are not known`() throws {
+    let log = #"""
+       { "note" : "a\"},{" , "x":[1,{"step":9,"loss":8}],"loss":0.5, "best":true,"accuracy":null,
+      {"note":"a\"},{","x":[1,{"step":9,"loss":8}],"loss":0.5 , "best":true,"accuracy":null,"epoch":2,"step":5,"kind":"eval"}
+      {"kind":"eval","step":6,"epoch":1,"loss":"Infinity"}trailing
+      {"kind":"eval","step":7.5,"epoch":1}
+      """#
+    let metrics = try RunFixture(["metrics.jsonl": log]).history.metrics
+    #expect(metrics.evaluations.map(\.step) == [5])
+    #expect(metrics.best?[.loss] == 0.5)
+    #expect(metrics.best?[.accuracy] == nil)
+    #expect(metrics.best?.epoch == 2)
+  }
+
   @Test func `a directory with nothing but a status is a run without anything`() throws {
     let run = try RunFixture().history
     #expect(run.state == .done)

@@ -87,7 +87,8 @@ package struct RunHistory: Sendable {
   /// The name of the run's kind: that of the configuration, else of the directory.
   package var name: String {
     if let configuration, let name = try? configuration.group(RunName.self).name { return name }
-    return directory.path.parentPath.split(separator: "/").last.map(String.init) ?? directory.path
+    let parent = directory.path.parentPath.split(separator: "/").last { $0 != "." && $0 != ".." }
+    return parent.map(String.init) ?? id
   }
 
   /// The directory's own name: the time of the start and four digits.

@@ -94,10 +94,11 @@ package struct WatchSite: Sendable {
       table.add([
         """
         <a href="\(Self.link("run", name(of: run.directory)))">\(run.name)</a><br>\
-        <small>\(run.id)</small>
+        <small class="whole">\(run.id)</small>
         """,
         "<span class=\"state \(run.state.rawValue)\">\(run.state.text)</span>",
-        "\(summary.text(.started))", "\(summary.text(.steps))", "\(summary.text(.loss))",
+        "<span class=\"whole\">\(summary.text(.started))</span>", "\(summary.text(.steps))",
+        "\(summary.text(.loss))",
         "\(summary.text(.accuracy))", "\(summary.text(.model))", "\(summary.text(.data))",
         "\(summary.text(.ranks))", "\(summary.text(.duration))",
       ])
