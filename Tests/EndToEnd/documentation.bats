@@ -44,7 +44,7 @@ esac
 case \$1 in
   train) exec "$lockstep" "\$@" "\${small[@]}" ;;
   sweep) exec "$lockstep" "\$@" "\${small[@]}" ;;
-  bench) exec "$lockstep" "\$@" --steps 2 ;;
+  bench) exec "$lockstep" "\$@" --seconds 0.1 ;;
   generate) exec "$lockstep" "\$@" --count 5 ;;
   *) exec "$lockstep" "\$@" ;;
 esac
@@ -86,7 +86,7 @@ run_commands() { # run_commands FILE COUNT
   write_files
   commands "$1" >commands.sh
   assert_equal "$(wc -l <commands.sh)" "$2"
-  HOME=$PWD/home PATH=$PWD/bin:$PATH launch bash -eux commands.sh
+  limit=400 HOME=$PWD/home PATH=$PWD/bin:$PATH launch bash -eux commands.sh
   assert_success
 }
 
