@@ -144,7 +144,7 @@ train_two() {
   lockstep runs delete "$run"
   assert_failed_with 64 'needs --yes'
   assert_dir_exist "$run"
-  lockstep runs delete "$run" --yes
+  lockstep runs delete "$run" "$run/" --yes
   assert_success
   assert_line --regexp '^deleted 1 run, freed [0-9.]+ [kM]B$'
   assert_dir_not_exist "$run"

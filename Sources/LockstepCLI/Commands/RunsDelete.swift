@@ -53,15 +53,17 @@ struct RunsDelete: ParsableCommand {
       printLine("nothing is deleted")
       return
     }
-    var freed = 0
-    for (directory, bytes) in directories {
+    var (deleted, freed) = (0, 0)
+    // One that was named twice is gone the second time.
+    for (directory, bytes) in directories where directory.isRun {
       // A run that started meanwhile holds the lock.
       let lock = try directory.lock()
       try FileSystem().remove(directory.path)
       lock.release()
+      deleted += 1
       freed += bytes
     }
-    printLine("deleted \(count(directories.count, "run")), freed \(Text.bytes(Double(freed)))")
+    printLine("deleted \(count(deleted, "run")), freed \(Text.bytes(Double(freed)))")
   }
 
   private func isConfirmed(_ count: Int) throws -> Bool {
