@@ -1,5 +1,7 @@
 import Base
+import DataLoading
 import DataParallel
+import Optimizers
 
 // Ends of epochs: evaluation, the best one so far, and their reports.
 extension Trainer {
