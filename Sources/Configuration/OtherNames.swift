@@ -17,7 +17,7 @@ package enum OtherNames {
     let names = [parts.joined(separator: "."), leaf]
     // A plain name is another tool's where it is not one of ours in another section.
     for name in names {
-      if let key = keys[name], ConfigurationKey.byPath[key] != nil { return .key(key) }
+      if let key = keys[name] { return .key(key) }
       if let remark = remarks[name] { return .remark(remark) }
     }
     return ours[leaf].map { .key($0) }
@@ -39,7 +39,8 @@ package enum OtherNames {
     by: { normalized($0.split(separator: ".").last ?? "") }
   ).compactMapValues { $0.count == 1 ? $0[0] : nil }
 
-  private static let keys: [String: String] = [
+  /// Our keys by other names, which are spelled without '_' and '-' and in small letters.
+  package static let keys: [String: String] = [
     "model.type": "model.kind", "model.name": "model.kind", "modelname": "model.kind",
     "architecture": "model.kind", "arch": "model.kind", "modeltype": "model.kind",
     "pretrained": "model.weights", "checkpointpath": "model.weights",

@@ -97,6 +97,13 @@ import Testing
     #expect(text.contains("unknown key '\(name)'; did you mean '\(key)'"), "\(text)")
   }
 
+  @Test("all names lead to keys that there are")
+  func allNames() {
+    let paths = Set(ConfigurationKey.all.map(\.path))
+    #expect(OtherNames.keys.values.filter { !paths.contains($0) } == [])
+    #expect(OtherNames.keys.keys.allSatisfy { OtherNames.meaning(of: $0) != nil })
+  }
+
   @Test("what is no setting here is told, too")
   func remarks() {
     #expect(message("device: cuda").contains("there is no GPU"))

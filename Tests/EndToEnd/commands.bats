@@ -17,15 +17,19 @@ load lockstep
 }
 
 @test "command line: --help of every command fits into 80 columns" {
-  local command
-  for command in train eval predict generate config 'config show' 'config check' graph checkpoint \
-    'checkpoint info' bench 'bench step' 'bench scaling' doctor; do
+  local page command
+  lockstep reference --docc pages
+  assert_success
+  for page in pages/lockstep-*.md; do
+    command=${page#pages/lockstep-}
+    command=${command%.md}
     # shellcheck disable=SC2086 # A command of two words is two words.
-    lockstep $command --help
+    lockstep ${command//-/ } --help
     assert_success
-    assert_line --regexp '^USAGE: lockstep'
+    assert_line --regexp "^USAGE: lockstep ${command//-/ }"
     refute_line --regexp '.{81}'
   done
+  assert_file_exists pages/lockstep-checkpoint-info.md
 }
 
 @test "command line: an unknown command is refused (64)" {
