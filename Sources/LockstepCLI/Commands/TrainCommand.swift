@@ -160,8 +160,22 @@ struct TrainCommand: ParsableCommand {
     recorder?.finish(outcome, best: trainer.bestEvaluation)
     try run?.close(
       outcome.isEnd ? .done : .stopped, step: trainer.step,
-      reason: outcome == .stoppedEarly ? "the validation loss did not improve" : nil)
+      reason: reason(outcome))
     return outcome == .stopped ? .stoppedAndSaved : .success
+  }
+}
+
+extension TrainCommand {
+  /// Why the training ended, if it is not finished.
+  private func reason(_ outcome: Trainer.Outcome) -> String? {
+    switch outcome {
+    case .finished: nil
+    case .stoppedEarly: "the validation loss did not improve"
+    case .reachedMaximumSteps: "--max-steps \(maxSteps ?? 0)"
+    case .stopped:
+      StopSignals.requested.map { "signal \($0)" } ?? maxTime.map { "--max-time \($0)" }
+        ?? "a signal to another rank"
+    }
   }
 }
 
