@@ -69,7 +69,7 @@ small=(--set training.epochs=20 --set training.globalBatch=10 --set optimizer.le
   lockstep eval run
   assert_line --regexp '^RMSE +[0-9.]+$'
   lockstep eval run --json
-  assert_line --regexp '"rootMeanSquaredError":[0-9.]+\}$'
+  assert_line --regexp '"rootMeanSquaredError":[0-9.]+,'
 }
 
 @test "own data: two ranks train on a table as one does" {
