@@ -26,7 +26,7 @@ load lockstep
     # shellcheck disable=SC2086 # A command of two words is two words.
     lockstep ${command//-/ } --help
     assert_success
-    assert_line --regexp "^USAGE: .*lockstep ${command//-/ }"
+    assert_line --regexp "^USAGE: .*lockstep ${command%%-*}"
     refute_line --regexp '.{81}'
   done
   assert_file_exists pages/lockstep-checkpoint-info.md
