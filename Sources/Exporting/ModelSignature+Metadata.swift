@@ -1,5 +1,5 @@
 import Base
-import DataLoading
+package import DataLoading
 import Training
 
 extension ModelSignature {
@@ -35,13 +35,16 @@ extension ModelSignature {
 
 /// The normalization of inputs as tensors that can be subtracted and divided by: their shape is that of a
 /// sample with 1 for the axes along which they do not change.
-struct BroadcastStandardization {
-  let shape: [Int]
-  let means: [Float]
-  let stds: [Float]
+package struct BroadcastStandardization {
+  /// The shape of both.
+  package let shape: [Int]
+  /// The means.
+  package let means: [Float]
+  /// The standard deviations.
+  package let stds: [Float]
 
   /// The normalization of samples of a shape.
-  init(_ standardization: Standardization, inputShape: [Int]) {
+  package init(_ standardization: Standardization, inputShape: [Int]) {
     let values = Array(zip(standardization.means, standardization.stds))
     let first = values.prefix(1)
     let size = inputShape.reduce(1, *)

@@ -7,15 +7,15 @@ import TensorCore
 import Testing
 import Training
 
-@testable import Exporting
+import Exporting
 
 @Suite("ONNX") struct ONNXTests {
   @Test("a graph has the bytes that onnx.proto says")
-  func bytes() {
+  func bytes() throws {
     let layer = Linear(weight: Tensor([[1, 2]] as [[Float]]))
     var graph = ONNXGraph(layer)
     let x = graph.addInput("x", .float, [.any("n"), .fixed(2)])
-    graph.addOutput(layer.onnx(x, in: &graph), as: "y", [.any("n"), .fixed(1)])
+    graph.addOutput(try graph.add(layer, to: x), as: "y", [.any("n"), .fixed(1)])
     func field(_ number: UInt8, _ content: [UInt8]) -> [UInt8] {
       [number << 3 | 2, UInt8(content.count)] + content
     }

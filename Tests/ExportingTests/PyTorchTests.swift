@@ -6,7 +6,7 @@ import TensorCore
 import Testing
 import Training
 
-@testable import Exporting
+import Exporting
 
 @Suite("PyTorch program") struct PyTorchTests {
   @Test("a list of layers is a program that can be read")

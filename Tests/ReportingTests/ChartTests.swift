@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Reporting
+import Reporting
 
 @Suite struct ReportChartTests {
   @Test func `an axis ends at round numbers`() {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Reporting
+import Reporting
 
 @Suite struct HTMLTests {
   @Test func `interpolated text is escaped and markup is not`() {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Reporting
+import Reporting
 
 @Suite struct ReportTests {
   @Test func `a report has the curves, the phases and the configuration`() throws {

@@ -5,7 +5,7 @@ import TensorCore
 import TestSupport
 import Testing
 
-@testable import Training
+import Training
 
 @Suite struct TensorBoardTests {
   private func hexadecimal(_ bytes: [UInt8]) -> String {

@@ -1,25 +1,25 @@
-import Base
+package import Base
 import Foundation
-import NeuralNetworks
-import TensorCore
+package import NeuralNetworks
+package import TensorCore
 
 /// A value in a graph: an input, a weight, or the result of a node.
-struct ONNXValue {
+package struct ONNXValue {
   /// The name, by which nodes refer to it.
-  let name: String
+  package let name: String
   /// The number of axes.
-  let rank: Int
+  package let rank: Int
 }
 
 /// The value of an attribute of a node.
-enum ONNXAttribute {
+package enum ONNXAttribute {
   case integer(Int)
   case integers([Int])
   case number(Double)
 }
 
 /// A graph of ONNX under construction: nodes in the order in which they are computed, and the weights.
-struct ONNXGraph {
+package struct ONNXGraph {
   private var nodes: [ProtobufMessage] = []
   private var tensors: [ProtobufMessage] = []
   private var inputs: [ProtobufMessage] = []
@@ -29,38 +29,44 @@ struct ONNXGraph {
   private var known: [String: ONNXValue] = [:]
   private var counts: [String: Int] = [:]
   /// Which positions see which, once a layer has asked.
-  var causalMask: ONNXValue?
+  package var causalMask: ONNXValue?
 
   /// An empty graph for the weights of a model.
-  init(_ model: any Layer) {
+  package init(_ model: any Layer) {
     let places =
       model.namedParameters().map { ($0.name, ObjectIdentifier($0.parameter)) }
       + model.namedBuffers().map { ($0.name, ObjectIdentifier($0.buffer)) }
     names = Dictionary(uniqueKeysWithValues: places.map { ($1, $0) })
   }
 
+  /// Adds the nodes of a layer, and returns its result.
+  package mutating func add(_ layer: any Layer, to x: ONNXValue) throws -> ONNXValue {
+    try exportable(layer).onnx(x, in: &self)
+  }
+
   // MARK: Values
 
   /// The type of an element.
-  enum ElementType: Int {
+  package enum ElementType: Int {
     case float = 1
     case int64 = 7
   }
 
   /// The size of an axis: a number, or the name of one that may be any.
-  enum Axis {
+  package enum Axis {
     case fixed(Int)
     case any(String)
   }
 
   /// Adds an input of the graph.
-  mutating func addInput(_ name: String, _ type: ElementType, _ shape: [Axis]) -> ONNXValue {
+  package mutating func addInput(_ name: String, _ type: ElementType, _ shape: [Axis]) -> ONNXValue
+  {
     inputs.append(description(name, type, shape))
     return ONNXValue(name: name, rank: shape.count)
   }
 
   /// Makes a value an output of the graph, under a name.
-  mutating func addOutput(_ value: ONNXValue, as name: String, _ shape: [Axis]) {
+  package mutating func addOutput(_ value: ONNXValue, as name: String, _ shape: [Axis]) {
     addNode("Identity", [value], outputs: [name], [:])
     outputs.append(description(name, .float, shape))
   }
@@ -89,7 +95,7 @@ struct ONNXGraph {
   }
 
   /// A parameter or buffer of the model, under its name in the state dictionary.
-  mutating func weight(_ tensor: Tensor) -> ONNXValue {
+  package mutating func weight(_ tensor: Tensor) -> ONNXValue {
     guard let name = names[ObjectIdentifier(tensor)] else {
       preconditionFailure("ONNXGraph: a tensor \(tensor.shape) is no part of the model")
     }
@@ -104,17 +110,17 @@ struct ONNXGraph {
   }
 
   /// Constant numbers; a number alone has no axes.
-  mutating func numbers(_ values: [Float], shape: [Int] = []) -> ONNXValue {
+  package mutating func numbers(_ values: [Float], shape: [Int] = []) -> ONNXValue {
     add(newName("constant"), .float, shape, values.withUnsafeBytes { Array($0) })
   }
 
   /// A list of constant integers.
-  mutating func integers(_ values: [Int]) -> ONNXValue {
+  package mutating func integers(_ values: [Int]) -> ONNXValue {
     add(newName("constant"), .int64, [values.count], values.withUnsafeBytes { Array($0) })
   }
 
   /// A constant integer without axes.
-  mutating func integer(_ value: Int) -> ONNXValue {
+  package mutating func integer(_ value: Int) -> ONNXValue {
     add(newName("constant"), .int64, [], withUnsafeBytes(of: value) { Array($0) })
   }
 
@@ -135,7 +141,7 @@ struct ONNXGraph {
   // MARK: Nodes
 
   /// Adds a node with one result, which has as many axes as its first input unless `rank` is given.
-  mutating func add(
+  package mutating func add(
     _ operation: String, _ inputs: ONNXValue..., rank: Int? = nil,
     attributes: [String: ONNXAttribute] = [:]
   ) -> ONNXValue {
@@ -145,7 +151,7 @@ struct ONNXGraph {
   }
 
   /// Adds a node that splits an axis into equal parts.
-  mutating func addSplit(_ value: ONNXValue, parts: Int, axis: Int) -> [ONNXValue] {
+  package mutating func addSplit(_ value: ONNXValue, parts: Int, axis: Int) -> [ONNXValue] {
     let names = (0..<parts).map { _ in newName("Split") }
     addNode("Split", [value], outputs: names, ["axis": .integer(axis)])
     return names.map { ONNXValue(name: $0, rank: value.rank) }
@@ -185,7 +191,7 @@ struct ONNXGraph {
   }
 
   /// The graph as a message of protobuf.
-  func message(name: String) -> ProtobufMessage {
+  package func message(name: String) -> ProtobufMessage {
     var graph = ProtobufMessage()
     for node in nodes { graph.add(1, node) }
     graph.add(2, name)

@@ -25,7 +25,7 @@ package struct ONNXModel {
   ) throws {
     var graph = ONNXGraph(model)
     let input = graph.addInput(of: model, signature)
-    let result = try exportable(model).onnx(graph.prepare(input, signature), in: &graph)
+    let result = try graph.add(model, to: graph.prepare(input, signature))
     graph.addOutputs(result, of: model, signature)
     var message = ProtobufMessage()
     message.add(1, 8)  // The version of the format.

@@ -1,10 +1,10 @@
 import Foundation
 
 /// An axis of a chart: from which value to which, and the values that are marked.
-struct Axis: Equatable {
-  let range: ClosedRange<Double>
-  let isLogarithmic: Bool
-  let ticks: [Double]
+package struct Axis: Equatable {
+  package let range: ClosedRange<Double>
+  package let isLogarithmic: Bool
+  package let ticks: [Double]
 
   /// An axis for values, at ends that are round numbers.
   ///
@@ -14,7 +14,7 @@ struct Axis: Equatable {
   ///     apart; only where all are positive.
   ///   - limits: Values that the axis does not leave, such as 0 and 1 of a share.
   ///   - fits: Whether the axis ends at the values, and not at round numbers.
-  init(
+  package init(
     _ values: some Sequence<Double>, logarithmicFrom ratio: Double = .infinity,
     limits: ClosedRange<Double> = -.greatestFiniteMagnitude ... .greatestFiniteMagnitude,
     fits: Bool = false
@@ -69,7 +69,7 @@ struct Axis: Equatable {
   }
 
   /// Where a value lies, 0 at the start of the axis and 1 at its end.
-  func position(_ value: Double) -> Double {
+  package func position(_ value: Double) -> Double {
     let place =
       isLogarithmic
       ? (log(max(value, range.lowerBound)) - log(range.lowerBound))

@@ -1,27 +1,27 @@
 /// A curve of a chart.
-struct Curve {
+package struct Curve {
   /// What it shows, for the legend.
-  let name: String
+  package let name: String
   /// The number of its color.
-  let color: Int
+  package let color: Int
   /// Whether the line is dashed and thin.
-  var isDashed = false
+  package var isDashed = false
   /// Whether each point is marked.
-  var hasMarks = false
+  package var hasMarks = false
   /// The points, with the smallest and the largest value of those that each stands for.
-  let points: [Point]
+  package let points: [Point]
   /// The step of the first value that is infinite or no number.
-  let firstNonFinite: Double?
+  package let firstNonFinite: Double?
 
-  struct Point: Equatable {
-    var x, y, low, high: Double
+  package struct Point: Equatable {
+    package var x, y, low, high: Double
   }
 
   /// The most points of a curve.
   private static let limit = 240
 
   /// A curve of at most 240 points, each of which stands for all values in its part of the axis.
-  init(
+  package init(
     _ name: String, color: Int, _ values: [(x: Double, y: Double)], isDashed: Bool = false,
     hasMarks: Bool = false
   ) {

@@ -7,22 +7,24 @@ package struct HTML: Sendable, Equatable {
   package private(set) var text: String
 
   /// Markup that is known to be safe.
-  init(markup: String) { text = markup }
+  package init(markup: String) { text = markup }
 
   /// Text that may hold any character; a literal is taken for markup.
-  init(_ text: String) { self.text = HTML.escaped(text) }
+  package init(_ text: String) { self.text = HTML.escaped(text) }
 
   /// No markup.
-  init() { text = "" }
+  package init() { text = "" }
 
-  static func += (page: inout HTML, more: HTML) { page.text += more.text }
-  static func + (first: HTML, second: HTML) -> HTML { HTML(markup: first.text + second.text) }
+  package static func += (page: inout HTML, more: HTML) { page.text += more.text }
+  package static func + (first: HTML, second: HTML) -> HTML {
+    HTML(markup: first.text + second.text)
+  }
 
   /// Whether there is nothing.
-  var isEmpty: Bool { text.isEmpty }
+  package var isEmpty: Bool { text.isEmpty }
 
   /// Escapes what has a meaning in HTML, and drops characters that no document may hold.
-  static func escaped(_ text: String) -> String {
+  package static func escaped(_ text: String) -> String {
     var result = ""
     result.reserveCapacity(text.utf8.count)
     for scalar in text.unicodeScalars {
@@ -71,7 +73,7 @@ extension HTML: ExpressibleByStringInterpolation {
 
 extension Sequence {
   /// The markup of all elements, one after another.
-  func markup(_ body: (Element) throws -> HTML) rethrows -> HTML {
+  package func markup(_ body: (Element) throws -> HTML) rethrows -> HTML {
     try reduce(into: HTML()) { $0 += try body($1) }
   }
 }

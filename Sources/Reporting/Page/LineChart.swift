@@ -1,23 +1,33 @@
 /// Curves over the steps of training, as a picture with axes and a legend.
-struct LineChart {
+package struct LineChart {
   /// What is shown.
-  let title: String
+  package let title: String
   /// The unit of the values, or an empty text.
-  var unit = ""
+  package let unit: String
   /// The ratio of values from which the axis is logarithmic.
-  var logarithmicFrom = Double.infinity
+  package let logarithmicFrom: Double
   /// Values that the axis does not leave.
-  var limits = -Double.greatestFiniteMagnitude ... .greatestFiniteMagnitude
+  package let limits: ClosedRange<Double>
   /// The curves.
-  let curves: [Curve]
+  package let curves: [Curve]
   /// Whether the picture has a legend of its own.
-  var hasLegend = true
+  package var hasLegend: Bool
+
+  /// A picture of curves.
+  package init(
+    title: String, unit: String = "", logarithmicFrom: Double = .infinity,
+    limits: ClosedRange<Double> = -Double.greatestFiniteMagnitude ... .greatestFiniteMagnitude,
+    curves: [Curve], hasLegend: Bool = true
+  ) {
+    (self.title, self.unit, self.curves) = (title, unit, curves)
+    (self.logarithmicFrom, self.limits, self.hasLegend) = (logarithmicFrom, limits, hasLegend)
+  }
 
   private static let size = (width: 480.0, height: 250.0)
   private static let area = (left: 56.0, right: 468.0, top: 10.0, bottom: 212.0)
 
   /// The picture; nothing where no curve has a point.
-  var markup: HTML {
+  package var markup: HTML {
     let points = curves.flatMap(\.points)
     guard !points.isEmpty else { return HTML() }
     let x = Axis(points.map(\.x), fits: true)
@@ -112,7 +122,7 @@ struct LineChart {
   }
 
   /// The names of curves beside their colors.
-  static func legend(_ curves: [Curve]) -> HTML {
+  package static func legend(_ curves: [Curve]) -> HTML {
     let entries = curves.markup { curve in
       """
       <span class="key c\(curve.color % 8)\(curve.isDashed ? " dashed" : "")">\
@@ -134,5 +144,5 @@ struct LineChart {
 
 extension HTML.StringInterpolation {
   /// A number with all its digits.
-  mutating func appendInterpolation(markup number: Double) { appendLiteral("\(number)") }
+  package mutating func appendInterpolation(markup number: Double) { appendLiteral("\(number)") }
 }

@@ -22,7 +22,7 @@ package enum Text {
   }
 
   /// A number of a chart's axis, as short as it may be: "0.5", "20k", "1e-4".
-  static func tick(_ value: Double) -> String {
+  package static func tick(_ value: Double) -> String {
     let size = abs(value)
     if size == 0 { return "0" }
     for (factor, unit) in [(1e9, "G"), (1e6, "M"), (1e3, "k")] where size >= factor && size < 1e12 {
@@ -36,7 +36,7 @@ package enum Text {
   }
 
   /// A place in a picture, with one digit.
-  static func coordinate(_ value: Double) -> String {
+  package static func coordinate(_ value: Double) -> String {
     let text = String(format: "%.1f", value)
     return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
   }
