@@ -32,7 +32,7 @@ train_text() { # train_text RUN ARGUMENT...
   train_text run --set data.path=tokens
   assert_success
   assert_exists run/checkpoints/step-000012/tokenizer.json
-  assert_one_line run/metrics.jsonl '^\{"kind":"eval","step":12,.*"perplexity":[0-9.]+,"bitsPerByte":[0-9.]+\}$'
+  assert_one_line run/metrics.jsonl '^\{"kind":"eval","step":12,.*"perplexity":[0-9.]+,"bitsPerByte":[0-9.]+,'
   mv tokens elsewhere
   lockstep generate run --prompt "Line" --count 30 --top-k 20 --top-p 0.9
   assert_success

@@ -13,7 +13,7 @@ struct EpochTable {
   init(_ run: RunDescription) {
     hasAccuracy = run.hasAccuracy
     noun = run.countsTokens ? "token" : "sample"
-    stepWidth = max(5, String(run.totalSteps).count)
+    stepWidth = max(4, String(run.totalSteps).count)
   }
 
   /// The names of the columns.
@@ -35,7 +35,7 @@ struct EpochTable {
 
   /// Cells in columns, with two spaces between them also where a cell is wider than its column.
   private func row(_ cells: String...) -> String {
-    let widths = [5, stepWidth, 7, 8, 8, 8, 9, 7, 7]
+    let widths = [5, stepWidth, 7, 8, 8, 8, 9, 8, 7]
     let isOfAccuracy = [3, 5]
     return cells.indices.filter { hasAccuracy || !isOfAccuracy.contains($0) }
       .map { String(repeating: " ", count: max(0, widths[$0] - cells[$0].count)) + cells[$0] }
