@@ -126,7 +126,7 @@ public struct SweepPlan: Sendable, Equatable {
   }
 
   /// Distinct variants whose values are drawn at random, the same for the same seed; fewer than `count` where
-  /// there are not so many.
+  /// the values have fewer combinations.
   public init(random axes: [SweepAxis], count: Int, seed: UInt64) {
     var state = seed
     /// SplitMix64 (Steele, Lea and Flood 2014).

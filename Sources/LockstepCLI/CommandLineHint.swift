@@ -4,7 +4,7 @@ import Configuration
 
 /// What may have been meant by a command line that was refused.
 enum CommandLineHint {
-  /// A hint for arguments, by what the argument parser says of them; nil without one.
+  /// A hint for arguments that the argument parser refused; nil without one.
   ///
   /// - Parameters:
   ///   - arguments: The arguments, without the program's name.

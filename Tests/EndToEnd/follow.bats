@@ -73,6 +73,7 @@ load data
   assert_success
   assert_line --regexp '^stopped early: no lower validation loss in'
   assert_equal "$(<run/STATUS)" "done"
+  assert_line --regexp '^continue .* --run-dir run --set training.stopAfterWithoutImprovement=null$'
   local best
   best=$(<run/checkpoints/best)
   assert_dir_exists "run/checkpoints/$best"

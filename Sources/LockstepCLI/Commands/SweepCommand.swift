@@ -38,7 +38,7 @@ struct SweepCommand: ParsableCommand {
   var axes: [String] = []
 
   @Option(
-    help: ArgumentHelp("Train so many variants, drawn at random.", valueName: "count"))
+    help: ArgumentHelp("Number of variants to train, drawn at random.", valueName: "count"))
   var random: Int?
 
   @Option(help: ArgumentHelp("The random seed of --random.", valueName: "number"))

@@ -7,7 +7,7 @@ struct ProgressBar {
   /// What stands beside the bar, the most important first: on a narrow terminal the last ones are left out.
   let items: [String]
 
-  /// The line on a terminal with so many columns; it leaves the last one free.
+  /// The line for a terminal of this width; the last column stays free.
   func line(columns: Int) -> String {
     var items = items
     var tail: String {

@@ -215,10 +215,13 @@ final class ProgressReporter {
       printLine("run        \(path)")
       printLine("evaluate   \(shellCommand([CommandLine.arguments[0], "eval", path]))")
       printLine("report     \(shellCommand([CommandLine.arguments[0], "report", path]))")
-      printLine("continue   \(resume(path, twiceAsLong: true))")
+      let setting =
+        outcome == .stoppedEarly
+        ? "training.stopAfterWithoutImprovement=null" : configuration.flatMap(twiceAsLong)
+      printLine("continue   \(resume(path, setting))")
     case .reachedMaximumSteps, .stopped:
       printLine("stopped with a checkpoint; the same command resumes, or:")
-      printLine("resume     \(resume(path, twiceAsLong: false))")
+      printLine("resume     \(resume(path))")
     }
   }
 
@@ -234,10 +237,10 @@ final class ProgressReporter {
   }
 
   /// The command that resumes the run on as many ranks.
-  private func resume(_ path: String, twiceAsLong: Bool) -> String {
-    guard let run, let configuration else { return "" }
-    return (run.worldSize > 1 ? "mpirun -np \(run.worldSize) " : "")
-      + resumeCommand(configuration, in: path, twiceAsLong: twiceAsLong)
+  private func resume(_ path: String, _ setting: String? = nil) -> String {
+    let ranks = run?.worldSize ?? 1
+    return (ranks > 1 ? "mpirun -np \(ranks) " : "")
+      + resumeCommand(in: path, settings: setting.map { [$0] } ?? [])
   }
 
   private func printJSON(

@@ -50,7 +50,7 @@ package final class TensorBoardLog {
     try restart()
   }
 
-  /// Continues in a new file, as after the run's directory was made anew.
+  /// Continues in a new file, as after the run's directory was created again.
   package func restart() throws {
     closeFile()
     let time = Date().timeIntervalSince1970

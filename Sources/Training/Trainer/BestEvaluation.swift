@@ -21,7 +21,7 @@ struct BestEvaluation: Codable, Equatable {
     }
   }
 
-  /// Whether the numbers are possible in a run of so many steps.
+  /// Whether the numbers are possible after `step` steps.
   func isPossible(upTo step: Int) -> Bool {
     (0...step).contains(self.step) && loss.isFinite && (0...step).contains(evaluationsSince)
   }

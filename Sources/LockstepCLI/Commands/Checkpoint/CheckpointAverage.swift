@@ -26,7 +26,7 @@ struct CheckpointAverage: ParsableCommand {
     name: .shortAndLong, help: ArgumentHelp("The safetensors file to write.", valueName: "file"))
   var output: String
 
-  @Option(help: ArgumentHelp("Take so many of the newest checkpoints of each run.", valueName: "n"))
+  @Option(help: ArgumentHelp("Number of newest checkpoints to take from each run.", valueName: "n"))
   var last = 1
 
   func validate() throws {
