@@ -62,8 +62,12 @@ struct EvalCommand: ParsableCommand {
           .configuration)
       }
     }
-    let evaluation = try task.evaluateInDetail(
-      part, batchSize: configuration.group(Trainer.Options.self).globalBatch, communicator)
+    let batchSize = try configuration.group(Trainer.Options.self).globalBatch
+    // Predictions of single samples are looked at only where they are asked for.
+    let evaluation =
+      try perClass || task.objective.standardizesTargets
+      ? task.evaluateInDetail(part, batchSize: batchSize, communicator)
+      : DetailedEvaluation(metrics: task.evaluate(part, batchSize: batchSize, communicator))
     if perClass, evaluation.confusion == nil {
       throw CommandError(
         "--per-class needs a model that predicts one class of a sample", .configuration)

@@ -48,6 +48,9 @@ public struct DetailedEvaluation: Sendable {
   public var valueErrors: [ValueErrors]?
   /// Some samples of the first predicted value, evenly spaced, for a picture.
   public var pairs: [ValuePair] = []
+
+  /// Loss and accuracy only.
+  public init(metrics: Metrics) { self.metrics = metrics }
 }
 
 extension TrainingTask {
