@@ -22,7 +22,7 @@ enum InputGradient {
 ///
 /// It holds where each gradient goes, not the inputs themselves: a leaf that collects gradients, or
 /// the operation that computed an input. The values that the derivative needs are held by the
-/// pullback, which backward releases as soon as it has been called.
+/// pullback, which backward releases as soon as it has been called, unless it holds none.
 package final class Operation {
   enum AnyPullback {
     case returning(Pullback)
@@ -38,6 +38,8 @@ package final class Operation {
   let name: StaticString
   var edges: [Edge]
   var pullback: AnyPullback?
+  /// Whether the pullback captures no tensor, so that there is nothing to release.
+  var savesNothing = false
   let resultShape: TensorShape
   let resultType: DataType
   /// The order of recording on this thread: the inputs of an operation have smaller numbers.
@@ -67,8 +69,11 @@ package final class Operation {
   /// Whether a backward pass has released what this operation saved.
   var isReleased: Bool { pullback == nil }
 
-  /// Releases everything that the operation holds for backward.
+  /// Releases what the operation holds for backward.
+  ///
+  /// One that has saved nothing stays, and backward can pass through it again, as in PyTorch.
   func release() {
+    if savesNothing { return }
     pullback = nil
     edges = []
   }
@@ -121,11 +126,21 @@ extension Tensor {
   /// A pullback written with tensor operations can itself be differentiated. It must not capture
   /// the result, which would never be released then; see `recorded(_:from:withResult:)`.
   /// Nothing is recorded inside `withoutGrad`, or when no input requires a gradient.
+  ///
+  /// - Parameters:
+  ///   - name: The operation's name in messages and graphs.
+  ///   - inputs: What the result was computed from.
+  ///   - savesNothing: Whether the pullback captures no tensor. Then backward does not release it, and
+  ///     a second backward passes through it without `retainGraph`.
+  ///   - pullback: Returns the gradient of each input, in order.
   @discardableResult
   public final func recorded(
-    _ name: StaticString, from inputs: Tensor..., pullback: @escaping Pullback
+    _ name: StaticString, from inputs: Tensor..., savesNothing: Bool = false,
+    pullback: @escaping Pullback
   ) -> Tensor {
-    record(name, inputs)?.pullback = .returning(pullback)
+    guard let operation = record(name, inputs) else { return self }
+    operation.pullback = .returning(pullback)
+    operation.savesNothing = savesNothing
     return self
   }
 

@@ -110,7 +110,7 @@ extension Tensor {
   ///
   /// The gradients are `dy` and `dy`.
   public static func + (a: Tensor, b: Tensor) -> Tensor {
-    combined("add", ck_add, a, b).recorded("Add", from: a, b) { dy in [dy, dy] }
+    combined("add", ck_add, a, b).recorded("Add", from: a, b, savesNothing: true) { dy in [dy, dy] }
   }
 
   /// The elementwise difference.
@@ -118,7 +118,8 @@ extension Tensor {
   /// The gradients are `dy` and `-dy`.
   public static func - (a: Tensor, b: Tensor) -> Tensor {
     let needsB = b.requiresGrad
-    return combined("subtract", ck_sub, a, b).recorded("Subtract", from: a, b) { dy in
+    return combined("subtract", ck_sub, a, b).recorded("Subtract", from: a, b, savesNothing: true) {
+      dy in
       [dy, needsB ? -dy : nil]
     }
   }

@@ -13,7 +13,7 @@ extension Tensor {
   /// The gradients are `dy` and `scale * dy`.
   @discardableResult
   public final func add_(_ other: Tensor, scale: Double = 1) -> Tensor {
-    overwrite("Add", with: other) {
+    overwrite("Add", with: other, savesNothing: true) {
       scale == 1 ? self + other : self + scale * other
     } pullback: {
       dy in
@@ -63,7 +63,7 @@ extension Tensor {
   @discardableResult
   public final func copy_(_ other: Tensor) -> Tensor {
     let other = other.converted(to: dataType)
-    return overwrite("Copy", with: other) {
+    return overwrite("Copy", with: other, savesNothing: true) {
       other.expanded(to: self.shape)
     } pullback: { dy in
       [nil, dy]
@@ -96,7 +96,8 @@ extension Tensor {
   public static func /= (x: inout Tensor, c: Double) { x.div_(x.scalar(c)) }
 
   private func overwrite(
-    _ name: StaticString, with other: Tensor, value: () -> Tensor, pullback: @escaping Pullback
+    _ name: StaticString, with other: Tensor, savesNothing: Bool = false, value: () -> Tensor,
+    pullback: @escaping Pullback
   ) -> Tensor {
     let isRecorded = isGradientEnabled && (requiresGrad || other.requiresGrad || isViewOfGraph)
     require(
@@ -127,6 +128,7 @@ extension Tensor {
       storage.graphVersion += 1
       let operation = Operation(name, self, [self, other])
       operation.pullback = .returning(pullback)
+      operation.savesNothing = savesNothing
       if retainsGrad {
         retainsGrad = false
         operation.retainingTensor = self

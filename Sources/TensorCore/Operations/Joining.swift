@@ -24,9 +24,9 @@ extension Tensor {
       ranges.append(start..<start + tensor.shape[axis])
       withoutGrad { copyElements(from: tensor, to: y.sliced(ranges.last!, axis: axis)) }
     }
-    y.record("Concatenate", tensors)?.pullback = .returning { dy in
-      ranges.map { dy.sliced($0, axis: axis) }
-    }
+    guard let operation = y.record("Concatenate", tensors) else { return y }
+    operation.pullback = .returning { dy in ranges.map { dy.sliced($0, axis: axis) } }
+    operation.savesNothing = true
     return y
   }
 

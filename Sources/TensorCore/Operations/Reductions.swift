@@ -19,7 +19,7 @@ extension Tensor {
     let mask = shape.mask(of: axes, operation: "sum")
     let y = reduced(mask, ck_sum)
     let (full, kept) = (shape, y.shape)
-    return withoutAxes(y, mask, keepingAxes).recorded("Sum", from: self) { dy in
+    return withoutAxes(y, mask, keepingAxes).recorded("Sum", from: self, savesNothing: true) { dy in
       [dy.reshaped(to: kept).expanded(to: full)]
     }
   }
@@ -34,7 +34,8 @@ extension Tensor {
     let factor = Double(y.count) / Double(count)
     ck_affine(y.dataType.kernelType, y.bytes, y.bytes, y.count, factor, 0)
     let (full, kept) = (shape, y.shape)
-    return withoutAxes(y, mask, keepingAxes).recorded("Mean", from: self) { dy in
+    return withoutAxes(y, mask, keepingAxes).recorded("Mean", from: self, savesNothing: true) {
+      dy in
       [(dy.reshaped(to: kept) * factor).expanded(to: full)]
     }
   }

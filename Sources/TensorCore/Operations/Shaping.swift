@@ -22,7 +22,7 @@ extension Tensor {
     let source = isContiguous ? self : contiguousUnrecorded()
     let (from, to) = (shape, target)
     return source.view(to, to.contiguousStrides, source.offset, true)
-      .recorded("Reshape", from: self) { dy in [dy.reshaped(to: from)] }
+      .recorded("Reshape", from: self, savesNothing: true) { dy in [dy.reshaped(to: from)] }
   }
 
   /// The axes permuted: axis `i` of the result is axis `axes[i]` of this tensor.
@@ -39,7 +39,7 @@ extension Tensor {
     return view(
       TensorShape(order.map { shape[$0] }), TensorShape(order.map { strides[$0] }), offset
     )
-    .recorded("Permute", from: self) { dy in [dy.permuted(inverse)] }
+    .recorded("Permute", from: self, savesNothing: true) { dy in [dy.permuted(inverse)] }
   }
 
   /// Two axes exchanged; by default, the last two.
@@ -51,7 +51,8 @@ extension Tensor {
     var (newShape, newStrides) = (shape, strides)
     newShape.swapAt(i, j)
     newStrides.swapAt(i, j)
-    return view(newShape, newStrides, offset).recorded("Transpose", from: self) { dy in
+    return view(newShape, newStrides, offset).recorded("Transpose", from: self, savesNothing: true)
+    { dy in
       [dy.transposed(i, j)]
     }
   }
@@ -69,7 +70,7 @@ extension Tensor {
     newStrides[axis] *= step
     let from = shape
     return view(newShape, newStrides, offset + range.lowerBound * strides[axis])
-      .recorded("Slice", from: self) { dy in
+      .recorded("Slice", from: self, savesNothing: true) { dy in
         [dy.embedded(in: from, range, axis: axis, step: step)]
       }
   }
@@ -78,7 +79,9 @@ extension Tensor {
   final func embedded(in target: TensorShape, _ range: Range<Int>, axis: Int, step: Int) -> Tensor {
     let y = Tensor.zeros(target, dataType)
     copyElements(from: self, to: withoutGrad { y.sliced(range, axis: axis, step: step) })
-    return y.recorded("Embed", from: self) { dy in [dy.sliced(range, axis: axis, step: step)] }
+    return y.recorded("Embed", from: self, savesNothing: true) { dy in
+      [dy.sliced(range, axis: axis, step: step)]
+    }
   }
 
   /// The slice at one index along an axis, without that axis.
@@ -105,7 +108,9 @@ extension Tensor {
       TensorShape.broadcast(shape, target) == target,
       "expanded: \(shape) does not broadcast to \(target)"
     )
-    return view(target, broadcastStrides(to: target), offset).recorded("Expand", from: self) { dy in
+    return view(target, broadcastStrides(to: target), offset).recorded(
+      "Expand", from: self, savesNothing: true
+    ) { dy in
       [dy]
     }
   }
@@ -115,7 +120,7 @@ extension Tensor {
     let axis = shape.normalized(axis: axis, operation: "squeezed")
     require(shape[axis] == 1, "squeezed: axis \(axis) of \(shape) is not of size 1")
     return view(shape.removing(axis), strides.removing(axis), offset)
-      .recorded("Squeeze", from: self) { dy in [dy.unsqueezed(axis: axis)] }
+      .recorded("Squeeze", from: self, savesNothing: true) { dy in [dy.unsqueezed(axis: axis)] }
   }
 
   /// With a new axis of size one before `axis`; -1 adds it at the end.
@@ -125,7 +130,7 @@ extension Tensor {
       position >= 0 && position <= shape.count,
       "unsqueezed: axis \(axis) is out of range for \(shape)")
     return view(shape.inserting(1, at: position), strides.inserting(1, at: position), offset)
-      .recorded("Unsqueeze", from: self) { dy in [dy.squeezed(axis: position)] }
+      .recorded("Unsqueeze", from: self, savesNothing: true) { dy in [dy.squeezed(axis: position)] }
   }
 
   /// The axes from `axis` to the last merged into one: `[N, C, H, W]` becomes `[N, C * H * W]` from axis 1.
@@ -139,13 +144,15 @@ extension Tensor {
 
   /// This tensor if it is contiguous, else a contiguous copy.
   public final func contiguous() -> Tensor {
-    isContiguous ? self : contiguousUnrecorded().recorded("Contiguous", from: self) { dy in [dy] }
+    isContiguous
+      ? self
+      : contiguousUnrecorded().recorded("Contiguous", from: self, savesNothing: true) { dy in [dy] }
   }
 
   /// A copy with memory of its own, in the order of this tensor if it is dense.
   public final func copy() -> Tensor {
     let y = Tensor(uninitialized: shape, memoryOrder ?? .rowMajor, dataType)
     copyElements(from: self, to: y)
-    return y.recorded("Copy", from: self) { dy in [dy] }
+    return y.recorded("Copy", from: self, savesNothing: true) { dy in [dy] }
   }
 }
