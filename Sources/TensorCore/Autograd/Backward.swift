@@ -139,31 +139,59 @@ public func valueAndGrad(
   )
 }
 
+/// The gradients at the leaves and older operations to which the operations since `start` lead.
+///
+/// `dy` is the gradient of `result`. It is a walk within a backward pass: hooks of leaves are left to that one.
+func gradientsLeaving(
+  _ result: Tensor, _ dy: Tensor, since start: UInt64, createsGraph: Bool
+) -> [ObjectIdentifier: Tensor] {
+  guard let root = result.operation, root.sequence > start else { return [:] }
+  var found: [ObjectIdentifier: Tensor] = [:]
+  func add(_ target: ObjectIdentifier, _ gradient: Tensor) {
+    found[target] = found[target].map { $0 + gradient } ?? gradient
+  }
+  let pass = BackwardPass(
+    retainsGraph: createsGraph, createsGraph: createsGraph, accumulatesInLeaves: false, start: start
+  )
+  pass.run(from: root, dy) { leaf, gradient in
+    add(ObjectIdentifier(leaf), gradient)
+  } onOlder: { operation, gradient in
+    add(ObjectIdentifier(operation), gradient)
+  }
+  return found
+}
+
 /// One walk over the graph, from a result back to its leaves.
 private struct BackwardPass {
   var retainsGraph: Bool
   var createsGraph: Bool
   var accumulatesInLeaves = true
+  /// For a walk within another: the number after which its operations were recorded.
+  var start: UInt64?
 
   func run(
     from root: Operation, _ seed: Tensor, onLeaf: (Tensor, Tensor) -> Void,
-    onFinal: (Tensor) -> Void = { _ in }, onOperation: (Operation, Tensor) -> Void = { _, _ in }
+    onFinal: (Tensor) -> Void = { _ in }, onOperation: (Operation, Tensor) -> Void = { _, _ in },
+    onOlder: (Operation, Tensor) -> Void = { _, _ in }
   ) {
     let operations = operationsInOrder(from: root)
     root.gradient = seed
     root.ownsGradient = false
-    let profiler = ExecutionContext.withCurrent(\.profiler)
+    let profiler = start == nil ? ExecutionContext.withCurrent(\.profiler) : nil
     profiler?.beginBackward()
     defer { profiler?.endBackward() }
     // Operations were recorded in the types that they compute in: no other rounding here.
     withAutocast(false) {
-      withGradientMode(createsGraph) { walk(operations, profiler, onLeaf, onFinal, onOperation) }
+      withGradientMode(createsGraph) {
+        walk(operations, profiler, onLeaf, onFinal, onOperation, onOlder)
+      }
     }
   }
 
   private func walk(
     _ operations: [Operation], _ profiler: OperationProfiler?, _ onLeaf: (Tensor, Tensor) -> Void,
-    _ onFinal: (Tensor) -> Void, _ onOperation: (Operation, Tensor) -> Void
+    _ onFinal: (Tensor) -> Void, _ onOperation: (Operation, Tensor) -> Void,
+    _ onOlder: (Operation, Tensor) -> Void
   ) {
     for operation in operations {
       if var dy = operation.gradient {
@@ -171,7 +199,7 @@ private struct BackwardPass {
         if !operation.hooks.isEmpty { dy = Tensor.applying(operation.hooks, to: dy) }
         operation.retainingTensor?.accumulate(dy, keepsGraph: createsGraph)
         onOperation(operation, dy)
-        distribute(dy, operation, onLeaf)
+        distribute(dy, operation, onLeaf, onOlder)
       }
       for edge in operation.edges {
         guard case .leaf(let leaf) = edge else { continue }
@@ -187,15 +215,17 @@ private struct BackwardPass {
   }
 
   /// Calls the pullback of an operation and passes the gradients on.
-  private func distribute(_ dy: Tensor, _ operation: Operation, _ onLeaf: (Tensor, Tensor) -> Void)
-  {
+  private func distribute(
+    _ dy: Tensor, _ operation: Operation, _ onLeaf: (Tensor, Tensor) -> Void,
+    _ onOlder: (Operation, Tensor) -> Void
+  ) {
     switch operation.pullback! {
     case .returning(let pullback):
       let gradients = pullback(dy)
       check(gradients.count, operation)
       for index in operation.edges.indices {
         guard let gradient = gradients[index] else { continue }
-        pass(gradient, to: operation.edges[index], from: operation, onLeaf)
+        pass(gradient, to: operation.edges[index], from: operation, onLeaf, onOlder)
       }
     case .accumulating(let pullback):
       let leaves = LeafGradients(
@@ -206,7 +236,7 @@ private struct BackwardPass {
         switch gradients[index] {
         case .none: break
         case .value(let gradient):
-          pass(gradient, to: operation.edges[index], from: operation, onLeaf)
+          pass(gradient, to: operation.edges[index], from: operation, onLeaf, onOlder)
         case .accumulated: operation.edges[index].leaf?.showAccumulatedGradient()
         }
       }
@@ -221,10 +251,12 @@ private struct BackwardPass {
 
   private func pass(
     _ gradient: Tensor, to edge: Operation.Edge, from operation: Operation,
-    _ onLeaf: (Tensor, Tensor) -> Void
+    _ onLeaf: (Tensor, Tensor) -> Void, _ onOlder: (Operation, Tensor) -> Void
   ) {
     switch edge {
     case .none: break
+    case .operation(let input) where isOlder(input):
+      onOlder(input, unbroadcast(gradient, input.resultShape, input.resultType, operation.name))
     case .operation(let input): add(gradient, to: input, operation.name)
     case .leaf(let leaf):
       collect(unbroadcast(gradient, leaf.shape, leaf.dataType, operation.name), leaf, onLeaf)
@@ -233,8 +265,13 @@ private struct BackwardPass {
 
   /// Hands over a part of a leaf's gradient, unless the leaf has hooks, which need the whole.
   private func collect(_ gradient: Tensor, _ leaf: Tensor, _ onLeaf: (Tensor, Tensor) -> Void) {
-    if leaf.hooks.isEmpty { return onLeaf(leaf, gradient) }
+    if leaf.hooks.isEmpty || start != nil { return onLeaf(leaf, gradient) }
     leaf.pendingGradient = leaf.pendingGradient.map { $0 + gradient } ?? gradient
+  }
+
+  /// Whether an operation does not belong to this walk within another.
+  private func isOlder(_ operation: Operation) -> Bool {
+    start.map { operation.sequence <= $0 } ?? false
   }
 
   private func finish(_ leaf: Tensor, _ onLeaf: (Tensor, Tensor) -> Void) {
@@ -268,7 +305,7 @@ private struct BackwardPass {
         case .none: break
         case .leaf(let leaf): leaf.pendingUses += 1
         case .operation(let input):
-          guard input.visitedBy != mark else { continue }
+          guard input.visitedBy != mark, !isOlder(input) else { continue }
           input.visitedBy = mark
           if input.sequence > found.last!.sequence { isSorted = false }
           found.append(input)

@@ -2,8 +2,10 @@
 // AttentionScores.swift says how scores are made, and calls the kernels.
 
 extension Tensor {
-  /// softmax(q kᵀ scale + mask) v for queries `[B, H, T, D]`, keys `[B, K, S, D]` and values
-  /// `[B, K, S, E]`: PyTorch's `scaled_dot_product_attention`. The result is `[B, H, T, E]`.
+  /// softmax(q kᵀ scale + mask) v, PyTorch's `scaled_dot_product_attention`.
+  ///
+  /// For queries `[B, H, T, D]`, keys `[B, K, S, D]` and values
+  /// `[B, K, S, E]`, the result is `[B, H, T, E]`.
   ///
   /// K divides H: with fewer heads of keys than of queries, H / K neighboring heads of queries share one
   /// (PyTorch's `enable_gqa`); nothing is copied for that. Tensors `[B, T, D]` have one head.
