@@ -42,7 +42,7 @@ public final class KeyValueCache {
     }
     let seen = withoutGrad {
       Tensor.arange(offset + count, .int32)
-        .<= (Tensor.arange(count, .int32).unsqueezed(axis: 1) + Double(offset))
+        .<= (Tensor.arange(count, .int32).unsqueezed(axis: 1) + offset)
     }
     return .scaledDotProductAttention(q, keys, values, mask: seen)
   }
