@@ -101,6 +101,16 @@ def attention_layers():
     q, k, v = leaf(2, 3, 6), leaf(2, 4, 6), leaf(2, 4, 6)
     output, _ = module(q, k, v, key_padding_mask=padding, need_weights=False)
     record(g, "cross", module, {"output": output}, {"query": q, "key": k, "value": v})
+    layer = lambda kind, **options: fill(
+        kind(6, 2, 10, dropout=0, batch_first=True, **options))
+    for case, options in {"encoder": {}, "encoder_first": {"norm_first": True, "activation": "gelu"}}.items():
+        module, x = layer(nn.TransformerEncoderLayer, **options), leaf(2, 4, 6)
+        output = module(x, src_key_padding_mask=padding)
+        record(g, case, module, {"output": output}, {"x": x})
+        module, x, memory = layer(nn.TransformerDecoderLayer, **options), leaf(2, 3, 6), leaf(2, 4, 6)
+        causal = nn.Transformer.generate_square_subsequent_mask(3)
+        output = module(x, memory, tgt_mask=causal, memory_key_padding_mask=padding)
+        record(g, case.replace("encoder", "decoder"), module, {"output": output}, {"x": x, "memory": memory})
     g.add("masks/padding", padding)
     g.add("masks/hidden", hidden)
     g.add("masks/added", added)

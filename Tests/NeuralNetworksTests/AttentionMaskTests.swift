@@ -131,6 +131,25 @@ private let cases: [GoldenCase] =
     #expect(evaluated == withEvaluation { layer(x) }.doubles())
   }
 
+  @Test("a batch without samples has a result, and gradients of zeros", arguments: [0, 0.5])
+  func empty(_ dropout: Double) {
+    let layer = MultiHeadAttention(8, heads: 4, keyValueHeads: 2, dropout: dropout)
+    let x = Tensor.zeros([0, 3, 8])
+    let padding = Tensor.paddingMask(lengths: .zeros([0], .int32), count: 3)
+    let y = layer(x, paddingMask: padding)
+    #expect(y.shape == [0, 3, 8])
+    y.sum().backward()
+    #expect(layer.inputWeight.grad!.doubles().allSatisfy { $0 == 0 })
+    let llama = Llama(
+      Llama.Options(
+        vocabulary: 5, context: 3, layers: 1, heads: 4, keyValueHeads: 2, width: 8,
+        dropout: dropout))
+    #expect(llama(.zeros([0, 3], .int32)).shape == [0, 3, 5])
+    let vit = VisionTransformer(
+      VisionTransformer.Options(size: 4, patch: 2, classes: 5, layers: 1, heads: 2, width: 8))
+    #expect(vit(.zeros([0, 3, 4, 4])).shape == [0, 5])
+  }
+
   @Test("a mask that was overwritten stops backward")
   func overwritten() async {
     await #expect(processExitsWith: .failure) {

@@ -154,7 +154,9 @@ package struct TransformerBlock: Layer {
   /// Attention of new positions to all so far.
   private func attention(_ packed: Tensor, _ cache: KeyValueCache, _ index: Int) -> Tensor {
     let parts = packed.split(options.width, axis: 2).map {
-      $0.reshaped(to: [$0.shape[0], $0.shape[1], options.heads, -1]).transposed(1, 2)
+      $0.reshaped(
+        to: [$0.shape[0], $0.shape[1], options.heads, options.width / options.heads]
+      ).transposed(1, 2)
     }
     return cache.attention(parts[0], parts[1], parts[2], block: index)
       .transposed(1, 2).reshaped(to: [packed.shape[0], packed.shape[1], options.width])

@@ -189,7 +189,8 @@ package struct LlamaBlock: Layer {
 
   private func attention(_ x: Tensor, _ cache: KeyValueCache?) -> Tensor {
     func heads(_ projection: Linear, _ count: Int) -> Tensor {
-      projection(x).reshaped(to: [x.shape[0], x.shape[1], count, -1]).transposed(1, 2)
+      let width = options.width / options.heads
+      return projection(x).reshaped(to: [x.shape[0], x.shape[1], count, width]).transposed(1, 2)
     }
     let offset = cache?.length ?? 0
     let q = rotary(heads(queries, options.heads), offset: offset)

@@ -103,7 +103,8 @@ public struct VisionTransformer: Layer {
       "VisionTransformer: images [N, \(options.channels), \(options.size), \(options.size)] are needed, not \(x.shape)"
     )
     let (count, width) = (x.shape[0], options.width)
-    let embedded = patches(x).reshaped(to: [count, width, -1]).transposed(1, 2)
+    let embedded = patches(x).reshaped(to: [count, width, positions.shape[1] - 1])
+      .transposed(1, 2)
     let token = classToken.expanded(to: [count, 1, width]).converted(to: embedded.dataType)
     var y = (Tensor.concatenated([token, embedded], axis: 1) + positions).dropout(options.dropout)
     for block in blocks {

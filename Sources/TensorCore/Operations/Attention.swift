@@ -103,7 +103,8 @@ extension Tensor {
       type: whole.dataType.sumType, mask: mask, dropout: dropout, causal: causal, scale: nil)
     if !scores.canBeFused {
       let (q, k, v) = parts.split(whole)
-      return scores.attended(q, k, v).transposed(1, 2).reshaped(to: [shape[0], shape[1], -1])
+      return scores.attended(q, k, v).transposed(1, 2)
+        .reshaped(to: [shape[0], shape[1], heads * width])
     }
     let (q, k, v) = withoutGrad { parts.split(whole.detached().widened) }
     let sums = Tensor(uninitialized: [shape[0], shape[1], heads * width], q.dataType)
@@ -125,7 +126,7 @@ extension Tensor {
         let (q, k, v) = parts.split(x)
         let dy = dy.widened.reshaped(to: [x.shape[0], x.shape[1], heads, width]).transposed(1, 2)
         let gradients = scores.gradients(dy, q, k, v).map {
-          $0.transposed(1, 2).reshaped(to: [x.shape[0], x.shape[1], -1])
+          $0.transposed(1, 2).reshaped(to: [x.shape[0], x.shape[1], $0.shape[1] * width])
         }
         return [.concatenated(gradients, axis: 2)]
       }

@@ -49,7 +49,7 @@ struct AttentionScores {
       scores = Tensor.where(future, -.infinity, scores)
     }
     guard mask != nil else { return scores.softmax() }
-    let seesNone = withoutGrad { scores.max(axes: [-1], keepingAxes: true) .== -.infinity }
+    let seesNone = withoutGrad { scores.max(axes: [-1], keepingAxes: true) .== -Double.infinity }
     return Tensor.where(seesNone, 0, Tensor.where(seesNone, 0, scores).softmax())
   }
 
@@ -138,7 +138,9 @@ extension Tensor {
   /// `[B, H, T, D]` as `[B, K, H / K * T, D]`, for the K heads of `keys`.
   fileprivate func sharingHeads(of keys: Tensor) -> Tensor {
     shape[1] == keys.shape[1]
-      ? self : reshaped(to: [shape[0], keys.shape[1], -1, shape[3]])
+      ? self
+      : reshaped(
+        to: [shape[0], keys.shape[1], shape[1] / keys.shape[1] * shape[2], shape[3]])
   }
 
   fileprivate var headStrides: ck_head_strides {
