@@ -9,10 +9,13 @@ torchvision 0.28.0 and transformers 5.24.0. The models are made by these package
 """
 
 import json
+import shutil
+import tempfile
 
 import torch
 import torch.nn as nn
 import torchvision
+from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from make_goldens import TESTS, Goldens
@@ -94,8 +97,31 @@ def models():
     return g, names
 
 
+def files():
+    """Files as the packages write them, and what their models compute of them, in float32.
+
+    `llama.safetensors` is what `save_pretrained` writes for a tied model, without its output layer;
+    `vit.safetensors` is the state dictionary of torchvision. `tokens` [2, 6], `images` [2, 3, 8, 8].
+    """
+    g = Goldens(torch.float32)
+    folder = TESTS / "CheckpointingTests" / "Goldens"
+    generator = ModelGenerator()
+    model = generator.fill(llama(2, tie_word_embeddings=True)).eval()
+    with tempfile.TemporaryDirectory() as temporary:
+        model.save_pretrained(temporary)
+        shutil.copy(f"{temporary}/model.safetensors", folder / "llama.safetensors")
+    g.add("tokens", generator.integers(2, 6, below=11))
+    g.add("logits", model(g.tensors["tokens"]).logits)
+    model = torchvision.models.VisionTransformer(8, 4, 1, 2, 8, 16, num_classes=5).eval()
+    save_file(generator.fill(model).state_dict(), folder / "vit.safetensors")
+    g.add("images", generator.uniform(2, 3, 8, 8))
+    g.add("classes", model(g.tensors["images"]))
+    return g
+
+
 def main():
     torch.set_num_threads(1)
+    files().write("CheckpointingTests", "Goldens", "pretrained.json")
     g, names = models()
     g.write("NeuralNetworksTests", "Goldens", "pretrained.json")
     path = TESTS / "NeuralNetworksTests" / "Goldens" / "pretrained_names.json"
