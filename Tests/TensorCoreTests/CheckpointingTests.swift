@@ -128,7 +128,7 @@ import Testing
             let z = y.sin()
             all.append(Weak(tensor: z))
             return z
-          }
+          }.reshaped(to: [2, 2]).reshaped(to: [4])
         }
         y = isCheckpointed ? checkpointed(y, body) : body(y)
         y.registerHook { _ in
@@ -142,8 +142,8 @@ import Testing
     }
     #expect(kept(false).forward == 64)
     let checked = kept(true)
-    #expect(checked.forward == 8)
-    #expect(checked.mostInBackward <= 16)
+    #expect(checked.forward <= 8)
+    #expect(checked.mostInBackward <= 17)
   }
 
   @Test("what changed between the passes stops, and so does a function that does something else")

@@ -23,6 +23,7 @@ public func checkpointed(
 /// The same for a function of any number of tensors.
 public func checkpointed(_ inputs: [Tensor], _ body: @escaping ([Tensor]) -> Tensor) -> Tensor {
   guard isGradientEnabled else { return body(inputs) }
+  for input in inputs { input.followBase("checkpointed") }
   let conditions = ForwardConditions()
   let start = ExecutionContext.withCurrent(\.lastSequenceNumber)
   let result = body(inputs)
@@ -31,6 +32,10 @@ public func checkpointed(_ inputs: [Tensor], _ body: @escaping ([Tensor]) -> Ten
   let edges = operation.edgesLeaving(operationsSince: start)
   let outer = Operation("Checkpoint", result, edges: edges)
   result.operation = outer
+  if let base = result.base?.operation, base.sequence > start {
+    // A view of memory that only the body knew, whose graph would be kept by it.
+    (result.base, result.viewedVersion, result.isViewOfGraph) = (nil, nil, false)
+  }
   let saved = inputs.map { Saved($0, by: "checkpointed") }
   let leaves = edges.compactMap { edge in
     if case .leaf(let leaf) = edge { Saved(leaf, by: "checkpointed") } else { nil }
