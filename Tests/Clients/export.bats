@@ -46,6 +46,12 @@ assert_model_exports() { # assert_model_exports SHAPE MODEL SETTING|FILE.yaml...
   assert_model_exports 3x64x64 resnet18
 }
 
+@test "export: mobilenetV2, and vit" {
+  assert_model_exports 3x32x32 mobilenetV2 model.widthFactor=0.35
+  assert_model_exports 3x64x64 mobilenetV2
+  assert_model_exports 3x16x16 vit model.blocks=2 model.width=32 model.dropout=0.1
+}
+
 @test "export: a list of all layers" {
   cat >layers.yaml <<'END'
 model:
@@ -84,11 +90,14 @@ END
   assert_model_exports 6 mlp training.emaDecay=0.5 training.precision=bfloat16 training.steps=4
 }
 
-@test "export: gpt and a list of layers with an embedding continue a text alike" {
+@test "export: gpt, llama and a list of layers with an embedding continue a text alike" {
   needs_python numpy onnx onnxruntime
   local model settings=()
   for _ in {1..40}; do echo "the quick brown fox jumps over the lazy dog and runs"; done >text.txt
-  for model in gpt layers; do
+  for model in gpt llama layers; do
+    [[ $model != layers ]] ||
+      settings=(--set 'model.layers=[embedding 12, layerNorm, linear 16, gelu, residual [linear 16]]')
+    [[ $model != llama ]] || settings=(--set model.keyValueHeads=2)
     rm -rf run
     lockstep train --run-dir run --set data.kind=text --set data.path=text.txt \
       --set data.blockSize=16 --set model.kind=$model --set training.steps=20 \
@@ -108,6 +117,5 @@ END
       client text torch model-pytorch "the quick brown " 20
       assert_output "$expected"
     fi
-    settings=(--set 'model.layers=[embedding 12, layerNorm, linear 16, gelu, residual [linear 16]]')
   done
 }

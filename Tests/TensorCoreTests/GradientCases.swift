@@ -59,6 +59,7 @@ let gradientCases: [GradientCase] = [
   scalarGradientCases,
   convolutionGradientCases,
   networkGradientCases,
+  attentionGradientCases,
   linearAlgebraGradientCases,
 ].flatMap(\.self)
 
