@@ -6,10 +6,9 @@ private func check(_ probability: Double, _ name: String) {
 }
 
 /// Zeroes channels of samples `[N, C, ...]` with probability p in training mode and scales the others by
-/// 1 / (1 - p); does nothing in evaluation mode. PyTorch's `Dropout1d`, `Dropout2d` and `Dropout3d` in
-/// one.
+/// 1 / (1 - p); does nothing in evaluation mode.
 ///
-/// As with `Dropout`, the mask of a sample does not depend on the rank that processes it.
+/// This is PyTorch's `Dropout1d`, `Dropout2d` and `Dropout3d` in one. As with `Dropout`, the mask of a sample does not depend on the rank that processes it.
 public struct Dropout2d: Layer {
   /// The probability that a channel is zeroed, in 0..<1.
   public let probability: Double

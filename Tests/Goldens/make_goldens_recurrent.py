@@ -22,7 +22,8 @@ def more_activations(dtype):
         "hardtanh": F.hardtanh,
         "hardtanh_limits": lambda x: F.hardtanh(x, -0.5, 2.5),
         "relu6": F.relu6,
-        "hardsigmoid": F.hardsigmoid,
+        # The gradient of F.hardsigmoid has a float32 1/6 in float64, too.
+        "hardsigmoid": lambda x: F.relu6(x + 3) / 6,
         "hardswish": F.hardswish,
         "mish": F.mish,
         "selu": F.selu,
@@ -90,18 +91,18 @@ def recurrent_networks():
 
 
 class LSTMModel(nn.Module):
-    """The text model `lstm`."""
+    """The text model `lstm`, with the names of PyTorch's example word_language_model."""
 
     def __init__(self, tokens, width, hidden, layers, tied):
         super().__init__()
-        self.embedding = nn.Embedding(tokens, width)
-        self.lstm = nn.LSTM(width, hidden, layers, batch_first=True)
-        self.output = nn.Linear(hidden, tokens)
+        self.encoder = nn.Embedding(tokens, width)
+        self.rnn = nn.LSTM(width, hidden, layers, batch_first=True)
+        self.decoder = nn.Linear(hidden, tokens)
         if tied:
-            self.output.weight = self.embedding.weight
+            self.decoder.weight = self.encoder.weight
 
     def forward(self, x):
-        return self.output(self.lstm(self.embedding(x))[0])
+        return self.decoder(self.rnn(self.encoder(x))[0])
 
 
 def text_models():

@@ -18,7 +18,7 @@ import Testing
     #expect(
       ModelKind.all.names == [
         "mlp", "perceptron", "lenet", "cnn", "vgg11", "vgg13", "vgg16", "vgg19", "resnet18",
-        "resnet34", "resnet50", "gpt", "layers",
+        "resnet34", "resnet50", "gpt", "lstm", "layers",
       ])
     for kind in ModelKind.all {
       let shape = shape(kind.inputs)

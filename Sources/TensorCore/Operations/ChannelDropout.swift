@@ -2,9 +2,10 @@
 
 extension Tensor {
   /// In training mode, zeroes whole channels of samples `[N, C, ...]` at random; in evaluation mode,
-  /// returns this tensor. PyTorch's `dropout2d` and its relatives (Tompson et al., 2015).
+  /// returns this tensor.
   ///
-  /// Channels are zeroed with probability `p`, and the others scaled by 1 / (1 - p).
+  /// Channels are zeroed with probability `p`, and the others scaled by 1 / (1 - p): PyTorch's
+  /// `dropout2d` and its relatives (Tompson et al., 2015).
   public final func channelDropout(_ p: Double) -> Tensor {
     requireFloatingPoint("channelDropout", self)
     require(
