@@ -8,7 +8,8 @@ public struct RecurrentLayers: Module {
   public let bidirectional: Bool
   /// The probability with which dropout zeroes outputs of all layers but the last, in training.
   public let dropout: Double
-  let cell: RecurrentCell
+  /// The formulas.
+  package let cell: RecurrentCell
   private let name: String
 
   init(
@@ -98,6 +99,20 @@ public struct RecurrentLayers: Module {
         "\(name): a length from 1 to \(x.shape[1]) is needed for each of \(x.shape[0]) sequences, not \(lengths)"
       )
     }
+  }
+}
+
+/// The outputs of recurrent layers as a layer, without the final states.
+package struct RecurrentOutputs: Layer {
+  /// The layers.
+  package let layers: RecurrentLayers
+
+  init(_ layers: RecurrentLayers) { self.layers = layers }
+
+  package var children: [(name: String, value: Any)] { layers.children }
+
+  package func callAsFunction(_ x: Tensor) -> Tensor {
+    layers(x, [Tensor?](repeating: nil, count: layers.cell.states), lengths: nil).output
   }
 }
 

@@ -32,27 +32,45 @@ extension LSTMModel: ExportableLayer {
   }
 }
 
+extension RecurrentOutputs: ExportableLayer {
+  func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) -> ONNXValue {
+    layers.onnx(x, in: &graph)
+  }
+
+  func pytorch(in program: inout PythonProgram) -> String {
+    let type = layers.cell == .lstm ? "LSTM" : "GRU"
+    program.add(
+      """
+      class \(type)Outputs(nn.\(type)):
+          \"""The states of the last layer, without the final ones of all.\"""
+
+          def forward(self, x):
+              return super().forward(x)[0]
+      """)
+    let inputs = layers.weights[0].input.shape[1]
+    return "\(type)Outputs(\(inputs), \(layers.hidden), \(layers.count), batch_first=True)"
+  }
+}
+
 extension RecurrentLayers {
-  /// The outputs `[B, T, hidden]` of LSTM layers in one direction.
+  /// The outputs `[B, T, hidden]` of LSTM or GRU layers in one direction, with biases.
   fileprivate func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) -> ONNXValue {
-    // ONNX has the steps outermost, as an LSTM without `batch_first`.
+    // ONNX has the steps outermost, as in PyTorch without `batch_first`.
     var y = graph.add("Transpose", x, attributes: ["perm": .integers([1, 0, 2])])
+    var attributes: [String: ONNXAttribute] = ["hidden_size": .integer(hidden)]
+    if cell == .gru { attributes["linear_before_reset"] = .integer(1) }
     for layer in weights {
-      var biases: [ONNXValue] = []
-      if let inputBias = layer.inputBias, let stateBias = layer.stateBias {
-        let (a, b) = (graph.gates(inputBias), graph.gates(stateBias))
-        let both = graph.add("Concat", a, b, attributes: ["axis": .integer(0)])
-        biases = [graph.add("Unsqueeze", both, graph.integers([0]), rank: 2)]
+      let biases = [layer.inputBias, layer.stateBias].compactMap { $0 }.map {
+        graph.gates($0, of: cell)
       }
-      let inputs = [layer.input, layer.state].map { weight in
-        graph.add("Unsqueeze", graph.gates(weight), graph.integers([0]), rank: 3)
-      }
-      let attributes: [String: ONNXAttribute] = ["hidden_size": .integer(hidden)]
-      let states =
-        biases.isEmpty
-        ? graph.add("LSTM", y, inputs[0], inputs[1], rank: 4, attributes: attributes)
-        : graph.add("LSTM", y, inputs[0], inputs[1], biases[0], rank: 4, attributes: attributes)
-      // [T, directions, B, hidden]
+      let bias = graph.add("Concat", biases[0], biases[1], attributes: ["axis": .integer(0)])
+      let operands = [
+        graph.gates(layer.input, of: cell), graph.gates(layer.state, of: cell), bias,
+      ].map { graph.add("Unsqueeze", $0, graph.integers([0]), rank: $0.rank + 1) }
+      let states = graph.add(
+        cell == .lstm ? "LSTM" : "GRU", y, operands[0], operands[1], operands[2], rank: 4,
+        attributes: attributes)
+      // From [T, directions, B, hidden].
       y = graph.add("Squeeze", states, graph.integers([1]), rank: 3)
     }
     return graph.add("Transpose", y, attributes: ["perm": .integers([1, 0, 2])])
@@ -60,10 +78,13 @@ extension RecurrentLayers {
 }
 
 extension ONNXGraph {
-  /// A weight of an LSTM with the gates in the order of ONNX: input, output, forget, cell.
-  fileprivate mutating func gates(_ weight: Tensor) -> ONNXValue {
-    let parts = addSplit(self.weight(weight), parts: 4, axis: 0)
-    return add(
-      "Concat", parts[0], parts[3], parts[1], parts[2], attributes: ["axis": .integer(0)])
+  /// A weight or bias with its gates in the order of ONNX: input, output, forget, cell of an LSTM; update,
+  /// reset, new of a GRU.
+  fileprivate mutating func gates(_ weight: Tensor, of cell: RecurrentCell) -> ONNXValue {
+    let parts = addSplit(self.weight(weight), parts: cell.gates, axis: 0)
+    let attributes: [String: ONNXAttribute] = ["axis": .integer(0)]
+    return cell == .lstm
+      ? add("Concat", parts[0], parts[3], parts[1], parts[2], attributes: attributes)
+      : add("Concat", parts[1], parts[0], parts[2], attributes: attributes)
   }
 }
