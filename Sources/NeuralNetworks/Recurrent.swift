@@ -51,9 +51,9 @@ public struct RecurrentWeights: Module {
       reversed: reversed)
   }
 
-  /// The states after one step for an input `[N, inputs]`.
+  /// The states after one step for an input `[N, inputs]`: a copy, which may be changed in place.
   func step(_ x: Tensor, _ cell: RecurrentCell, _ initial: [Tensor?]) -> Tensor {
-    states(x.unsqueezed(axis: 0), cell, initial).squeezed(axis: 1)
+    states(x.unsqueezed(axis: 0), cell, initial).squeezed(axis: 1).copy()
   }
 }
 

@@ -78,7 +78,11 @@ public struct RecurrentLayers: Module {
       }
       sequence = directions == 1 ? outputs[0] : .concatenated(outputs, axis: 2)
     }
-    return (sequence.transposed(0, 1).contiguous(), finals.map { .stacked($0) })
+    // A copy, so that changing it in place does not overwrite what backward needs.
+    let output = sequence.transposed(0, 1)
+    return (
+      output.isContiguous ? output.copy() : output.contiguous(), finals.map { .stacked($0) }
+    )
   }
 
   private func check(_ x: Tensor, _ initial: [Tensor?], _ lengths: [Int]?) {

@@ -136,6 +136,15 @@ private struct NetworkCase: Sendable, CustomTestStringConvertible {
     output.sum().backward()
     #expect(network.parameters.allSatisfy { $0.grad != nil })
     #expect(!withoutGrad { network(x).output.requiresGrad })
+    // One step: nothing is transposed on the way.
+    var (step, _, _) = network(x.sliced(0..<1, axis: 1))
+    step *= 2
+    step.sum().backward()
+    let cell = LSTMCell(3, 4)
+    var state = cell(x.selected(0, axis: 1))
+    state.h += 1
+    (state.h * state.c).sum().backward()
+    #expect(cell.parameters.allSatisfy { $0.grad != nil })
   }
 
   @Test("lengths and options that do not fit stop")
