@@ -46,6 +46,12 @@ assert_model_exports() { # assert_model_exports SHAPE MODEL SETTING|FILE.yaml...
   assert_model_exports 3x64x64 resnet18
 }
 
+@test "export: mobilenetV2, and vit" {
+  assert_model_exports 3x32x32 mobilenetV2 model.widthFactor=0.35
+  assert_model_exports 3x64x64 mobilenetV2
+  assert_model_exports 3x16x16 vit model.blocks=2 model.width=32 model.dropout=0.1
+}
+
 @test "export: a list of all layers" {
   cat >layers.yaml <<'END'
 model:
@@ -88,20 +94,21 @@ END
   assert_model_exports 6 mlp training.emaDecay=0.5 training.precision=bfloat16 training.steps=4
 }
 
-@test "export: gpt, lstm and lists of layers with an embedding continue a text alike" {
+@test "export: gpt, llama, lstm and lists of layers with an embedding continue a text alike" {
   needs_python numpy onnx onnxruntime
   local model settings
   for _ in {1..40}; do echo "the quick brown fox jumps over the lazy dog and runs"; done >text.txt
-  for model in gpt lstm embedding gru; do
+  for model in gpt llama lstm embedding gru; do
     rm -rf run
     settings=(--set model.kind=layers)
     case $model in
       gpt) settings=(--set model.kind=gpt) ;;
-      lstm) settings=(--set model.kind=lstm --set model.width=24 --set model.tied=true) ;;
+      llama) settings=(--set model.kind=llama --set model.keyValueHeads=2) ;;
+      lstm) settings=(--set model.kind=lstm --set model.width=24 --set model.tiedHead=true) ;;
       embedding)
         settings+=(--set 'model.layers=[embedding 12, layerNorm, linear 16, gelu, residual [linear 16]]')
         ;;
-      gru) settings+=(--set 'model.layers=[embedding 12, gru 16 layers 2]') ;;
+      gru) settings+=(--set 'model.layers=[embedding 12, rmsNorm, gru 16 layers 2]') ;;
     esac
     lockstep train --run-dir run --set data.kind=text --set data.path=text.txt \
       --set data.blockSize=16 --set training.steps=20 \

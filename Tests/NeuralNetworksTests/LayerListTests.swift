@@ -53,7 +53,7 @@ import Testing
       ),
       (["relu"], [4, 5, 6]),
       (["lstm 6 layers 2", "globalPool", "mish"], [4, 5]),
-      (["gru 6", "prelu"], [4, 5]),
+      (["rmsNorm", "gru 6", "prelu"], [4, 5]),
       (["relu6", "flatten", "linear 4", "selu", "hardswish"], [4, 5]),
     ])
   func shapes(_ layers: [String], _ shape: [Int]) throws {

@@ -27,7 +27,7 @@ private struct NetworkCase: Sendable, CustomTestStringConvertible {
     "both directions, several layers and sequences of several lengths are PyTorch's",
     arguments: NetworkCase.all)
   private func goldens(_ row: NetworkCase) throws {
-    let sequence = SequenceCase(row.name, file: "recurrent_networks")
+    let sequence = SequenceCase(row.name, in: "recurrent_networks")
     let lengths = row.lengths
     switch row.kind {
     case "rnn":
@@ -192,7 +192,7 @@ private struct NetworkCase: Sendable, CustomTestStringConvertible {
   func options() throws {
     let kind = try #require(ModelKind.all.named("lstm"))
     let options = try kind.settings.replacing {
-      (["blocks": 1, "width": 8, "tied": true] as [String: SettingValue])[$0]
+      (["blocks": 1, "width": 8, "tiedHead": true] as [String: SettingValue])[$0]
     }
     let model = try kind.make(options, inputShape: [5], outputs: 3, tokens: 3, seed: 1)
     #expect(

@@ -7,7 +7,9 @@ import Testing
 struct SequenceCase {
   let name: String
   let file: String
-  init(_ name: String, file: String = "sequence_layers") { (self.name, self.file) = (name, file) }
+  init(_ name: String, in file: String = "sequence_layers") {
+    (self.name, self.file) = (name, file)
+  }
 
   /// Loads the state into `layer`, and compares outputs (`output`, then `others`), gradients of
   /// inputs and gradients of parameters.

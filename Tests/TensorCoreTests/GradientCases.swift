@@ -60,6 +60,7 @@ let gradientCases: [GradientCase] = [
   convolutionGradientCases,
   networkGradientCases,
   recurrentGradientCases,
+  attentionGradientCases,
   linearAlgebraGradientCases,
 ].flatMap(\.self)
 

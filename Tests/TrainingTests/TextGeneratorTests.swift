@@ -12,7 +12,7 @@ import Training
 
 @Suite("TextGenerator")
 struct TextGeneratorTests {
-  @Test("a language model learns a pattern and continues it", arguments: ["gpt", "lstm"])
+  @Test("a language model learns a pattern and continues it", arguments: ["gpt", "llama", "lstm"])
   func pattern(_ kind: String) throws {
     try withTemporaryDirectory { directory in
       let path = directory + "/text.txt"
@@ -20,6 +20,10 @@ struct TextGeneratorTests {
         toFile: path, atomically: true, encoding: .utf8)
       var configuration = TrainingConfiguration()
       configuration["model.kind"] = .text(kind)
+      if kind == "llama" {
+        configuration["model.keyValueHeads"] = 1
+        configuration["model.checkpointing"] = true
+      }
       configuration["model.blocks"] = 1
       configuration["model.heads"] = 2
       configuration["model.width"] = 16

@@ -310,6 +310,18 @@ CK_KERNEL void (*ck_layer_norm_sums)(ck_type type, void *dweight, void *dbias, c
                                      const void *x, const void *mean, const void *rstd, size_t rows,
                                      size_t cols);
 
+// For each row of x[rows, cols]: y = x * rms * weight, where rms = 1 / sqrt(mean(x * x) + epsilon). weight [cols]
+// may be NULL; rms is [rows].
+CK_KERNEL void (*ck_rms_norm)(ck_type type, void *y, void *rms, const void *x, const void *_Nullable weight,
+                              size_t rows, size_t cols, double epsilon);
+// dx = rms * (g - n * mean(g * n)), with g = dy * weight and n = x * rms
+CK_KERNEL void (*ck_rms_norm_backward)(ck_type type, void *dx, const void *dy, const void *x,
+                                       const void *rms, const void *_Nullable weight, size_t rows,
+                                       size_t cols);
+// dweight = sum over rows of dy * n
+CK_KERNEL void (*ck_rms_norm_sums)(ck_type type, void *dweight, const void *dy, const void *x,
+                                   const void *rms, size_t rows, size_t cols);
+
 // For each channel of x[rows, channels, cols]: the mean and the biased variance
 CK_KERNEL void (*ck_channel_moments)(ck_type type, void *mean, void *variance, const void *x, size_t rows,
                                      size_t channels, size_t cols);
@@ -395,17 +407,22 @@ typedef struct {
   ptrdiff_t batch, head, row;
 } ck_head_strides;
 
-// q, dq, y and dy are [batches, heads, queries, width], k, v, dk and dv [batches, heads, keys, width]
-// in any layout; dy has the layout of y. If causal, query i attends to the keys 0...i only. keys > 0.
+// q and dq are [batches, heads, queries, width], k and dk [batches, key_heads, keys, width], v and dv
+// [batches, key_heads, keys, value_width], y and dy [batches, heads, queries, value_width], in any layout; dy has
+// the layout of y. heads is a multiple of key_heads: that many neighbouring heads of q share a head of k and v.
+// If causal, query i attends to the keys 0...i only. keys > 0. mask, which may be NULL, is added to the scaled
+// scores: [batches, heads, queries, keys] with strides that may be 0, of the type of scores.
 typedef struct {
-  size_t batches, heads, queries, keys, width;
+  size_t batches, heads, key_heads, queries, keys, width, value_width;
   ck_head_strides q, k, v, y, dq, dk, dv;
+  const void *_Nullable mask;
+  ck_head_strides mask_strides;
   bool causal;
 } ck_attention_shape;
 
-// y = softmax(scale * q k^T) v in tiles, the softmax being corrected from tile to tile; logsumexp (of
-// the scaled scores of each query) and delta are [batches, heads, queries]. The backward pass computes
-// the scores again; delta is scratch.
+// y = softmax(scale * q k^T + mask) v in tiles, the softmax being corrected from tile to tile; logsumexp (of
+// the scores of each query, infinite where no key is seen: y is 0 there) and delta are [batches, heads,
+// queries]. The backward pass computes the scores again; delta is scratch.
 CK_KERNEL void (*ck_attention)(ck_type type, void *y, void *logsumexp, const void *q, const void *k,
                                const void *v, const ck_attention_shape *shape, double scale);
 CK_KERNEL void (*ck_attention_backward)(ck_type type, void *dq, void *dk, void *dv, void *delta,

@@ -17,6 +17,7 @@ namespace {
 #include "products.hpp"
 #include "normalization.hpp"
 #include "recurrent.hpp"
+#include "rms_normalization.hpp"
 #include "jobs.hpp"
 #include "columns.hpp"
 #include "tile.hpp"

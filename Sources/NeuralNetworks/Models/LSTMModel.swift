@@ -59,7 +59,7 @@ private struct LSTMOptions: SettingsGroup {
   @Setting("width of the embedding, and units of each LSTM layer", in: 1...(1 << 20), unit: "units")
   var width = 128
   @Setting(shared: .dropout) var dropout: Double
-  @Setting("whether the output layer has the weights of the embedding") var tied = false
+  @Setting("whether the output layer is the token embedding") var tiedHead = false
 }
 
 extension ModelKind {
@@ -67,6 +67,6 @@ extension ModelKind {
   static let lstm = ModelKind("lstm", .tokens, LSTMOptions()) { shapes, options in
     LSTMModel(
       vocabulary: shapes.outputs, width: options.width, layers: options.blocks,
-      dropout: options.dropout, tied: options.tied)
+      dropout: options.dropout, tied: options.tiedHead)
   }
 }

@@ -150,7 +150,7 @@ private struct LayerList {
   private static let words = [
     "conv", "linear", "relu", "gelu", "tanh", "sigmoid", "silu", "leakyRelu", "elu", "softplus",
     "relu6", "hardswish", "mish", "selu", "prelu", "pool", "maxPool", "avgPool", "globalPool",
-    "batchNorm", "layerNorm", "dropout", "flatten",
+    "batchNorm", "layerNorm", "rmsNorm", "dropout", "flatten",
     "reshape", "embedding", "lstm", "gru", "residual",
   ]
 
@@ -184,6 +184,9 @@ private struct LayerList {
       _ = try item.parse("layerNorm", numbers: 0...0)
       // An image is normalized as a whole, a text at each position.
       layers.append(LayerNorm(TensorShape(isSequence ? [shape[1]] : shape)))
+    case "rmsNorm":
+      _ = try item.parse("rmsNorm", numbers: 0...0)
+      layers.append(RMSNorm(TensorShape(isSequence ? [shape[1]] : shape)))
     case "dropout": layers.append(Dropout(try item.probability("dropout P")))
     case "flatten":
       _ = try item.parse("flatten", numbers: 0...0)
