@@ -133,7 +133,8 @@ package enum OtherNames {
   private static let words: [String: [String: String]] = [
     "optimizer.kind": ["adam": "adamw", "momentum": "sgd", "nesterov": "sgd"],
     "model.kind": [
-      "transformer": "gpt", "gpt2": "gpt", "nanogpt": "gpt", "linear": "perceptron",
+      "transformer": "gpt", "gpt2": "gpt", "nanogpt": "gpt", "rnn": "lstm", "charrnn": "lstm",
+      "linear": "perceptron",
       "logistic": "perceptron", "resnet": "resnet18", "vgg": "vgg16", "lenet5": "lenet",
       "sequential": "layers", "custom": "layers", "mobilenet": "mobilenetV2",
       "mobilenetv2": "mobilenetV2", "visiontransformer": "vit", "vitb16": "vit",

@@ -23,7 +23,8 @@ import Testing
     #expect(
       ModelKind.all.names == [
         "mlp", "perceptron", "lenet", "cnn", "vgg11", "vgg13", "vgg16", "vgg19", "resnet18",
-        "resnet34", "resnet50", "mobilenetV2", "unet", "vit", "gpt", "llama", "layers",
+        "resnet34", "resnet50", "mobilenetV2", "unet", "vit", "gpt", "llama", "lstm",
+        "layers",
       ])
     for kind in ModelKind.all {
       let shape = shape(kind.inputs)

@@ -59,6 +59,7 @@ let gradientCases: [GradientCase] = [
   scalarGradientCases,
   convolutionGradientCases,
   networkGradientCases,
+  recurrentGradientCases,
   attentionGradientCases,
   linearAlgebraGradientCases,
 ].flatMap(\.self)

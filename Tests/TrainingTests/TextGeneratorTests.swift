@@ -12,7 +12,7 @@ import Training
 
 @Suite("TextGenerator")
 struct TextGeneratorTests {
-  @Test("a transformer learns a pattern and continues it", arguments: ["gpt", "llama"])
+  @Test("a language model learns a pattern and continues it", arguments: ["gpt", "llama", "lstm"])
   func pattern(_ kind: String) throws {
     try withTemporaryDirectory { directory in
       let path = directory + "/text.txt"

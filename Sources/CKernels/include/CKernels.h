@@ -172,6 +172,10 @@ CK_KERNEL void (*ck_elu)(ck_type type, void *y, const void *x, size_t n, double 
 CK_KERNEL void (*ck_elu_backward)(ck_type type, void *dx, const void *dy, const void *x, size_t n,
                                   double alpha);
 
+// dx[i] = low < x[i] < high or NaN ? dy[i] : 0: the derivative of ck_clamp with slope 0 at the limits.
+CK_KERNEL void (*ck_hardtanh_backward)(ck_type type, void *dx, const void *dy, const void *x, size_t n,
+                                       double low, double high);
+
 // ---------------------------------------------------------------- elementwise, two operands; all types
 
 // How two operands lie over [rows, cols]. Any strides work; those that broadcasting makes (0 or 1 for
@@ -359,6 +363,42 @@ CK_KERNEL void (*ck_column_backward)(ck_type type, void *dx, void *_Nullable dre
                                      const void *_Nullable gate, const void *x, const void *center,
                                      const void *scale, const void *shift, const void *slope,
                                      size_t rows, size_t cols);
+
+// ---------------------------------------------------------------- recurrent layers; float32 and float64
+
+// One step for [rows, units], given the contributions of the input x and of the state s to the gates, which
+// stand side by side in a row. A row r with time >= lengths[r] (if `lengths` is given) keeps its state.
+//
+// Backward: dy is the gradient of the step's state; dh (and dc) holds that from the later steps, and then the
+// part of the gradient of the state before that does not go through s. dx is the gradient of x, and of s,
+// except that a GRU has another one for s, ds.
+
+// h = tanh(x + s), or relu
+CK_KERNEL void (*ck_rnn_step)(ck_type type, void *h, const void *x, const void *s, const void *h_before,
+                              const int32_t *_Nullable lengths, size_t time, size_t rows, size_t units,
+                              bool relu);
+CK_KERNEL void (*ck_rnn_step_backward)(ck_type type, void *dx, void *dh, const void *dy, const void *h,
+                                       const int32_t *_Nullable lengths, size_t time, size_t rows,
+                                       size_t units, bool relu);
+
+// i, f, o = sigmoid(x + s), g = tanh(x + s); c = f c_before + i g, h = o tanh(c). `gates` are i, f, g, o.
+CK_KERNEL void (*ck_lstm_step)(ck_type type, void *h, void *c, void *gates, const void *x, const void *s,
+                               const void *h_before, const void *c_before,
+                               const int32_t *_Nullable lengths, size_t time, size_t rows,
+                               size_t units);
+CK_KERNEL void (*ck_lstm_step_backward)(ck_type type, void *dx, void *dh, void *dc, const void *dy_h,
+                                        const void *dy_c, const void *gates, const void *c,
+                                        const void *c_before, const int32_t *_Nullable lengths,
+                                        size_t time, size_t rows, size_t units);
+
+// r, z = sigmoid(x + s), n = tanh(x + r s), h = (1 - z) n + z h_before. `gates` are r, z, n and s of n.
+CK_KERNEL void (*ck_gru_step)(ck_type type, void *h, void *gates, const void *x, const void *s,
+                              const void *h_before, const int32_t *_Nullable lengths, size_t time,
+                              size_t rows, size_t units);
+CK_KERNEL void (*ck_gru_step_backward)(ck_type type, void *dx, void *ds, void *dh, const void *dy,
+                                       const void *gates, const void *h_before,
+                                       const int32_t *_Nullable lengths, size_t time, size_t rows,
+                                       size_t units);
 
 // ---------------------------------------------------------------- attention
 

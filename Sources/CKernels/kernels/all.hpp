@@ -16,6 +16,7 @@ namespace {
 #include "random.hpp"
 #include "products.hpp"
 #include "normalization.hpp"
+#include "recurrent.hpp"
 #include "rms_normalization.hpp"
 #include "jobs.hpp"
 #include "columns.hpp"

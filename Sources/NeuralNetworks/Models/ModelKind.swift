@@ -6,7 +6,7 @@ import TensorCore
 public struct ModelKind: NamedEntry {
   private static let registry = Registry<ModelKind>(
     [.mlp, .perceptron, .leNet, .cnn] + VGG.kinds + ResNet.kinds
-      + [.mobileNetV2, .unet, .vit, .gpt, .llama, .layers])
+      + [.mobileNetV2, .unet, .vit, .gpt, .llama, .lstm, .layers])
 
   /// All models that can be named, those of the program last.
   public static var all: [ModelKind] { registry.all }
