@@ -26,8 +26,12 @@ extension Tensor {
     let columns = rows.first?.count ?? 0
     require(rows.allSatisfy { $0.count == columns }, "Tensor: the rows differ in length")
     self.init(uninitialized: [rows.count, columns], Scalar.dataType)
-    for (index, element) in rows.joined().enumerated() {
-      pointer(Scalar.self)[index] = element
+    var next = pointer(Scalar.self)
+    for row in rows {
+      row.withUnsafeBufferPointer { source in
+        if let first = source.baseAddress { next.update(from: first, count: columns) }
+      }
+      next += columns
     }
   }
 

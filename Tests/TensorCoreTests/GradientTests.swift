@@ -108,6 +108,12 @@ struct GradientTests {
     ".<(Tensor, Tensor)",
     ".<=(Tensor, Tensor)", ".>(Tensor, Tensor)", ".>=(Tensor, Tensor)", ".==(Tensor, Double)",
     ".<(Tensor, Double)", ".<=(Tensor, Double)", ".>(Tensor, Double)", ".>=(Tensor, Double)",
+    "ceil()", "trunc()", "floorDivided(by:)", "heaviside(Tensor)", "isNaN()", "isInfinite()",
+    "isFinite()", "isClose(to:relative:absolute:equalNaN:)",
+    "allClose(to:relative:absolute:equalNaN:)", "isEqual(to:)", "any(axes:keepingAxes:)",
+    "all(axes:keepingAxes:)", "any(axis:keepingAxes:)", "all(axis:keepingAxes:)",
+    "countNonzero(axes:)", "nonzero()", "unique()", "bincount(weights:minimumLength:)",
+    "searchSorted(Tensor, right:)", "bucketized(Tensor, right:)",
     // Tested by itself: finite differences need float64 throughout.
     "converted(to:)",
   ]

@@ -9,7 +9,7 @@ infix operator .<= : ComparisonPrecedence
 infix operator .> : ComparisonPrecedence
 infix operator .>= : ComparisonPrecedence
 
-private typealias BinaryKernel =
+typealias BinaryKernel =
   @convention(c) (
     ck_type, UnsafeMutableRawPointer, UnsafeRawPointer, UnsafeRawPointer,
     UnsafePointer<ck_broadcast>
@@ -21,7 +21,7 @@ private typealias ComparisonKernel =
   ) -> Void
 
 /// The result of a kernel of two tensors: dense and outside the graph.
-private func combined(
+func combined(
   _ operation: StaticString, _ kernel: BinaryKernel, _ a: Tensor, _ b: Tensor
 ) -> Tensor {
   let (a, b) = Tensor.promoted(a, b)

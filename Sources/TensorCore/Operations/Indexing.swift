@@ -83,9 +83,12 @@ extension Tensor {
   /// The cumulative sum along an axis: each element plus all elements before it.
   ///
   /// The gradient is the cumulative sum of `dy` from the end.
-  public final func cumulativeSum(axis: Int) -> Tensor {
+  public final func cumulativeSum(axis: Int) -> Tensor { cumulativeSum(axis: axis, fromEnd: false) }
+
+  final func cumulativeSum(axis: Int, fromEnd: Bool) -> Tensor {
+    if shape.count == 0 { return onOneAxis(axis) { $0.cumulativeSum(axis: 0) } }
     let axis = shape.normalized(axis: axis, operation: "cumulativeSum")
-    return widened.summedUp(axis, fromEnd: false)
+    return widened.summedUp(axis, fromEnd: fromEnd)
   }
 
   private func summedUp(_ axis: Int, fromEnd: Bool) -> Tensor {
@@ -100,36 +103,35 @@ extension Tensor {
   /// The int32 indices that sort the elements along an axis; the order is stable, and NaN is the
   /// largest.
   public final func argsort(axis: Int = -1, descending: Bool = false) -> Tensor {
+    if shape.count == 0 { return withoutGrad { onOneAxis(axis) { $0.argsort(axis: 0) } } }
     let axis = shape.normalized(axis: axis, operation: "argsort")
-    let rows = withoutGrad { transposed(axis, -1).contiguous() }
-    let values = rows.doubles()
     let length = shape[axis]
-    var order: [Int32] = []
-    order.reserveCapacity(values.count)
-    for start in stride(from: 0, to: values.count, by: Swift.max(length, 1)) {
-      order += (0..<length).sorted { i, j in
-        let (a, b) = (values[start + i], values[start + j])
-        if a.isNaN || b.isNaN {
-          return a.isNaN && b.isNaN ? i < j : descending ? a.isNaN : b.isNaN
-        }
-        return a == b ? i < j : descending ? a > b : a < b
-      }.map(Int32.init)
-    }
-    return Tensor.of(order, shape: rows.shape).transposed(axis, -1)
+    require(length <= Int(Int32.max), "argsort: axis \(axis) of \(shape) is too long")
+    let rows = withoutGrad { transposed(axis, -1).contiguousUnrecorded() }
+    let order = Tensor(uninitialized: rows.shape, .int32)
+    let scratch = Storage(byteCount: 32 * length)
+    ck_argsort(
+      dataType.kernelType, order.pointer(), rows.bytes, scratch.pointer,
+      count / Swift.max(length, 1), length, descending)
+    return withoutGrad { order.transposed(axis, -1) }
   }
 
   /// The elements in ascending or descending order along an axis.
   ///
   /// The gradient is permuted back.
   public final func sorted(axis: Int = -1, descending: Bool = false) -> Tensor {
-    gathered(argsort(axis: axis, descending: descending), axis: axis)
+    if shape.count == 0 { return onOneAxis(axis) { $0.sorted(axis: 0) } }
+    return gathered(argsort(axis: axis, descending: descending), axis: axis)
   }
 
-  /// The `k` largest elements along an axis, largest first, and their int32 indices.
-  public final func topK(_ k: Int, axis: Int = -1) -> (values: Tensor, indices: Tensor) {
+  /// The `k` largest elements along an axis, largest first, and their int32 indices; the smallest if not
+  /// `largest`.
+  public final func topK(_ k: Int, axis: Int = -1, largest: Bool = true) -> (
+    values: Tensor, indices: Tensor
+  ) {
     let axis = shape.normalized(axis: axis, operation: "topK")
     require(k >= 0 && k <= shape[axis], "topK: \(k) of axis \(axis) of \(shape)")
-    let indices = argsort(axis: axis, descending: true).sliced(0..<k, axis: axis).contiguous()
+    let indices = argsort(axis: axis, descending: largest).sliced(0..<k, axis: axis).contiguous()
     return (gathered(indices, axis: axis), indices)
   }
 }
