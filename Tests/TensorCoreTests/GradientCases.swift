@@ -55,7 +55,7 @@ private func changed(
 
 /// All rows: at least one for every public operation and for every recorded name.
 let gradientCases =
-  basicGradientCases + convolutionGradientCases + networkGradientCases + indexingGradientCases
+  basicGradientCases + scalarGradientCases + convolutionGradientCases + networkGradientCases + indexingGradientCases
   + statisticsGradientCases + functionGradientCases + rearrangingGradientCases
 
 /// The rows of arithmetic, shapes, reductions, products and losses.

@@ -113,7 +113,12 @@ struct GradientTests {
     "allClose(to:relative:absolute:equalNaN:)", "isEqual(to:)", "any(axes:keepingAxes:)",
     "all(axes:keepingAxes:)", "any(axis:keepingAxes:)", "all(axis:keepingAxes:)",
     "countNonzero(axes:)", "nonzero()", "unique()", "bincount(weights:minimumLength:)",
+    ".!=(Tensor, Tensor)", ".!=(Tensor, Double)", ".!=(Tensor, Float)", ".!=(Tensor, Int)",
+    ".&(Tensor, Tensor)", ".|(Tensor, Tensor)", ".^(Tensor, Tensor)", ".!(Tensor)",
     "searchSorted(Tensor, right:)", "bucketized(Tensor, right:)",
+    ".==(Tensor, Float)", ".<(Tensor, Float)", ".<=(Tensor, Float)", ".>(Tensor, Float)",
+    ".>=(Tensor, Float)", ".==(Tensor, Int)", ".<(Tensor, Int)", ".<=(Tensor, Int)",
+    ".>(Tensor, Int)", ".>=(Tensor, Int)",
     // Tested by itself: finite differences need float64 throughout.
     "converted(to:)",
   ]

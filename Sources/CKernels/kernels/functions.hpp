@@ -235,13 +235,14 @@ KERNEL(hypot, float, double, bfloat16)
 
 // An integer modulo 0 is 0 here; the caller refuses it.
 INLINE int32_t fmod(int32_t a, int32_t b) { return b == 0 || b == -1 ? 0 : a % b; }
+INLINE int64_t fmod(int64_t a, int64_t b) { return b == 0 || b == -1 ? 0 : a % b; }
 
 template <typename T> void fmod(T *y, const T *a, const T *b, const ck_broadcast *shape) {
   binary(y, a, b, shape, GRAIN_MATHEMATICS, [](auto a, auto b) {
     return lanewise(a, b, [](auto x, auto m) { return fmod(x, m); });
   });
 }
-KERNEL(fmod, float, double, int32_t, bfloat16)
+KERNEL(fmod, float, double, int32_t, int64_t, bfloat16)
 
 template <typename T> void remainder(T *y, const T *a, const T *b, const ck_broadcast *shape) {
   binary(y, a, b, shape, GRAIN_MATHEMATICS, [](auto a, auto b) {
@@ -251,4 +252,4 @@ template <typename T> void remainder(T *y, const T *a, const T *b, const ck_broa
     });
   });
 }
-KERNEL(remainder, float, double, int32_t, bfloat16)
+KERNEL(remainder, float, double, int32_t, int64_t, bfloat16)

@@ -10,11 +10,13 @@ template <typename T> void prod(Number<T> *y, const T *x, size_t outer, size_t r
   if constexpr (same<T, int32_t>) {
     // Integers wrap around.
     reduction<Times>((uint32_t *)y, (const uint32_t *)x, outer, reduce, inner);
+  } else if constexpr (same<T, int64_t>) {
+    reduction<Times>((uint64_t *)y, (const uint64_t *)x, outer, reduce, inner);
   } else {
     reduction<Times>(y, x, outer, reduce, inner);
   }
 }
-KERNEL(prod, float, double, int32_t, bfloat16)
+KERNEL(prod, float, double, int32_t, int64_t, bfloat16)
 
 template <typename T>
 void cumulative_product(T *y, const T *x, size_t outer, size_t count, size_t inner) {
@@ -26,7 +28,7 @@ void cumulative_product(T *y, const T *x, size_t outer, size_t count, size_t inn
     }
   }
 }
-KERNEL(cumulative_product, float, double, int32_t)
+KERNEL(cumulative_product, float, double, int32_t, int64_t)
 
 template <typename Op, typename T>
 void extremum_indices(int32_t *y, const T *x, size_t outer, size_t count, size_t inner) {
@@ -47,13 +49,13 @@ template <typename T>
 void cumulative_argmax(int32_t *y, const T *x, size_t outer, size_t count, size_t inner) {
   extremum_indices<Max>(y, x, outer, count, inner);
 }
-KERNEL(cumulative_argmax, float, double, int32_t)
+KERNEL(cumulative_argmax, float, double, int32_t, int64_t)
 
 template <typename T>
 void cumulative_argmin(int32_t *y, const T *x, size_t outer, size_t count, size_t inner) {
   extremum_indices<Min>(y, x, outer, count, inner);
 }
-KERNEL(cumulative_argmin, float, double, int32_t)
+KERNEL(cumulative_argmin, float, double, int32_t, int64_t)
 
 // ---------------------------------------------------------------- weighted sums of places along an axis
 

@@ -27,6 +27,8 @@ INLINE uint64_t sort_key(double x) {
   return bits >> 63 ? ~bits : bits | 0x8000000000000000u;
 }
 INLINE uint32_t sort_key(int32_t x) { return (uint32_t)x ^ 0x80000000u; }
+INLINE uint64_t sort_key(int64_t x) { return (uint64_t)x ^ 0x8000000000000000u; }
+INLINE uint32_t sort_key(uint8_t x) { return x; }
 
 // Sorts items[0..<n] by merging; returns where the result is, `items` or `other`.
 template <typename I> I *merge_sort(I *items, I *other, size_t n) {
@@ -105,4 +107,4 @@ void argsort(int32_t *y, const T *x, void *scratch, size_t rows, size_t cols, bo
     }
   }
 }
-KERNEL(argsort, float, double, int32_t, bfloat16)
+KERNEL(argsort, float, double, int32_t, int64_t, uint8_t, bfloat16)

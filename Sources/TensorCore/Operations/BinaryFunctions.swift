@@ -182,12 +182,12 @@ extension Tensor {
 
   /// Where elements are infinite.
   public final func isInfinite() -> Tensor {
-    withoutGrad { dataType.isFloatingPoint ? abs() .== .infinity : self .< self }
+    withoutGrad { dataType.isFloatingPoint ? abs() .== Double.infinity : self .< self }
   }
 
   /// Where elements are neither NaN nor infinite.
   public final func isFinite() -> Tensor {
-    withoutGrad { dataType.isFloatingPoint ? abs() .< .infinity : self .== self }
+    withoutGrad { dataType.isFloatingPoint ? abs() .< Double.infinity : self .== self }
   }
 
   /// Where |a - b| <= absolute + relative * |b|, or both are equal; with `equalNaN`, or both are NaN.
@@ -200,7 +200,7 @@ extension Tensor {
         ? .float64 : .float32
       let (a, b) = (converted(to: type), other.converted(to: type))
       let limit = absolute + relative * b.abs()
-      let isNear = Tensor.where(b.abs() .< .infinity, ((a - b).abs() .<= limit), a .== b)
+      let isNear = Tensor.where(b.abs() .< Double.infinity, ((a - b).abs() .<= limit), a .== b)
       return equalNaN ? Tensor.where(b .== b, isNear, a.isNaN()) : isNear
     }
   }

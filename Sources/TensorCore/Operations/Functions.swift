@@ -184,15 +184,15 @@ extension Tensor {
   /// The gradient is `dy (cos(pi x) - y) / x`, 0 at 0.
   public final func sinc() -> Tensor {
     let isZero = withoutGrad { self .== 0 }
-    let angle = Tensor.where(isZero, 1, self * .pi)
+    let angle = Tensor.where(isZero, 1, self * Double.pi)
     return Tensor.where(isZero, 1, angle.sin() / angle)
   }
 
   /// The angle in radians of each element in degrees.
-  public final func degreesToRadians() -> Tensor { self * (.pi / 180) }
+  public final func degreesToRadians() -> Tensor { self * (Double.pi / 180) }
 
   /// The angle in degrees of each element in radians.
-  public final func radiansToDegrees() -> Tensor { self * (180 / .pi) }
+  public final func radiansToDegrees() -> Tensor { self * (180 / Double.pi) }
 
   /// These elements, but the given numbers instead of NaN and the infinities; by default the largest numbers of
   /// the type.
@@ -210,7 +210,7 @@ extension Tensor {
       }
     let x = self
     let isNumber = withoutGrad { x .== x }
-    let (isHigh, isLow) = withoutGrad { (x .== .infinity, x .== -.infinity) }
+    let (isHigh, isLow) = withoutGrad { (x .== Double.infinity, x .== -Double.infinity) }
     let finite = Tensor.where(isNumber, Tensor.where(isHigh, positiveInfinity ?? largest, x), nan)
     return Tensor.where(isLow, negativeInfinity ?? -largest, finite)
   }

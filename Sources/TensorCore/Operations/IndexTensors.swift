@@ -111,7 +111,7 @@ struct IndexTensors {
 
 extension Tensor {
   /// Whether this tensor stands for places, as an index: a mask.
-  final var isMask: Bool { false }
+  final var isMask: Bool { dataType == .bool }
 
   /// The elements at index tensors.
   ///
@@ -215,7 +215,7 @@ extension Tensor {
 
   /// These elements, but `value` where `mask`, which may broadcast, is true.
   public final func maskedFill(_ mask: Tensor, _ value: Double) -> Tensor {
-    .where(mask, scalar(value), self)
+    .where(mask, Tensor.full([], value, dataType), self)
   }
 
   /// These elements, but `value` where `mask` is true; both may broadcast.

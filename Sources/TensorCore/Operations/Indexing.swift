@@ -1,16 +1,22 @@
 internal import CKernels
 
-// Selecting elements by int32 indices, and sorting.
+// Selecting elements by integer indices, and sorting.
 
 extension Tensor {
-  /// The slices at int32 `indices` `[n]` along an axis; an index may occur several times.
+  /// These integer indices as int32.
+  final func asIndices() -> Tensor {
+    dataType == .int64 ? withoutGrad { converted(to: .int32) } : self
+  }
+
+  /// The slices at integer `indices` `[n]` along an axis; an index may occur several times.
   ///
   /// The gradient of a slice is the sum over its occurrences.
   public final func indexSelected(_ indices: Tensor, axis: Int = 0) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: "indexSelected")
+    let indices = indices.asIndices()
     require(
       indices.shape.count == 1 && indices.dataType == .int32,
-      "indexSelected: int32 indices [n] are needed, not \(indices.dataType) \(indices.shape)")
+      "indexSelected: integer indices [n] are needed, not \(indices.dataType) \(indices.shape)")
     var target = shape
     target[axis] = indices.count
     let wide = withoutGrad {
@@ -21,24 +27,25 @@ extension Tensor {
     return gathered(wide, axis: axis)
   }
 
-  /// The elements at int32 `indices` along `axis`, PyTorch's `gather`: y[i, j] = x[indices[i, j], j] for
+  /// The elements at integer `indices` along `axis`, PyTorch's `gather`: y[i, j] = x[indices[i, j], j] for
   /// axis 0.
   ///
   /// `indices` has as many axes as this tensor and may be smaller along the others. The gradient of an
   /// element is the sum over its occurrences.
   public final func gathered(_ indices: Tensor, axis: Int) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: "gathered")
+    let indices = indices.asIndices()
     checkIndices(indices, axis, "gathered")
-    let (x, indices) = (contiguousUnrecorded(), indices.contiguousUnrecorded())
-    let y = Tensor(uninitialized: indices.shape, dataType)
+    let (x, places) = (contiguousUnrecorded(), indices.contiguousUnrecorded())
+    let y = Tensor(uninitialized: places.shape, dataType)
     let from = x.shape
     let size = dataType.byteCount
-    forEachBlock(of: indices, in: from, axis) { block, first, offset in
+    forEachBlock(of: places, in: from, axis) { block, first, offset in
       ck_gather(
         dataType.kernelType, y.bytes + first * size, x.bytes + offset * size,
-        indices.pointer(Int32.self) + first, block)
+        places.pointer(Int32.self) + first, block)
     }
-    let saved = Saved(indices, by: "Gather")
+    let saved = Saved(places, by: "Gather")
     return y.recorded("Gather", from: self) { dy in
       [dy.scattered(saved(), in: from, axis: axis)]
     }
@@ -49,18 +56,19 @@ extension Tensor {
   public final func scattered(_ indices: Tensor, in target: TensorShape, axis: Int) -> Tensor {
     let axis = target.normalized(axis: axis, operation: "scattered")
     if dataType == .bfloat16 { return widened.scattered(indices, in: target, axis: axis) }
+    let indices = indices.asIndices()
     require(
       indices.shape == shape, "scattered: indices \(indices.shape) for elements \(shape)")
     let y = Tensor.zeros(target, dataType)
     y.checkIndices(indices, axis, "scattered")
-    let (x, indices) = (contiguousUnrecorded(), indices.contiguousUnrecorded())
+    let (x, places) = (contiguousUnrecorded(), indices.contiguousUnrecorded())
     let size = dataType.byteCount
-    forEachBlock(of: indices, in: target, axis) { block, first, offset in
+    forEachBlock(of: places, in: target, axis) { block, first, offset in
       ck_scatter_add(
         dataType.kernelType, y.bytes + offset * size, x.bytes + first * size,
-        indices.pointer(Int32.self) + first, block)
+        places.pointer(Int32.self) + first, block)
     }
-    let saved = Saved(indices, by: "Scatter")
+    let saved = Saved(places, by: "Scatter")
     return y.recorded("Scatter", from: self) { dy in [dy.gathered(saved(), axis: axis)] }
   }
 

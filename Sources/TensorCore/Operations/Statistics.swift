@@ -43,12 +43,12 @@ extension Tensor {
     let mask = shape.mask(of: axes, operation: "logSumExp")
     let y = withoutGrad {
       let largest = x.extremeOrLowest(axes)
-      let shift = Tensor.where(largest.abs() .== .infinity, 0, largest)
+      let shift = Tensor.where(largest.abs() .== Double.infinity, 0, largest)
       return (x - shift).exp().sum(axes: axes, keepingAxes: true).log() + shift
     }
     let saved = Saved(x, by: "LogSumExp")
     return x.finish("LogSumExp", y, mask, keepingAxes) { dy, y in
-      let shift = Tensor.where(withoutGrad { y .== -.infinity }, 0, y)
+      let shift = Tensor.where(withoutGrad { y .== -Double.infinity }, 0, y)
       return dy * (saved() - shift).exp()
     }
   }
