@@ -55,7 +55,8 @@ private func changed(
 
 /// All rows: at least one for every public operation and for every recorded name.
 let gradientCases =
-  basicGradientCases + scalarGradientCases + convolutionGradientCases + networkGradientCases + indexingGradientCases
+  basicGradientCases + scalarGradientCases + convolutionGradientCases + networkGradientCases
+  + indexingGradientCases
   + statisticsGradientCases + functionGradientCases + rearrangingGradientCases
 
 /// The rows of arithmetic, shapes, reductions, products and losses.

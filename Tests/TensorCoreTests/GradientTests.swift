@@ -85,6 +85,7 @@ struct GradientTests {
         var text = name + "("
         for parameter in match.parameters.split(separator: ",") {
           let words = parameter.split(separator: "=")[0].split(separator: ":")
+          if words.count == 1 { continue }  // the rest of a tuple
           let label = words[0].split(whereSeparator: \.isWhitespace)[0]
           let type = words[1].trimmingCharacters(in: .whitespaces)
             .replacing("inout ", with: "")

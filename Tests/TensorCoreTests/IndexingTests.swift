@@ -16,11 +16,13 @@ struct IndexingTests {
     #expect(floats(x[.ellipsis, 0]) == [0, 4, 8, 12, 16, 20])
     #expect(floats(x[0, .ellipsis, -1]) == [3, 7, 11])
     #expect(x[.newAxis].shape == [1, 2, 3, 4] && x[.all, .newAxis, 0].shape == [2, 1, 4])
-    #expect(floats(x[0, 0, .by(2)]) == [0, 2] && floats(x[0, 0, stride(from: 1, to: 4, by: 2)]) == [1, 3])
+    #expect(
+      floats(x[0, 0, .by(2)]) == [0, 2] && floats(x[0, 0, stride(from: 1, to: 4, by: 2)]) == [1, 3])
     #expect(floats(x[0, 0, ..<3]) == [0, 1, 2] && floats(x[0, 0, ...1]) == [0, 1])
     #expect(floats(x[0, 0, -2...]) == [2, 3] && floats(x[0, 0, ..<-1]) == [0, 1, 2])
-    #expect(floats(x[0, 0, 1..<-1]) == [1, 2])
-    #expect(floats(x[0, 0, .slice(from: 1, to: -1)]) == [1, 2] && floats(x[0, 0, 1...2]) == [1, 2])
+    #expect(floats(x[0, 0, 1 ..<- 1]) == [1, 2])
+    #expect(
+      floats(x[0, 0, .slice(from: 1, to: -1)]) == [1, 2] && floats(x[0, 0, 1...2]) == [1, 2])
     #expect(x[2...].shape == [0, 3, 4] && x[.all, .all, 4...].count == 0)
     #expect(x[0...].shape == [2, 3, 4] && x[1...].shape == [1, 3, 4])
   }
@@ -41,7 +43,8 @@ struct IndexingTests {
     x[0, 1] = Tensor([1, 2, 3, 4] as [Float])
     #expect(floats(row[1]) == [1, 2, 3, 4])
     x[1..., 2] = 0
-    #expect(floats(x[1, 2]) == [0, 0, 0, 0] && x.sum().item() == 12 + 276 - 22 - 86 + 4 - 4 - 6 + 4)
+    #expect(
+      floats(x[1, 2]) == [0, 0, 0, 0] && x.sum().item() == 12 + 276 - 22 - 86 + 4 - 4 - 6 + 4)
     x[.ellipsis, 0] = -1
     #expect(floats(x[.ellipsis, 0]) == [-1, -1, -1, -1, -1, -1])
     x[1] = Tensor([1, 2, 3, 4] as [Float])

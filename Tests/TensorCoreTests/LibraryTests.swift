@@ -213,7 +213,8 @@ private let products: [LibraryCase] = [
 @Suite("The library compared with PyTorch") struct LibraryTests {
   @Test("functions of elements", arguments: functions, [DataType.float32, .float64])
   func function(_ row: LibraryCase, _ dataType: DataType) throws {
-    try row.check("functions", dataType)
+    // PyTorch's trigamma has nine exact digits.
+    try row.check("functions", dataType, tolerance: row.name == "polygamma_1" ? 1e-6 : nil)
   }
 
   @Test("statistics", arguments: statistics, [DataType.float32, .float64])

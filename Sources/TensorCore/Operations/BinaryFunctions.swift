@@ -22,9 +22,10 @@ extension Tensor {
 
   /// Each element, limited to the range from `low` to `high`, which are tensors that may broadcast.
   ///
-  /// The gradient is `dy` where low <= x <= high; where a bound was taken, it flows to the bound.
+  /// The gradient is `dy` where low <= x <= high, 0 where x is NaN; where a bound was taken, it flows to the bound.
   public final func clamped(_ low: Tensor?, _ high: Tensor?) -> Tensor {
-    let raised = low.map { low in Tensor.where(withoutGrad { self .< low }, low, self) } ?? self
+    let x = Tensor.where(withoutGrad { self .== self }, self, detached())
+    let raised = low.map { low in Tensor.where(withoutGrad { x .< low }, low, x) } ?? x
     return high.map { high in Tensor.where(withoutGrad { raised .> high }, high, raised) } ?? raised
   }
 
@@ -59,7 +60,7 @@ extension Tensor {
   ///
   /// The gradients are `dy` and `-dy floor(a / b)`.
   public final func remainder(_ divisor: Tensor) -> Tensor {
-    rest("Remainder", divisor, ck_remainder) { ($0 / $1).floor() }
+    rest("Remainder", divisor, ck_remainder) { $0.floorDivided(by: $1) }
   }
 
   /// The rest of the division by a number, with the number's sign.
@@ -95,8 +96,12 @@ extension Tensor {
   /// Not differentiable.
   public final func floorDivided(by divisor: Tensor) -> Tensor {
     withoutGrad {
-      dataType.isFloatingPoint
-        ? (self / divisor).floor() : (self - remainder(divisor)) / divisor
+      let rest = fmod(divisor)
+      let isBelow = (rest .!= 0) .& ((divisor .< 0) .!= (rest .< 0))
+      let towardsZero = (self - rest) / divisor
+      let quotient = Tensor.where(isBelow, towardsZero - 1, towardsZero)
+      return rest.dataType.isFloatingPoint
+        ? quotient.rounded() : quotient.rounded().converted(to: rest.dataType)
     }
   }
 
@@ -159,10 +164,7 @@ extension Tensor {
   ///
   /// Not differentiable.
   public final func heaviside(_ value: Tensor) -> Tensor {
-    withoutGrad {
-      let step = Tensor.where(self .== 0, value, (self .> 0).converted(to: dataType))
-      return Tensor.where(self .== self, step, self)
-    }
+    withoutGrad { Tensor.where(self .== 0, value, (self .> 0).converted(to: dataType)) }
   }
 
   /// The size of each element with the sign of the other's.

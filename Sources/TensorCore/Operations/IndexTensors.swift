@@ -237,8 +237,10 @@ extension Tensor {
       places.count <= source.count,
       "maskedScatter: \(source.count) elements for \(places.count) places of \(shape)")
     let values = source.flattened().sliced(0..<places.count)
-    return flattened().replacing(IndexTensors([(0, places)], in: [count], "maskedScatter"), by: values)
-      .reshaped(to: shape)
+    return flattened().replacing(
+      IndexTensors([(0, places)], in: [count], "maskedScatter"), by: values
+    )
+    .reshaped(to: shape)
   }
 
   /// The indices of the elements that are not 0, in row-major order: int32 `[n, axes]`.

@@ -40,7 +40,8 @@ private struct ResamplingTable {
     case .linear: taps = 2
     case .bicubic: taps = 4
     case .area:
-      taps = (0..<outputs).map { ((($0 + 1) * inputs + outputs - 1) / outputs) - $0 * inputs / outputs }
+      taps =
+        (0..<outputs).map { ((($0 + 1) * inputs + outputs - 1) / outputs) - $0 * inputs / outputs }
         .max() ?? 1
     }
     // In the precision that PyTorch computes places with, because some lie exactly between elements.
@@ -144,9 +145,11 @@ extension Tensor {
     require(
       (3...5).contains(shape.count) && size.count == shape.count - 2 && size.allSatisfy { $0 > 0 }
         && shape.dropFirst(2).allSatisfy { $0 > 0 },
-      "interpolated: \(shape) to size \(size); [N, C, L], [N, C, H, W] or [N, C, D, H, W] is needed")
+      "interpolated: \(shape) to size \(size); [N, C, L], [N, C, H, W] or [N, C, D, H, W] is needed"
+    )
     require(
-      mode != .bicubic || shape.count == 4, "interpolated: bicubic is for [N, C, H, W], not \(shape)")
+      mode != .bicubic || shape.count == 4,
+      "interpolated: bicubic is for [N, C, H, W], not \(shape)")
     require(
       !alignCorners || mode == .linear || mode == .bicubic,
       "interpolated: alignCorners is for linear and bicubic, not \(mode.rawValue)")

@@ -1,9 +1,3 @@
-infix operator .!= : ComparisonPrecedence
-infix operator .& : LogicalConjunctionPrecedence
-infix operator .| : LogicalDisjunctionPrecedence
-infix operator .^ : LogicalDisjunctionPrecedence
-prefix operator .!
-
 // Logical functions of elements, named as those of Swift's SIMD masks. Numbers are true when they are not 0. None is
 // differentiable.
 

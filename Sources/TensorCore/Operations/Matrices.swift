@@ -46,7 +46,8 @@ extension Tensor {
 
   /// A matrix with this vector on its diagonal, or the diagonal of this matrix, as PyTorch's `diag`.
   public final func diag(_ offset: Int = 0) -> Tensor {
-    require(shape.count == 1 || shape.count == 2, "diag: a vector or a matrix is needed, not \(shape)")
+    require(
+      shape.count == 1 || shape.count == 2, "diag: a vector or a matrix is needed, not \(shape)")
     return shape.count == 1 ? diagEmbedded(offset: offset) : diagonal(offset: offset)
   }
 
@@ -122,7 +123,8 @@ extension Tensor {
       fatalError("cross: the shapes \(shape) and \(other.shape) do not broadcast")
     }
     let axis = target.normalized(axis: axis, operation: "cross")
-    require(target[axis] == 3, "cross: axis \(axis) of \(shape) and \(other.shape) is not of size 3")
+    require(
+      target[axis] == 3, "cross: axis \(axis) of \(shape) and \(other.shape) is not of size 3")
     let (a, b) = (expanded(to: target), other.expanded(to: target))
     let (a1, b1) = (a.rolled(-1, axis: axis), b.rolled(-1, axis: axis))
     let (a2, b2) = (a.rolled(-2, axis: axis), b.rolled(-2, axis: axis))

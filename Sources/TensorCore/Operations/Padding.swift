@@ -81,7 +81,8 @@ extension Tensor {
       }
     require(
       Swift.max(before, after) <= most,
-      "padded: \(mode.rawValue) padding \(before), \(after) of axis \(axis) of \(shape) is too large")
+      "padded: \(mode.rawValue) padding \(before), \(after) of axis \(axis) of \(shape) is too large"
+    )
     func part(_ range: Range<Int>) -> Tensor { sliced(range, axis: axis) }
     func edge(_ index: Int, _ width: Int) -> Tensor {
       var target = shape

@@ -162,7 +162,8 @@ extension Tensor {
   /// The coordinates of a grid whose axes have the given places: one tensor for each of them.
   public static func meshgrid(_ places: [Tensor], indexing: GridIndexing = .ij) -> [Tensor] {
     require(
-      places.allSatisfy { $0.shape.count <= 1 }, "meshgrid: \(places.map(\.shape)); vectors are needed")
+      places.allSatisfy { $0.shape.count <= 1 },
+      "meshgrid: \(places.map(\.shape)); vectors are needed")
     var axes = Array(places.indices)
     if indexing == .xy, axes.count > 1 { axes.swapAt(0, 1) }
     var target = TensorShape(repeating: 1, count: places.count)

@@ -141,8 +141,7 @@ extension Tensor {
   }
 
   /// The fresh result `y` of a reduction without the reduced axes, unless they are kept.
-  final func withoutAxes(_ y: Tensor, _ mask: InlineArray<8, Bool>, _ keepingAxes: Bool) -> Tensor
-  {
+  final func withoutAxes(_ y: Tensor, _ mask: InlineArray<8, Bool>, _ keepingAxes: Bool) -> Tensor {
     var target = TensorShape()
     for axis in 0..<shape.count where keepingAxes || !mask[axis] { target.append(y.shape[axis]) }
     return Tensor(shape: target, storage: y.storage, dataType: y.dataType)

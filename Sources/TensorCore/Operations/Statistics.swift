@@ -188,7 +188,8 @@ extension Tensor {
     norm(p, axes: [axis], keepingAxes: keepingAxes)
   }
   /// The variance along an axis.
-  public final func variance(axis: Int, unbiased: Bool = true, keepingAxes: Bool = false) -> Tensor {
+  public final func variance(axis: Int, unbiased: Bool = true, keepingAxes: Bool = false) -> Tensor
+  {
     variance(axes: [axis], unbiased: unbiased, keepingAxes: keepingAxes)
   }
   /// The standard deviation along an axis.

@@ -44,7 +44,8 @@ extension Tensor {
     get {
       let selection = ViewSelection(indices, in: shape)
       let part = selection.isWhole ? self : viewed(selection)
-      return selection.tensors.isEmpty ? part : part.gathered(IndexTensors(selection, in: part.shape))
+      return selection.tensors.isEmpty
+        ? part : part.gathered(IndexTensors(selection, in: part.shape))
     }
     set { assign(newValue, at: ViewSelection(indices, in: shape)) }
   }
@@ -67,7 +68,8 @@ extension Tensor {
   @_disfavoredOverload
   public final subscript(first: Int, second: Int) -> Double {
     get {
-      require(shape.count == 2, "subscript: an element of \(shape) has \(shape.count) indices, not 2")
+      require(
+        shape.count == 2, "subscript: an element of \(shape) has \(shape.count) indices, not 2")
       return element(at: position(first, 0) * strides[0] + position(second, 1) * strides[1])
     }
     set { self[first, second].replaceElements(scalar(newValue)) }
@@ -77,7 +79,8 @@ extension Tensor {
   @_disfavoredOverload
   public final subscript(index: Int) -> Double {
     get {
-      require(shape.count == 1, "subscript: an element of \(shape) has \(shape.count) indices, not 1")
+      require(
+        shape.count == 1, "subscript: an element of \(shape) has \(shape.count) indices, not 1")
       return element(at: position(index, 0) * strides[0])
     }
     set { selected(index).replaceElements(scalar(newValue)) }
