@@ -1,6 +1,7 @@
 public import TensorCore
 
-/// Resizes signals `[N, C, L]`, images `[N, C, H, W]` or volumes `[N, C, D, H, W]`, PyTorch's `Upsample`.
+/// Resizes signals `[N, C, L]`, images `[N, C, H, W]` or volumes `[N, C, D, H, W]`, PyTorch's
+/// `Upsample`.
 public struct Upsample: Layer {
   /// How the size is given.
   private enum Target {

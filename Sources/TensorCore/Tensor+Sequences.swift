@@ -25,7 +25,8 @@ extension Tensor {
     return withoutGrad { Tensor(spaced(start, end, count)).converted(to: dataType) }
   }
 
-  /// `count` powers of `base` whose exponents are at equal distances from `start` to `end`, both included.
+  /// `count` powers of `base` whose exponents are at equal distances from `start` to `end`, both
+  /// included.
   public static func logspace(
     from start: Double, to end: Double, count: Int, base: Double = 10,
     _ dataType: DataType = .float32

@@ -87,7 +87,8 @@ extension PartialRangeThrough: TensorIndexing where Bound == Int {
   }
 }
 
-// Bounds that count from the end. Swift reads `-3...` as the negative of a range, and `..<-1` as one operator.
+// Bounds that count from the end. Swift reads `-3...` as the negative of a range, and `..<-1` as one
+// operator.
 
 prefix operator ..<-
 infix operator ..<- : RangeFormationPrecedence

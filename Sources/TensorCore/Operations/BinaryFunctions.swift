@@ -22,7 +22,8 @@ extension Tensor {
 
   /// Each element, limited to the range from `low` to `high`, which are tensors that may broadcast.
   ///
-  /// The gradient is `dy` where low <= x <= high, 0 where x is NaN; where a bound was taken, it flows to the bound.
+  /// The gradient is `dy` where low <= x <= high, 0 where x is NaN; where a bound was taken, it flows
+  /// to the bound.
   public final func clamped(_ low: Tensor?, _ high: Tensor?) -> Tensor {
     let x = Tensor.where(withoutGrad { self .== self }, self, detached())
     let raised = low.map { low in Tensor.where(withoutGrad { x .< low }, low, x) } ?? x

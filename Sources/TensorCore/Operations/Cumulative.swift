@@ -5,8 +5,8 @@ internal import CKernels
 extension Tensor {
   /// The cumulative product along an axis: each element times all elements before it.
   ///
-  /// The gradient of element k is the sum over i >= k of `dy[i]` times the product of the others up to i, also
-  /// where elements are 0.
+  /// The gradient of element k is the sum over i >= k of `dy[i]` times the product of the others up to
+  /// i, also where elements are 0.
   public final func cumulativeProduct(axis: Int) -> Tensor {
     if shape.count == 0 { return onOneAxis(axis) { $0.cumulativeProduct(axis: 0) } }
     let axis = shape.normalized(axis: axis, operation: "cumulativeProduct")
@@ -48,16 +48,16 @@ extension Tensor {
     }
   }
 
-  /// The largest of each element and all before it along an axis, and the int32 index of it, the last of equal
-  /// ones; NaN stays.
+  /// The largest of each element and all before it along an axis, and the int32 index of it, the last
+  /// of equal ones; NaN stays.
   ///
   /// The gradient flows to the elements of the indices.
   public final func cumulativeMax(axis: Int) -> (values: Tensor, indices: Tensor) {
     cumulativeExtreme("cumulativeMax", axis, ck_cumulative_argmax)
   }
 
-  /// The smallest of each element and all before it along an axis, and the int32 index of it, the last of equal
-  /// ones; NaN stays.
+  /// The smallest of each element and all before it along an axis, and the int32 index of it, the last
+  /// of equal ones; NaN stays.
   ///
   /// The gradient flows to the elements of the indices.
   public final func cumulativeMin(axis: Int) -> (values: Tensor, indices: Tensor) {
@@ -77,7 +77,8 @@ extension Tensor {
     return (gathered(indices, axis: axis), indices)
   }
 
-  /// A function of tensors with axes applied to this scalar, which has axes 0 and -1 here, as in PyTorch.
+  /// A function of tensors with axes applied to this scalar, which has axes 0 and -1 here, as in
+  /// PyTorch.
   final func onOneAxis(_ axis: Int, _ body: (Tensor) -> Tensor) -> Tensor {
     require(axis == 0 || axis == -1, "axis \(axis) of a scalar, which only has axis 0")
     return body(reshaped(to: [1])).reshaped(to: [])

@@ -1,7 +1,8 @@
 import Foundation
 
 extension Tensor {
-  /// Einstein summation, as in PyTorch: letters name axes, and axes that are not in the output are summed.
+  /// Einstein summation, as in PyTorch: letters name axes, and axes that are not in the output are
+  /// summed.
   ///
   ///     Tensor.einsum("ij,jk->ik", a, b)               // matrix product
   ///     Tensor.einsum("bhqd,bhkd->bhqk", q, k)
@@ -10,9 +11,10 @@ extension Tensor {
   ///     Tensor.einsum("ii->i", a)                      // diagonal; "ii" is the trace
   ///     Tensor.einsum("i,j", a, b)                     // without an output: "i,j->ij"
   ///
-  /// Without "->", the output has the axes of "..." and then the letters that occur once, in alphabetical order. An axis
-  /// of size one is broadcast. Several tensors are contracted two at a time, in the order that needs the fewest
-  /// operations: the best one for up to four, else always the cheapest pair.
+  /// Without "->", the output has the axes of "..." and then the letters that occur once, in
+  /// alphabetical order. An axis of size one is broadcast. Several tensors are contracted two at a
+  /// time, in the order that needs the fewest operations: the best one for up to four, else always the
+  /// cheapest pair.
   ///
   /// Composed of differentiable operations.
   public static func einsum(_ form: String, _ tensors: Tensor...) -> Tensor {
@@ -88,7 +90,8 @@ extension Tensor {
   }
 }
 
-/// The axes of an einsum as numbers: those of letters are positive, those of "..." negative, -1 being the last.
+/// The axes of an einsum as numbers: those of letters are positive, those of "..." negative, -1 being
+/// the last.
 private struct Equation {
   let inputs: [[Int]]
   let output: [Int]

@@ -194,8 +194,8 @@ extension Tensor {
   /// The angle in degrees of each element in radians.
   public final func radiansToDegrees() -> Tensor { self * (180 / Double.pi) }
 
-  /// These elements, but the given numbers instead of NaN and the infinities; by default the largest numbers of
-  /// the type.
+  /// These elements, but the given numbers instead of NaN and the infinities; by default the largest
+  /// numbers of the type.
   ///
   /// The gradient is `dy` where an element is finite, else 0.
   public final func nanToNum(

@@ -105,8 +105,10 @@ private struct ResamplingTable {
 }
 
 extension Tensor {
-  /// Signals `[N, C, L]`, images `[N, C, H, W]` or volumes `[N, C, D, H, W]` resized to `size`, PyTorch's
-  /// `interpolate`. With `alignCorners`, which is for `linear` and `bicubic`, the centers of the corner elements stay
+  /// Signals `[N, C, L]`, images `[N, C, H, W]` or volumes `[N, C, D, H, W]` resized to `size`,
+  /// PyTorch's `interpolate`.
+  ///
+  /// With `alignCorners`, which is for `linear` and `bicubic`, the centers of the corner elements stay
   /// corners, else the corners of the elements do.
   ///
   ///     images.interpolated(size: [224, 224], mode: .bilinear)

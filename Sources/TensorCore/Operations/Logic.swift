@@ -1,5 +1,5 @@
-// Logical functions of elements, named as those of Swift's SIMD masks. Numbers are true when they are not 0. None is
-// differentiable.
+// Logical functions of elements, named as those of Swift's SIMD masks. Numbers are true when they are
+// not 0. None is differentiable.
 
 extension Tensor {
   /// Whether the elements differ, as bool.

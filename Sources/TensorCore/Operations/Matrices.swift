@@ -1,8 +1,9 @@
 // Diagonals, triangles and products of vectors.
 
 extension Tensor {
-  /// The diagonal of two axes, which comes last: a view. `offset` is above the main diagonal, or below it if
-  /// negative.
+  /// The diagonal of two axes, which comes last: a view.
+  ///
+  /// `offset` is above the main diagonal, or below it if negative.
   ///
   /// The gradient is `dy` on the diagonal and 0 elsewhere.
   public final func diagonal(offset: Int = 0, axes: (Int, Int) = (0, 1)) -> Tensor {
@@ -63,12 +64,14 @@ extension Tensor {
     return onDiagonal(offset, target.count - 2, target.count - 1, in: target)
   }
 
-  /// The upper triangle of the last two axes, 0 below the diagonal `offset` (above the main one if positive).
+  /// The upper triangle of the last two axes, 0 below the diagonal `offset` (above the main one if
+  /// positive).
   ///
   /// The gradient is the upper triangle of `dy`.
   public final func triu(_ offset: Int = 0) -> Tensor { triangle("triu") { $1 - $0 >= offset } }
 
-  /// The lower triangle of the last two axes, 0 above the diagonal `offset` (above the main one if positive).
+  /// The lower triangle of the last two axes, 0 above the diagonal `offset` (above the main one if
+  /// positive).
   ///
   /// The gradient is the lower triangle of `dy`.
   public final func tril(_ offset: Int = 0) -> Tensor { triangle("tril") { $1 - $0 <= offset } }

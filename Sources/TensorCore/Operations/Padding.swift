@@ -13,8 +13,10 @@ public enum PaddingMode: String, Sendable, CaseIterable {
 }
 
 extension Tensor {
-  /// The elements with padding around them, PyTorch's `pad`: `[left, right]` of the last axis, then `[top, bottom]` of
-  /// the one before it, and so on. Negative padding cuts elements off.
+  /// The elements with padding around them, PyTorch's `pad`.
+  ///
+  /// The padding is `[left, right]` of the last axis, then `[top, bottom]` of the one before it, and so
+  /// on. Negative padding cuts elements off.
   ///
   ///     x.padded([1, 1, 2, 2])                      // zeros around images [N, C, H, W]
   ///     x.padded([3, 3], mode: .reflect)

@@ -1,14 +1,14 @@
 // Medians and quantiles, which sort.
 
 extension Tensor {
-  /// The median of all elements: the lower of the two in the middle of an even number, as in PyTorch; NaN if there
-  /// is one.
+  /// The median of all elements: the lower of the two in the middle of an even number, as in PyTorch;
+  /// NaN if there is one.
   ///
   /// The gradient flows to that element.
   public final func median() -> Tensor { flattened().median(axis: 0).values }
 
-  /// The median along an axis, the lower of the two in the middle of an even number, and its int32 index; NaN if
-  /// there is one.
+  /// The median along an axis, the lower of the two in the middle of an even number, and its int32
+  /// index; NaN if there is one.
   ///
   /// The gradient flows to that element.
   public final func median(axis: Int, keepingAxes: Bool = false) -> (
@@ -31,8 +31,10 @@ extension Tensor {
     return (values.squeezed(axis: axis), withoutGrad { indices.squeezed(axis: axis) })
   }
 
-  /// The value below which the fraction `q` of the elements along an axis lies, interpolated linearly between
-  /// neighbors; without an axis, of all elements. NaN if there is one.
+  /// The value below which the fraction `q` of the elements along an axis lies, interpolated linearly
+  /// between neighbors.
+  ///
+  /// Without an axis, of all elements. NaN if there is one.
   ///
   /// The gradient flows to the two neighbors.
   public final func quantile(_ q: Double, axis: Int? = nil, keepingAxes: Bool = false) -> Tensor {

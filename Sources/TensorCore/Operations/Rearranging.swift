@@ -1,8 +1,8 @@
 // Repeating, reversing and moving elements.
 
 extension Tensor {
-  /// Views of `count` consecutive parts of equal size along an axis; the last may be smaller, and there are fewer if
-  /// the axis is too short, as in PyTorch.
+  /// Views of `count` consecutive parts of equal size along an axis; the last may be smaller, and there
+  /// are fewer if the axis is too short, as in PyTorch.
   public final func chunk(_ count: Int, axis: Int = 0) -> [Tensor] {
     let axis = shape.normalized(axis: axis, operation: "chunk")
     require(count > 0, "chunk: \(count) parts of axis \(axis) of \(shape)")
@@ -28,7 +28,8 @@ extension Tensor {
     return (0..<shape[axis]).map { selected($0, axis: axis) }
   }
 
-  /// This tensor repeated `counts[i]` times along axis i, PyTorch's `repeat`; more counts than axes add axes in front.
+  /// This tensor repeated `counts[i]` times along axis i, PyTorch's `repeat`; more counts than axes add
+  /// axes in front.
   ///
   /// The gradient is the sum over the repetitions.
   public final func repeated(_ counts: [Int]) -> Tensor {
@@ -48,7 +49,8 @@ extension Tensor {
     return y === self ? copy() : y
   }
 
-  /// Each element repeated `count` times along an axis, one after the other; without an axis, of the flattened tensor.
+  /// Each element repeated `count` times along an axis, one after the other; without an axis, of the
+  /// flattened tensor.
   ///
   /// The gradient is the sum over the repetitions.
   public final func repeatInterleave(_ count: Int, axis: Int? = nil) -> Tensor {
@@ -93,8 +95,9 @@ extension Tensor {
   /// The elements in reverse order along an axis.
   public final func flipped(axis: Int) -> Tensor { flipped(axes: [axis]) }
 
-  /// The elements moved by `shift` places along an axis; those that leave it come in at the other end. Without an
-  /// axis, of the flattened tensor.
+  /// The elements moved by `shift` places along an axis; those that leave it come in at the other end.
+  ///
+  /// Without an axis, of the flattened tensor.
   ///
   /// The gradient is moved back.
   public final func rolled(_ shift: Int, axis: Int? = nil) -> Tensor {

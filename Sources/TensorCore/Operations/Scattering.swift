@@ -1,7 +1,8 @@
 // Writing elements at indices, counting and searching.
 
 extension Tensor {
-  /// These elements with those of `source` added at int32 `indices` along an axis, PyTorch's `scatter_add`.
+  /// These elements with those of `source` added at int32 `indices` along an axis, PyTorch's
+  /// `scatter_add`.
   ///
   /// The gradients are `dy` and `dy` at the indices.
   public final func scatterAdd(_ indices: Tensor, _ source: Tensor, axis: Int) -> Tensor {
@@ -10,8 +11,10 @@ extension Tensor {
     return self + values.scattered(indices, in: shape, axis: axis)
   }
 
-  /// These elements, but those of `source` at int32 `indices` along an axis, PyTorch's `scatter`: y[indices[i, j], j] =
-  /// source[i, j] for axis 0. If an index occurs several times, the last value stays.
+  /// These elements, but those of `source` at int32 `indices` along an axis, PyTorch's `scatter`.
+  ///
+  /// For axis 0, y[indices[i, j], j] = source[i, j]. If an index occurs several times, the last value
+  /// stays.
   ///
   /// The gradients are `dy`, 0 where elements were replaced, and `dy` at the indices.
   public final func scatter(_ indices: Tensor, _ source: Tensor, axis: Int) -> Tensor {
@@ -90,8 +93,8 @@ extension Tensor {
     return (withoutGrad { indices.reshaped(to: ones).expanded(to: target) }, target)
   }
 
-  /// The distinct elements in ascending order, the index of each element's in that order (int32, in the shape of this
-  /// tensor), and how often each occurs (int32).
+  /// The distinct elements in ascending order, the index of each element's in that order (int32, in the
+  /// shape of this tensor), and how often each occurs (int32).
   ///
   /// Not differentiable. NaN is equal to nothing, so each is listed.
   public final func unique() -> (values: Tensor, inverse: Tensor, counts: Tensor) {
@@ -115,8 +118,8 @@ extension Tensor {
     }
   }
 
-  /// How often each of the integers 0, 1, … occurs in this vector, at least `minimumLength` of them: int32, or the sums
-  /// of `weights` of its places.
+  /// How often each of the integers 0, 1, … occurs in this vector, at least `minimumLength` of them:
+  /// int32, or the sums of `weights` of its places.
   ///
   /// Not differentiable.
   public final func bincount(weights: Tensor? = nil, minimumLength: Int = 0) -> Tensor {
@@ -134,8 +137,11 @@ extension Tensor {
     }
   }
 
-  /// For each of `values`, the int32 index at which it belongs into the last axis of this tensor, which must be sorted:
-  /// before equal elements, or behind them if `right`. A vector serves all values; else all but the last axis agree.
+  /// For each of `values`, the int32 index at which it belongs into the last axis of this tensor, which
+  /// must be sorted.
+  ///
+  /// Before equal elements, or behind them if `right`. A vector serves all values; else all but the
+  /// last axis agree.
   ///
   /// Not differentiable.
   public final func searchSorted(_ values: Tensor, right: Bool = false) -> Tensor {
@@ -161,7 +167,8 @@ extension Tensor {
     return .of(places, shape: values.shape)
   }
 
-  /// For each element, the int32 index of the interval between sorted `boundaries` that it is in: PyTorch's `bucketize`.
+  /// For each element, the int32 index of the interval between sorted `boundaries` that it is in:
+  /// PyTorch's `bucketize`.
   ///
   /// Not differentiable.
   public final func bucketized(_ boundaries: Tensor, right: Bool = false) -> Tensor {

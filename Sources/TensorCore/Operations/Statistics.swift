@@ -1,12 +1,14 @@
 internal import CKernels
 
-// Reductions that are composed of others: variance, products, norms, logical ones. Those of bfloat16 give float32.
+// Reductions that are composed of others: variance, products, norms, logical ones. Those of bfloat16
+// give float32.
 
 extension Tensor {
-  /// The variance over `axes`, by default over all: the sum of squared distances from the mean, divided by
-  /// n - 1, or by n if not `unbiased`.
+  /// The variance over `axes`, by default over all: the sum of squared distances from the mean, divided
+  /// by n - 1, or by n if not `unbiased`.
   ///
-  /// The gradient is `2 (x - mean) dy / (n - 1)`. Of one element the unbiased variance is NaN, as in PyTorch.
+  /// The gradient is `2 (x - mean) dy / (n - 1)`. Of one element the unbiased variance is NaN, as in
+  /// PyTorch.
   public final func variance(
     axes: [Int]? = nil, unbiased: Bool = true, keepingAxes: Bool = false
   ) -> Tensor {
@@ -62,7 +64,9 @@ extension Tensor {
     return max(axes: axes, keepingAxes: true)
   }
 
-  /// The product over `axes`; by default, over all. An empty product is 1.
+  /// The product over `axes`; by default, over all.
+  ///
+  /// An empty product is 1.
   ///
   /// The gradient of an element is `dy` times the product of the others, also where elements are 0.
   public final func prod(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
@@ -104,8 +108,8 @@ extension Tensor {
     }
   }
 
-  /// The p-norm over `axes`, by default over all: the sum of |x|^p to the power of 1/p, the largest |x| for
-  /// infinity, the smallest for minus infinity, the number of elements that are not 0 for 0.
+  /// The p-norm over `axes`, by default over all: the sum of |x|^p to the power of 1/p, the largest |x|
+  /// for infinity, the smallest for minus infinity, the number of elements that are not 0 for 0.
   ///
   /// The gradient is 0 where the norm is 0.
   public final func norm(_ p: Double, axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {

@@ -32,9 +32,9 @@ extension Tensor {
   ///     x[.ellipsis, -1]        x[.newAxis]             x[.by(2)]
   ///     x[mask]                 x[rows]                 x[rows, columns]
   ///
-  /// Without tensors among the indices, the result is a view. Index tensors are broadcast together and select
-  /// one element (or slice) for each of theirs; their axes stand where the first of them does, or in front
-  /// if there are others between them. A mask selects where it is true, in row-major order.
+  /// Without tensors among the indices, the result is a view. Index tensors are broadcast together and
+  /// select one element (or slice) for each of theirs; their axes stand where the first of them does,
+  /// or in front if there are others between them. A mask selects where it is true, in row-major order.
   ///
   /// Assigning overwrites the elements in place; the value may broadcast. Its gradient is that of the
   /// part, and the old elements get none. If an index occurs several times, the last value stays.
@@ -127,8 +127,8 @@ extension Tensor {
     part.replaceElements(value, at: IndexTensors(selection, in: part.shape))
   }
 
-  /// Overwrites the elements of this view in place, unless `value` is the view itself, as after
-  /// `x[0] += 1`.
+  /// Overwrites the elements of this view in place, unless `value` is the view itself, as after `x[0]
+  /// += 1`.
   private func replaceElements(_ value: Tensor) {
     let isSame =
       value.storage === storage && value.offset == offset && value.shape == shape
