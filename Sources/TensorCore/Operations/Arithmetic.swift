@@ -1,7 +1,7 @@
 internal import CKernels
 
-// Elementwise functions of two tensors, which are broadcast to a common shape by NumPy's rules.
-// Backward sums gradients over the broadcast axes, so the pullbacks need not.
+// Elementwise functions of two tensors, which are broadcast to a common shape by NumPy's rules. Backward
+// sums gradients over the broadcast axes, so the pullbacks need not.
 
 infix operator .== : ComparisonPrecedence
 infix operator .< : ComparisonPrecedence
@@ -160,8 +160,8 @@ extension Tensor {
 
   /// Each element to the power of the other tensor's.
   ///
-  /// The gradients are `dy * b * a^(b - 1)` (0 where b = 0) and `dy * a^b * log(a)` (0 where a = 0 and
-  /// b >= 0).
+  /// The gradients are `dy * b * a^(b - 1)` (0 where b = 0) and `dy * a^b * log(a)` (0 where a = 0
+  /// and b >= 0).
   public final func pow(_ exponent: Tensor) -> Tensor {
     requireFloatingPoint("pow", self, exponent)
     let a = Saved(self, by: "Pow")
@@ -197,16 +197,14 @@ extension Tensor {
 
   /// The elementwise maximum; NaN where either is NaN.
   ///
-  /// The gradient flows to the larger element, half to each if they are equal, and to both if one is
-  /// NaN.
+  /// The gradient flows to the larger element, half to each if they are equal, and to both if one is NaN.
   public static func maximum(_ a: Tensor, _ b: Tensor) -> Tensor {
     combined("maximum", ck_maximum, a, b).recordedChoice("Maximum", a, b) { $0 .< $1 }
   }
 
   /// The elementwise minimum; NaN where either is NaN.
   ///
-  /// The gradient flows to the smaller element, half to each if they are equal, and to both if one is
-  /// NaN.
+  /// The gradient flows to the smaller element, half to each if they are equal, and to both if one is NaN.
   public static func minimum(_ a: Tensor, _ b: Tensor) -> Tensor {
     combined("minimum", ck_minimum, a, b).recordedChoice("Minimum", a, b) { $0 .> $1 }
   }
@@ -239,8 +237,8 @@ extension Tensor {
 
   /// The elements of `a` where `condition` holds, else those of `b`; all three are broadcast.
   ///
-  /// `condition` is bool, or integers of which those that are not 0 hold; `a` and `b` are brought to
-  /// one type.
+  /// `condition` is bool, or integers of which those that are not 0 hold; `a` and `b` are brought to one
+  /// type.
   ///
   /// The gradient flows to the operand that was selected.
   public static func `where`(_ condition: Tensor, _ a: Tensor, _ b: Tensor) -> Tensor {
