@@ -126,7 +126,7 @@ extension Tensor {
   final func mayRecord(_ name: StaticString) -> Bool {
     let isWatched = ExecutionContext.withCurrent { $0.isGradientEnabled || $0.profiler != nil }
     guard isWatched else { return false }
-    requireCurrentView(name)
+    followBase(name)
     return requiresGrad || ExecutionContext.withCurrent { $0.profiler != nil }
   }
 
