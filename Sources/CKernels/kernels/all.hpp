@@ -13,6 +13,7 @@ namespace {
 #include "reductions.hpp"
 #include "rows.hpp"
 #include "losses.hpp"
+#include "ctc.hpp"
 #include "random.hpp"
 #include "products.hpp"
 #include "normalization.hpp"
