@@ -10,6 +10,8 @@ public struct Conv2d: Layer {
   public let stride: Size2d
   /// The zeros added around the images.
   public let padding: Size2d
+  /// The rows and columns of zeros added at the end besides: with the padding `same` of an even kernel.
+  public let extraPadding: Size2d
   /// The distance between the elements of a window.
   public let dilation: Size2d
   /// The number of groups; inputs and outputs of different groups are not connected.
@@ -22,14 +24,30 @@ public struct Conv2d: Layer {
     dilation: Size2d = 1, groups: Int = 1, bias: Bool = true
   ) {
     checkGroups("Conv2d", inputs, outputs, groups)
-    let shape: TensorShape = [outputs, inputs / groups, kernel.height, kernel.width]
-    let fanIn = shape.dropFirst().reduce(1, *)
-    weight = Parameter(Initializer.fanIn(shape, fanIn))
-    self.bias = bias ? Parameter(Initializer.fanIn([outputs], fanIn)) : nil
+    (weight, self.bias) = initializedConvolution(
+      [outputs, inputs / groups, kernel.height, kernel.width], outputs: outputs, bias: bias)
+    (self.stride, self.padding, extraPadding) = (stride, padding, 0)
+    (self.dilation, self.groups) = (dilation, groups)
+  }
+
+  /// A layer with a padding by its effect, `same` or `valid`.
+  public init(
+    _ inputs: Int, _ outputs: Int, kernel: Size2d, stride: Size2d = 1, padding: NamedPadding,
+    dilation: Size2d = 1, groups: Int = 1, bias: Bool = true
+  ) {
+    checkGroups("Conv2d", inputs, outputs, groups)
+    (weight, self.bias) = initializedConvolution(
+      [outputs, inputs / groups, kernel.height, kernel.width], outputs: outputs, bias: bias)
     self.stride = stride
-    self.padding = padding
-    self.dilation = dilation
-    self.groups = groups
+    func sizes(_ part: KeyPath<Size2d, Int>) -> (padding: Int, extra: Int) {
+      padding.sizes(
+        "Conv2d", kernel: kernel[keyPath: part], stride: stride[keyPath: part],
+        dilation: dilation[keyPath: part])
+    }
+    let (height, width) = (sizes(\.height), sizes(\.width))
+    self.padding = [height.padding, width.padding]
+    extraPadding = [height.extra, width.extra]
+    (self.dilation, self.groups) = (dilation, groups)
   }
 
   /// A layer with the given weight, `[outputs, inputs / groups, kernel height, kernel width]`, and
@@ -40,10 +58,8 @@ public struct Conv2d: Layer {
   ) {
     self.weight = Parameter(weight)
     self.bias = bias.map(Parameter.init)
-    self.stride = stride
-    self.padding = padding
-    self.dilation = dilation
-    self.groups = groups
+    (self.stride, self.padding, extraPadding) = (stride, padding, 0)
+    (self.dilation, self.groups) = (dilation, groups)
   }
 
   /// Applies the layer.
@@ -51,7 +67,7 @@ public struct Conv2d: Layer {
 
   /// Applies the layer, and ReLU to its result if `relu`: all in one pass over memory.
   public func callAsFunction(_ x: Tensor, relu: Bool) -> Tensor {
-    x.conv2d(
+    padded(x).conv2d(
       weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation,
       groups: groups, relu: relu)
   }
@@ -59,9 +75,14 @@ public struct Conv2d: Layer {
   /// Applies the layer to images `[N, inputs, H, W]`, and sums the statistics of the channels of its result in
   /// the same pass over memory.
   public func withStatistics(_ x: Tensor) -> (result: Tensor, statistics: ChannelStatistics) {
-    x.conv2dWithStatistics(
+    padded(x).conv2dWithStatistics(
       weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation,
       groups: groups)
+  }
+
+  private func padded(_ x: Tensor) -> Tensor {
+    x.zeroPadded(axis: -2, by: 0, extraPadding.height)
+      .zeroPadded(axis: -1, by: 0, extraPadding.width)
   }
 }
 
@@ -90,10 +111,8 @@ public struct ConvTranspose2d: Layer {
     outputPadding: Size2d = 0, dilation: Size2d = 1, groups: Int = 1, bias: Bool = true
   ) {
     checkGroups("ConvTranspose2d", inputs, outputs, groups)
-    let shape: TensorShape = [inputs, outputs / groups, kernel.height, kernel.width]
-    let fanIn = shape.dropFirst().reduce(1, *)
-    weight = Parameter(Initializer.fanIn(shape, fanIn))
-    self.bias = bias ? Parameter(Initializer.fanIn([outputs], fanIn)) : nil
+    (weight, self.bias) = initializedConvolution(
+      [inputs, outputs / groups, kernel.height, kernel.width], outputs: outputs, bias: bias)
     self.stride = stride
     self.padding = padding
     self.outputPadding = outputPadding
@@ -122,10 +141,4 @@ public struct ConvTranspose2d: Layer {
       weight: weight, bias: bias, stride: stride, padding: padding, outputPadding: outputPadding,
       dilation: dilation, groups: groups)
   }
-}
-
-private func checkGroups(_ layer: String, _ inputs: Int, _ outputs: Int, _ groups: Int) {
-  require(
-    groups > 0 && inputs % groups == 0 && outputs % groups == 0,
-    "\(layer): \(inputs) inputs and \(outputs) outputs cannot be divided into \(groups) groups")
 }

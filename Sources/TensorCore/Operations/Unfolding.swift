@@ -113,9 +113,10 @@ extension Tensor {
   }
 
   /// With zeros before and behind the elements along an axis.
-  final func zeroPadded(axis: Int, by before: Int, _ after: Int? = nil) -> Tensor {
+  package final func zeroPadded(axis: Int, by before: Int, _ after: Int? = nil) -> Tensor {
     let after = after ?? before
     guard before > 0 || after > 0 else { return self }
+    let axis = shape.normalized(axis: axis, operation: "zeroPadded")
     var target = shape
     target[axis] += before + after
     return embedded(in: target, before..<before + shape[axis], axis: axis, step: 1)

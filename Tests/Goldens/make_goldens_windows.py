@@ -1,0 +1,150 @@
+"""Writes the golden files of convolutions and pooling of sequences and volumes, and of unfolding; run and read
+it as make_goldens.py.
+
+    venv/bin/python Tests/Goldens/make_goldens_windows.py
+
+A case carries its settings as tensors with a number for each axis, "conv3d_1/stride" as [2, 1, 1].
+"""
+
+import torch
+import torch.nn.functional as F
+
+from make_goldens import TYPES, Goldens, random
+
+
+def each(value, axes):
+    return value if isinstance(value, tuple) else (value,) * axes
+
+
+def listed(settings):
+    return {key: list(value) if isinstance(value, tuple) else float(value) for key, value in settings.items()}
+
+
+def distinct(*shape):
+    """Numbers without ties, so that only one rule decides."""
+    count = torch.Size(shape).numel()
+    return (torch.randperm(count) - count // 2).reshape(shape) / 64
+
+
+def windows(dtype):
+    """x, weight, bias and the settings."""
+    g = Goldens(dtype)
+
+    def conv(axes, name, x, weight, stride=1, padding=0, dilation=1, groups=1, bias=True):
+        inputs = {"x": random(*x), "weight": random(*weight)}
+        if bias:
+            inputs["bias"] = random(weight[0])
+        s = dict(stride=each(stride, axes), padding=each(padding, axes), dilation=each(dilation, axes),
+                 groups=groups)
+        function = getattr(F, f"conv{axes}d")
+        g.case(f"conv{axes}d_{name}", lambda *t: function(*t, **s), inputs, **listed(s))
+
+    conv(1, "plain", (2, 3, 7), (4, 3, 3))
+    conv(1, "without_bias", (2, 3, 7), (2, 3, 2), bias=False)
+    conv(1, "everything", (2, 4, 17), (6, 2, 3), stride=2, padding=3, dilation=2, groups=2)
+    conv(1, "pointwise", (2, 3, 5), (4, 3, 1))
+    conv(1, "depthwise", (2, 3, 8), (3, 1, 3), padding=1, groups=3)
+    conv(1, "single", (3, 6), (2, 3, 3), padding=1)
+    conv(3, "plain", (2, 3, 4, 5, 4), (2, 3, 3, 3, 3))
+    conv(3, "without_bias", (1, 2, 3, 4, 3), (2, 2, 2, 3, 1), bias=False)
+    conv(3, "padding", (1, 2, 3, 4, 3), (3, 2, 3, 3, 3), padding=1)
+    conv(3, "everything", (2, 4, 7, 6, 5), (6, 2, 3, 2, 2), stride=(2, 1, 3), padding=(1, 2, 1),
+         dilation=(2, 1, 1), groups=2)
+    conv(3, "pointwise", (2, 3, 2, 3, 2), (2, 3, 1, 1, 1))
+    conv(3, "single", (2, 3, 3, 4), (2, 2, 2, 2, 2), stride=2, padding=1)
+
+    def transposed(axes, name, x, weight, stride=1, padding=0, output_padding=0, dilation=1, groups=1,
+                   bias=True):
+        inputs = {"x": random(*x), "weight": random(*weight)}
+        if bias:
+            inputs["bias"] = random(weight[1] * groups)
+        s = dict(stride=each(stride, axes), padding=each(padding, axes),
+                 output_padding=each(output_padding, axes), dilation=each(dilation, axes), groups=groups)
+        function = getattr(F, f"conv_transpose{axes}d")
+        g.case(f"conv_transpose{axes}d_{name}", lambda *t: function(*t, **s), inputs, **listed(s))
+
+    transposed(1, "plain", (2, 3, 5), (3, 2, 3))
+    transposed(1, "everything", (2, 4, 5), (4, 3, 3), stride=3, padding=2, output_padding=1, dilation=2, groups=2)
+    transposed(1, "single", (3, 4), (3, 2, 2), stride=2, bias=False)
+    transposed(3, "plain", (2, 3, 2, 3, 2), (3, 2, 2, 3, 2))
+    transposed(3, "stride", (1, 2, 3, 2, 2), (2, 2, 2, 2, 2), stride=2, bias=False)
+    transposed(3, "everything", (2, 4, 3, 2, 3), (4, 1, 3, 2, 2), stride=(2, 3, 1), padding=(1, 0, 1),
+               output_padding=(1, 2, 0), dilation=(2, 1, 2), groups=2)
+    transposed(3, "output_padding_beyond", (1, 1, 2, 2, 2), (1, 1, 1, 1, 1), stride=3, output_padding=2)
+    transposed(3, "single", (2, 2, 2, 2), (2, 1, 2, 1, 2))
+
+    def maximum(axes, name, x, kernel, stride=None, padding=0, dilation=1, ceil_mode=False):
+        s = dict(stride=each(stride or kernel, axes), padding=each(padding, axes),
+                 dilation=each(dilation, axes), ceil_mode=ceil_mode)
+        function = getattr(F, f"max_pool{axes}d")
+        g.case(f"max_pool{axes}d_{name}", lambda t: function(t, kernel, **s), {"x": x},
+               **listed(dict(kernel=each(kernel, axes), **s)))
+
+    maximum(1, "plain", distinct(2, 3, 7), 2)
+    maximum(1, "everything", distinct(2, 2, 11), 3, stride=2, padding=1, dilation=2, ceil_mode=True)
+    maximum(1, "single", distinct(2, 6), 3)
+    maximum(3, "plain", distinct(2, 2, 4, 5, 4), 2)
+    maximum(3, "everything", distinct(1, 2, 6, 7, 5), (2, 3, 2), stride=(2, 1, 3), padding=(1, 1, 0),
+            dilation=(1, 2, 1), ceil_mode=True)
+    maximum(3, "ties", torch.ones(1, 1, 3, 3, 3), 2, stride=1)
+    maximum(3, "single", distinct(2, 4, 4, 2), 2)
+
+    def average(axes, name, x, kernel, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+        s = dict(stride=each(stride or kernel, axes), padding=each(padding, axes), ceil_mode=ceil_mode,
+                 count_include_pad=count_include_pad)
+        function = getattr(F, f"avg_pool{axes}d")
+        g.case(f"avg_pool{axes}d_{name}", lambda t: function(t, kernel, **s), {"x": x},
+               **listed(dict(kernel=each(kernel, axes), **s)))
+
+    average(1, "plain", random(2, 3, 7), 2)
+    average(1, "everything", random(2, 2, 10), 3, stride=2, padding=1, ceil_mode=True, count_include_pad=False)
+    average(1, "single", random(2, 6), 3)
+    average(3, "plain", random(2, 2, 4, 5, 4), 2)
+    average(3, "padding", random(1, 2, 4, 5, 3), 3, stride=2, padding=1)
+    average(3, "everything", random(1, 2, 6, 7, 5), (2, 3, 2), stride=(2, 1, 3), padding=(1, 1, 0),
+            ceil_mode=True, count_include_pad=False)
+    average(3, "ceil_mode", random(1, 1, 5, 6, 7), 3, stride=3, padding=1, ceil_mode=True)
+    average(3, "single", random(2, 4, 4, 2), 2)
+
+    def adaptive(kind, axes, name, x, size):
+        function = getattr(F, f"adaptive_{kind}_pool{axes}d")
+        g.case(f"adaptive_{kind}_pool{axes}d_{name}", lambda t: function(t, size), {"x": x},
+               **listed(dict(size=each(size, axes))))
+
+    for kind, make in [("avg", random), ("max", distinct)]:
+        adaptive(kind, 1, "uneven", make(2, 3, 7), 3)
+        adaptive(kind, 1, "enlarging", make(1, 2, 3), 5)
+        adaptive(kind, 3, "uneven", make(1, 2, 5, 7, 4), (3, 4, 1))
+        adaptive(kind, 3, "single", make(2, 4, 3, 2), 2)
+    adaptive("max", 2, "global", distinct(2, 3, 5, 4), 1)
+    adaptive("max", 2, "uneven", distinct(1, 2, 5, 7), (3, 4))
+    adaptive("max", 2, "even", distinct(1, 2, 4, 6), (2, 3))
+    adaptive("max", 2, "enlarging", distinct(1, 1, 2, 3), (5, 4))
+    adaptive("max", 2, "ties", torch.ones(1, 1, 5, 5), 3)
+    adaptive("max", 2, "single", distinct(2, 6, 4), (3, 2))
+
+    def unfold(name, x, kernel, stride=1, padding=0, dilation=1):
+        s = dict(kernel_size=each(kernel, 2), stride=each(stride, 2), padding=each(padding, 2),
+                 dilation=each(dilation, 2))
+        x = random(*x)
+        columns = F.unfold(x, **s)
+        g.case(f"unfold_{name}", lambda t: F.unfold(t, **s), {"x": x}, **listed(s))
+        size = tuple(x.shape[-2:])
+        g.case(f"fold_{name}", lambda t: F.fold(t, size, **s), {"x": random(*columns.shape)},
+               **listed(dict(size=size, **s)))
+
+    unfold("plain", (2, 3, 4, 5), 2)
+    unfold("everything", (2, 2, 7, 6), (3, 2), stride=(2, 1), padding=(2, 1), dilation=(1, 2))
+    unfold("single", (2, 4, 4), (2, 3), padding=1)
+    return g
+
+
+def main():
+    torch.set_num_threads(1)
+    for type_name, dtype in TYPES.items():
+        torch.manual_seed(0)
+        windows(dtype).write("TensorCoreTests", "Goldens", f"windows.{type_name}.json")
+
+
+if __name__ == "__main__":
+    main()
