@@ -55,8 +55,8 @@ private func changed(
 
 /// All rows: at least one for every public operation and for every recorded name.
 let gradientCases =
-  basicGradientCases + convolutionGradientCases + networkGradientCases + lossGradientCases
-  + windowGradientCases
+  basicGradientCases + scalarGradientCases + convolutionGradientCases + networkGradientCases
+  + lossGradientCases + windowGradientCases
 
 /// The rows of arithmetic, shapes, reductions, products and losses.
 private let basicGradientCases: [GradientCase] = [
