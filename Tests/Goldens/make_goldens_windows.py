@@ -7,9 +7,11 @@ A case carries its settings as tensors with a number for each axis, "conv3d_1/st
 """
 
 import torch
+import torch.nn as nn
 import torch.nn.functional as F
 
 from make_goldens import TYPES, Goldens, random
+from make_goldens_networks import fill, record
 
 
 def each(value, axes):
@@ -139,8 +141,50 @@ def windows(dtype):
     return g
 
 
+def layers():
+    """Networks of these layers in float32: `x`, `output`, `state/NAME` and `gradient/NAME`.
+
+    `tracked` has instance normalization with running statistics, as in running_statistics.json.
+    """
+    g = Goldens()
+    networks = {
+        "sequence": (nn.Sequential(
+            nn.Conv1d(3, 4, 3, padding=1), nn.ReLU(), nn.MaxPool1d(2),
+            nn.ConvTranspose1d(4, 2, 2, stride=2), nn.InstanceNorm1d(2, affine=True),
+            nn.AvgPool1d(2, padding=1, count_include_pad=False),
+            nn.Conv1d(2, 3, 4, padding="same", dilation=1), nn.AdaptiveMaxPool1d(3),
+            nn.AdaptiveAvgPool1d(2)), [2, 3, 11]),
+        "volume": (nn.Sequential(
+            nn.Conv3d(2, 3, 2, padding="same"), nn.BatchNorm3d(3), nn.MaxPool3d(2, padding=1),
+            nn.ConvTranspose3d(3, 2, (2, 1, 2), stride=2, bias=False), nn.InstanceNorm3d(2),
+            nn.AvgPool3d((1, 2, 2), stride=1), nn.AdaptiveMaxPool3d((3, 2, 2)),
+            nn.AdaptiveAvgPool3d((1, 2, 1))), [2, 2, 4, 3, 4]),
+        "image": (nn.Sequential(
+            nn.Conv2d(2, 4, (2, 3), padding="same", dilation=(3, 1)), nn.LocalResponseNorm(3, alpha=0.5),
+            nn.InstanceNorm2d(4, affine=True, eps=1e-3), nn.AdaptiveMaxPool2d((3, 4)),
+            nn.Unfold(2, padding=(1, 0), stride=(2, 1)), nn.Fold((3, 4), 2, padding=(1, 0), stride=(2, 1))),
+            [2, 2, 6, 5]),
+        "channels": (nn.LocalResponseNorm(4, alpha=0.3, beta=0.5, k=2.0), [2, 6, 3]),
+    }
+    for name, (module, shape) in networks.items():
+        fill(module)
+        x = random(*shape).requires_grad_()
+        record(g, name, module, {"output": module(x)}, {"x": x})
+
+    module = nn.InstanceNorm1d(3, momentum=0.25, track_running_stats=True)
+    x = random(3, 2, 3, 4)
+    g.add("tracked/x", x)
+    g.add("tracked/output", torch.stack([module(batch) for batch in x]))
+    g.add("tracked/running_mean", module.running_mean)
+    g.add("tracked/running_var", module.running_var)
+    g.add("tracked/evaluated", module.eval()(x[0]))
+    return g
+
+
 def main():
     torch.set_num_threads(1)
+    torch.manual_seed(0)
+    layers().write("NeuralNetworksTests", "Goldens", "window_layers.json")
     for type_name, dtype in TYPES.items():
         torch.manual_seed(0)
         windows(dtype).write("TensorCoreTests", "Goldens", f"windows.{type_name}.json")

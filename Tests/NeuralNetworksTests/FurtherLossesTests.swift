@@ -229,6 +229,9 @@ private let losses = ofClasses + ofNumbers + ofDistances + ofSequences
     #expect(loss.dataType == .float32)
     loss.backward()
     #expect(weights.grad == nil && x.grad!.dataType == .bfloat16)
+    let wide = crossEntropy(x, Tensor([1] as [Int64]), labelSmoothing: 0.1, classWeights: weights)
+    #expect(wide.item() == loss.item())
+    #expect(binaryCrossEntropy(Tensor([.nan] as [Float]), .zeros([1])).item().isNaN)
   }
 
   @Test("one sequence without the axis of samples, and a batch that ends early")
@@ -266,6 +269,10 @@ private let losses = ofClasses + ofNumbers + ofDistances + ofSequences
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         _ = binaryCrossEntropy(.ones([2, 3]), .ones([2, 3]), weights: .ones([4, 2, 3]))
       }, "binaryCrossEntropy", "[4, 2, 3]", "[2, 3]")
+    expectMessage(
+      await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        _ = binaryCrossEntropy(Tensor([0.5, .infinity] as [Float]), .zeros([2]))
+      }, "binaryCrossEntropy", "[2] from 0.5 to inf are not in 0...1")
     expectMessage(
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         _ = ctcLoss(

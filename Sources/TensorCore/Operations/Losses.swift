@@ -13,7 +13,15 @@ extension Tensor {
   ///
   /// The gradient is `dy * (p - t) / max(p (1 - p), 1e-12)`. The target gets none.
   public final func binaryCrossEntropy(_ target: Tensor) -> Tensor {
-    binaryLoss(
+    requireFloatingPoint("binaryCrossEntropy", self)
+    if count > 0 {
+      let (least, most) = withoutGrad { (min().item(), max().item()) }
+      require(
+        !(least < 0 || most > 1),
+        "binaryCrossEntropy: probabilities \(shape) from \(least) to \(most) are not in 0...1; for logits there is binaryCrossEntropyWithLogits"
+      )
+    }
+    return binaryLoss(
       "BinaryCrossEntropy", target, ck_bce, ck_bce_backward
     ) { p, t, dy in
       dy * (p - t) / (p * (1 - p)).clamped(1e-12)
