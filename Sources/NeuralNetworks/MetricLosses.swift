@@ -3,7 +3,9 @@ public import TensorCore
 // Losses of distances and similarities between samples.
 
 /// The cosine of the angle between vectors along an axis, PyTorch's `cosine_similarity`: a · b / (max(|a|, ε)
-/// max(|b|, ε)). Both are broadcast.
+/// max(|b|, ε)).
+///
+/// Both are broadcast.
 public func cosineSimilarity(
   _ a: Tensor, _ b: Tensor, axis: Int = 1, epsilon: Double = 1e-8
 ) -> Tensor {
@@ -16,8 +18,9 @@ public func cosineSimilarity(
   return (normalized(a) * normalized(b)).sum(axes: [axis])
 }
 
-/// The distance of vectors along the last axis, (Σ |a - b + ε|^p)^(1/p), PyTorch's `pairwise_distance`. Both are
-/// broadcast.
+/// The distance of vectors along the last axis, (Σ |a - b + ε|^p)^(1/p), PyTorch's `pairwise_distance`.
+///
+/// Both are broadcast.
 ///
 /// - Parameter power: The p of the norm, 1 or more; 2 is the Euclidean distance.
 public func pairwiseDistance(
@@ -66,7 +69,9 @@ public func hingeEmbeddingLoss(
 }
 
 /// max(0, -target (a - b) + margin), PyTorch's `margin_ranking_loss`: the target is 1 where a should be larger,
-/// -1 where b should be. All three are broadcast.
+/// -1 where b should be.
+///
+/// All three are broadcast.
 public func marginRankingLoss(
   _ a: Tensor, _ b: Tensor, _ target: Tensor, margin: Double = 0, reduction: Reduction = .mean
 ) -> Tensor {

@@ -3,7 +3,9 @@ internal import CKernels
 extension Tensor {
   /// The connectionist temporal classification loss of log-probabilities `[T, N, C]`, for each of the N
   /// samples: minus the logarithm of the probability of its labels, summed over all ways to align them with
-  /// the first `inputLengths[n]` times (Graves et al., 2006). PyTorch's `ctc_loss` without reduction.
+  /// the first `inputLengths[n]` times (Graves et al., 2006).
+  ///
+  /// It is PyTorch's `ctc_loss` without reduction.
   ///
   /// An infinite loss, of labels that do not fit into the times, becomes 0 with a gradient of 0 if
   /// `zeroInfinity`. The gradient is PyTorch's, `dy * (exp(x) - p)`, where p is the probability of each class

@@ -38,9 +38,9 @@ extension Tensor {
   }
 
   /// The largest elements of a grid of windows that cover the image: `[N, C, H, W]` becomes `[N, C,
-  /// size.height, size.width]`. A single image `[C, H, W]` is accepted too.
+  /// size.height, size.width]`.
   ///
-  /// The windows are those of `adaptiveAvgPool2d`. The gradient flows to the largest element of each window,
+  /// A single image `[C, H, W]` is accepted too. The windows are those of `adaptiveAvgPool2d`. The gradient flows to the largest element of each window,
   /// the first of equal ones.
   public final func adaptiveMaxPool2d(_ size: Size2d) -> Tensor {
     require(

@@ -2,6 +2,7 @@
 
 extension Tensor {
   /// The largest element of each window: volumes `[N, C, D, H, W]` become `[N, C, D', H', W']`; see `maxPool2d`.
+  ///
   /// A single volume `[C, D, H, W]` is accepted too.
   public final func maxPool3d(
     kernel: Size3d, stride: Size3d? = nil, padding: Size3d = 0, dilation: Size3d = 1,
@@ -20,8 +21,9 @@ extension Tensor {
     }
   }
 
-  /// The mean of each window: volumes `[N, C, D, H, W]` become `[N, C, D', H', W']`; see `avgPool2d`. A single
-  /// volume `[C, D, H, W]` is accepted too.
+  /// The mean of each window: volumes `[N, C, D, H, W]` become `[N, C, D', H', W']`; see `avgPool2d`.
+  ///
+  /// A single volume `[C, D, H, W]` is accepted too.
   public final func avgPool3d(
     kernel: Size3d, stride: Size3d? = nil, padding: Size3d = 0, ceilMode: Bool = false,
     countIncludePad: Bool = true
@@ -40,7 +42,9 @@ extension Tensor {
   }
 
   /// The means of a grid of windows that cover the volume: `[N, C, D, H, W]` becomes `[N, C]` and `size`; see
-  /// `adaptiveAvgPool2d`. A single volume `[C, D, H, W]` is accepted too.
+  /// `adaptiveAvgPool2d`.
+  ///
+  /// A single volume `[C, D, H, W]` is accepted too.
   public final func adaptiveAvgPool3d(_ size: Size3d) -> Tensor {
     checkVolumes("adaptiveAvgPool3d", size, 0)
     return pooledPlanes {
@@ -51,7 +55,9 @@ extension Tensor {
   }
 
   /// The largest elements of a grid of windows that cover the volume: `[N, C, D, H, W]` becomes `[N, C]` and
-  /// `size`; see `adaptiveMaxPool2d`. A single volume `[C, D, H, W]` is accepted too.
+  /// `size`; see `adaptiveMaxPool2d`.
+  ///
+  /// A single volume `[C, D, H, W]` is accepted too.
   public final func adaptiveMaxPool3d(_ size: Size3d) -> Tensor {
     checkVolumes("adaptiveMaxPool3d", size, 0)
     return pooledPlanes {

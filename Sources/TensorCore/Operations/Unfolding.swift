@@ -1,9 +1,9 @@
 // Sliding windows as axes of their own, and their sums back.
 
 extension Tensor {
-  /// The windows of `size` elements along an axis, as a new last axis: PyTorch's `Tensor.unfold`. A view.
+  /// The windows of `size` elements along an axis, as a new last axis: PyTorch's `Tensor.unfold`.
   ///
-  /// Element k of window i is element i · step + k · dilation; there are
+  /// The result is a view. Element k of window i is element i · step + k · dilation; there are
   /// (n − dilation (size − 1) − 1) / step + 1 windows, rounded down.
   ///
   /// The gradient of an element is the sum over all windows that hold it.
