@@ -253,16 +253,17 @@ typedef struct {
 
 // losses[r] = (1 - s) w[l] e[l] + s / cols * sum of w[k] e[k] over all k, where l = labels[r], s is the smoothing
 // and e[k] = log sum exp x[r] - x[r, k]; 0 for ignored labels. The others are in 0..<cols (the caller checks).
+// Without options, all labels count with 1 and nothing is smoothed.
 // logsumexp [rows, 2] receives for each row its maximum and log sum exp(x - maximum): added up, they
 // would lose digits of large logits.
 CK_KERNEL void (*ck_cross_entropy)(ck_type type, void *losses, void *logsumexp, const void *x,
                                    const int32_t *labels, size_t rows, size_t cols,
-                                   const ck_label_options *options);
+                                   const ck_label_options *_Nullable options);
 // dx[r, k] = dy[r * dy_stride] * (a * softmax(x)[r, k] - (k == l) (1 - s) w[l] - s / cols * w[k]), where a is
 // (1 - s) w[l] + s / cols * the sum of w, and dy_stride 0 or 1; 0 for ignored labels
 CK_KERNEL void (*ck_cross_entropy_backward)(ck_type type, void *dx, const void *dy, ptrdiff_t dy_stride,
                                             const void *x, const void *logsumexp, const int32_t *labels,
-                                            size_t rows, size_t cols, const ck_label_options *options);
+                                            size_t rows, size_t cols, const ck_label_options *_Nullable options);
 
 // y = -(t * max(log p, -100) + (1 - t) * max(log(1 - p), -100)), PyTorch's clamping
 CK_KERNEL void (*ck_bce)(ck_type type, void *y, const void *p, const void *t, size_t n);

@@ -3,6 +3,17 @@
 
 // ---------------------------------------------------------------- cross-entropy
 
+// How labels count, with the numbers' type.
+template <typename N> struct LabelOptions {
+  const N *weights;
+  N smoothing;
+  int32_t ignored;
+
+  LabelOptions(const ck_label_options *o)
+      : weights(o ? (const N *)o->weights : NULL), smoothing(o ? N(o->smoothing) : 0),
+        ignored(o ? o->ignored : INT32_MIN) {}
+};
+
 // The sum of weights[k] * (center - x[k]), and of the weights; NULL stands for weights of 1.
 template <typename T> struct WeightedDistances {
   Number<T> distances, weights;
@@ -25,9 +36,10 @@ template <typename T>
 void cross_entropy(Number<T> *losses, Number<T> *logsumexp, const T *x, const int32_t *labels, size_t rows,
                    size_t cols, const ck_label_options *options) {
   typedef Number<T> N;
-  const N *weight = (const N *)options->weights;
-  const N smoothing = N(options->smoothing), share = smoothing / N(cols);
-  const int32_t ignored = options->ignored;
+  const LabelOptions<N> o(options);
+  const N *weight = o.weights;
+  const N smoothing = o.smoothing, share = smoothing / N(cols);
+  const int32_t ignored = o.ignored;
   parallel_for_rows(rows, cols, GRAIN_MATHEMATICS, [=](size_t begin, size_t end) {
     for (size_t r = begin; r < end; r++) {
       if (labels[r] == ignored) {
@@ -55,9 +67,10 @@ void cross_entropy_backward(T *dx, const Number<T> *dy, ptrdiff_t dy_stride, con
                             const Number<T> *logsumexp, const int32_t *labels, size_t rows,
                             size_t cols, const ck_label_options *options) {
   typedef Number<T> N;
-  const N *weight = (const N *)options->weights;
-  const N smoothing = N(options->smoothing), share = smoothing / N(cols);
-  const int32_t ignored = options->ignored;
+  const LabelOptions<N> o(options);
+  const N *weight = o.weights;
+  const N smoothing = o.smoothing, share = smoothing / N(cols);
+  const int32_t ignored = o.ignored;
   N spread = smoothing;  // share * the sum of all weights
   if (weight && smoothing > 0) spread = share * reduce<Sum>(weight, cols);
   parallel_for_rows(rows, cols, GRAIN_MATHEMATICS, [=](size_t begin, size_t end) {
