@@ -216,6 +216,7 @@ extension Tensor {
 
   /// The element at an offset from the first, as a number.
   final func element(at offset: Int) -> Double {
+    if dataType == .float32 { return Double(pointer(Float.self)[offset]) }
     var value = 0.0
     ck_convert(ck_f64, &value, dataType.kernelType, (elements + offset).address, 1)
     return value

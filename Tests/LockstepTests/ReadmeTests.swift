@@ -22,7 +22,7 @@ struct ReadmeTests {
       }
       return withoutGrad { model(points).softmax() }
     }
-    #expect(probabilities.argmax().array(of: Int32.self) == [0, 1, 1, 0])
+    #expect(probabilities.argmax(axis: 1).array(of: Int32.self) == [0, 1, 1, 0])
     #expect(probabilities.max(axes: [1]).min().item() > 0.9)
 
     let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")

@@ -57,6 +57,8 @@ private func changed(
 let gradientCases =
   basicGradientCases + scalarGradientCases + convolutionGradientCases + networkGradientCases
   + lossGradientCases + windowGradientCases
+  + indexingGradientCases
+  + statisticsGradientCases + functionGradientCases + rearrangingGradientCases
 
 /// The rows of arithmetic, shapes, reductions, products and losses.
 private let basicGradientCases: [GradientCase] = [
@@ -148,7 +150,7 @@ private let basicGradientCases: [GradientCase] = [
   },
   .init("cumulativeSum(axis:)", [3, 4]) { $0[0].cumulativeSum(axis: 0).exp() },
   .init("sorted(axis:descending:)", [3, 4]) { $0[0].sorted(descending: true) * $0[0] },
-  .init("topK(Int, axis:)", [3, 4]) { $0[0].topK(2).values.exp() },
+  .init("topK(Int, axis:largest:)", [3, 4]) { $0[0].topK(2).values.exp() },
   .init("einsum(String, Tensor...), matrix product", [2, 3], [3, 4]) {
     .einsum("ij,jk->ik", $0[0], $0[1])
   },

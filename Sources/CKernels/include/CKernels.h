@@ -110,6 +110,29 @@ CK_KERNEL void (*ck_erf)(ck_type type, void *y, const void *x, size_t n);    // 
 CK_KERNEL void (*ck_floor)(ck_type type, void *y, const void *x, size_t n);
 CK_KERNEL void (*ck_round)(ck_type type, void *y, const void *x, size_t n);  // to nearest, ties to even
 
+// y[i] = f(x[i]), the C library's function where there is one
+CK_KERNEL void (*ck_ceil)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_trunc)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_rsqrt)(ck_type type, void *y, const void *x, size_t n);  // 1 / sqrt(x)
+CK_KERNEL void (*ck_tan)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_asin)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_acos)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_atan)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_sinh)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_cosh)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_asinh)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_acosh)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_atanh)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_log1p)(ck_type type, void *y, const void *x, size_t n);  // log(1 + x)
+CK_KERNEL void (*ck_expm1)(ck_type type, void *y, const void *x, size_t n);  // e^x - 1
+CK_KERNEL void (*ck_log2)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_log10)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_erfc)(ck_type type, void *y, const void *x, size_t n);    // 1 - erf(x)
+CK_KERNEL void (*ck_erfinv)(ck_type type, void *y, const void *x, size_t n);  // the inverse of erf
+CK_KERNEL void (*ck_lgamma)(ck_type type, void *y, const void *x, size_t n);  // log |gamma(x)|
+// The derivative of lgamma, for order 0, or that derivative's derivative of an order.
+CK_KERNEL void (*ck_polygamma)(ck_type type, void *y, const void *x, size_t n, size_t order);
+
 // y[i] = min(max(x[i], low), high); NaN stays
 CK_KERNEL void (*ck_clamp)(ck_type type, void *y, const void *x, size_t n, double low, double high);
 
@@ -192,6 +215,12 @@ CK_KERNEL void (*ck_maximum)(ck_type type, void *y, const void *a, const void *b
 CK_KERNEL void (*ck_minimum)(ck_type type, void *y, const void *a, const void *b, const ck_broadcast *shape);
 // as pow() of the C library; not for int32
 CK_KERNEL void (*ck_pow)(ck_type type, void *y, const void *a, const void *b, const ck_broadcast *shape);
+// the angle of the point (b, a), and its distance from 0; not for int32
+CK_KERNEL void (*ck_atan2)(ck_type type, void *y, const void *a, const void *b, const ck_broadcast *shape);
+CK_KERNEL void (*ck_hypot)(ck_type type, void *y, const void *a, const void *b, const ck_broadcast *shape);
+// the rest of a / b with the sign of a, and with the sign of b; integers: 0 for b = 0
+CK_KERNEL void (*ck_fmod)(ck_type type, void *y, const void *a, const void *b, const ck_broadcast *shape);
+CK_KERNEL void (*ck_remainder)(ck_type type, void *y, const void *a, const void *b, const ck_broadcast *shape);
 // (a - b)^2; not for int32
 CK_KERNEL void (*ck_squared_difference)(ck_type type, void *y, const void *a, const void *b,
                                         const ck_broadcast *shape);
@@ -220,6 +249,31 @@ CK_KERNEL void (*ck_argmin)(ck_type type, int32_t *y, const void *x, size_t oute
 // y[o, k, i] = sum of x[o, 0...k, i], or of x[o, k..., i] if from_end, all dense [outer, count, inner].
 CK_KERNEL void (*ck_cumulative_sum)(ck_type type, void *y, const void *x, size_t outer, size_t count,
                                     size_t inner, bool from_end);
+
+// The product, as ck_sum; an empty product is 1, and integers wrap around.
+CK_KERNEL void (*ck_prod)(ck_type type, void *y, const void *x, size_t outer, size_t reduce, size_t inner);
+// y[o, k, i] = product of x[o, 0...k, i], all dense [outer, count, inner]
+CK_KERNEL void (*ck_cumulative_product)(ck_type type, void *y, const void *x, size_t outer, size_t count,
+                                        size_t inner);
+// y[o, k, i] = the index of the largest (smallest) of x[o, 0...k, i], the last of equal ones; NaN wins
+CK_KERNEL void (*ck_cumulative_argmax)(ck_type type, int32_t *y, const void *x, size_t outer, size_t count,
+                                       size_t inner);
+CK_KERNEL void (*ck_cumulative_argmin)(ck_type type, int32_t *y, const void *x, size_t outer, size_t count,
+                                       size_t inner);
+
+// y[o, j, i] = sum over k < taps of weights[j, k] * x[o, indices[j, k], i] for x [outer, in, inner] and y [outer,
+// out, inner]; the transpose computes dx [outer, in, inner] from dy. Not for int32.
+CK_KERNEL void (*ck_resample)(ck_type type, void *y, const void *x, const int32_t *indices,
+                              const double *weights, size_t outer, size_t in, size_t out, size_t inner,
+                              size_t taps);
+CK_KERNEL void (*ck_resample_transposed)(ck_type type, void *dx, const void *dy, const int32_t *indices,
+                                         const double *weights, size_t outer, size_t in, size_t out,
+                                         size_t inner, size_t taps);
+
+// The indices that sort each row of x [rows, cols], in a stable order, NaN being the largest; all types.
+// `scratch` has room for 32 bytes for each of cols.
+CK_KERNEL void (*ck_argsort)(ck_type type, int32_t *y, const void *x, void *scratch, size_t rows,
+                             size_t cols, bool descending);
 
 // The sum of x[i]^2, accumulated in double precision in blocks of fixed size. float32 only.
 CK_KERNEL double (*ck_sum_squares)(ck_type type, const void *x, size_t n);

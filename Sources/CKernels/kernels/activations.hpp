@@ -15,7 +15,7 @@ template <typename T> void relu(T *y, const T *x, size_t n) {
 KERNEL(relu, float, double, bfloat16)
 
 template <typename T> void relu_backward(T *dx, const T *dy, const T *s, size_t n) {
-  map(dx, dy, s, n, GRAIN_MEMORY, [](auto dy, auto s) { return s > 0 ? dy : decltype(dy)(0); });
+  map(dx, dy, s, n, GRAIN_MEMORY, [](auto dy, auto s) { return s <= 0 ? decltype(dy)(0) : dy; });
 }
 KERNEL(relu_backward, float, double, bfloat16)
 

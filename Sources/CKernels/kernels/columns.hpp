@@ -109,10 +109,10 @@ void column_affine(T *y, const T *x, const Number<T> *center, const Number<T> *s
 }
 KERNEL(column_affine, float, double, bfloat16)
 
-// dy, or 0 where there is a gate that is not positive.
+// dy, or 0 where there is a gate that is not positive; a NaN in it lets dy pass, as in PyTorch.
 template <typename T> INLINE Vector<T> gated(const T *dy, const T *gate, size_t at, size_t count) {
   const Vector<T> g = load(dy + at, count);
-  return gate ? (load(gate + at, count) > 0 ? g : (Vector<T>)0) : g;
+  return gate ? (load(gate + at, count) <= 0 ? (Vector<T>)0 : g) : g;
 }
 
 template <typename T>

@@ -75,7 +75,12 @@ extension Tensor {
 
   /// One-hot vectors of these int32 indices: `[...]` becomes `[..., classes]`.
   public final func oneHot(_ classes: Int, _ dataType: DataType = .float32) -> Tensor {
-    require(self.dataType == .int32, "oneHot: int32 indices are needed, not \(self.dataType)")
+    require(self.dataType.isInteger, "oneHot: integer indices are needed, not \(self.dataType)")
+    for index in asIndices().array(of: Int32.self) {
+      require(
+        index >= 0 && index < classes,
+        "oneHot: index \(index) of \(shape) is out of range for \(classes) classes")
+    }
     return (unsqueezed(axis: -1) .== Tensor.arange(classes, .int32)).converted(to: dataType)
   }
 }
