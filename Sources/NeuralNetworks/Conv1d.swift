@@ -12,6 +12,8 @@ public struct Conv1d: Layer {
   public let padding: Int
   /// The zeros added at the end besides: 1 with the padding `same` of an even kernel.
   public let extraPadding: Int
+  /// What the padding consists of; `constant` is zeros, PyTorch's default.
+  public let paddingMode: PaddingMode
   /// The distance between the elements of a window.
   public let dilation: Int
   /// The number of groups; inputs and outputs of different groups are not connected.
@@ -21,19 +23,22 @@ public struct Conv1d: Layer {
   /// inputs / groups · kernel.
   public init(
     _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0,
-    dilation: Int = 1, groups: Int = 1, bias: Bool = true
+    dilation: Int = 1, groups: Int = 1, bias: Bool = true,
+    paddingMode: PaddingMode = .constant
   ) {
     checkGroups("Conv1d", inputs, outputs, groups)
     (weight, self.bias) = initializedConvolution(
       [outputs, inputs / groups, kernel], outputs: outputs, bias: bias)
     (self.stride, self.padding, extraPadding) = (stride, padding, 0)
     (self.dilation, self.groups) = (dilation, groups)
+    self.paddingMode = paddingMode
   }
 
   /// A layer with a padding by its effect, `same` or `valid`.
   public init(
     _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1, padding: NamedPadding,
-    dilation: Int = 1, groups: Int = 1, bias: Bool = true
+    dilation: Int = 1, groups: Int = 1, bias: Bool = true,
+    paddingMode: PaddingMode = .constant
   ) {
     checkGroups("Conv1d", inputs, outputs, groups)
     (weight, self.bias) = initializedConvolution(
@@ -42,17 +47,19 @@ public struct Conv1d: Layer {
     (self.padding, extraPadding) = padding.sizes(
       "Conv1d", kernel: kernel, stride: stride, dilation: dilation)
     (self.dilation, self.groups) = (dilation, groups)
+    self.paddingMode = paddingMode
   }
 
   /// A layer with the given weight, `[outputs, inputs / groups, kernel]`, and bias, `[outputs]`.
   public init(
     weight: Tensor, bias: Tensor? = nil, stride: Int = 1, padding: Int = 0, dilation: Int = 1,
-    groups: Int = 1
+    groups: Int = 1, paddingMode: PaddingMode = .constant
   ) {
     self.weight = Parameter(weight)
     self.bias = bias.map(Parameter.init)
     (self.stride, self.padding, extraPadding) = (stride, padding, 0)
     (self.dilation, self.groups) = (dilation, groups)
+    self.paddingMode = paddingMode
   }
 
   /// Applies the layer.
@@ -60,9 +67,11 @@ public struct Conv1d: Layer {
 
   /// Applies the layer, and ReLU to its result if `relu`: all in one pass over memory.
   public func callAsFunction(_ x: Tensor, relu: Bool) -> Tensor {
-    x.zeroPadded(axis: -1, by: 0, extraPadding).conv1d(
-      weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation,
-      groups: groups, relu: relu)
+    let isConstant = paddingMode == .constant
+    let ends = isConstant ? [0, extraPadding] : [padding, padding + extraPadding]
+    return x.padded(ends, mode: paddingMode).conv1d(
+      weight: weight, bias: bias, stride: stride, padding: isConstant ? padding : 0,
+      dilation: dilation, groups: groups, relu: relu)
   }
 }
 

@@ -12,6 +12,8 @@ public struct Conv2d: Layer {
   public let padding: Size2d
   /// The rows and columns of zeros added at the end besides: with the padding `same` of an even kernel.
   public let extraPadding: Size2d
+  /// What the padding consists of; `constant` is zeros, PyTorch's default.
+  public let paddingMode: PaddingMode
   /// The distance between the elements of a window.
   public let dilation: Size2d
   /// The number of groups; inputs and outputs of different groups are not connected.
@@ -21,19 +23,22 @@ public struct Conv2d: Layer {
   /// inputs / groups · kernel height · kernel width.
   public init(
     _ inputs: Int, _ outputs: Int, kernel: Size2d, stride: Size2d = 1, padding: Size2d = 0,
-    dilation: Size2d = 1, groups: Int = 1, bias: Bool = true
+    dilation: Size2d = 1, groups: Int = 1, bias: Bool = true,
+    paddingMode: PaddingMode = .constant
   ) {
     checkGroups("Conv2d", inputs, outputs, groups)
     (weight, self.bias) = initializedConvolution(
       [outputs, inputs / groups, kernel.height, kernel.width], outputs: outputs, bias: bias)
     (self.stride, self.padding, extraPadding) = (stride, padding, 0)
     (self.dilation, self.groups) = (dilation, groups)
+    self.paddingMode = paddingMode
   }
 
   /// A layer with a padding by its effect, `same` or `valid`.
   public init(
     _ inputs: Int, _ outputs: Int, kernel: Size2d, stride: Size2d = 1, padding: NamedPadding,
-    dilation: Size2d = 1, groups: Int = 1, bias: Bool = true
+    dilation: Size2d = 1, groups: Int = 1, bias: Bool = true,
+    paddingMode: PaddingMode = .constant
   ) {
     checkGroups("Conv2d", inputs, outputs, groups)
     (weight, self.bias) = initializedConvolution(
@@ -48,18 +53,20 @@ public struct Conv2d: Layer {
     self.padding = [height.padding, width.padding]
     extraPadding = [height.extra, width.extra]
     (self.dilation, self.groups) = (dilation, groups)
+    self.paddingMode = paddingMode
   }
 
   /// A layer with the given weight, `[outputs, inputs / groups, kernel height, kernel width]`, and
   /// bias, `[outputs]`.
   public init(
     weight: Tensor, bias: Tensor? = nil, stride: Size2d = 1, padding: Size2d = 0,
-    dilation: Size2d = 1, groups: Int = 1
+    dilation: Size2d = 1, groups: Int = 1, paddingMode: PaddingMode = .constant
   ) {
     self.weight = Parameter(weight)
     self.bias = bias.map(Parameter.init)
     (self.stride, self.padding, extraPadding) = (stride, padding, 0)
     (self.dilation, self.groups) = (dilation, groups)
+    self.paddingMode = paddingMode
   }
 
   /// Applies the layer.
@@ -67,7 +74,8 @@ public struct Conv2d: Layer {
 
   /// Applies the layer, and ReLU to its result if `relu`: all in one pass over memory.
   public func callAsFunction(_ x: Tensor, relu: Bool) -> Tensor {
-    padded(x).conv2d(
+    let (x, padding) = padded(x)
+    return x.conv2d(
       weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation,
       groups: groups, relu: relu)
   }
@@ -75,14 +83,21 @@ public struct Conv2d: Layer {
   /// Applies the layer to images `[N, inputs, H, W]`, and sums the statistics of the channels of its result in
   /// the same pass over memory.
   public func withStatistics(_ x: Tensor) -> (result: Tensor, statistics: ChannelStatistics) {
-    padded(x).conv2dWithStatistics(
+    let (x, padding) = padded(x)
+    return x.conv2dWithStatistics(
       weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation,
       groups: groups)
   }
 
-  private func padded(_ x: Tensor) -> Tensor {
-    x.zeroPadded(axis: -2, by: 0, extraPadding.height)
-      .zeroPadded(axis: -1, by: 0, extraPadding.width)
+  /// The input with the padding that the convolution does not add itself, and what that adds.
+  private func padded(_ x: Tensor) -> (Tensor, Size2d) {
+    if paddingMode == .constant, extraPadding == 0 { return (x, padding) }
+    let padding = paddingMode == .constant ? 0 : self.padding
+    let ends = [
+      padding.width, padding.width + extraPadding.width,
+      padding.height, padding.height + extraPadding.height,
+    ]
+    return (x.padded(ends, mode: paddingMode), paddingMode == .constant ? self.padding : 0)
   }
 }
 

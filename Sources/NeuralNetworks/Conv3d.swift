@@ -12,6 +12,8 @@ public struct Conv3d: Layer {
   public let padding: Size3d
   /// The zeros added at the end besides: 1 with the padding `same` of an even kernel.
   public let extraPadding: Size3d
+  /// What the padding consists of; `constant` is zeros, PyTorch's default.
+  public let paddingMode: PaddingMode
   /// The distance between the elements of a window.
   public let dilation: Size3d
   /// The number of groups; inputs and outputs of different groups are not connected.
@@ -21,7 +23,8 @@ public struct Conv3d: Layer {
   /// inputs / groups · the elements of the kernel.
   public init(
     _ inputs: Int, _ outputs: Int, kernel: Size3d, stride: Size3d = 1, padding: Size3d = 0,
-    dilation: Size3d = 1, groups: Int = 1, bias: Bool = true
+    dilation: Size3d = 1, groups: Int = 1, bias: Bool = true,
+    paddingMode: PaddingMode = .constant
   ) {
     checkGroups("Conv3d", inputs, outputs, groups)
     (weight, self.bias) = initializedConvolution(
@@ -29,12 +32,14 @@ public struct Conv3d: Layer {
       bias: bias)
     (self.stride, self.padding, extraPadding) = (stride, padding, 0)
     (self.dilation, self.groups) = (dilation, groups)
+    self.paddingMode = paddingMode
   }
 
   /// A layer with a padding by its effect, `same` or `valid`.
   public init(
     _ inputs: Int, _ outputs: Int, kernel: Size3d, stride: Size3d = 1, padding: NamedPadding,
-    dilation: Size3d = 1, groups: Int = 1, bias: Bool = true
+    dilation: Size3d = 1, groups: Int = 1, bias: Bool = true,
+    paddingMode: PaddingMode = .constant
   ) {
     checkGroups("Conv3d", inputs, outputs, groups)
     (weight, self.bias) = initializedConvolution(
@@ -50,18 +55,19 @@ public struct Conv3d: Layer {
     self.padding = [depth.padding, height.padding, width.padding]
     extraPadding = [depth.extra, height.extra, width.extra]
     (self.dilation, self.groups) = (dilation, groups)
+    self.paddingMode = paddingMode
   }
 
   /// A layer with the given weight, `[outputs, inputs / groups, depth, height, width]`, and bias, `[outputs]`.
   public init(
     weight: Tensor, bias: Tensor? = nil, stride: Size3d = 1, padding: Size3d = 0,
-    dilation: Size3d = 1,
-    groups: Int = 1
+    dilation: Size3d = 1, groups: Int = 1, paddingMode: PaddingMode = .constant
   ) {
     self.weight = Parameter(weight)
     self.bias = bias.map(Parameter.init)
     (self.stride, self.padding, extraPadding) = (stride, padding, 0)
     (self.dilation, self.groups) = (dilation, groups)
+    self.paddingMode = paddingMode
   }
 
   /// Applies the layer.
@@ -69,12 +75,22 @@ public struct Conv3d: Layer {
 
   /// Applies the layer, and ReLU to its result if `relu`: all in one pass over memory.
   public func callAsFunction(_ x: Tensor, relu: Bool) -> Tensor {
-    x.zeroPadded(axis: -3, by: 0, extraPadding.depth)
-      .zeroPadded(axis: -2, by: 0, extraPadding.height)
-      .zeroPadded(axis: -1, by: 0, extraPadding.width)
-      .conv3d(
-        weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation,
-        groups: groups, relu: relu)
+    let (x, padding) = padded(x)
+    return x.conv3d(
+      weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation,
+      groups: groups, relu: relu)
+  }
+
+  /// The input with the padding that the convolution does not add itself, and what that adds.
+  private func padded(_ x: Tensor) -> (Tensor, Size3d) {
+    if paddingMode == .constant, extraPadding == 0 { return (x, padding) }
+    let padding = paddingMode == .constant ? 0 : self.padding
+    let ends = [
+      padding.width, padding.width + extraPadding.width,
+      padding.height, padding.height + extraPadding.height,
+      padding.depth, padding.depth + extraPadding.depth,
+    ]
+    return (x.padded(ends, mode: paddingMode), paddingMode == .constant ? self.padding : 0)
   }
 }
 

@@ -29,6 +29,8 @@ import Exporting
         AdaptiveAvgPool1d(4), AdaptiveAvgPool3d([1, 2, 3]), AdaptiveMaxPool2d(1),
         BatchNorm3d(3), SyncBatchNorm(3, momentum: 0.5),
         InstanceNorm2d(3, affine: true), LocalResponseNorm(5),
+        Conv1d(3, 4, kernel: 3, padding: 1, paddingMode: .reflect),
+        Conv2d(3, 4, kernel: 2, padding: .same, paddingMode: .circular),
       ]) == [
         "nn.Conv1d(3, 4, 3)", "nn.Conv1d(4, 4, 2, padding='same', groups=2)",
         "nn.Conv1d(4, 4, 3, stride=2, padding=1, dilation=3, bias=False)",
@@ -42,6 +44,8 @@ import Exporting
         "nn.BatchNorm3d(3)", "nn.SyncBatchNorm(3, momentum=0.5)",
         "nn.InstanceNorm2d(3, affine=True)",
         "nn.LocalResponseNorm(5, alpha=0.0001, beta=0.75, k=1.0)",
+        "nn.Conv1d(3, 4, 3, padding=1, padding_mode='reflect')",
+        "nn.Conv2d(3, 4, 2, padding='same', padding_mode='circular')",
       ])
   }
 
@@ -60,6 +64,9 @@ import Exporting
     for operation in ["Conv", "MaxPool", "ConvTranspose", "AveragePool", "GlobalAveragePool"] {
       let name = Array(operation.utf8)
       #expect(bytes.indices.contains { bytes[$0...].starts(with: name) }, "\(operation)")
+    }
+    #expect(throws: ExportError.unknownLayer("Conv1d with the padding 'reflect'")) {
+      _ = try graph.add(Conv1d(3, 4, kernel: 3, padding: 1, paddingMode: .reflect), to: x)
     }
   }
 }

@@ -178,6 +178,14 @@ def layers():
     g.add("tracked/running_mean", module.running_mean)
     g.add("tracked/running_var", module.running_var)
     g.add("tracked/evaluated", module.eval()(x[0]))
+
+    module = fill(nn.Sequential(
+        nn.Conv1d(2, 3, 3, padding=2, padding_mode="reflect", stride=2), nn.Tanh(),
+        nn.Conv1d(3, 3, 4, padding="same", padding_mode="circular"), nn.Unflatten(1, (3, 1)),
+        nn.Conv2d(3, 2, (1, 3), padding=(0, 1), padding_mode="replicate"), nn.Unflatten(2, (1, 1)),
+        nn.Conv3d(2, 2, (1, 1, 2), padding="same", padding_mode="reflect")))
+    x = random(2, 2, 9).requires_grad_()
+    record(g, "modes", module, {"output": module(x)}, {"x": x})
     return g
 
 

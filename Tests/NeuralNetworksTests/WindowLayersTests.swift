@@ -4,8 +4,13 @@ import TensorCore
 import TestSupport
 import Testing
 
+/// An axis of size one behind the channels.
+private struct Unsqueeze: Layer {
+  func callAsFunction(_ x: Tensor) -> Tensor { x.unsqueezed(axis: 2) }
+}
+
 @Suite("Layers of sequences and volumes") struct WindowLayersTests {
-  private static let networks = ["sequence", "volume", "image", "channels"]
+  private static let networks = ["sequence", "volume", "image", "channels", "modes"]
 
   private func network(_ name: String) -> any Layer {
     switch name {
@@ -27,6 +32,12 @@ import Testing
         LocalResponseNorm(3, alpha: 0.5), InstanceNorm2d(4, epsilon: 1e-3, affine: true),
         AdaptiveMaxPool2d([3, 4]), Unfold(kernel: 2, stride: [2, 1], padding: [1, 0]),
         Fold([3, 4], kernel: 2, stride: [2, 1], padding: [1, 0]))
+    case "modes":
+      Sequential(
+        Conv1d(2, 3, kernel: 3, stride: 2, padding: 2, paddingMode: .reflect), Tanh(),
+        Conv1d(3, 3, kernel: 4, padding: .same, paddingMode: .circular), Unsqueeze(),
+        Conv2d(3, 2, kernel: [1, 3], padding: [0, 1], paddingMode: .replicate), Unsqueeze(),
+        Conv3d(2, 2, kernel: [1, 1, 2], padding: .same, paddingMode: .reflect))
     default: LocalResponseNorm(4, alpha: 0.3, beta: 0.5, k: 2)
     }
   }

@@ -2,8 +2,9 @@ import NeuralNetworks
 import TensorCore
 
 extension Conv2d: ExportableLayer {
-  func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) -> ONNXValue {
-    graph.convolution(
+  func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) throws -> ONNXValue {
+    try requireZeros(paddingMode, "Conv2d")
+    return graph.convolution(
       "Conv", x, weight, bias,
       attributes: windowAttributes(kernel, stride, padding, dilation, extra: extraPadding)
         .merging(["group": .integer(groups)]) { $1 })
@@ -16,7 +17,8 @@ extension Conv2d: ExportableLayer {
       "nn.Conv2d", ["\(inputs)", "\(outputs)", python(kernel)],
       [
         ("stride", stride, 1), ("padding", isSame ? 0 : padding, 0), ("dilation", dilation, 1),
-      ], groups: groups, hasBias: bias != nil, besides: isSame ? ["padding='same'"] : [])
+      ], groups: groups, hasBias: bias != nil,
+      besides: (isSame ? ["padding='same'"] : []) + paddingArgument(paddingMode))
   }
 
   private var kernel: Size2d { Size2d(height: weight.shape[2], width: weight.shape[3]) }

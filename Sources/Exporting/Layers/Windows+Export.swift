@@ -4,8 +4,9 @@ import TensorCore
 // Convolution and pooling of sequences and volumes.
 
 extension Conv1d: ExportableLayer {
-  func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) -> ONNXValue {
-    graph.convolution(
+  func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) throws -> ONNXValue {
+    try requireZeros(paddingMode, "Conv1d")
+    return graph.convolution(
       "Conv", x, weight, bias,
       attributes: windowAttributes(
         [weight.shape[2]], [stride], [padding], [dilation], extra: [extraPadding]
@@ -15,13 +16,14 @@ extension Conv1d: ExportableLayer {
   func pytorch(in program: inout PythonProgram) -> String {
     convolutionCall(
       "nn.Conv1d", weight, [stride], [padding], [dilation], groups,
-      hasBias: bias != nil, isSame: extraPadding != 0)
+      hasBias: bias != nil, isSame: extraPadding != 0, mode: paddingMode)
   }
 }
 
 extension Conv3d: ExportableLayer {
-  func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) -> ONNXValue {
-    graph.convolution(
+  func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) throws -> ONNXValue {
+    try requireZeros(paddingMode, "Conv3d")
+    return graph.convolution(
       "Conv", x, weight, bias,
       attributes: windowAttributes(
         weight.shape.suffix(3).map { $0 }, sizes(stride), sizes(padding), sizes(dilation),
@@ -32,7 +34,7 @@ extension Conv3d: ExportableLayer {
   func pytorch(in program: inout PythonProgram) -> String {
     convolutionCall(
       "nn.Conv3d", weight, sizes(stride), sizes(padding), sizes(dilation), groups,
-      hasBias: bias != nil, isSame: extraPadding != 0)
+      hasBias: bias != nil, isSame: extraPadding != 0, mode: paddingMode)
   }
 }
 
@@ -171,6 +173,18 @@ func windowAttributes(
   return attributes
 }
 
+/// Throws for a padding that a convolution of ONNX does not have.
+func requireZeros(_ mode: PaddingMode, _ layer: String) throws {
+  guard mode == .constant else {
+    throw ExportError.unknownLayer("\(layer) with the padding '\(mode.rawValue)'")
+  }
+}
+
+/// The argument of a convolution in Python, unless it pads with zeros.
+func paddingArgument(_ mode: PaddingMode) -> [String] {
+  mode == .constant ? [] : ["padding_mode='\(mode.rawValue)'"]
+}
+
 private func sizes(_ size: Size3d) -> [Int] { [size.depth, size.height, size.width] }
 
 /// A size in Python: a number, or a tuple.
@@ -186,7 +200,8 @@ private func argument(_ name: String, _ value: [Int], _ normal: [Int]) -> [Strin
 
 private func convolutionCall(
   _ function: String, _ weight: Tensor, _ stride: [Int], _ padding: [Int], _ dilation: [Int],
-  _ groups: Int, outputPadding: [Int]? = nil, hasBias: Bool, isSame: Bool = false
+  _ groups: Int, outputPadding: [Int]? = nil, hasBias: Bool, isSame: Bool = false,
+  mode: PaddingMode = .constant
 ) -> String {
   let isTransposed = outputPadding != nil
   let inputs = isTransposed ? weight.shape[0] : weight.shape[1] * groups
@@ -199,6 +214,7 @@ private func convolutionCall(
     + argument("output_padding", outputPadding ?? zeros, zeros)
     + argument("dilation", dilation, ones)
     + (groups == 1 ? [] : ["groups=\(groups)"]) + (hasBias ? [] : ["bias=False"])
+    + paddingArgument(mode)
   return "\(function)(\(arguments.joined(separator: ", ")))"
 }
 

@@ -53,8 +53,10 @@ extension Tensor {
     }
     let saved = Saved(self, by: "CrossEntropy")
     let savedLabels = Saved(chosen, by: "CrossEntropy")
+    let savedWeights = weights.map { Saved($0, by: "CrossEntropy") }
     losses.recorded("CrossEntropy", from: self) { dy in
       let (logits, labels) = (saved(), savedLabels())
+      _ = savedWeights?()
       return fused {
         let x = logits.contiguousUnrecorded()
         let dx = Tensor(uninitialized: x.shape, x.dataType)

@@ -113,7 +113,7 @@ extension Tensor {
   }
 
   /// With zeros before and behind the elements along an axis.
-  package final func zeroPadded(axis: Int, by before: Int, _ after: Int? = nil) -> Tensor {
+  final func zeroPadded(axis: Int, by before: Int, _ after: Int? = nil) -> Tensor {
     let after = after ?? before
     guard before > 0 || after > 0 else { return self }
     let axis = shape.normalized(axis: axis, operation: "zeroPadded")
