@@ -41,6 +41,15 @@ let networkGradientCases: [GradientCase] = [
   .init("groupNorm(Int, weight:bias:epsilon:), without affine part", [2, 4, 3]) {
     $0[0].groupNorm(4)
   },
+  .init("instanceNorm(weight:bias:epsilon:)", [2, 3, 4], [3], [3]) {
+    $0[0].instanceNorm(weight: $0[1], bias: $0[2])
+  },
+  .init("localResponseNorm(Int, alpha:beta:k:)", [1, 5, 2]) {
+    $0[0].localResponseNorm(3, alpha: 0.5)
+  },
+  .init("localResponseNorm(Int, alpha:beta:k:), of an even size", [2, 5, 1, 2]) {
+    $0[0].localResponseNorm(4, alpha: 0.5, beta: 2, k: 2)
+  },
   .init(
     "batchNorm(weight:bias:epsilon:adding:relu:statistics:reduction:), of a matrix", [5, 3], [3],
     [3]

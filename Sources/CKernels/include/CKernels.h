@@ -301,26 +301,54 @@ CK_KERNEL void (*ck_log_softmax_backward)(ck_type type, void *dx, const void *dy
 
 // ---------------------------------------------------------------- losses
 
-// losses[r] = log sum exp x[r] - x[r, labels[r]]; labels are in 0..<cols (the caller checks).
+// How labels count: a row whose label is `ignored` not at all; class k with weights[k], of the type of sums, or
+// with 1 if NULL; and the part `smoothing` of each label is spread evenly over all classes.
+typedef struct {
+  int32_t ignored;
+  const void *_Nullable weights;
+  double smoothing;
+} ck_label_options;
+
+// losses[r] = (1 - s) w[l] e[l] + s / cols * sum of w[k] e[k] over all k, where l = labels[r], s is the smoothing
+// and e[k] = log sum exp x[r] - x[r, k]; 0 for ignored labels. The others are in 0..<cols (the caller checks).
+// Without options, all labels count with 1 and nothing is smoothed.
 // logsumexp [rows, 2] receives for each row its maximum and log sum exp(x - maximum): added up, they
 // would lose digits of large logits.
 CK_KERNEL void (*ck_cross_entropy)(ck_type type, void *losses, void *logsumexp, const void *x,
-                                   const int32_t *labels, size_t rows, size_t cols);
-// dx[r, c] = dy[r * dy_stride] * (softmax(x)[r, c] - (c == labels[r])), dy_stride 0 or 1
+                                   const int32_t *labels, size_t rows, size_t cols,
+                                   const ck_label_options *_Nullable options);
+// dx[r, k] = dy[r * dy_stride] * (a * softmax(x)[r, k] - (k == l) (1 - s) w[l] - s / cols * w[k]), where a is
+// (1 - s) w[l] + s / cols * the sum of w, and dy_stride 0 or 1; 0 for ignored labels
 CK_KERNEL void (*ck_cross_entropy_backward)(ck_type type, void *dx, const void *dy, ptrdiff_t dy_stride,
                                             const void *x, const void *logsumexp, const int32_t *labels,
-                                            size_t rows, size_t cols);
+                                            size_t rows, size_t cols, const ck_label_options *_Nullable options);
 
 // y = -(t * max(log p, -100) + (1 - t) * max(log(1 - p), -100)), PyTorch's clamping
 CK_KERNEL void (*ck_bce)(ck_type type, void *y, const void *p, const void *t, size_t n);
 // dp = dy[i * dy_stride] * (p - t) / max(p * (1 - p), 1e-12)
 CK_KERNEL void (*ck_bce_backward)(ck_type type, void *dp, const void *dy, ptrdiff_t dy_stride,
                                   const void *p, const void *t, size_t n);
-// With logits: y = max(x, 0) - x * t + log(1 + e^-|x|)
+// With logits: y = max(x, 0) - x * t + log(1 + e^-|x|), infinite where x is and t is on the other side
 CK_KERNEL void (*ck_bce_logits)(ck_type type, void *y, const void *x, const void *t, size_t n);
 // dx = dy[i * dy_stride] * (sigmoid(x) - t)
 CK_KERNEL void (*ck_bce_logits_backward)(ck_type type, void *dx, const void *dy, ptrdiff_t dy_stride,
                                          const void *x, const void *t, size_t n);
+
+// The connectionist temporal classification of each sample: log_probabilities [time, samples, classes], labels
+// of sample n from targets[target_offsets[n]] on, target_lengths[n] of them (Graves et al., 2006).
+typedef struct {
+  size_t time, samples, classes;
+  const int32_t *input_lengths, *target_lengths, *target_offsets, *targets;
+  int32_t blank, longest_target;
+} ck_ctc;
+// losses [samples]; alpha [samples, time, 2 longest_target + 1]: the logarithm of the probability of each state
+CK_KERNEL void (*ck_ctc_loss)(ck_type type, void *losses, double *alpha, const void *log_probabilities,
+                              const ck_ctc *sizes);
+// dx = dy * (exp(x) - the probability of each class at each time, given the labels), 0 behind the inputs' ends;
+// `workspace` has 2 (2 longest_target + 1) + classes numbers for each sample
+CK_KERNEL void (*ck_ctc_loss_backward)(ck_type type, void *dx, const void *dy, double *workspace,
+                                       const double *alpha, const void *losses, const void *log_probabilities,
+                                       bool zero_infinity, const ck_ctc *sizes);
 
 // ---------------------------------------------------------------- random numbers
 

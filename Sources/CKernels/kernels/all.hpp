@@ -16,6 +16,7 @@ namespace {
 #include "sorting.hpp"
 #include "rows.hpp"
 #include "losses.hpp"
+#include "ctc.hpp"
 #include "random.hpp"
 #include "products.hpp"
 #include "normalization.hpp"
