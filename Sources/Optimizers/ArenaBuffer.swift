@@ -2,7 +2,9 @@ package import CKernels
 public import TensorCore
 
 /// Numbers of an arena, or of a part of it: its values, its gradients, or an optimizer's state of each
-/// element. They are float32 or float64, as the arena's parameters.
+/// element.
+///
+/// They are float32 or float64, as the arena's parameters.
 ///
 /// A view: it does not keep the memory alive, the arena and the optimizer do.
 public struct ArenaBuffer {

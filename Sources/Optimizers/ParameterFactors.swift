@@ -141,7 +141,9 @@ extension ParameterArena {
   }
 
   /// Gives parameters learning rates and weight decays of their own: those of the first group that
-  /// they belong to. Parameters of no group have the common ones.
+  /// they belong to.
+  ///
+  /// Parameters of no group have the common ones.
   ///
   /// Traps for a pattern that fits no parameter.
   public func setGroups(_ groups: [ParameterGroup]) {

@@ -94,7 +94,10 @@ struct Method: Sendable, CustomTestStringConvertible {
   }
 
   private static func loss(_ model: Sequential, _ samples: Range<Int>) -> Tensor {
-    let inputs = samples.flatMap { s in (0..<5).map { Double((s * 37 + $0 * 11) % 29) / 14 - 1 } }
+    var inputs: [Double] = []
+    for sample in samples {
+      for i in 0..<5 { inputs.append(Double((sample * 37 + i * 11) % 29) / 14 - 1) }
+    }
     let labels = samples.map { Int32($0 * 7 % 3) }
     return crossEntropy(model(.of(inputs, shape: [samples.count, 5])), Tensor(labels))
   }

@@ -269,8 +269,8 @@ CK_KERNEL void (*ck_bce_logits_backward)(ck_type type, void *dx, const void *dy,
 // Counter-based (Philox 4x32-10): element i of stream (seed, stream) is a pure function of the
 // three, so any part can be made by itself, in any order. `first` is the index of y[0]. Element i is
 // word i % 4 of the block whose counter is (i / 4, stream) and whose key is the seed, lower words first;
-// a uniform number is the word's upper 24 bits. float64 streams have the same numbers as float32 ones.
-// uniform: [low, high), 24 bits of randomness. normal: Box-Muller on two uniform numbers.
+// a uniform number is the word's upper 24 bits. In float64 it has 29 bits more below them, from a second
+// generator whose key is seed ^ 0x9e3779b97f4a7c15. uniform: [low, high). normal: Box-Muller on two uniform numbers.
 CK_KERNEL void (*ck_uniform)(ck_type type, void *y, size_t n, uint64_t seed, uint64_t stream,
                              uint64_t first, double low, double high);
 CK_KERNEL void (*ck_normal)(ck_type type, void *y, size_t n, uint64_t seed, uint64_t stream,
