@@ -54,7 +54,8 @@ private func changed(
 }
 
 /// All rows: at least one for every public operation and for every recorded name.
-let gradientCases = basicGradientCases + convolutionGradientCases + networkGradientCases
+let gradientCases =
+  basicGradientCases + scalarGradientCases + convolutionGradientCases + networkGradientCases
 
 /// The rows of arithmetic, shapes, reductions, products and losses.
 private let basicGradientCases: [GradientCase] = [
