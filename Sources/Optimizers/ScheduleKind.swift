@@ -98,7 +98,7 @@ extension ScheduleKind {
   public static let cyclic = ScheduleKind("cyclic", Cyclic()) { options, _ in
     .cyclic(
       minimum: options.minimumLearningRate, up: options.period! - options.period! / 2,
-      down: max(1, options.period! / 2), mode: options.cycle, gamma: options.gamma)
+      down: options.period! / 2, mode: options.cycle, gamma: options.gamma)
   }
 
   /// The learning rate falls when the validation loss stays.
@@ -134,7 +134,7 @@ struct PolynomialDecay: SettingsGroup {
 
 /// The options of the schedule `cosine-restarts`.
 struct CosineRestarts: SettingsGroup {
-  @Setting("steps of the first period", in: 1..., unit: "steps", unset: 0) var period: Int? = nil
+  @Setting("steps of the first period", in: 2..., unit: "steps", unset: 0) var period: Int? = nil
   @Setting("how many times longer each period is than the one before", in: 1...)
   var periodFactor = 1
   @Setting("learning rate at the end of a period", in: 0...) var minimumLearningRate = 0.0
@@ -153,7 +153,7 @@ struct OneCycle: SettingsGroup {
 
 /// The options of the schedule `cyclic`.
 struct Cyclic: SettingsGroup {
-  @Setting("steps of a cycle, half of them up and half down", in: 1..., unit: "steps", unset: 0)
+  @Setting("steps of a cycle, half of them up and half down", in: 2..., unit: "steps", unset: 0)
   var period: Int? = nil
   @Setting("learning rate between the cycles", in: 0...) var minimumLearningRate = 0.0
   @Setting(

@@ -167,7 +167,8 @@ extension Tensor {
           .map { Int32($0.index - values.startIndex) }
       }
     }
-    return .of(drawn, shape: weights.shape.count == 1 ? [count] : [rows, count])
+    let shape: TensorShape = weights.shape.count == 1 ? [count] : [rows, count]
+    return .of(drawn, shape: shape)
   }
 
   /// The first of ascending numbers that is above a number; their count if none is.
