@@ -138,7 +138,7 @@ struct Method: Sendable, CustomTestStringConvertible {
         }
         for weights in found {
           #expect(weights == found[0])
-          let error = zip(weights, expected).map { abs($0 - $1) }.max()!
+          let error: Double = zip(weights, expected).map { abs($0 - $1) }.max()!
           #expect(error < 1e-12, "\(ranks.testDescription): \(error)")
         }
       }

@@ -141,7 +141,8 @@ import Testing
       layer.bias!.grad = .full([200], scale)
       optimizer.step(learningRate: 0.1)
       func norm(_ x: Tensor) -> Double { x.squared().sum().item().squareRoot() }
-      let moved = withoutGrad { norm(layer.weight - before) / norm(before) }
+      let step: Tensor = withoutGrad { layer.weight - before }
+      let moved: Double = norm(step) / norm(before)
       #expect(abs(moved - 0.001) < 1e-6)
     }
   }
