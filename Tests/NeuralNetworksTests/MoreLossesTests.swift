@@ -65,7 +65,7 @@ private let losses: [GoldenCase] =
 
   @Test("the hinge loss of the CS231n example is 2.9")
   func hinge() {
-    let scores = Tensor([[3.2, 5.1, -1.7], [1.3, 4.9, 2.0], [2.2, 2.5, -3.1]])
+    let scores = Tensor([[3.2, 5.1, -1.7], [1.3, 4.9, 2.0], [2.2, 2.5, -3.1]] as [[Double]])
     let losses = hingeLoss(scores, Tensor([0, 1, 2] as [Int32]), reduction: .none).doubles()
     // Differences of scores of up to 10, in float64.
     for (loss, expected) in zip(losses, [2.9, 0, 12.9]) { #expect(abs(loss - expected) < 1e-12) }

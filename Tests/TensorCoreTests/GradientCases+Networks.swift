@@ -75,18 +75,18 @@ let networkGradientCases: [GradientCase] = [
     "batchNorm(mean:variance:weight:bias:epsilon:adding:relu:), of a matrix with ReLU", [4, 2],
     [4, 2]
   ) {
-    let mean = Tensor([0.5, -1]).converted(to: $0[0].dataType)
-    let variance = Tensor([0.5, 2]).converted(to: $0[0].dataType)
+    let mean = Tensor([0.5, -1] as [Double]).converted(to: $0[0].dataType)
+    let variance = Tensor([0.5, 2] as [Double]).converted(to: $0[0].dataType)
     return $0[0].batchNorm(mean: mean, variance: variance, adding: $0[1], relu: true)
   },
   .init("batchNorm(mean:variance:weight:bias:epsilon:adding:relu:)", [2, 3, 2], [3], [3]) {
-    let mean = Tensor([0.5, -1, 0.25]).converted(to: $0[0].dataType)
-    let variance = Tensor([0.5, 2, 1.25]).converted(to: $0[0].dataType)
+    let mean = Tensor([0.5, -1, 0.25] as [Double]).converted(to: $0[0].dataType)
+    let variance = Tensor([0.5, 2, 1.25] as [Double]).converted(to: $0[0].dataType)
     return $0[0].batchNorm(mean: mean, variance: variance, weight: $0[1], bias: $0[2])
   },
   .init("batchNorm(mean:variance:weight:bias:epsilon:adding:relu:), of a matrix", [4, 2]) {
-    let mean = Tensor([0.5, -1]).converted(to: $0[0].dataType)
-    let variance = Tensor([0.5, 2]).converted(to: $0[0].dataType)
+    let mean = Tensor([0.5, -1] as [Double]).converted(to: $0[0].dataType)
+    let variance = Tensor([0.5, 2] as [Double]).converted(to: $0[0].dataType)
     return $0[0].batchNorm(mean: mean, variance: variance)
   },
   // Embedding

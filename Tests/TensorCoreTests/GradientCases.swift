@@ -54,8 +54,13 @@ private func changed(
 }
 
 /// All rows: at least one for every public operation and for every recorded name.
-let gradientCases =
-  basicGradientCases + scalarGradientCases + convolutionGradientCases + networkGradientCases
+let gradientCases: [GradientCase] = [
+  basicGradientCases,
+  scalarGradientCases,
+  convolutionGradientCases,
+  networkGradientCases,
+  linearAlgebraGradientCases,
+].flatMap(\.self)
 
 /// The rows of arithmetic, shapes, reductions, products and losses.
 private let basicGradientCases: [GradientCase] = [
@@ -227,9 +232,10 @@ private let basicGradientCases: [GradientCase] = [
     $0[0].crossEntropy(Tensor([0, 3, 1] as [Int32])).mean()
   },
   .init("binaryCrossEntropy(Tensor)", [4], range: 0.2...0.8) {
-    $0[0].binaryCrossEntropy(Tensor([0, 1, 0.3, 1]).converted(to: $0[0].dataType))
+    $0[0].binaryCrossEntropy(Tensor([0, 1, 0.3, 1] as [Double]).converted(to: $0[0].dataType))
   },
   .init("binaryCrossEntropyWithLogits(Tensor)", [4]) {
-    $0[0].binaryCrossEntropyWithLogits(Tensor([0, 1, 0.3, 1]).converted(to: $0[0].dataType))
+    $0[0].binaryCrossEntropyWithLogits(
+      Tensor([0, 1, 0.3, 1] as [Double]).converted(to: $0[0].dataType))
   },
 ]

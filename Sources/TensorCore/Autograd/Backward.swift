@@ -19,20 +19,10 @@ extension Tensor {
       requiresGrad,
       "backward: this tensor \(shape) does not require gradients; no leaf that it was computed from does"
     )
-    requireCurrentView("backward")
     // A copy, because backward changes gradients in place, and this may be one.
-    let seed = upstream(gradient?.copy(), "backward")
-    guard let operation else {
-      accumulate(Tensor.applying(hooks, to: seed), keepsGraph: createGraph)
-      onFinalGradient?(self)
-      return
-    }
-    BackwardPass(retainsGraph: retainGraph || createGraph, createsGraph: createGraph)
-      .run(from: operation, seed) { leaf, gradient in
-        leaf.accumulate(gradient, keepsGraph: createGraph)
-      } onFinal: { leaf in
-        onFinalGradient?(leaf)
-      }
+    runBackward(
+      [(self, upstream(gradient?.copy(), "backward"))], retainGraph: retainGraph,
+      createGraph: createGraph, onFinalGradient: onFinalGradient)
   }
 
   fileprivate func upstream(_ gradient: Tensor?, _ caller: StaticString) -> Tensor {
@@ -76,6 +66,59 @@ extension Tensor {
   }
 }
 
+/// Computes the gradients of the sum of several results with respect to the leaves they were computed
+/// from, in one pass, and adds them to their `grad`.
+///
+///     backward([loss, penalty])
+///     backward([logits, features], gradients: [dLogits, dFeatures])
+///
+/// - Parameters:
+///   - results: Tensors that require gradients; they may share parts of their graphs, and one may be
+///     an input of another.
+///   - gradients: The gradient with respect to each result, of its shape; nil stands for 1, if the
+///     result has a single element.
+///   - retainGraph: Whether to keep the values that the graph has saved, for another backward pass.
+///   - createGraph: Whether to record the computation of the gradients, so that they can be
+///     differentiated. Retains the graph.
+///   - onFinalGradient: Called for each leaf as soon as its gradient is final in this pass.
+public func backward(
+  _ results: [Tensor], gradients: [Tensor?]? = nil, retainGraph: Bool = false,
+  createGraph: Bool = false, onFinalGradient: ((Tensor) -> Void)? = nil
+) {
+  let roots = zip(results, upstreams(results, gradients, "backward")).map { ($0, $1.copy()) }
+  runBackward(
+    roots, retainGraph: retainGraph, createGraph: createGraph, onFinalGradient: onFinalGradient)
+}
+
+private func runBackward(
+  _ roots: [(Tensor, Tensor)], retainGraph: Bool, createGraph: Bool,
+  onFinalGradient: ((Tensor) -> Void)?
+) {
+  for (root, _) in roots { root.followBase("backward") }
+  BackwardPass(retainsGraph: retainGraph || createGraph, createsGraph: createGraph)
+    .run(from: roots) { leaf, gradient in
+      leaf.accumulate(gradient, keepsGraph: createGraph)
+    } onFinal: { leaf in
+      onFinalGradient?(leaf)
+    }
+}
+
+/// The gradient with respect to each of several results.
+private func upstreams(
+  _ results: [Tensor], _ gradients: [Tensor?]?, _ caller: StaticString
+) -> [Tensor] {
+  require(
+    gradients == nil || gradients!.count == results.count,
+    "\(caller): \(gradients!.count) gradients for \(results.count) results")
+  return results.enumerated().map { index, result in
+    require(
+      result.requiresGrad,
+      "\(caller): result \(index) \(result.shape) does not require gradients; no leaf that it was computed from does"
+    )
+    return result.upstream(gradients?[index], caller)
+  }
+}
+
 /// The gradients of `result` with respect to `inputs`, in order; nil for an input that it does not
 /// depend on.
 ///
@@ -85,8 +128,30 @@ public func grad(
   retainGraph: Bool = false, createGraph: Bool = false
 ) -> [Tensor?] {
   require(result.requiresGrad, "grad: the result \(result.shape) does not require gradients")
-  result.requireCurrentView("grad")
-  let seed = result.upstream(gradient, "grad")
+  return gradients(
+    from: [(result, result.upstream(gradient, "grad"))], inputs, retainGraph: retainGraph,
+    createGraph: createGraph)
+}
+
+/// The gradients of the sum of several results with respect to `inputs`, in order; nil for an input
+/// that none of them depends on.
+///
+/// `gradients` are those with respect to each result; nil stands for 1, if the result has a single
+/// element. Does not change the `grad` of any leaf. With `createGraph` the gradients can be
+/// differentiated.
+public func grad(
+  of results: [Tensor], withRespectTo inputs: [Tensor], gradients upstream: [Tensor?]? = nil,
+  retainGraph: Bool = false, createGraph: Bool = false
+) -> [Tensor?] {
+  gradients(
+    from: Array(zip(results, upstreams(results, upstream, "grad"))), inputs,
+    retainGraph: retainGraph, createGraph: createGraph)
+}
+
+private func gradients(
+  from roots: [(Tensor, Tensor)], _ inputs: [Tensor], retainGraph: Bool, createGraph: Bool
+) -> [Tensor?] {
+  for (root, _) in roots { root.followBase("grad") }
   var found: [ObjectIdentifier: Tensor] = [:]
   func add(_ gradient: Tensor, to key: ObjectIdentifier) {
     found[key] = found[key].map { $0 + gradient } ?? gradient
@@ -95,12 +160,9 @@ public func grad(
     tensor.operation.map { ObjectIdentifier($0) } ?? ObjectIdentifier(tensor)
   }
   let wanted = Set(inputs.map(key))
-  guard let operation = result.operation else {
-    return inputs.map { $0 === result ? seed : nil }
-  }
   BackwardPass(
     retainsGraph: retainGraph || createGraph, createsGraph: createGraph, accumulatesInLeaves: false
-  ).run(from: operation, seed) { leaf, gradient in
+  ).run(from: roots) { leaf, gradient in
     if wanted.contains(ObjectIdentifier(leaf)) { add(gradient, to: ObjectIdentifier(leaf)) }
   } onOperation: { operation, gradient in
     if wanted.contains(ObjectIdentifier(operation)) {
@@ -139,25 +201,34 @@ public func valueAndGrad(
   )
 }
 
-/// One walk over the graph, from a result back to its leaves.
+/// One walk over the graph, from results back to their leaves.
 private struct BackwardPass {
   var retainsGraph: Bool
   var createsGraph: Bool
   var accumulatesInLeaves = true
 
   func run(
-    from root: Operation, _ seed: Tensor, onLeaf: (Tensor, Tensor) -> Void,
+    from roots: [(tensor: Tensor, seed: Tensor)], onLeaf: (Tensor, Tensor) -> Void,
     onFinal: (Tensor) -> Void = { _ in }, onOperation: (Operation, Tensor) -> Void = { _, _ in }
   ) {
-    let operations = operationsInOrder(from: root)
-    root.gradient = seed
-    root.ownsGradient = false
+    let operations = operationsInOrder(from: roots.compactMap(\.tensor.operation))
+    let leaves = roots.filter(\.tensor.isLeaf)
+    for (leaf, _) in leaves { leaf.pendingUses += 1 }
     let profiler = ExecutionContext.withCurrent(\.profiler)
     profiler?.beginBackward()
     defer { profiler?.endBackward() }
     // Operations were recorded in the types that they compute in: no other rounding here.
     withAutocast(false) {
-      withGradientMode(createsGraph) { walk(operations, profiler, onLeaf, onFinal, onOperation) }
+      withGradientMode(createsGraph) {
+        for (tensor, seed) in roots {
+          if let operation = tensor.operation { add(seed, to: operation, operation.name) }
+        }
+        for (leaf, seed) in leaves {
+          collect(seed, leaf, onLeaf)
+          countDown(leaf, onLeaf, onFinal)
+        }
+        walk(operations, profiler, onLeaf, onFinal, onOperation)
+      }
     }
   }
 
@@ -175,11 +246,7 @@ private struct BackwardPass {
       }
       for edge in operation.edges {
         guard case .leaf(let leaf) = edge else { continue }
-        leaf.pendingUses -= 1
-        if leaf.pendingUses == 0 {
-          finish(leaf, onLeaf)
-          onFinal(leaf)
-        }
+        countDown(leaf, onLeaf, onFinal)
       }
       if !retainsGraph { operation.release() }
       profiler?.noteBackward(operation)
@@ -237,22 +304,35 @@ private struct BackwardPass {
     leaf.pendingGradient = leaf.pendingGradient.map { $0 + gradient } ?? gradient
   }
 
+  /// Notes that one use of a leaf has contributed; after the last one its gradient is final.
+  private func countDown(
+    _ leaf: Tensor, _ onLeaf: (Tensor, Tensor) -> Void, _ onFinal: (Tensor) -> Void
+  ) {
+    leaf.pendingUses -= 1
+    guard leaf.pendingUses == 0 else { return }
+    finish(leaf, onLeaf)
+    onFinal(leaf)
+  }
+
   private func finish(_ leaf: Tensor, _ onLeaf: (Tensor, Tensor) -> Void) {
     guard let gradient = leaf.pendingGradient else { return }
     leaf.pendingGradient = nil
     onLeaf(leaf, Tensor.applying(leaf.hooks, to: gradient))
   }
 
-  /// All operations that `root` was computed from, each before its inputs; counts the uses of leaves
-  /// on the way.
+  /// These operations and all that they were computed from, each before its inputs; counts the uses of
+  /// leaves on the way.
   ///
   /// Operations are numbered when they are recorded and depend only on older ones, so descending
   /// numbers are a topological order, and a deterministic one.
-  private func operationsInOrder(from root: Operation) -> [Operation] {
+  private func operationsInOrder(from roots: [Operation]) -> [Operation] {
     let mark = nextSequenceNumber()
-    var found = [root]
-    root.visitedBy = mark
-    var isSorted = true
+    var found: [Operation] = []
+    var isSorted = roots.count < 2
+    for root in roots where root.visitedBy != mark {
+      root.visitedBy = mark
+      found.append(root)
+    }
     var next = 0
     while next < found.count {
       let operation = found[next]
