@@ -170,7 +170,7 @@ struct AutogradTests {
   }
 
   @Test("backward frees what the graph saved, and no graph keeps itself alive")
-  func release() {
+  func release() throws {
     final class Witness {}
     weak var witness: Witness?
     let x = leaf([1, 2])
@@ -187,7 +187,7 @@ struct AutogradTests {
     #expect(witness == nil)
     for row in gradientCases {
       weak var result: Tensor?
-      do { result = row.function(row.inputs()) }
+      do { result = try row.function(row.inputs()) }
       #expect(result == nil, "\(row.name) keeps itself alive")
     }
   }
