@@ -41,22 +41,4 @@ extension Tensor {
 
   /// This tensor, or its elements as float32 if they are bfloat16.
   final var widened: Tensor { converted(to: dataType.sumType) }
-
-  /// Two operands in one type: bfloat16 beside another floating-point type is converted to that.
-  @inline(__always)
-  static func promoted(_ a: Tensor, _ b: Tensor) -> (Tensor, Tensor) {
-    a.dataType == b.dataType ? (a, b) : converted(a, b)
-  }
-
-  private static func converted(_ a: Tensor, _ b: Tensor) -> (Tensor, Tensor) {
-    withoutGrad {
-      if a.dataType == .bfloat16, b.dataType.isFloatingPoint {
-        return (a.converted(to: b.dataType), b)
-      }
-      if b.dataType == .bfloat16, a.dataType.isFloatingPoint {
-        return (a, b.converted(to: a.dataType))
-      }
-      return (a, b)
-    }
-  }
 }

@@ -145,7 +145,8 @@ public enum BLAS {
         a.elements.address.assumingMemoryBound(to: Double.self), Int32(a.leading),
         b.elements.address.assumingMemoryBound(to: Double.self), Int32(b.leading), adds ? 1 : 0,
         c.elements.address.assumingMemoryBound(to: Double.self), Int32(c.leading))
-    case .int32, .bfloat16: fatalError("matrix product: OpenBLAS has none of \(dataType)")
+    case .int32, .int64, .bool, .bfloat16:
+      fatalError("matrix product: OpenBLAS has none of \(dataType)")
     }
   }
 }

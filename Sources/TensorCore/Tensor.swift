@@ -76,6 +76,7 @@ public class Tensor {
 
   /// A contiguous tensor with uninitialized elements.
   package convenience init(uninitialized shape: TensorShape, _ dataType: DataType = .float32) {
+    require(!shape.contains { $0 < 0 }, "Tensor: \(shape) has a negative size")
     self.init(
       shape: shape, storage: Storage(byteCount: shape.elementCount * dataType.byteCount),
       dataType: dataType)
@@ -100,6 +101,8 @@ public class Tensor {
 
   /// The number of elements.
   public final var count: Int { shape.elementCount }
+  /// The size of all elements in bytes.
+  final var byteCount: Int { count * dataType.byteCount }
 
   /// Whether backward computes a gradient for this tensor.
   ///

@@ -35,16 +35,17 @@ public struct TensorShape: RandomAccessCollection, MutableCollection, Expressibl
   /// The index after the last axis.
   public var endIndex: Int { count }
 
-  /// The size of an axis.
+  /// The size of an axis; negative axes count from the end: `shape[-1]` is the last.
   public subscript(axis: Int) -> Int {
-    get {
-      require(axis >= 0 && axis < count, "axis \(axis) of a shape with \(count) axes")
-      return sizes[axis]
-    }
-    set {
-      require(axis >= 0 && axis < count, "axis \(axis) of a shape with \(count) axes")
-      sizes[axis] = newValue
-    }
+    get { sizes[position(axis)] }
+    set { sizes[position(axis)] = newValue }
+  }
+
+  @inline(__always)
+  private func position(_ axis: Int) -> Int {
+    let position = axis < 0 ? axis + count : axis
+    require(position >= 0 && position < count, "axis \(axis) of a shape with \(count) axes")
+    return position
   }
 
   /// The number of elements: the product of all sizes, 1 for a scalar.

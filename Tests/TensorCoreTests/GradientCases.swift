@@ -55,7 +55,8 @@ private func changed(
 
 /// All rows: at least one for every public operation and for every recorded name.
 let gradientCases =
-  basicGradientCases + convolutionGradientCases + networkGradientCases + linearAlgebraGradientCases
+  basicGradientCases + scalarGradientCases + convolutionGradientCases + networkGradientCases
+  + linearAlgebraGradientCases
 
 /// The rows of arithmetic, shapes, reductions, products and losses.
 private let basicGradientCases: [GradientCase] = [

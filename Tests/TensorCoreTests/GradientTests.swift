@@ -109,6 +109,9 @@ struct GradientTests {
     ".<=(Tensor, Tensor)", ".>(Tensor, Tensor)", ".>=(Tensor, Tensor)", ".==(Tensor, Double)",
     ".<(Tensor, Double)", ".<=(Tensor, Double)", ".>(Tensor, Double)", ".>=(Tensor, Double)",
     "matrixRank(relativeTolerance:)",
+    ".==(Tensor, Float)", ".<(Tensor, Float)", ".<=(Tensor, Float)", ".>(Tensor, Float)",
+    ".>=(Tensor, Float)", ".==(Tensor, Int)", ".<(Tensor, Int)", ".<=(Tensor, Int)",
+    ".>(Tensor, Int)", ".>=(Tensor, Int)",
     // Tested by itself: finite differences need float64 throughout.
     "converted(to:)",
   ]

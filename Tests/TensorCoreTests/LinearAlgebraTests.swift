@@ -117,17 +117,18 @@ import Testing
 
   @Test("an exponential of a rotation is a rotation, and of large and zero matrices too")
   func exponential() {
-    let quarter = Tensor([[0, -Double.pi / 2], [Double.pi / 2, 0]]).matrixExp().doubles()
+    let quarter = Tensor([[0, -Double.pi / 2], [Double.pi / 2, 0]] as [[Double]]).matrixExp()
+      .doubles()
     for (a, b) in zip(quarter, [0, -1, 1, 0] as [Double]) { #expect(abs(a - b) < 1e-14) }
     #expect(Tensor.zeros([2, 2]).matrixExp().doubles() == [1, 0, 0, 1])
-    let large = Tensor([[-30.0, 1], [0, -30]]).matrixExp().doubles()
+    let large = Tensor([[-30.0, 1], [0, -30]] as [[Double]]).matrixExp().doubles()
     #expect(abs(large[0] / 9.357622968840175e-14 - 1) < 1e-10)
-    #expect(Tensor([[Double.nan]]).matrixExp().item().isNaN)
+    #expect(Tensor([[Double.nan]] as [[Double]] as [[Double]]).matrixExp().item().isNaN)
   }
 
   @Test("any layout, empty matrices and empty batches")
   func layouts() throws {
-    let a = Tensor([[4.0, 1], [2, 3]])
+    let a = Tensor([[4.0, 1], [2, 3]] as [[Double]])
     #expect(try a.transposed().inverse().doubles() == a.inverse().transposed().doubles())
     #expect(try Tensor.zeros([0, 3, 3]).inverse().shape == [0, 3, 3])
     #expect(try Tensor.zeros([0, 0]).inverse().shape == [0, 0])
@@ -137,15 +138,17 @@ import Testing
     #expect(try Tensor.zeros([0, 0]).cholesky().shape == [0, 0])
     #expect(try Tensor.zeros([0, 2, 2]).eigh().values.shape == [0, 2])
     #expect(try a.matrixPower(0).doubles() == [1, 0, 0, 1])
-    let stack = Tensor.stacked([a, Tensor([[1.0, 1], [1, 1]]), Tensor.zeros([2, 2], .float64)])
+    let stack = Tensor.stacked([
+      a, Tensor([[1.0, 1], [1, 1]] as [[Double]]), Tensor.zeros([2, 2], .float64),
+    ])
     #expect(try stack.matrixRank().array(of: Int32.self) == [2, 1, 0])
     #expect(try a.matrixRank().item() == 2)
   }
 
   @Test("a matrix without a result is a thrown error that names it")
   func errors() throws {
-    let good = Tensor([[2.0, 1], [1, 2]])
-    let bad = Tensor([[1.0, 2], [2, 4]])
+    let good = Tensor([[2.0, 1], [1, 2]] as [[Double]])
+    let bad = Tensor([[1.0, 2], [2, 4]] as [[Double]])
     func message(_ body: () throws -> Tensor) -> String {
       do {
         _ = try body()
@@ -159,13 +162,13 @@ import Testing
     #expect(message { try bad.matrixPower(-1) } == "matrixPower: the matrix [2, 2] is singular")
     #expect(
       message { try (-good).cholesky() } == "cholesky: the matrix [2, 2] is not positive definite")
-    let hole = Tensor([[1.0, .nan], [0, 1]])
+    let hole = Tensor([[1.0, .nan], [0, 1]] as [[Double]])
     #expect(message { try hole.svd().s } == "svd: the matrix [2, 2] contains NaN or infinity")
     #expect(
       message { try hole.eigh().values } == "eigh: the matrix [2, 2] contains NaN or infinity")
     #expect(bad.determinant().item() == 0)
     #expect(bad.logDeterminant().item() == -.infinity)
-    #expect(Tensor([[0.0, 1], [1, 0]]).logDeterminant().item().isNaN)
+    #expect(Tensor([[0.0, 1], [1, 0]] as [[Double]]).logDeterminant().item().isNaN)
     do {
       _ = try batch.inverse()
     } catch { #expect(error.reason == .singular && error.matrix == 2) }

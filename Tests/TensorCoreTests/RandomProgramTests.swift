@@ -298,7 +298,7 @@ private struct Program {
           case .float64: value
           case .float32: Double(Float(value))
           case .int32: value.rounded(.towardZero)
-          case .bfloat16: fatalError("not drawn")
+          case .bfloat16, .int64, .bool: fatalError("not drawn")
           }
         tangents[i] = type == .int32 ? zeros(1)[0] : newTangents[i % count]
       }

@@ -15,7 +15,8 @@ private func leaf(_ values: [Double]) -> Tensor {
     let h = x * w
     var finals = 0
     backward(
-      [h.sum(), h], gradients: [nil, Tensor([10.0, 20.0])], onFinalGradient: { _ in finals += 1 })
+      [h.sum(), h], gradients: [nil, Tensor([10.0, 20.0] as [Double])],
+      onFinalGradient: { _ in finals += 1 })
     #expect(x.grad!.doubles() == [5 * 11, 7 * 21])
     #expect(w.grad!.doubles() == [2 * 11, 3 * 21])
     #expect(finals == 2)
@@ -41,7 +42,7 @@ private func leaf(_ values: [Double]) -> Tensor {
     let (x, unused) = (leaf([2]), leaf([1]))
     let y = x.exp()
     let gradients = grad(
-      of: [y, x * x], withRespectTo: [x, unused, y], gradients: [Tensor([3.0]), nil],
+      of: [y, x * x], withRespectTo: [x, unused, y], gradients: [Tensor([3.0] as [Double]), nil],
       createGraph: true)
     #expect(gradients[0]!.item() == 3 * y.item() + 4)
     #expect(gradients[1] == nil)
@@ -57,7 +58,7 @@ private func leaf(_ values: [Double]) -> Tensor {
       String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
     }
     let constant = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
-      backward([leaf([1]), Tensor([1.0])])
+      backward([leaf([1]), Tensor([1.0] as [Double])])
     }
     #expect(message(constant).contains("result 1 [1] does not require gradients"))
     let counts = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
@@ -103,7 +104,7 @@ private func leaf(_ values: [Double]) -> Tensor {
 
   @Test("a second backward passes through what has saved nothing", arguments: linear.indices)
   func twice(_ index: Int) {
-    let x = Tensor([[1.0, 2], [3, 4]])
+    let x = Tensor([[1.0, 2], [3, 4]] as [[Double]])
     x.requiresGrad = true
     let y = Self.linear[index].1(x).sum()
     y.backward()

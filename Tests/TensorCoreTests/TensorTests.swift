@@ -61,7 +61,7 @@ struct TensorTests {
   func integers() {
     let x = Tensor([1, -2, 3] as [Int32])
     #expect((x * x + x).array(of: Int32.self) == [2, 2, 12])
-    #expect((x .> 0).array(of: Int32.self) == [1, 0, 1])
+    #expect((x .> 0).array(of: Bool.self) == [true, false, true])
     #expect(Tensor.where(x .> 0, x, 0).array(of: Int32.self) == [1, 0, 3])
     #expect((-x).abs().sum().item() == 6)
     #expect(x.converted(to: .float32).array(of: Float.self) == [1, -2, 3])

@@ -70,6 +70,8 @@ public struct Golden: Sendable, Decodable {
     case .float64: .of(values, shape: shape)
     case .bfloat16: withoutGrad { tensor(.float32).converted(to: .bfloat16) }
     case .int32: .of(values.map { Int32($0) }, shape: shape)
+    case .int64: .of(values.map { Int64($0) }, shape: shape)
+    case .bool: .of(values.map { $0 != 0 }, shape: shape)
     }
   }
 

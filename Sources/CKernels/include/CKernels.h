@@ -28,7 +28,7 @@ _Pragma("clang assume_nonnull begin")
 
 // Element types. Arithmetic on bfloat16 is done in float32; a kernel supports it where that is said.
 // A kernel stops the program when it does not support a type.
-typedef enum : int32_t { ck_f32, ck_f64, ck_i32, ck_bf16 } ck_type;
+typedef enum : int32_t { ck_f32, ck_f64, ck_i32, ck_bf16, ck_i64, ck_bool } ck_type;
 
 // ---------------------------------------------------------------- instruction set and threads
 
@@ -120,7 +120,7 @@ CK_KERNEL void (*ck_pow_scalar)(ck_type type, void *y, const void *x, size_t n, 
 CK_KERNEL void (*ck_affine)(ck_type type, void *y, const void *x, size_t n, double a, double b);
 
 // y[i] = condition[i] != 0 ? a[i] : b[i]; all types
-CK_KERNEL void (*ck_where)(ck_type type, void *y, const int32_t *condition, const void *a,
+CK_KERNEL void (*ck_where)(ck_type type, void *y, const uint8_t *condition, const void *a,
                            const void *b, size_t n);
 
 // y[i] += x[i]
@@ -196,9 +196,9 @@ CK_KERNEL void (*ck_pow)(ck_type type, void *y, const void *a, const void *b, co
 CK_KERNEL void (*ck_squared_difference)(ck_type type, void *y, const void *a, const void *b,
                                         const ck_broadcast *shape);
 // y is 1 where the comparison holds, else 0
-CK_KERNEL void (*ck_equal)(ck_type type, int32_t *y, const void *a, const void *b, const ck_broadcast *shape);
-CK_KERNEL void (*ck_less)(ck_type type, int32_t *y, const void *a, const void *b, const ck_broadcast *shape);
-CK_KERNEL void (*ck_less_equal)(ck_type type, int32_t *y, const void *a, const void *b,
+CK_KERNEL void (*ck_equal)(ck_type type, uint8_t *y, const void *a, const void *b, const ck_broadcast *shape);
+CK_KERNEL void (*ck_less)(ck_type type, uint8_t *y, const void *a, const void *b, const ck_broadcast *shape);
+CK_KERNEL void (*ck_less_equal)(ck_type type, uint8_t *y, const void *a, const void *b,
                                 const ck_broadcast *shape);
 
 // y[r, c] += row[c], y dense: the bias of a layer, added in place; not for int32

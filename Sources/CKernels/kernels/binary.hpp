@@ -116,36 +116,26 @@ template <typename T> void add(T *y, const T *a, const T *b, const ck_broadcast 
     return decltype(a)(wrapping(a) + wrapping(b));
   });
 }
-KERNEL(add, float, double, int32_t, bfloat16)
+KERNEL(add, float, double, int32_t, int64_t, bfloat16)
 
 template <typename T> void sub(T *y, const T *a, const T *b, const ck_broadcast *shape) {
   binary(y, a, b, shape, GRAIN_MEMORY, [](auto a, auto b) {
     return decltype(a)(wrapping(a) - wrapping(b));
   });
 }
-KERNEL(sub, float, double, int32_t, bfloat16)
+KERNEL(sub, float, double, int32_t, int64_t, bfloat16)
 
 template <typename T> void mul(T *y, const T *a, const T *b, const ck_broadcast *shape) {
   binary(y, a, b, shape, GRAIN_MEMORY, [](auto a, auto b) {
     return decltype(a)(wrapping(a) * wrapping(b));
   });
 }
-KERNEL(mul, float, double, int32_t, bfloat16)
-
-INLINE int32_t divide(int32_t a, int32_t b) {
-  return b == 0 ? 0 : b == -1 ? (int32_t)(0u - (uint32_t)a) : a / b;
-}
+KERNEL(mul, float, double, int32_t, int64_t, bfloat16)
 
 template <typename T> void div(T *y, const T *a, const T *b, const ck_broadcast *shape) {
-  binary(y, a, b, shape, GRAIN_MEMORY, [](auto a, auto b) {
-    if constexpr (same<T, int32_t>) {
-      return lanewise(a, b, [](int32_t a, int32_t b) { return divide(a, b); });
-    } else {
-      return a / b;
-    }
-  });
+  binary(y, a, b, shape, GRAIN_MEMORY, [](auto a, auto b) { return a / b; });
 }
-KERNEL(div, float, double, int32_t, bfloat16)
+KERNEL(div, float, double, bfloat16)
 
 // NaN if either is: a comparison with NaN is false, so b is chosen when it is NaN.
 template <typename T> void maximum(T *y, const T *a, const T *b, const ck_broadcast *shape) {
@@ -153,14 +143,14 @@ template <typename T> void maximum(T *y, const T *a, const T *b, const ck_broadc
     return ((a > b) | (a != a)) ? a : b;
   });
 }
-KERNEL(maximum, float, double, int32_t, bfloat16)
+KERNEL(maximum, float, double, int32_t, int64_t, uint8_t, bfloat16)
 
 template <typename T> void minimum(T *y, const T *a, const T *b, const ck_broadcast *shape) {
   binary(y, a, b, shape, GRAIN_MEMORY, [](auto a, auto b) {
     return ((a < b) | (a != a)) ? a : b;
   });
 }
-KERNEL(minimum, float, double, int32_t, bfloat16)
+KERNEL(minimum, float, double, int32_t, int64_t, uint8_t, bfloat16)
 
 template <typename T> void squared_difference(T *y, const T *a, const T *b, const ck_broadcast *shape) {
   binary(y, a, b, shape, GRAIN_MEMORY, [](auto a, auto b) { return (a - b) * (a - b); });
@@ -183,21 +173,21 @@ KERNEL(add_row, float, double, bfloat16)
 // ---------------------------------------------------------------- comparisons
 
 // 1 or 0 for each lane of the result of a comparison.
-template <typename T, typename Mask> INLINE VectorOf<int32_t, lanes<T>> ones(Mask mask) {
-  return __builtin_convertvector(mask & 1, VectorOf<int32_t, lanes<T>>);
+template <typename T, typename Mask> INLINE VectorOf<uint8_t, lanes<T>> ones(Mask mask) {
+  return __builtin_convertvector(mask & 1, VectorOf<uint8_t, lanes<T>>);
 }
 
-template <typename T> void equal(int32_t *y, const T *a, const T *b, const ck_broadcast *shape) {
+template <typename T> void equal(uint8_t *y, const T *a, const T *b, const ck_broadcast *shape) {
   binary(y, a, b, shape, GRAIN_MEMORY, [](auto a, auto b) { return ones<T>(a == b); });
 }
-KERNEL(equal, float, double, int32_t, bfloat16)
+KERNEL(equal, float, double, int32_t, int64_t, uint8_t, bfloat16)
 
-template <typename T> void less(int32_t *y, const T *a, const T *b, const ck_broadcast *shape) {
+template <typename T> void less(uint8_t *y, const T *a, const T *b, const ck_broadcast *shape) {
   binary(y, a, b, shape, GRAIN_MEMORY, [](auto a, auto b) { return ones<T>(a < b); });
 }
-KERNEL(less, float, double, int32_t, bfloat16)
+KERNEL(less, float, double, int32_t, int64_t, uint8_t, bfloat16)
 
-template <typename T> void less_equal(int32_t *y, const T *a, const T *b, const ck_broadcast *shape) {
+template <typename T> void less_equal(uint8_t *y, const T *a, const T *b, const ck_broadcast *shape) {
   binary(y, a, b, shape, GRAIN_MEMORY, [](auto a, auto b) { return ones<T>(a <= b); });
 }
-KERNEL(less_equal, float, double, int32_t, bfloat16)
+KERNEL(less_equal, float, double, int32_t, int64_t, uint8_t, bfloat16)

@@ -6,18 +6,18 @@
 template <typename T> void neg(T *y, const T *x, size_t n) {
   map(y, x, n, GRAIN_MEMORY, [](auto v) { return decltype(v)(-wrapping(v)); });
 }
-KERNEL(neg, float, double, int32_t, bfloat16)
+KERNEL(neg, float, double, int32_t, int64_t, bfloat16)
 
 template <typename T> void abs(T *y, const T *x, size_t n) {
   map(y, x, n, GRAIN_MEMORY, [](auto v) {
-    if constexpr (same<T, int32_t>) {
+    if constexpr (same<T, int32_t> || same<T, int64_t>) {
       return v < 0 ? decltype(v)(-wrapping(v)) : v;
     } else {
       return __builtin_elementwise_abs(v);
     }
   });
 }
-KERNEL(abs, float, double, int32_t, bfloat16)
+KERNEL(abs, float, double, int32_t, int64_t, bfloat16)
 
 template <typename T> void sign(T *y, const T *x, size_t n) {
   map(y, x, n, GRAIN_MEMORY, [](auto v) {
@@ -107,14 +107,14 @@ KERNEL(pow_scalar, float, double, bfloat16)
 // ---------------------------------------------------------------- several arrays
 
 template <typename T>
-void where(T *y, const int32_t *condition, const T *a, const T *b, size_t n) {
+void where(T *y, const uint8_t *condition, const T *a, const T *b, size_t n) {
   typedef Bits<T> U;
   constexpr size_t width = VECTOR_BYTES / (sizeof(U) < 4 ? 4 : sizeof(U));
   const U *from_a = (const U *)a, *from_b = (const U *)b;
   U *to = (U *)y;
   parallel_for(n, GRAIN_MEMORY, [=](size_t begin, size_t end) {
     for_vectors<width>(begin, end, [&](size_t i, size_t count) {
-      const auto c = load<int32_t, width>(condition + i, count);
+      const auto c = load<uint8_t, width>(condition + i, count);
       const auto if_true = load<U, width>(from_a + i, count);
       const auto if_false = load<U, width>(from_b + i, count);
       const auto chosen = __builtin_convertvector(c != 0, VectorOf<U, width>);
@@ -122,7 +122,7 @@ void where(T *y, const int32_t *condition, const T *a, const T *b, size_t n) {
     });
   });
 }
-KERNEL(where, float, double, int32_t, bfloat16)
+KERNEL(where, float, double, int32_t, int64_t, uint8_t, bfloat16)
 
 template <typename T> void accumulate(T *y, const T *x, size_t n) {
   map(y, y, x, n, GRAIN_MEMORY, [](auto a, auto b) { return a + b; });

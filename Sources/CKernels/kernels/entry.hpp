@@ -7,6 +7,8 @@ template <> constexpr ck_type type_of<float> = ck_f32;
 template <> constexpr ck_type type_of<double> = ck_f64;
 template <> constexpr ck_type type_of<int32_t> = ck_i32;
 template <> constexpr ck_type type_of<bfloat16> = ck_bf16;
+template <> constexpr ck_type type_of<int64_t> = ck_i64;
+template <> constexpr ck_type type_of<uint8_t> = ck_bool;  // 0 or 1
 
 // Calls body<T>() with the one of Types that `type` names; traps if there is none.
 template <typename... Types, typename F>

@@ -9,7 +9,7 @@ template <typename T> void fill(T *y, size_t n, double value) {
     });
   });
 }
-KERNEL(fill, float, double, int32_t, bfloat16)
+KERNEL(fill, float, double, int32_t, int64_t, uint8_t, bfloat16)
 
 // ---------------------------------------------------------------- copies between layouts
 
@@ -123,39 +123,45 @@ void copy(T *y, const T *x, size_t rows, size_t cols, ptrdiff_t y_row, ptrdiff_t
           ptrdiff_t x_row, ptrdiff_t x_col) {
   copy_elements((Bits<T> *)y, (const Bits<T> *)x, rows, cols, y_row, y_col, x_row, x_col);
 }
-KERNEL(copy, float, double, int32_t, bfloat16)
+KERNEL(copy, float, double, int32_t, int64_t, uint8_t, bfloat16)
 
 // ---------------------------------------------------------------- conversions
 
-// Integers; brought into range first, because the conversion is undefined outside.
-template <size_t n> INLINE VectorOf<int32_t, n> to_integers(VectorOf<float, n> x) {
-  typedef VectorOf<int32_t, n> Integers;
-  const auto inside = x >= 0x1p31f ? 0 : x < -0x1p31f ? -0x1p31f : x != x ? 0 : x;
-  const auto y = __builtin_convertvector(inside, Integers);
-  return x >= 0x1p31f ? (Integers)INT32_MAX : y;
+// Integers; brought into range first, because the conversion is undefined outside. NaN becomes 0.
+template <typename I, typename N, size_t n> INLINE VectorOf<I, n> to_integers(VectorOf<N, n> x) {
+  const N most = -(N)lowest<I>, least = (N)lowest<I>;  // powers of two, exact in every type
+  const auto inside = x >= most ? 0 : x < least ? least : x != x ? 0 : x;
+  const auto y = __builtin_convertvector(inside, VectorOf<I, n>);
+  return __builtin_convertvector(x >= most, VectorOf<I, n>) ? (VectorOf<I, n>)highest<I> : y;
 }
-template <size_t n> INLINE VectorOf<int32_t, n> to_integers(VectorOf<double, n> x) {
-  const auto inside = x > INT32_MAX ? INT32_MAX : x < INT32_MIN ? INT32_MIN : x != x ? 0 : x;
-  return __builtin_convertvector(inside, VectorOf<int32_t, n>);
+
+// v as numbers of another type.
+template <typename To, typename N, size_t n>
+INLINE VectorOf<Number<To>, n> converted(VectorOf<N, n> v) {
+  constexpr bool is_integer = same<To, int32_t> || same<To, int64_t>;
+  constexpr bool is_real = same<N, float> || same<N, double>;
+  if constexpr (same<To, uint8_t>) {
+    return __builtin_convertvector((v != 0) & 1, VectorOf<uint8_t, n>);
+  } else if constexpr (is_integer && is_real) {
+    return to_integers<To>(v);
+  } else {
+    return __builtin_convertvector(v, VectorOf<Number<To>, n>);
+  }
 }
 
 template <typename To> void convert(To *y, ck_type from, const void *elements, size_t n) {
-  with_type<float, double, int32_t, bfloat16>(from, "convert", [=]<typename From>() {
-    const From *x = (const From *)elements;
-    constexpr size_t width = smaller(lanes<To>, lanes<From>);
-    parallel_for(n, GRAIN_MEMORY, [=](size_t begin, size_t end) {
-      for_vectors<width>(begin, end, [&](size_t i, size_t count) {
-        const auto v = load<From, width>(x + i, count);
-        if constexpr (same<To, int32_t> && !same<From, int32_t>) {
-          store(y + i, to_integers(v), count);
-        } else {
-          store(y + i, __builtin_convertvector(v, VectorOf<Number<To>, width>), count);
-        }
+  with_type<float, double, int32_t, bfloat16, int64_t, uint8_t>(
+      from, "convert", [=]<typename From>() {
+        const From *x = (const From *)elements;
+        constexpr size_t width = smaller(lanes<To>, lanes<From>);
+        parallel_for(n, GRAIN_MEMORY, [=](size_t begin, size_t end) {
+          for_vectors<width>(begin, end, [&](size_t i, size_t count) {
+            store(y + i, converted<To>(load<From, width>(x + i, count)), count);
+          });
+        });
       });
-    });
-  });
 }
-KERNEL(convert, float, double, int32_t, bfloat16)
+KERNEL(convert, float, double, int32_t, bfloat16, int64_t, uint8_t)
 
 // ---------------------------------------------------------------- rows by index
 
@@ -167,7 +173,7 @@ void gather_rows(T *y, const T *x, const int32_t *indices, size_t rows, size_t c
     }
   });
 }
-KERNEL(gather_rows, float, double, int32_t, bfloat16)
+KERNEL(gather_rows, float, double, int32_t, int64_t, uint8_t, bfloat16)
 
 // Every thread goes through all rows in order, for its own columns.
 template <typename T>
@@ -183,7 +189,7 @@ void scatter_add_rows(T *y, const T *x, const int32_t *indices, size_t rows, siz
     }
   });
 }
-KERNEL(scatter_add_rows, float, double, int32_t)
+KERNEL(scatter_add_rows, float, double, int32_t, int64_t)
 
 // ---------------------------------------------------------------- elements by index
 
@@ -195,7 +201,7 @@ template <typename T> void gather(T *y, const T *x, const int32_t *indices, ck_i
     }
   }
 }
-KERNEL(gather, float, double, int32_t, bfloat16)
+KERNEL(gather, float, double, int32_t, int64_t, uint8_t, bfloat16)
 
 template <typename T> void scatter_add(T *y, const T *x, const int32_t *indices, ck_indexed shape) {
   for (size_t r = 0; r < shape.rows; r++, y += shape.row) {
@@ -206,7 +212,7 @@ template <typename T> void scatter_add(T *y, const T *x, const int32_t *indices,
     }
   }
 }
-KERNEL(scatter_add, float, double, int32_t, bfloat16)
+KERNEL(scatter_add, float, double, int32_t, int64_t, bfloat16)
 
 // ---------------------------------------------------------------- hash
 

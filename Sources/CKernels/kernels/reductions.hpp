@@ -186,21 +186,23 @@ template <typename T> void sum(Number<T> *y, const T *x, size_t outer, size_t re
   if constexpr (same<T, int32_t>) {
     // Integers wrap around.
     reduction<Sum>((uint32_t *)y, (const uint32_t *)x, outer, reduce, inner);
+  } else if constexpr (same<T, int64_t>) {
+    reduction<Sum>((uint64_t *)y, (const uint64_t *)x, outer, reduce, inner);
   } else {
     reduction<Sum>(y, x, outer, reduce, inner);
   }
 }
-KERNEL(sum, float, double, int32_t, bfloat16)
+KERNEL(sum, float, double, int32_t, int64_t, bfloat16)
 
 template <typename T> void max(Number<T> *y, const T *x, size_t outer, size_t reduce, size_t inner) {
   reduction<Max>(y, x, outer, reduce, inner);
 }
-KERNEL(max, float, double, int32_t, bfloat16)
+KERNEL(max, float, double, int32_t, int64_t, uint8_t, bfloat16)
 
 template <typename T> void min(Number<T> *y, const T *x, size_t outer, size_t reduce, size_t inner) {
   reduction<Min>(y, x, outer, reduce, inner);
 }
-KERNEL(min, float, double, int32_t, bfloat16)
+KERNEL(min, float, double, int32_t, int64_t, uint8_t, bfloat16)
 
 // ---------------------------------------------------------------- cumulative sums
 
@@ -221,7 +223,7 @@ void cumulative_sum(T *y, const T *x, size_t outer, size_t count, size_t inner, 
     }
   }
 }
-KERNEL(cumulative_sum, float, double, int32_t)
+KERNEL(cumulative_sum, float, double, int32_t, int64_t)
 
 // ---------------------------------------------------------------- indices of extrema
 
@@ -290,13 +292,13 @@ template <typename T>
 void argmax(int32_t *y, const T *x, size_t outer, size_t reduce, size_t inner) {
   index_reduction<Max>(y, x, outer, reduce, inner);
 }
-KERNEL(argmax, float, double, int32_t)
+KERNEL(argmax, float, double, int32_t, int64_t)
 
 template <typename T>
 void argmin(int32_t *y, const T *x, size_t outer, size_t reduce, size_t inner) {
   index_reduction<Min>(y, x, outer, reduce, inner);
 }
-KERNEL(argmin, float, double, int32_t)
+KERNEL(argmin, float, double, int32_t, int64_t)
 
 // ---------------------------------------------------------------- one result for a whole array
 

@@ -57,14 +57,19 @@ typedef Vector<uint64_t> vul;
 template <size_t n> INLINE VectorOf<uint32_t, n> wrapping(VectorOf<int32_t, n> v) {
   return (VectorOf<uint32_t, n>)v;
 }
+template <size_t n> INLINE VectorOf<uint64_t, n> wrapping(VectorOf<int64_t, n> v) {
+  return (VectorOf<uint64_t, n>)v;
+}
 template <size_t n> INLINE VectorOf<float, n> wrapping(VectorOf<float, n> v) { return v; }
 template <size_t n> INLINE VectorOf<double, n> wrapping(VectorOf<double, n> v) { return v; }
 INLINE uint32_t wrapping(int32_t x) { return (uint32_t)x; }
+INLINE uint64_t wrapping(int64_t x) { return (uint64_t)x; }
 INLINE float wrapping(float x) { return x; }
 INLINE double wrapping(double x) { return x; }
 
 // The integer of the size of an element, for kernels that move elements without computing.
 template <size_t bytes> struct Integer;
+template <> struct Integer<1> { using type = int8_t; };
 template <> struct Integer<2> { using type = int16_t; };
 template <> struct Integer<4> { using type = int32_t; };
 template <> struct Integer<8> { using type = int64_t; };
@@ -75,8 +80,12 @@ template <typename N> constexpr N infinity = __builtin_inf();
 // The smallest number and the largest.
 template <typename N> constexpr N lowest = -infinity<N>;
 template <> constexpr int32_t lowest<int32_t> = INT32_MIN;
+template <> constexpr int64_t lowest<int64_t> = INT64_MIN;
+template <> constexpr uint8_t lowest<uint8_t> = 0;
 template <typename N> constexpr N highest = infinity<N>;
 template <> constexpr int32_t highest<int32_t> = INT32_MAX;
+template <> constexpr int64_t highest<int64_t> = INT64_MAX;
+template <> constexpr uint8_t highest<uint8_t> = 1;
 
 constexpr INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
@@ -100,6 +109,7 @@ template <size_t unit> INLINE void copy_some(void *to, const void *from, size_t 
   copy_piece<8>(t, f, bytes);
   copy_piece<4>(t, f, bytes);
   if constexpr (unit < 4) copy_piece<2>(t, f, bytes);
+  if constexpr (unit < 2) copy_piece<1>(t, f, bytes);
 }
 
 // The first words of 4 bytes from memory, the others from `rest`. Masked loads, because a vector

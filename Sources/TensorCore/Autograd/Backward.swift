@@ -28,10 +28,10 @@ extension Tensor {
   fileprivate func upstream(_ gradient: Tensor?, _ caller: StaticString) -> Tensor {
     if let gradient {
       require(
-        gradient.shape == shape && gradient.dataType == dataType,
+        gradient.shape == shape && gradient.dataType.isFloatingPoint,
         "\(caller): the gradient is \(gradient.dataType) \(gradient.shape), the tensor \(dataType) \(shape)"
       )
-      return gradient
+      return gradient.converted(to: dataType)
     }
     require(
       count == 1,
@@ -374,15 +374,15 @@ private struct BackwardPass {
     }
   }
 
-  /// `gradient` summed over the axes that broadcasting added or stretched, and rounded to bfloat16, or
-  /// converted from it, where an operation had operands of several types.
+  /// `gradient` summed over the axes that broadcasting added or stretched, in the type of the input: an
+  /// operation may have had operands of several types.
   private func unbroadcast(
     _ gradient: Tensor, _ shape: TensorShape, _ dataType: DataType, _ source: StaticString
   ) -> Tensor {
     let summed = gradient.shape == shape ? gradient : gradient.summed(to: shape, source)
     guard summed.dataType != dataType else { return summed }
     require(
-      summed.dataType.sumType == dataType.sumType,
+      summed.dataType.isFloatingPoint,
       "\(source): the gradient is \(gradient.dataType), its input \(dataType)")
     return summed.converted(to: dataType)
   }

@@ -16,40 +16,38 @@ private typealias BinaryKernel =
   ) -> Void
 private typealias ComparisonKernel =
   @convention(c) (
-    ck_type, UnsafeMutablePointer<Int32>, UnsafeRawPointer, UnsafeRawPointer,
+    ck_type, UnsafeMutablePointer<UInt8>, UnsafeRawPointer, UnsafeRawPointer,
     UnsafePointer<ck_broadcast>
   ) -> Void
 
-/// The result of a kernel of two tensors: dense and outside the graph.
+/// The result of a kernel of two tensors, or that of another one for bool: dense and outside the graph.
 private func combined(
-  _ operation: StaticString, _ kernel: BinaryKernel, _ a: Tensor, _ b: Tensor
+  _ operation: StaticString, _ kernel: BinaryKernel, ofBool: BinaryKernel? = nil, _ a: Tensor,
+  _ b: Tensor
 ) -> Tensor {
   let (a, b) = Tensor.promoted(a, b)
   let shape = broadcast(operation, a, b)
   let y = Tensor(uninitialized: shape, resultOrder(shape, a, b), a.dataType)
+  let kernel = a.dataType == .bool ? ofBool ?? kernel : kernel
   forEachBlock(y, a, b) { kernel(a.dataType.kernelType, $0, $1, $2, $3) }
   return y
 }
 
-/// The result of a comparison, as int32.
+/// The result of a comparison, as bool.
 private func compared(
   _ operation: StaticString, _ kernel: ComparisonKernel, _ a: Tensor, _ b: Tensor
 ) -> Tensor {
   let (a, b) = Tensor.promoted(a, b)
   let shape = broadcast(operation, a, b)
-  let y = Tensor(uninitialized: shape, resultOrder(shape, a, b), .int32)
+  let y = Tensor(uninitialized: shape, resultOrder(shape, a, b), .bool)
   forEachBlock(y, a, b) {
-    kernel(a.dataType.kernelType, $0.assumingMemoryBound(to: Int32.self), $1, $2, $3)
+    kernel(a.dataType.kernelType, $0.assumingMemoryBound(to: UInt8.self), $1, $2, $3)
   }
   return y
 }
 
-/// The shape that two tensors of one type broadcast to.
+/// The shape that two tensors broadcast to.
 private func broadcast(_ operation: StaticString, _ a: Tensor, _ b: Tensor) -> TensorShape {
-  require(
-    a.dataType == b.dataType,
-    "\(operation): \(a.dataType) \(a.shape) and \(b.dataType) \(b.shape); convert one with converted(to:)"
-  )
   guard let shape = TensorShape.broadcast(a.shape, b.shape) else {
     fatalError("\(operation): the shapes \(a.shape) and \(b.shape) do not broadcast")
   }
@@ -103,20 +101,22 @@ extension Tensor {
     return result
   }
 
-  /// A scalar of this tensor's type.
-  final func scalar(_ value: Double) -> Tensor { .full([], value, dataType) }
-
-  /// The elementwise sum.
+  /// The elementwise sum; of two bool tensors "or".
   ///
   /// The gradients are `dy` and `dy`.
   public static func + (a: Tensor, b: Tensor) -> Tensor {
-    combined("add", ck_add, a, b).recorded("Add", from: a, b, savesNothing: true) { dy in [dy, dy] }
+    combined("add", ck_add, ofBool: ck_maximum, a, b).recorded(
+      "Add", from: a, b, savesNothing: true
+    ) { dy in [dy, dy] }
   }
 
   /// The elementwise difference.
   ///
   /// The gradients are `dy` and `-dy`.
   public static func - (a: Tensor, b: Tensor) -> Tensor {
+    require(
+      !areBool(a, b),
+      "subtract: bool \(a.shape) and \(b.shape) have no difference; use .!= or converted(to:)")
     let needsB = b.requiresGrad
     return combined("subtract", ck_sub, a, b).recorded("Subtract", from: a, b, savesNothing: true) {
       dy in
@@ -124,46 +124,42 @@ extension Tensor {
     }
   }
 
-  /// The elementwise product.
+  /// The elementwise product; of two bool tensors "and".
   ///
   /// The gradients are `dy * b` and `dy * a`.
   public static func * (a: Tensor, b: Tensor) -> Tensor {
     let x = b.requiresGrad ? Saved(a, by: "Multiply") : nil
     let w = a.requiresGrad ? Saved(b, by: "Multiply") : nil
-    return combined("multiply", ck_mul, a, b).recorded("Multiply", from: a, b) { dy in
+    return combined("multiply", ck_mul, ofBool: ck_minimum, a, b).recorded("Multiply", from: a, b) {
+      dy in
       [w.map { dy * $0() }, x.map { dy * $0() }]
     }
   }
 
-  /// The elementwise quotient.
+  /// The elementwise quotient; of integers as float32.
   ///
-  /// The gradients are `dy / b` and `-dy * a / b^2`.
+  /// The gradients are `dy / b` and `-(dy / b) * (a / b)`.
   public static func / (a: Tensor, b: Tensor) -> Tensor {
-    let x = b.requiresGrad ? Saved(a, by: "Divide") : nil
-    let w = Saved(b, by: "Divide")
+    let (a, b) = (a.dividend(beside: b), b.dividend(beside: a))
     let needsA = a.requiresGrad
+    let saved = b.requiresGrad ? Saved(a, by: "Divide") : nil
+    let w = Saved(b, by: "Divide")
     return combined("divide", ck_div, a, b).recorded("Divide", from: a, b) { dy in
       let w = w()
-      return [needsA ? dy / w : nil, x.map { -dy * $0() / (w * w) }]
+      let da = dy / w
+      guard let saved else { return [da, nil] }
+      return [needsA ? da : nil, -da * (saved() / w)]
     }
   }
 
-  /// x + c, elementwise.
-  public static func + (x: Tensor, c: Double) -> Tensor { x + x.scalar(c) }
-  /// c + x, elementwise.
-  public static func + (c: Double, x: Tensor) -> Tensor { x.scalar(c) + x }
-  /// x - c, elementwise.
-  public static func - (x: Tensor, c: Double) -> Tensor { x - x.scalar(c) }
-  /// c - x, elementwise.
-  public static func - (c: Double, x: Tensor) -> Tensor { x.scalar(c) - x }
-  /// x * c, elementwise.
-  public static func * (x: Tensor, c: Double) -> Tensor { x * x.scalar(c) }
-  /// c * x, elementwise.
-  public static func * (c: Double, x: Tensor) -> Tensor { x.scalar(c) * x }
-  /// x / c, elementwise.
-  public static func / (x: Tensor, c: Double) -> Tensor { x / x.scalar(c) }
-  /// c / x, elementwise.
-  public static func / (c: Double, x: Tensor) -> Tensor { x.scalar(c) / x }
+  /// This operand of a division, as float32 if neither operand has fractions.
+  private final func dividend(beside other: Tensor) -> Tensor {
+    dataType.isFloatingPoint || other.dataType.isFloatingPoint ? self : converted(to: .float32)
+  }
+
+  private static func areBool(_ a: Tensor, _ b: Tensor) -> Bool {
+    a.dataType == .bool && b.dataType == .bool
+  }
 
   /// Each element to the power of the other tensor's.
   ///
@@ -231,36 +227,31 @@ extension Tensor {
     }
   }
 
-  /// 1 where the elements are equal, else 0, as int32.
+  /// Whether the elements are equal, as bool.
   public static func .== (a: Tensor, b: Tensor) -> Tensor { compared(".==", ck_equal, a, b) }
-  /// 1 where a < b, else 0, as int32.
+  /// Whether a < b, as bool.
   public static func .< (a: Tensor, b: Tensor) -> Tensor { compared(".<", ck_less, a, b) }
-  /// 1 where a <= b, else 0, as int32.
+  /// Whether a <= b, as bool.
   public static func .<= (a: Tensor, b: Tensor) -> Tensor { compared(".<=", ck_less_equal, a, b) }
-  /// 1 where a > b, else 0, as int32.
+  /// Whether a > b, as bool.
   public static func .> (a: Tensor, b: Tensor) -> Tensor { compared(".>", ck_less, b, a) }
-  /// 1 where a >= b, else 0, as int32.
+  /// Whether a >= b, as bool.
   public static func .>= (a: Tensor, b: Tensor) -> Tensor { compared(".>=", ck_less_equal, b, a) }
-  /// 1 where the elements equal a constant, else 0, as int32.
-  public static func .== (a: Tensor, c: Double) -> Tensor { a .== a.scalar(c) }
-  /// 1 where a < c, else 0, as int32.
-  public static func .< (a: Tensor, c: Double) -> Tensor { a .< a.scalar(c) }
-  /// 1 where a <= c, else 0, as int32.
-  public static func .<= (a: Tensor, c: Double) -> Tensor { a .<= a.scalar(c) }
-  /// 1 where a > c, else 0, as int32.
-  public static func .> (a: Tensor, c: Double) -> Tensor { a .> a.scalar(c) }
-  /// 1 where a >= c, else 0, as int32.
-  public static func .>= (a: Tensor, c: Double) -> Tensor { a .>= a.scalar(c) }
 
-  /// The elements of `a` where `condition`, an int32 tensor, is not 0, else those of `b`; all three are
-  /// broadcast.
+  /// The elements of `a` where `condition` holds, else those of `b`; all three are broadcast.
+  ///
+  /// `condition` is bool, or integers of which those that are not 0 hold; `a` and `b` are brought to one
+  /// type.
   ///
   /// The gradient flows to the operand that was selected.
   public static func `where`(_ condition: Tensor, _ a: Tensor, _ b: Tensor) -> Tensor {
     require(
-      condition.dataType == .int32 && a.dataType == b.dataType,
-      "where: an int32 condition and two operands of one type are needed, not \(condition.dataType), \(a.dataType), \(b.dataType)"
+      !condition.dataType.isFloatingPoint,
+      "where: a bool condition is needed, not \(condition.dataType) \(condition.shape); write a comparison"
     )
+    let condition = condition.converted(to: .bool)
+    let sources = (a, b)
+    let (a, b) = promoted(a, b)
     guard let choices = TensorShape.broadcast(a.shape, b.shape),
       let shape = TensorShape.broadcast(condition.shape, choices)
     else {
@@ -276,20 +267,11 @@ extension Tensor {
     }
     let result = Tensor(uninitialized: shape, order, a.dataType)
     ck_where(
-      a.dataType.kernelType, result.bytes, c.pointer(Int32.self), x.bytes, y.bytes, result.count)
+      a.dataType.kernelType, result.bytes, c.bytes.assumingMemoryBound(to: UInt8.self), x.bytes,
+      y.bytes, result.count)
     let saved = Saved(condition, by: "Where")
-    return result.recorded("Where", from: a, b) { dy in
+    return result.recorded("Where", from: sources.0, sources.1) { dy in
       [Tensor.where(saved(), dy, 0), Tensor.where(saved(), 0, dy)]
     }
-  }
-
-  /// The elements of `a` where `condition` is not 0, else a constant.
-  public static func `where`(_ condition: Tensor, _ a: Tensor, _ b: Double) -> Tensor {
-    .where(condition, a, a.scalar(b))
-  }
-
-  /// A constant where `condition` is not 0, else the elements of `b`.
-  public static func `where`(_ condition: Tensor, _ a: Double, _ b: Tensor) -> Tensor {
-    .where(condition, b.scalar(a), b)
   }
 }
