@@ -54,8 +54,8 @@ import Testing
   @Test("positions are sines and cosines")
   func positions() {
     let y = SinusoidalPositions(4, context: 3)(.zeros([1, 3, 4]))
-    let expected = (0..<3).flatMap { p in
-      [sin(Double(p)), cos(Double(p)), sin(Double(p) / 100), cos(Double(p) / 100)]
+    let expected = [0.0, 1, 2].flatMap { (p: Double) -> [Double] in
+      [sin(p), cos(p), sin(p / 100), cos(p / 100)]
     }
     #expect(zip(y.doubles(), expected).allSatisfy { abs($0 - $1) < 1e-6 })
   }
