@@ -138,7 +138,6 @@ let functionGradientCases: [GradientCase] = [
   .init("digamma()", [4], range: 1...4) { $0[0].digamma() },
   .init("polygamma(Int)", [4], range: 1...4) { $0[0].polygamma(2) },
   .init("logit()", [4], range: 0.2...0.8) { $0[0].logit() },
-  .init("logSigmoid()", [4]) { $0[0].logSigmoid() },
   .init("sinc()", [4]) { $0[0].sinc() },
   .init("degreesToRadians()", [4]) { $0[0].degreesToRadians().sin() },
   .init("radiansToDegrees()", [4]) { ($0[0].radiansToDegrees() * 0.01).sin() },

@@ -11,12 +11,12 @@ struct GradientCase: Sendable, CustomTestStringConvertible {
   var range: ClosedRange<Double> = -2...2
   /// Whether the gradient itself is differentiated as well.
   var isTwiceDifferentiable = true
-  let function: @Sendable ([Tensor]) -> Tensor
+  let function: @Sendable ([Tensor]) throws -> Tensor
 
   init(
     _ name: String, _ shapes: TensorShape..., range: ClosedRange<Double> = -2...2,
     twice: Bool = true,
-    function: @escaping @Sendable ([Tensor]) -> Tensor
+    function: @escaping @Sendable ([Tensor]) throws -> Tensor
   ) {
     self.name = name
     self.shapes = shapes

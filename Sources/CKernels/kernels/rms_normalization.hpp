@@ -9,7 +9,7 @@ void rms_norm(T *y, Number<T> *rms, const T *x, const Number<T> *weight, size_t 
     for (size_t r = begin; r < end; r++) {
       const T *from = x + r * cols;
       T *to = y + r * cols;
-      const N mean = sum_of_squared_distances(from, N(0), cols) / N(cols);
+      const N mean = Distances<T>(from, N(0), cols).squares / N(cols);
       const N scale = 1 / N(sqrt(double(mean + N(epsilon))));
       rms[r] = scale;
       for_vectors<lanes<T>>(0, cols, [&](size_t i, size_t count) {

@@ -174,11 +174,6 @@ extension Tensor {
   /// The gradient is `dy / (p (1 - p))`.
   public final func logit() -> Tensor { (self / (1 - self)).log() }
 
-  /// log(sigmoid(x)) of each element, without overflow.
-  ///
-  /// The gradient is `dy * sigmoid(-x)`.
-  public final func logSigmoid() -> Tensor { -(-self).softplus() }
-
   /// sin(pi x) / (pi x) of each element, 1 at 0.
   ///
   /// The gradient is `dy (cos(pi x) - y) / x`, 0 at 0.
