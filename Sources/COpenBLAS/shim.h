@@ -1,3 +1,4 @@
-// OpenBLAS as Swift sees it: the CBLAS interface and OpenBLAS's own queries.
+// OpenBLAS as Swift sees it: the CBLAS interface, OpenBLAS's own queries, and LAPACK.
 #pragma once
 #include <cblas.h>
+#include "lapack.h"

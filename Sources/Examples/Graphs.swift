@@ -87,7 +87,7 @@ package enum Graphs {
     print("\nThe graph behind c, for `dot -Tsvg`:\n\(graph)")
 
     heading("Eager: c = a + b; d = c * c at a = 2, b = 3")
-    let (a, b) = (Tensor(2.0), Tensor(3.0))
+    let (a, b) = (Tensor(2.0 as Double), Tensor(3.0 as Double))
     a.requiresGrad = true
     for line in eager(a, b) { print(line) }
     print("A mistake shows on its line, and `if` and `for` may look at values.")

@@ -27,6 +27,20 @@ extension Module {
     freezeStatistics()
   }
 
+  /// Whether gradients are computed for any parameter; setting it freezes or frees all of them:
+  /// PyTorch's `module.requires_grad_(False)`.
+  ///
+  ///     model.backbone.requiresGrad = false
+  ///
+  /// As in PyTorch, batch normalization still updates its running statistics in training; `freeze(_:)`
+  /// and `InEvaluation` keep them. Set it before the parameters are moved into an arena.
+  public var requiresGrad: Bool {
+    get { parameters.contains(where: \.requiresGrad) }
+    nonmutating set {
+      for parameter in parameters { parameter.requiresGrad = newValue }
+    }
+  }
+
   /// The parameters that are trained, with their names: those that are not frozen.
   public func trainedParameters() -> [(name: String, parameter: Parameter)] {
     namedParameters().filter(\.parameter.requiresGrad)

@@ -211,6 +211,8 @@ public struct BatchNormalization: Layer, BatchNormalizing {
     let (result, statistics) = x.batchNorm(
       weight: weight, bias: bias, epsilon: epsilon, adding: residual, relu: relu,
       statistics: known, reduction: statisticsState.reduction)
+    // Only once, if backward computes a checkpointed layer again.
+    if isRecomputing { return result }
     withoutGrad {
       runningMean.assign((1 - momentum) * runningMean + momentum * statistics.mean)
       runningVariance.assign(

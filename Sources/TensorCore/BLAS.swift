@@ -1,7 +1,7 @@
 internal import CKernels
 internal import COpenBLAS
 
-/// The only place that calls OpenBLAS.
+/// The only place that calls OpenBLAS, with `LAPACKScalar`.
 ///
 /// OpenBLAS runs on the calling thread only; large products are cut into parts for the kernels' own
 /// pool, so that there is one set of threads.
@@ -15,7 +15,7 @@ public enum BLAS {
   /// OpenBLAS's version and build options.
   public static let configuration = String(cString: openblas_get_config())
 
-  private static let isConfigured: Bool = {
+  static let isConfigured: Bool = {
     openblas_set_num_threads(1)
     return true
   }()

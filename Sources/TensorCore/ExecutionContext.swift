@@ -15,6 +15,8 @@ final class ExecutionContext {
   var isAutocasting = false
   /// Where dropout takes its random numbers from.
   var dropoutStreams = DropoutStreams(key: 0, firstSample: 0)
+  /// Whether a checkpointed function is being computed again, in a backward pass.
+  var isRecomputing = false
   /// Whether work is partitioned in the same way for any number of threads.
   var isPartitioningDeterministic = false
 

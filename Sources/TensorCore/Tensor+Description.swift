@@ -42,8 +42,11 @@ extension Tensor: CustomStringConvertible {
 
   private func lines(_ axis: Int, _ offset: Int, _ format: ElementFormat, indent: Int) -> String {
     guard axis < shape.count else {
-      return dataType == .int32
-        ? format.integer(element(at: offset)) : format.real(element(at: offset))
+      return switch dataType.category {
+      case .bool: element(at: offset) == 0 ? "false" : "true"
+      case .integer: format.integer(element(at: offset))
+      case .floatingPoint: format.real(element(at: offset))
+      }
     }
     let isInnermost = axis == shape.count - 1
     let parts = shownIndices(axis).map { index in

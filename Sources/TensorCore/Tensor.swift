@@ -16,20 +16,23 @@ public class Tensor {
   package final let strides: TensorShape
   /// The offset of the first element in the storage, in elements.
   package final private(set) var offset: Int
-  package final private(set) var storage: Storage
+  package final var storage: Storage
   /// Whether the elements are in memory in row-major order, without gaps.
   public final let isContiguous: Bool
 
   /// The operation that computed this tensor; nil for a leaf.
   final var operation: Operation?
   final var leafRequiresGrad = false
-  /// Whether this tensor is a view of another one.
-  final var isView = false
-  /// Whether a tensor that this one is a view of requires gradients, also if this one does not because
-  /// it was taken in `withoutGrad`.
-  final var isViewOfGraph = false
-  /// For a view, the storage's `graphVersion` when it was taken; nil if it is detached from the graph.
+  /// The tensor that this one is a view of, itself no view; nil for others, for a detached tensor and for
+  /// a view that was taken in `withoutGrad`.
+  final var base: Tensor?
+  /// For a view, the storage's `graphVersion` that its place in the graph belongs to; nil for others and
+  /// for a detached tensor.
   final var viewedVersion: Int?
+  /// Whether this is a view that was taken in `withoutGrad`, of a tensor that requires gradients.
+  final var isViewOfGraph = false
+  /// Whether `detached()` made this tensor.
+  private(set) final var isDetached = false
   /// In a backward pass, for a leaf: the number of operations that have not contributed yet.
   final var pendingUses = 0
   /// The hooks of a leaf.
@@ -108,7 +111,12 @@ public class Tensor {
   ///
   /// Set it on leaves only; the result of an operation requires a gradient if an input does.
   public final var requiresGrad: Bool {
-    get { operation != nil || leafRequiresGrad }
+    get {
+      if let base, viewedVersion != storage.graphVersion, base.storage === storage {
+        followBase("requiresGrad")
+      }
+      return operation != nil || leafRequiresGrad
+    }
     set {
       require(
         !newValue || dataType.isFloatingPoint,
@@ -132,9 +140,10 @@ public class Tensor {
 
   /// A view of the same elements outside the graph: no gradient flows through it.
   public final func detached() -> Tensor {
-    let result = view(shape, strides, offset, isContiguous)
-    result.isViewOfGraph = false
-    result.viewedVersion = nil
+    let result = Tensor(
+      shape: shape, strides: strides, offset: offset, storage: storage, dataType: dataType,
+      isContiguous: isContiguous)
+    result.isDetached = true
     return result
   }
 
@@ -153,16 +162,19 @@ public class Tensor {
     self.offset = offset
   }
 
-  /// A tensor over the same storage with another layout, outside the graph.
+  /// A tensor over the same storage with another layout, not yet recorded.
   final func view(_ shape: TensorShape, _ strides: TensorShape, _ offset: Int, _ isContiguous: Bool)
     -> Tensor
   {
     let view = Tensor(
       shape: shape, strides: strides, offset: offset, storage: storage, dataType: dataType,
       isContiguous: isContiguous)
-    view.isView = true
-    view.isViewOfGraph = isViewOfGraph || requiresGrad
-    view.viewedVersion = isView ? viewedVersion : storage.graphVersion
+    view.viewedVersion = isUnrecordedView ? viewedVersion : storage.graphVersion
+    if isGradientEnabled, !isUnrecordedView {
+      view.base = base ?? self
+    } else {
+      view.isViewOfGraph = isViewOfGraph || requiresGrad
+    }
     return view
   }
 
@@ -301,7 +313,7 @@ extension Tensor {
       """)
     let values = withoutGrad {
       values.sharesMemory(with: self)
-        ? values.copy() : dataType == .bfloat16 ? values.converted(to: dataType) : values
+        ? values.copy() : values.converted(to: dataType)
     }
     storage.version += 1
     copyElements(from: values, to: self)

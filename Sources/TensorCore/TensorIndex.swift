@@ -8,7 +8,7 @@
 /// | `.by(2)`, `.slice(from: 1, to: -1, by: 2)`, `stride(from: 0, to: 6, by: 2)` | every so many |
 /// | `.ellipsis` | as many whole axes as are left |
 /// | `.newAxis` | a new axis of size one |
-/// | an integer tensor | those indices, in its shape |
+/// | an integer tensor, `[0, 2]` | those indices, in its shape |
 /// | a mask (`x .> 0`) | where it is true |
 public protocol TensorIndexing {
   /// The index in the form that `x[…]` evaluates.
@@ -117,6 +117,11 @@ extension StrideTo: TensorIndexing where Element == Int {
 extension StrideThrough: TensorIndexing where Element == Int {
   /// The indices of `stride(from:through:by:)`.
   public var tensorIndex: TensorIndex { .stepped(Array(self)) }
+}
+
+extension Array: TensorIndexing where Element == Int {
+  /// The indices of the array, as those of a tensor: `x[[0, 2]]`.
+  public var tensorIndex: TensorIndex { Tensor(self).tensorIndex }
 }
 
 extension Tensor: TensorIndexing {

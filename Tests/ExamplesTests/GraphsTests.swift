@@ -18,9 +18,9 @@ import Testing
 
   @Test("eager lines have values at once, lazy ones when they are run")
   func eagerAndLazy() {
-    let a = Tensor(2.0)
+    let a = Tensor(2.0 as Double)
     a.requiresGrad = true
-    let lines = Graphs.eager(a, Tensor(3.0))
+    let lines = Graphs.eager(a, Tensor(3.0 as Double))
     #expect(lines[0].hasPrefix("tensor(5.0000"))
     #expect(lines[1].hasPrefix("tensor(25.0000"))
 

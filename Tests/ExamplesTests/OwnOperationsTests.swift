@@ -19,7 +19,7 @@ extension Tensor {
 @Suite struct OwnOperationsTests {
   @Test("the operations of the documentation can be differentiated, twice")
   func documented() throws {
-    let x = Tensor([0.5, -1.2, 2.0])
+    let x = Tensor([0.5, -1.2, 2.0] as [Double])
     x.requiresGrad = true
     for operation in [{ $0.cubed() }, { $0.logistic() }] as [(Tensor) -> Tensor] {
       try checkGradient(of: { operation($0[0]) }, at: [x])

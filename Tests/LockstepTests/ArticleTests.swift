@@ -43,7 +43,7 @@ private struct Classifier: Module {
 
   @Test("Adding an operation: both operations have right gradients")
   func operations() throws {
-    let x = Tensor([0.5, -1.2, 2.0])
+    let x = Tensor([0.5, -1.2, 2.0] as [Double])
     x.requiresGrad = true
     try checkGradient(of: { $0[0].cubed() }, at: [x])
     try checkGradient(of: { $0[0].logistic() }, at: [x])
@@ -61,8 +61,8 @@ private struct Classifier: Module {
   }
 
   private func hessian() {
-    let x = Tensor([1.0, 2.0])
-    let v = Tensor([1.0, 0.0])
+    let x = Tensor([1.0, 2.0] as [Double])
+    let v = Tensor([1.0, 0.0] as [Double])
     x.requiresGrad = true
     func f(_ x: Tensor) -> Tensor { (x * x * x).sum() }
     let g = grad(of: f(x), withRespectTo: [x], createGraph: true)[0]!

@@ -85,7 +85,7 @@ private let layers: [LayerCase] = [
 
   @Test("the softmax layer goes along its axis, the last one unless told otherwise")
   func softmax() {
-    let x = Tensor([[1.0, 2, 4], [0, -1, 3]])
+    let x = Tensor([[1.0, 2, 4], [0, -1, 3]] as [[Double]])
     #expect(Softmax()(x).doubles() == x.softmax(axis: 1).doubles())
     #expect(Softmax(axis: 0)(x).doubles() == x.softmax(axis: 0).doubles())
     #expect(Softmax(axis: 0)(x).doubles() != Softmax()(x).doubles())
@@ -104,7 +104,7 @@ private let layers: [LayerCase] = [
 
   @Test("Sequential applies its layers first to last and nests")
   func sequential() {
-    let x = Tensor([[-1.0, 0.5, 2]])
+    let x = Tensor([[-1.0, 0.5, 2]] as [[Double]])
     #expect(Sequential(Tanh(), ReLU())(x).doubles() == x.tanh().relu().doubles())
     #expect(Sequential(ReLU(), Sigmoid())(x).doubles() == x.relu().sigmoid().doubles())
     #expect(Sequential(ReLU(), Sigmoid())(x).doubles() != x.sigmoid().relu().doubles())

@@ -57,7 +57,9 @@ private let losses: [GoldenCase] =
 
   @Test("the mean is what remains unsaid")
   func defaultReduction() {
-    let (x, y) = (Tensor([[0.25, -1], [3, 0.5]]), Tensor([[1.0, 0], [0.5, 0.75]]))
+    let (x, y) = (
+      Tensor([[0.25, -1], [3, 0.5]] as [[Double]]), Tensor([[1.0, 0], [0.5, 0.75]] as [[Double]])
+    )
     let labels = Tensor([0, 1] as [Int32])
     let p = x.sigmoid()
     #expect(meanSquaredError(x, y).item() == meanSquaredError(x, y, reduction: .mean).item())

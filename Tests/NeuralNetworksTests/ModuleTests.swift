@@ -14,7 +14,7 @@ private struct Everything: Module {
   let pair = (Linear(1, 1, bias: false), ReLU())
   let anything: any Layer = Linear(1, 2, bias: false)
   // None of these holds a parameter.
-  let constant = Tensor([1.0])
+  let constant = Tensor([1.0] as [Double])
   let name = "everything"
   let sizes = [1, 2]
   let activation: @Sendable (Tensor) -> Tensor = { $0.relu() }
@@ -100,9 +100,9 @@ private func names(_ module: some Module) -> [String] { module.namedParameters()
 
   @Test("a shared parameter collects the gradients of all its uses")
   func sharedGradients() {
-    let weight = Linear(weight: Tensor([[2.0]]))
+    let weight = Linear(weight: Tensor([[2.0]] as [[Double]]))
     let model = Sequential(weight, weight)
-    model(Tensor([[3.0]])).sum().backward()
+    model(Tensor([[3.0]] as [[Double]])).sum().backward()
     // d(w w x) / dw = 2 w x
     #expect(weight.weight.grad?.doubles() == [12])
     #expect(model.parameters.count == 1)

@@ -31,7 +31,7 @@ struct AutogradTests {
   @Test("requiresGrad and gradFunction follow the graph")
   func propagation() {
     let x = leaf([1, 2])
-    let constant = Tensor([1.0, 2.0])
+    let constant = Tensor([1.0, 2.0] as [Double])
     let y = x + constant
     #expect(y.requiresGrad && !y.isLeaf && y.gradFunction == "AddBackward")
     #expect(!(constant * 2).requiresGrad)
@@ -44,7 +44,7 @@ struct AutogradTests {
   @Test("only leaves that require a gradient collect one")
   func leaves() {
     let x = leaf([1, 2])
-    let constant = Tensor([3.0, 4.0])
+    let constant = Tensor([3.0, 4.0] as [Double])
     let y = x * constant
     y.sum().backward()
     #expect(x.grad!.doubles() == [3, 4])
@@ -54,7 +54,7 @@ struct AutogradTests {
   @Test("backward from several elements takes an upstream gradient")
   func upstream() {
     let x = leaf([1, 2, 3])
-    (x * x).backward(gradient: Tensor([1.0, 0.0, -1.0]))
+    (x * x).backward(gradient: Tensor([1.0, 0.0, -1.0] as [Double]))
     #expect(x.grad!.doubles() == [2, 0, -6])
   }
 
@@ -107,7 +107,9 @@ struct AutogradTests {
 
   @Test("valueAndGrad differentiates a function and leaves its inputs alone")
   func functionOfTensors() async {
-    let (x, y, unused) = (Tensor([2.0, 3.0]), leaf([5]), Tensor([[1, 2]] as [[Float]]))
+    let (x, y, unused) = (
+      Tensor([2.0, 3.0] as [Double]), leaf([5]), Tensor([[1, 2]] as [[Float]])
+    )
     let outside = leaf([7])
     func check() {
       let (value, gradients) = valueAndGrad(at: [x, y, unused]) { leaves in
@@ -122,13 +124,13 @@ struct AutogradTests {
     withoutGrad { check() }
     #expect(!x.requiresGrad && x.grad == nil && y.grad == nil && outside.grad == nil)
 
-    let constant = valueAndGrad(at: [x]) { _ in Tensor([4.0]) }
+    let constant = valueAndGrad(at: [x]) { _ in Tensor([4.0] as [Double]) }
     #expect(constant.value.item() == 4 && constant.gradients[0].doubles() == [0, 0])
     struct Refusal: Error {}
     #expect(throws: Refusal.self) { try valueAndGrad(at: [x]) { _ in throw Refusal() } }
 
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
-      _ = valueAndGrad(at: [Tensor([1.0, 2.0])]) { $0[0] * 2 }
+      _ = valueAndGrad(at: [Tensor([1.0, 2.0] as [Double])]) { $0[0] * 2 }
     }
     let message = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
     #expect(message.contains("valueAndGrad") && message.contains("[2]"))
@@ -197,7 +199,7 @@ struct AutogradTests {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       let x = leaf([1, 2])
       let y = x.sin()
-      x.assign(Tensor([7.0, 8.0]))
+      x.assign(Tensor([7.0, 8.0] as [Double]))
       y.sum().backward()
     }
     let message = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
@@ -237,11 +239,6 @@ struct AutogradTests {
         var x = leaf([1, 2])
         x += 1
       }, "a leaf that requires gradients")
-    expectMessage(
-      await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
-        var view = (leaf([1, 2]) * 2)[0]
-        view += 1
-      }, "a view")
   }
 
   @Test("hooks see gradients once complete and may replace them")

@@ -4,7 +4,7 @@ private func ofPlaces(_ table: Tensor) -> Tensor {
   table.embedding(.of([2, 0, 2, 1, 3, 2] as [Int32], shape: [2, 3]))
 }
 
-/// The rows of normalization, attention, embedding and the smoother activations.
+/// The rows of normalization, embedding and the smoother activations.
 let networkGradientCases: [GradientCase] = [
   // Activations
   .init("erf()", [7]) { $0[0].erf() },
@@ -84,58 +84,21 @@ let networkGradientCases: [GradientCase] = [
     "batchNorm(mean:variance:weight:bias:epsilon:adding:relu:), of a matrix with ReLU", [4, 2],
     [4, 2]
   ) {
-    let mean = Tensor([0.5, -1]).converted(to: $0[0].dataType)
-    let variance = Tensor([0.5, 2]).converted(to: $0[0].dataType)
+    let mean = Tensor([0.5, -1] as [Double]).converted(to: $0[0].dataType)
+    let variance = Tensor([0.5, 2] as [Double]).converted(to: $0[0].dataType)
     return $0[0].batchNorm(mean: mean, variance: variance, adding: $0[1], relu: true)
   },
   .init("batchNorm(mean:variance:weight:bias:epsilon:adding:relu:)", [2, 3, 2], [3], [3]) {
-    let mean = Tensor([0.5, -1, 0.25]).converted(to: $0[0].dataType)
-    let variance = Tensor([0.5, 2, 1.25]).converted(to: $0[0].dataType)
+    let mean = Tensor([0.5, -1, 0.25] as [Double]).converted(to: $0[0].dataType)
+    let variance = Tensor([0.5, 2, 1.25] as [Double]).converted(to: $0[0].dataType)
     return $0[0].batchNorm(mean: mean, variance: variance, weight: $0[1], bias: $0[2])
   },
   .init("batchNorm(mean:variance:weight:bias:epsilon:adding:relu:), of a matrix", [4, 2]) {
-    let mean = Tensor([0.5, -1]).converted(to: $0[0].dataType)
-    let variance = Tensor([0.5, 2]).converted(to: $0[0].dataType)
+    let mean = Tensor([0.5, -1] as [Double]).converted(to: $0[0].dataType)
+    let variance = Tensor([0.5, 2] as [Double]).converted(to: $0[0].dataType)
     return $0[0].batchNorm(mean: mean, variance: variance)
   },
   // Embedding
   .init("embedding(Tensor)", [4, 3]) { ofPlaces($0[0]) },
   .init("embedding(Tensor), of a computed table", [4, 3]) { ofPlaces($0[0].exp()).sin() },
-  // Attention
-  .init(
-    "scaledDotProductAttention(Tensor, Tensor, Tensor, causal:)", [2, 2, 3, 4], [2, 2, 5, 4],
-    [2, 2, 5, 4], twice: false
-  ) {
-    .scaledDotProductAttention($0[0], $0[1], $0[2])
-  },
-  .init(
-    "scaledDotProductAttention(Tensor, Tensor, Tensor, causal:), causal", [1, 2, 5, 3],
-    [1, 2, 5, 3], [1, 2, 5, 3], twice: false
-  ) {
-    .scaledDotProductAttention($0[0], $0[1], $0[2], causal: true)
-  },
-  .init(
-    "scaledDotProductAttention(Tensor, Tensor, Tensor, causal:), causal, more keys than queries",
-    [1, 1, 2, 3], [1, 1, 4, 3], [1, 1, 4, 3],
-    twice: false
-  ) {
-    .scaledDotProductAttention($0[0], $0[1], $0[2], causal: true)
-  },
-  .init(
-    "scaledDotProductAttention(Tensor, Tensor, Tensor, causal:), of a tensor to itself",
-    [2, 3, 2, 4], twice: false
-  ) {
-    let x = $0[0].transposed(1, 2)
-    return .scaledDotProductAttention(x, x, x, causal: true).transposed(1, 2)
-  },
-  .init(
-    "scaledDotProductAttention(Tensor, Tensor, Tensor, causal:), over several blocks",
-    [1, 1, 67, 1], [1, 1, 130, 1], [1, 1, 130, 1], twice: false
-  ) {
-    .scaledDotProductAttention($0[0], $0[1], $0[2], causal: true)
-  },
-  .init("selfAttention(heads:causal:)", [2, 3, 12], twice: false) { $0[0].selfAttention(heads: 2) },
-  .init("selfAttention(heads:causal:), causal", [2, 5, 6], twice: false) {
-    $0[0].selfAttention(heads: 1, causal: true)
-  },
 ]

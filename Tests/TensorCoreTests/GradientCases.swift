@@ -54,11 +54,21 @@ private func changed(
 }
 
 /// All rows: at least one for every public operation and for every recorded name.
-let gradientCases =
-  basicGradientCases + scalarGradientCases + convolutionGradientCases + networkGradientCases
-  + lossGradientCases + windowGradientCases
-  + indexingGradientCases
-  + statisticsGradientCases + functionGradientCases + rearrangingGradientCases
+let gradientCases: [GradientCase] = [
+  basicGradientCases,
+  scalarGradientCases,
+  convolutionGradientCases,
+  networkGradientCases,
+  lossGradientCases,
+  windowGradientCases,
+  recurrentGradientCases,
+  attentionGradientCases,
+  linearAlgebraGradientCases,
+  indexingGradientCases,
+  statisticsGradientCases,
+  functionGradientCases,
+  rearrangingGradientCases,
+].flatMap(\.self)
 
 /// The rows of arithmetic, shapes, reductions, products and losses.
 private let basicGradientCases: [GradientCase] = [
@@ -226,9 +236,10 @@ private let basicGradientCases: [GradientCase] = [
   .init("softmax(axis:), the first one", [3, 4]) { $0[0].softmax(axis: 0) },
   .init("logSoftmax(axis:)", [3, 4]) { $0[0].logSoftmax() },
   .init("binaryCrossEntropy(Tensor)", [4], range: 0.2...0.8) {
-    $0[0].binaryCrossEntropy(Tensor([0, 1, 0.3, 1]).converted(to: $0[0].dataType))
+    $0[0].binaryCrossEntropy(Tensor([0, 1, 0.3, 1] as [Double]).converted(to: $0[0].dataType))
   },
   .init("binaryCrossEntropyWithLogits(Tensor)", [4]) {
-    $0[0].binaryCrossEntropyWithLogits(Tensor([0, 1, 0.3, 1]).converted(to: $0[0].dataType))
+    $0[0].binaryCrossEntropyWithLogits(
+      Tensor([0, 1, 0.3, 1] as [Double]).converted(to: $0[0].dataType))
   },
 ]

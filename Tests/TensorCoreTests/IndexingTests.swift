@@ -33,6 +33,10 @@ struct IndexingTests {
     let corner: Double = x[1, 2, 3]
     let element: Double = x[0][1, 2]
     let last: Double = x[0, 0][-1]
+    let float: Float = x[1, 2, 2]
+    let isTrue: Bool = (x .> 3)[0, 1, 0]
+    let integer: Int = x[-1, [2], 0]
+    #expect(float == 22 && isTrue && integer == 20)
     #expect(corner == 23 && element == 6 && last == 3)
   }
 
@@ -55,6 +59,11 @@ struct IndexingTests {
     x[0, 0] += 1
     x[0, .all, 0] *= 2
     #expect(floats(x[0, 0]) == [0, 8, 9, 6] && floats(x[0, .all, 0]) == [0, -2, -2])
+    let half: Float = 0.5
+    x[0, 0, 0] = half
+    x[0, 0, 1] = -.infinity
+    #expect(floats(x[0, 0, ..<2]) == [0.5, -.infinity])
+    x[0, 0, [0, 1]] = Tensor([0, 8])
     let v = Tensor.zeros([3])
     v[1] = 2
     v[-1] = Tensor(Float(3))

@@ -9,15 +9,21 @@ import Testing
 /// Cells of memory that tensors and their views share.
 private final class Cells {
   var values: [Double]
-  /// The derivatives of each cell.
-  var tangents: [[Double]]
   /// The number of changes in the graph.
   var graphVersion = 0
   /// Whether a pullback needs the values, so that a change would stop backward.
   var isSaved = false
 
-  init(_ values: [Double], _ tangents: [[Double]]) {
-    (self.values, self.tangents) = (values, tangents)
+  init(_ values: [Double]) { self.values = values }
+}
+
+/// What a tensor and the views of it know of the derivatives of its cells; a detached tensor starts anew.
+private final class History {
+  var tangents: [[Double]]
+  var requiresGrad: Bool
+
+  init(_ tangents: [[Double]], requiresGrad: Bool) {
+    (self.tangents, self.requiresGrad) = (tangents, requiresGrad)
   }
 }
 
@@ -25,22 +31,25 @@ private final class Cells {
 private struct Variable {
   let tensor: Tensor
   let cells: Cells
+  let history: History
   /// The cell of each element, in row-major order.
   let places: [Int]
   var isView = false
-  var isViewOfGraph = false
-  /// The version of the cells when the view was taken; nil if it is detached.
-  var viewedVersion: Int?
-  /// Whether reading it gives constants.
-  var isConstant = false
+  /// For a view that was taken in `withoutGrad`, the version of the cells at that time.
+  var unrecordedVersion: Int?
+  /// Whether the original of such a view requires gradients.
+  var isUnrecordedViewOfGraph = false
 
   var shape: TensorShape { tensor.shape }
   var values: [Double] { places.map { cells.values[$0] } }
+  var requiresGrad: Bool { unrecordedVersion == nil && history.requiresGrad }
   func tangents(_ count: Int) -> [[Double]] {
-    isConstant
-      ? places.map { _ in [Double](repeating: 0, count: count) } : places.map { cells.tangents[$0] }
+    requiresGrad
+      ? places.map { history.tangents[$0] }
+      : places.map { _ in [Double](repeating: 0, count: count) }
   }
-  var isStale: Bool { viewedVersion.map { $0 != cells.graphVersion } ?? false }
+  /// Whether it shows new elements without their history.
+  var isStale: Bool { unrecordedVersion.map { $0 != cells.graphVersion } ?? false }
   var repeatsElements: Bool { Set(places).count < places.count }
 }
 
@@ -85,7 +94,9 @@ private struct Program {
       }
       first += shape.elementCount
       variables.append(
-        Variable(tensor: leaf, cells: Cells(values, tangents), places: Array(values.indices)))
+        Variable(
+          tensor: leaf, cells: Cells(values), history: History(tangents, requiresGrad: true),
+          places: Array(values.indices)))
     }
     (self.leaves, self.variables) = (leaves, variables)
     for shape in shapes {
@@ -104,9 +115,11 @@ private struct Program {
     _ name: String, _ tensor: Tensor, _ values: [Double], _ tangents: [[Double]]
   ) {
     log.append("\(variables.count) = \(name) \(tensor.shape)")
-    let tangents = tensor.requiresGrad ? tangents : zeros(values.count)
     variables.append(
-      Variable(tensor: tensor, cells: Cells(values, tangents), places: Array(values.indices)))
+      Variable(
+        tensor: tensor, cells: Cells(values),
+        history: History(tangents, requiresGrad: tensor.requiresGrad),
+        places: Array(values.indices)))
   }
 
   private mutating func pick() -> Int { Int.random(in: variables.indices, using: &random) }
@@ -156,24 +169,19 @@ private struct Program {
     if choice == 5 && x.tensor.count == 0 { return }
     guard let tensor = view(x.tensor), let cells = withoutGrad({ view(positions) }) else { return }
     log.append("\(variables.count) = view \(choice) of \(index) \(tensor.shape)")
-    if choice == 5, !x.tensor.isContiguous {
-      // A copy; it cannot be changed in the graph either.
-      var copy = Variable(
-        tensor: tensor,
-        cells: Cells(
-          x.values, isRecording ? x.tangents(directions) : zeros(x.places.count)),
-        places: Array(x.places.indices))
-      (copy.isView, copy.isViewOfGraph) = (true, tensor.requiresGrad)
-      copy.isConstant = !tensor.requiresGrad
-      return variables.append(copy)
+    if choice == 5, tensor.storage !== x.tensor.storage {
+      return add("copy of \(index)", tensor, x.values, x.tangents(directions))
     }
+    let isDetached = choice == 6
     var result = Variable(
-      tensor: tensor, cells: x.cells, places: cells.doubles().map { Int($0) })
-    result.isView = true
-    result.isConstant = x.isConstant || choice == 6 || (!isRecording && x.tensor.requiresGrad)
-    if choice != 6 {
-      result.isViewOfGraph = x.isViewOfGraph || x.tensor.requiresGrad
-      result.viewedVersion = x.isView ? x.viewedVersion : x.cells.graphVersion
+      tensor: tensor, cells: x.cells,
+      history: isDetached
+        ? History(zeros(x.cells.values.count), requiresGrad: false) : x.history,
+      places: cells.doubles().map { Int($0) })
+    result.isView = !isDetached
+    if !isDetached, !isRecording || x.unrecordedVersion != nil {
+      result.unrecordedVersion = x.unrecordedVersion ?? x.cells.graphVersion
+      result.isUnrecordedViewOfGraph = x.isUnrecordedViewOfGraph || x.requiresGrad
     }
     variables.append(result)
   }
@@ -200,7 +208,7 @@ private struct Program {
         "\(factor) * \(index)", x.tensor * factor, values.map { $0 * factor },
         tangents.map { $0.map { $0 * factor } })
     case 1:
-      if isRecording && x.tensor.requiresGrad { x.cells.isSaved = true }
+      if isRecording && x.requiresGrad { x.cells.isSaved = true }
       add(
         "sin \(index)", x.tensor.sin(), values.map(sin),
         zip(values, tangents).map { value, tangent in tangent.map { $0 * cos(value) } })
@@ -235,8 +243,8 @@ private struct Program {
           "\(index) - \(other)", x.tensor - y.tensor, zip(values, y.values).map { $0 - $1 },
           combined(y, { _, _ in 1 }, { _, _ in -1 }))
       } else if (values + y.values).allSatisfy({ abs($0) < 100 }) {
-        if isRecording && x.tensor.requiresGrad { y.cells.isSaved = true }
-        if isRecording && y.tensor.requiresGrad { x.cells.isSaved = true }
+        if isRecording && x.requiresGrad { y.cells.isSaved = true }
+        if isRecording && y.requiresGrad { x.cells.isSaved = true }
         add(
           "\(index) * \(other)", x.tensor * y.tensor, zip(values, y.values).map { $0 * $1 },
           combined(y, { _, b in b }, { a, _ in a }))
@@ -255,12 +263,14 @@ private struct Program {
     guard y.places.count > 0, x.shape.suffix(y.shape.count).elementsEqual(y.shape) else { return }
     let type: DataType = [.float64, .float64, .float32, .int32].randomElement(using: &random)!
     let kind = Int.random(in: 0..<4, using: &random)
-    let isLeaf = index < leaves.count
+    let isOfLeaf = leaves.contains { $0.storage === x.tensor.storage } && x.requiresGrad
     let isRecorded =
       isRecording
-      && (x.tensor.requiresGrad || x.isViewOfGraph
-        || (kind < 3 && y.tensor.requiresGrad && !(kind == 2 && type == .int32)))
-    if x.repeatsElements || (isRecording && isLeaf) || (isRecorded && x.isView) {
+      && (x.requiresGrad || x.isUnrecordedViewOfGraph
+        || (kind < 3 && y.requiresGrad && !(kind == 2 && type == .int32)))
+    if x.repeatsElements || (isRecording && isOfLeaf)
+      || (isRecorded && x.unrecordedVersion != nil)
+    {
       return refusals += 1
     }
     let (old, oldTangents) = (x.values, x.tangents(directions))
@@ -278,7 +288,7 @@ private struct Program {
     case 1:
       guard (old + new).allSatisfy({ abs($0) < 100 }) else { return }
       // Backward needs the other factor, which must not be overwritten now or later.
-      if isRecording && x.tensor.requiresGrad {
+      if isRecording && x.requiresGrad {
         if y.cells === x.cells { return refusals += 1 }
         y.cells.isSaved = true
       }
@@ -312,9 +322,12 @@ private struct Program {
     for (i, place) in x.places.enumerated() {
       x.cells.values[place] = values[i]
       // Outside the graph the elements change and the history stays.
-      if isRecorded { x.cells.tangents[place] = tangents[i] }
+      if isRecorded { x.history.tangents[place] = tangents[i] }
     }
-    if isRecorded { x.cells.graphVersion += 1 }
+    if isRecorded {
+      x.cells.graphVersion += 1
+      x.history.requiresGrad = true
+    }
   }
 
   // MARK: Comparison
@@ -333,7 +346,7 @@ private struct Program {
   /// What is wrong with the gradients of a weighted sum of everything; nil if nothing is.
   mutating func wrongGradient() -> String? {
     var expected = [Double](repeating: 0, count: directions)
-    var loss = Tensor(0.0)
+    var loss = Tensor(0.0 as Double)
     for variable in variables where !variable.isStale && variable.tensor.count > 0 {
       let weight = Double.random(in: -1...1, using: &random)
       loss = loss + (variable.tensor * weight).sum()

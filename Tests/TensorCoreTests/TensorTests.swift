@@ -65,7 +65,10 @@ struct TensorTests {
     #expect(Tensor.where(x .> 0, x, 0).array(of: Int32.self) == [1, 0, 3])
     #expect((-x).abs().sum().item() == 6)
     #expect(x.converted(to: .float32).array(of: Float.self) == [1, -2, 3])
-    #expect(Tensor([2.7, -2.7, .nan]).converted(to: .int32).array(of: Int32.self) == [2, -2, 0])
+    #expect(
+      Tensor([2.7, -2.7, .nan] as [Double]).converted(to: .int32).array(of: Int32.self) == [
+        2, -2, 0,
+      ])
   }
 
   @Test("reductions over any axes")
@@ -77,8 +80,8 @@ struct TensorTests {
     #expect(x.max(axes: [1]).doubles() == [8, 9, 10, 11, 20, 21, 22, 23])
     #expect(x.argmax(axis: -1).array(of: Int32.self) == [3, 3, 3, 3, 3, 3])
     #expect(x.transposed().argmax(axis: 0).sum().item() == 12)
-    #expect(Tensor([3.0, 1.0, 1.0]).argmin().item() == 1)
-    #expect(Tensor([1.0, 2.0, 2.0]).norm().item() == 3)
+    #expect(Tensor([3.0, 1.0, 1.0] as [Double]).argmin().item() == 1)
+    #expect(Tensor([1.0, 2.0, 2.0] as [Double]).norm().item() == 3)
     #expect(Tensor.zeros([0, 2], .float64).sum(axes: [0]).doubles() == [0, 0])
   }
 
@@ -113,7 +116,7 @@ struct TensorTests {
     #expect(Tensor.stacked([x, x], axis: 2).shape == [2, 3, 2])
     #expect(Tensor.concatenated([x, x[0..<1]]).shape == [3, 3])
     #expect(x.split(2, axis: 1).map(\.shape) == [[2, 2], [2, 1]])
-    #expect(Tensor([2, .nan, 1]).argsort().array(of: Int32.self) == [2, 0, 1])
+    #expect(Tensor([2, .nan, 1] as [Double]).argsort().array(of: Int32.self) == [2, 0, 1])
     #expect(Tensor.einsum("ij->ji", x).shape == [3, 2])
     #expect(Tensor.einsum("ij->", x).item() == 21)
   }
@@ -142,7 +145,7 @@ struct TensorTests {
     #expect("\(parameter * 2)" == "tensor([2.0000, 2.0000], gradFunction: MultiplyBackward)")
     let large = "\(Tensor.arange(10_000).reshaped(to: [100, 100]))"
     #expect(large.contains("...") && large.split(separator: "\n").count == 7)
-    #expect("\(Tensor([1e-9, 1.0, .nan]))".contains("1.0000e-09"))
+    #expect("\(Tensor([1e-9, 1.0, .nan] as [Double]))".contains("1.0000e-09"))
   }
 
   @Test("mistakes stop with the operation and the shapes")
@@ -161,8 +164,28 @@ struct TensorTests {
       }, "matmul", "[2, 3] × [2, 3]", "transposed()")
     expectMessage(
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
-        _ = Tensor.ones([2]) + Tensor.ones([2], .float64)
-      }, "float32 [2] and float64 [2]", "converted(to:)")
+        _ = Tensor.zeros([2, -3])
+      }, "Tensor: [2, -3] has a negative size")
+    expectMessage(
+      await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        _ = Tensor.arange(-1)
+      }, "arange: the count -1 is negative")
+    expectMessage(
+      await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        _ = Tensor.ones([2, 3]).reshaped(to: [-2, -3])
+      }, "reshaped: [2, 3] to [-2, -3]", "a size is negative")
+    expectMessage(
+      await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        _ = Tensor.full([2], .nan, .int32)
+      }, "full: nan is no int32")
+    expectMessage(
+      await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        _ = (Tensor.ones([2]) .> 0) - (Tensor.ones([3]) .> 0)
+      }, "subtract: bool [2] and [3]")
+    expectMessage(
+      await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        _ = Tensor.where(Tensor.ones([2]), 1, Tensor.ones([2]))
+      }, "where: a bool condition is needed, not float32 [2]")
     expectMessage(
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         _ = Tensor.ones([2]).sum(axes: [1])

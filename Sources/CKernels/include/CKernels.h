@@ -195,6 +195,10 @@ CK_KERNEL void (*ck_elu)(ck_type type, void *y, const void *x, size_t n, double 
 CK_KERNEL void (*ck_elu_backward)(ck_type type, void *dx, const void *dy, const void *x, size_t n,
                                   double alpha);
 
+// dx[i] = low < x[i] < high or NaN ? dy[i] : 0: the derivative of ck_clamp with slope 0 at the limits.
+CK_KERNEL void (*ck_hardtanh_backward)(ck_type type, void *dx, const void *dy, const void *x, size_t n,
+                                       double low, double high);
+
 // ---------------------------------------------------------------- elementwise, two operands; all types
 
 // How two operands lie over [rows, cols]. Any strides work; those that broadcasting makes (0 or 1 for
@@ -388,6 +392,18 @@ CK_KERNEL void (*ck_layer_norm_sums)(ck_type type, void *dweight, void *dbias, c
                                      const void *x, const void *mean, const void *rstd, size_t rows,
                                      size_t cols);
 
+// For each row of x[rows, cols]: y = x * rms * weight, where rms = 1 / sqrt(mean(x * x) + epsilon). weight [cols]
+// may be NULL; rms is [rows].
+CK_KERNEL void (*ck_rms_norm)(ck_type type, void *y, void *rms, const void *x, const void *_Nullable weight,
+                              size_t rows, size_t cols, double epsilon);
+// dx = rms * (g - n * mean(g * n)), with g = dy * weight and n = x * rms
+CK_KERNEL void (*ck_rms_norm_backward)(ck_type type, void *dx, const void *dy, const void *x,
+                                       const void *rms, const void *_Nullable weight, size_t rows,
+                                       size_t cols);
+// dweight = sum over rows of dy * n
+CK_KERNEL void (*ck_rms_norm_sums)(ck_type type, void *dweight, const void *dy, const void *x,
+                                   const void *rms, size_t rows, size_t cols);
+
 // For each channel of x[rows, channels, cols]: the mean and the biased variance
 CK_KERNEL void (*ck_channel_moments)(ck_type type, void *mean, void *variance, const void *x, size_t rows,
                                      size_t channels, size_t cols);
@@ -430,6 +446,42 @@ CK_KERNEL void (*ck_column_backward)(ck_type type, void *dx, void *_Nullable dre
                                      const void *scale, const void *shift, const void *slope,
                                      size_t rows, size_t cols);
 
+// ---------------------------------------------------------------- recurrent layers; float32 and float64
+
+// One step for [rows, units], given the contributions of the input x and of the state s to the gates, which
+// stand side by side in a row. A row r with time >= lengths[r] (if `lengths` is given) keeps its state.
+//
+// Backward: dy is the gradient of the step's state; dh (and dc) holds that from the later steps, and then the
+// part of the gradient of the state before that does not go through s. dx is the gradient of x, and of s,
+// except that a GRU has another one for s, ds.
+
+// h = tanh(x + s), or relu
+CK_KERNEL void (*ck_rnn_step)(ck_type type, void *h, const void *x, const void *s, const void *h_before,
+                              const int32_t *_Nullable lengths, size_t time, size_t rows, size_t units,
+                              bool relu);
+CK_KERNEL void (*ck_rnn_step_backward)(ck_type type, void *dx, void *dh, const void *dy, const void *h,
+                                       const int32_t *_Nullable lengths, size_t time, size_t rows,
+                                       size_t units, bool relu);
+
+// i, f, o = sigmoid(x + s), g = tanh(x + s); c = f c_before + i g, h = o tanh(c). `gates` are i, f, g, o.
+CK_KERNEL void (*ck_lstm_step)(ck_type type, void *h, void *c, void *gates, const void *x, const void *s,
+                               const void *h_before, const void *c_before,
+                               const int32_t *_Nullable lengths, size_t time, size_t rows,
+                               size_t units);
+CK_KERNEL void (*ck_lstm_step_backward)(ck_type type, void *dx, void *dh, void *dc, const void *dy_h,
+                                        const void *dy_c, const void *gates, const void *c,
+                                        const void *c_before, const int32_t *_Nullable lengths,
+                                        size_t time, size_t rows, size_t units);
+
+// r, z = sigmoid(x + s), n = tanh(x + r s), h = (1 - z) n + z h_before. `gates` are r, z, n and s of n.
+CK_KERNEL void (*ck_gru_step)(ck_type type, void *h, void *gates, const void *x, const void *s,
+                              const void *h_before, const int32_t *_Nullable lengths, size_t time,
+                              size_t rows, size_t units);
+CK_KERNEL void (*ck_gru_step_backward)(ck_type type, void *dx, void *ds, void *dh, const void *dy,
+                                       const void *gates, const void *h_before,
+                                       const int32_t *_Nullable lengths, size_t time, size_t rows,
+                                       size_t units);
+
 // ---------------------------------------------------------------- attention
 
 // How far apart batches, heads and rows are; the elements of a row are neighbours.
@@ -437,17 +489,22 @@ typedef struct {
   ptrdiff_t batch, head, row;
 } ck_head_strides;
 
-// q, dq, y and dy are [batches, heads, queries, width], k, v, dk and dv [batches, heads, keys, width]
-// in any layout; dy has the layout of y. If causal, query i attends to the keys 0...i only. keys > 0.
+// q and dq are [batches, heads, queries, width], k and dk [batches, key_heads, keys, width], v and dv
+// [batches, key_heads, keys, value_width], y and dy [batches, heads, queries, value_width], in any layout; dy has
+// the layout of y. heads is a multiple of key_heads: that many neighbouring heads of q share a head of k and v.
+// If causal, query i attends to the keys 0...i only. keys > 0. mask, which may be NULL, is added to the scaled
+// scores: [batches, heads, queries, keys] with strides that may be 0, of the type of scores.
 typedef struct {
-  size_t batches, heads, queries, keys, width;
+  size_t batches, heads, key_heads, queries, keys, width, value_width;
   ck_head_strides q, k, v, y, dq, dk, dv;
+  const void *_Nullable mask;
+  ck_head_strides mask_strides;
   bool causal;
 } ck_attention_shape;
 
-// y = softmax(scale * q k^T) v in tiles, the softmax being corrected from tile to tile; logsumexp (of
-// the scaled scores of each query) and delta are [batches, heads, queries]. The backward pass computes
-// the scores again; delta is scratch.
+// y = softmax(scale * q k^T + mask) v in tiles, the softmax being corrected from tile to tile; logsumexp (of
+// the scores of each query, infinite where no key is seen: y is 0 there) and delta are [batches, heads,
+// queries]. The backward pass computes the scores again; delta is scratch.
 CK_KERNEL void (*ck_attention)(ck_type type, void *y, void *logsumexp, const void *q, const void *k,
                                const void *v, const ck_attention_shape *shape, double scale);
 CK_KERNEL void (*ck_attention_backward)(ck_type type, void *dq, void *dk, void *dv, void *delta,

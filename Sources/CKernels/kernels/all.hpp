@@ -20,6 +20,8 @@ namespace {
 #include "random.hpp"
 #include "products.hpp"
 #include "normalization.hpp"
+#include "recurrent.hpp"
+#include "rms_normalization.hpp"
 #include "jobs.hpp"
 #include "columns.hpp"
 #include "tile.hpp"

@@ -19,20 +19,10 @@ extension Tensor {
       requiresGrad,
       "backward: this tensor \(shape) does not require gradients; no leaf that it was computed from does"
     )
-    requireCurrentView("backward")
     // A copy, because backward changes gradients in place, and this may be one.
-    let seed = upstream(gradient?.copy(), "backward")
-    guard let operation else {
-      accumulate(Tensor.applying(hooks, to: seed), keepsGraph: createGraph)
-      onFinalGradient?(self)
-      return
-    }
-    BackwardPass(retainsGraph: retainGraph || createGraph, createsGraph: createGraph)
-      .run(from: operation, seed) { leaf, gradient in
-        leaf.accumulate(gradient, keepsGraph: createGraph)
-      } onFinal: { leaf in
-        onFinalGradient?(leaf)
-      }
+    runBackward(
+      [(self, upstream(gradient?.copy(), "backward"))], retainGraph: retainGraph,
+      createGraph: createGraph, onFinalGradient: onFinalGradient)
   }
 
   fileprivate func upstream(_ gradient: Tensor?, _ caller: StaticString) -> Tensor {
@@ -76,6 +66,59 @@ extension Tensor {
   }
 }
 
+/// Computes the gradients of the sum of several results with respect to the leaves they were computed
+/// from, in one pass, and adds them to their `grad`.
+///
+///     backward([loss, penalty])
+///     backward([logits, features], gradients: [dLogits, dFeatures])
+///
+/// - Parameters:
+///   - results: Tensors that require gradients; they may share parts of their graphs, and one may be
+///     an input of another.
+///   - gradients: The gradient with respect to each result, of its shape; nil stands for 1, if the
+///     result has a single element.
+///   - retainGraph: Whether to keep the values that the graph has saved, for another backward pass.
+///   - createGraph: Whether to record the computation of the gradients, so that they can be
+///     differentiated. Retains the graph.
+///   - onFinalGradient: Called for each leaf as soon as its gradient is final in this pass.
+public func backward(
+  _ results: [Tensor], gradients: [Tensor?]? = nil, retainGraph: Bool = false,
+  createGraph: Bool = false, onFinalGradient: ((Tensor) -> Void)? = nil
+) {
+  let roots = zip(results, upstreams(results, gradients, "backward")).map { ($0, $1.copy()) }
+  runBackward(
+    roots, retainGraph: retainGraph, createGraph: createGraph, onFinalGradient: onFinalGradient)
+}
+
+private func runBackward(
+  _ roots: [(Tensor, Tensor)], retainGraph: Bool, createGraph: Bool,
+  onFinalGradient: ((Tensor) -> Void)?
+) {
+  for (root, _) in roots { root.followBase("backward") }
+  BackwardPass(retainsGraph: retainGraph || createGraph, createsGraph: createGraph)
+    .run(from: roots) { leaf, gradient in
+      leaf.accumulate(gradient, keepsGraph: createGraph)
+    } onFinal: { leaf in
+      onFinalGradient?(leaf)
+    }
+}
+
+/// The gradient with respect to each of several results.
+private func upstreams(
+  _ results: [Tensor], _ gradients: [Tensor?]?, _ caller: StaticString
+) -> [Tensor] {
+  require(
+    gradients == nil || gradients!.count == results.count,
+    "\(caller): \(gradients!.count) gradients for \(results.count) results")
+  return results.enumerated().map { index, result in
+    require(
+      result.requiresGrad,
+      "\(caller): result \(index) \(result.shape) does not require gradients; no leaf that it was computed from does"
+    )
+    return result.upstream(gradients?[index], caller)
+  }
+}
+
 /// The gradients of `result` with respect to `inputs`, in order; nil for an input that it does not
 /// depend on.
 ///
@@ -85,8 +128,30 @@ public func grad(
   retainGraph: Bool = false, createGraph: Bool = false
 ) -> [Tensor?] {
   require(result.requiresGrad, "grad: the result \(result.shape) does not require gradients")
-  result.requireCurrentView("grad")
-  let seed = result.upstream(gradient, "grad")
+  return gradients(
+    from: [(result, result.upstream(gradient, "grad"))], inputs, retainGraph: retainGraph,
+    createGraph: createGraph)
+}
+
+/// The gradients of the sum of several results with respect to `inputs`, in order; nil for an input
+/// that none of them depends on.
+///
+/// `gradients` are those with respect to each result; nil stands for 1, if the result has a single
+/// element. Does not change the `grad` of any leaf. With `createGraph` the gradients can be
+/// differentiated.
+public func grad(
+  of results: [Tensor], withRespectTo inputs: [Tensor], gradients upstream: [Tensor?]? = nil,
+  retainGraph: Bool = false, createGraph: Bool = false
+) -> [Tensor?] {
+  gradients(
+    from: Array(zip(results, upstreams(results, upstream, "grad"))), inputs,
+    retainGraph: retainGraph, createGraph: createGraph)
+}
+
+private func gradients(
+  from roots: [(Tensor, Tensor)], _ inputs: [Tensor], retainGraph: Bool, createGraph: Bool
+) -> [Tensor?] {
+  for (root, _) in roots { root.followBase("grad") }
   var found: [ObjectIdentifier: Tensor] = [:]
   func add(_ gradient: Tensor, to key: ObjectIdentifier) {
     found[key] = found[key].map { $0 + gradient } ?? gradient
@@ -95,12 +160,9 @@ public func grad(
     tensor.operation.map { ObjectIdentifier($0) } ?? ObjectIdentifier(tensor)
   }
   let wanted = Set(inputs.map(key))
-  guard let operation = result.operation else {
-    return inputs.map { $0 === result ? seed : nil }
-  }
   BackwardPass(
     retainsGraph: retainGraph || createGraph, createsGraph: createGraph, accumulatesInLeaves: false
-  ).run(from: operation, seed) { leaf, gradient in
+  ).run(from: roots) { leaf, gradient in
     if wanted.contains(ObjectIdentifier(leaf)) { add(gradient, to: ObjectIdentifier(leaf)) }
   } onOperation: { operation, gradient in
     if wanted.contains(ObjectIdentifier(operation)) {
@@ -139,31 +201,66 @@ public func valueAndGrad(
   )
 }
 
-/// One walk over the graph, from a result back to its leaves.
+/// The gradients at the leaves and older operations to which the operations since `start` lead.
+///
+/// `dy` is the gradient of `result`. It is a walk within a backward pass: hooks of leaves are left to that one.
+func gradientsLeaving(
+  _ result: Tensor, _ dy: Tensor, since start: UInt64, createsGraph: Bool
+) -> [ObjectIdentifier: Tensor] {
+  guard let operation = result.operation, operation.sequence > start else { return [:] }
+  var found: [ObjectIdentifier: Tensor] = [:]
+  func add(_ target: ObjectIdentifier, _ gradient: Tensor) {
+    found[target] = found[target].map { $0 + gradient } ?? gradient
+  }
+  let pass = BackwardPass(
+    retainsGraph: createsGraph, createsGraph: createsGraph, accumulatesInLeaves: false, start: start
+  )
+  pass.run(from: [(result, dy)]) { leaf, gradient in
+    add(ObjectIdentifier(leaf), gradient)
+  } onOlder: { operation, gradient in
+    add(ObjectIdentifier(operation), gradient)
+  }
+  return found
+}
+
+/// One walk over the graph, from results back to their leaves.
 private struct BackwardPass {
   var retainsGraph: Bool
   var createsGraph: Bool
   var accumulatesInLeaves = true
+  /// For a walk within another: the number after which its operations were recorded.
+  var start: UInt64?
 
   func run(
-    from root: Operation, _ seed: Tensor, onLeaf: (Tensor, Tensor) -> Void,
-    onFinal: (Tensor) -> Void = { _ in }, onOperation: (Operation, Tensor) -> Void = { _, _ in }
+    from roots: [(tensor: Tensor, seed: Tensor)], onLeaf: (Tensor, Tensor) -> Void,
+    onFinal: (Tensor) -> Void = { _ in }, onOperation: (Operation, Tensor) -> Void = { _, _ in },
+    onOlder: (Operation, Tensor) -> Void = { _, _ in }
   ) {
-    let operations = operationsInOrder(from: root)
-    root.gradient = seed
-    root.ownsGradient = false
-    let profiler = ExecutionContext.withCurrent(\.profiler)
+    let operations = operationsInOrder(from: roots.compactMap(\.tensor.operation))
+    let leaves = roots.filter(\.tensor.isLeaf)
+    for (leaf, _) in leaves { leaf.pendingUses += 1 }
+    let profiler = start == nil ? ExecutionContext.withCurrent(\.profiler) : nil
     profiler?.beginBackward()
     defer { profiler?.endBackward() }
     // Operations were recorded in the types that they compute in: no other rounding here.
     withAutocast(false) {
-      withGradientMode(createsGraph) { walk(operations, profiler, onLeaf, onFinal, onOperation) }
+      withGradientMode(createsGraph) {
+        for (tensor, seed) in roots {
+          if let operation = tensor.operation { add(seed, to: operation, operation.name) }
+        }
+        for (leaf, seed) in leaves {
+          collect(seed, leaf, onLeaf)
+          countDown(leaf, onLeaf, onFinal)
+        }
+        walk(operations, profiler, onLeaf, onFinal, onOperation, onOlder)
+      }
     }
   }
 
   private func walk(
     _ operations: [Operation], _ profiler: OperationProfiler?, _ onLeaf: (Tensor, Tensor) -> Void,
-    _ onFinal: (Tensor) -> Void, _ onOperation: (Operation, Tensor) -> Void
+    _ onFinal: (Tensor) -> Void, _ onOperation: (Operation, Tensor) -> Void,
+    _ onOlder: (Operation, Tensor) -> Void
   ) {
     for operation in operations {
       if var dy = operation.gradient {
@@ -171,15 +268,11 @@ private struct BackwardPass {
         if !operation.hooks.isEmpty { dy = Tensor.applying(operation.hooks, to: dy) }
         operation.retainingTensor?.accumulate(dy, keepsGraph: createsGraph)
         onOperation(operation, dy)
-        distribute(dy, operation, onLeaf)
+        distribute(dy, operation, onLeaf, onOlder)
       }
       for edge in operation.edges {
         guard case .leaf(let leaf) = edge else { continue }
-        leaf.pendingUses -= 1
-        if leaf.pendingUses == 0 {
-          finish(leaf, onLeaf)
-          onFinal(leaf)
-        }
+        countDown(leaf, onLeaf, onFinal)
       }
       if !retainsGraph { operation.release() }
       profiler?.noteBackward(operation)
@@ -187,15 +280,17 @@ private struct BackwardPass {
   }
 
   /// Calls the pullback of an operation and passes the gradients on.
-  private func distribute(_ dy: Tensor, _ operation: Operation, _ onLeaf: (Tensor, Tensor) -> Void)
-  {
+  private func distribute(
+    _ dy: Tensor, _ operation: Operation, _ onLeaf: (Tensor, Tensor) -> Void,
+    _ onOlder: (Operation, Tensor) -> Void
+  ) {
     switch operation.pullback! {
     case .returning(let pullback):
       let gradients = pullback(dy)
       check(gradients.count, operation)
       for index in operation.edges.indices {
         guard let gradient = gradients[index] else { continue }
-        pass(gradient, to: operation.edges[index], from: operation, onLeaf)
+        pass(gradient, to: operation.edges[index], from: operation, onLeaf, onOlder)
       }
     case .accumulating(let pullback):
       let leaves = LeafGradients(
@@ -206,7 +301,7 @@ private struct BackwardPass {
         switch gradients[index] {
         case .none: break
         case .value(let gradient):
-          pass(gradient, to: operation.edges[index], from: operation, onLeaf)
+          pass(gradient, to: operation.edges[index], from: operation, onLeaf, onOlder)
         case .accumulated: operation.edges[index].leaf?.showAccumulatedGradient()
         }
       }
@@ -221,10 +316,12 @@ private struct BackwardPass {
 
   private func pass(
     _ gradient: Tensor, to edge: Operation.Edge, from operation: Operation,
-    _ onLeaf: (Tensor, Tensor) -> Void
+    _ onLeaf: (Tensor, Tensor) -> Void, _ onOlder: (Operation, Tensor) -> Void
   ) {
     switch edge {
     case .none: break
+    case .operation(let input) where isOlder(input):
+      onOlder(input, unbroadcast(gradient, input.resultShape, input.resultType, operation.name))
     case .operation(let input): add(gradient, to: input, operation.name)
     case .leaf(let leaf):
       collect(unbroadcast(gradient, leaf.shape, leaf.dataType, operation.name), leaf, onLeaf)
@@ -233,8 +330,23 @@ private struct BackwardPass {
 
   /// Hands over a part of a leaf's gradient, unless the leaf has hooks, which need the whole.
   private func collect(_ gradient: Tensor, _ leaf: Tensor, _ onLeaf: (Tensor, Tensor) -> Void) {
-    if leaf.hooks.isEmpty { return onLeaf(leaf, gradient) }
+    if leaf.hooks.isEmpty || start != nil { return onLeaf(leaf, gradient) }
     leaf.pendingGradient = leaf.pendingGradient.map { $0 + gradient } ?? gradient
+  }
+
+  /// Whether an operation does not belong to this walk within another.
+  private func isOlder(_ operation: Operation) -> Bool {
+    start.map { operation.sequence <= $0 } ?? false
+  }
+
+  /// Notes that one use of a leaf has contributed; after the last one its gradient is final.
+  private func countDown(
+    _ leaf: Tensor, _ onLeaf: (Tensor, Tensor) -> Void, _ onFinal: (Tensor) -> Void
+  ) {
+    leaf.pendingUses -= 1
+    guard leaf.pendingUses == 0 else { return }
+    finish(leaf, onLeaf)
+    onFinal(leaf)
   }
 
   private func finish(_ leaf: Tensor, _ onLeaf: (Tensor, Tensor) -> Void) {
@@ -243,16 +355,19 @@ private struct BackwardPass {
     onLeaf(leaf, Tensor.applying(leaf.hooks, to: gradient))
   }
 
-  /// All operations that `root` was computed from, each before its inputs; counts the uses of leaves
-  /// on the way.
+  /// These operations and all that they were computed from, each before its inputs; counts the uses of
+  /// leaves on the way.
   ///
   /// Operations are numbered when they are recorded and depend only on older ones, so descending
   /// numbers are a topological order, and a deterministic one.
-  private func operationsInOrder(from root: Operation) -> [Operation] {
+  private func operationsInOrder(from roots: [Operation]) -> [Operation] {
     let mark = nextSequenceNumber()
-    var found = [root]
-    root.visitedBy = mark
-    var isSorted = true
+    var found: [Operation] = []
+    var isSorted = roots.count < 2
+    for root in roots where root.visitedBy != mark {
+      root.visitedBy = mark
+      found.append(root)
+    }
     var next = 0
     while next < found.count {
       let operation = found[next]
@@ -268,7 +383,7 @@ private struct BackwardPass {
         case .none: break
         case .leaf(let leaf): leaf.pendingUses += 1
         case .operation(let input):
-          guard input.visitedBy != mark else { continue }
+          guard input.visitedBy != mark, !isOlder(input) else { continue }
           input.visitedBy = mark
           if input.sequence > found.last!.sequence { isSorted = false }
           found.append(input)

@@ -6,6 +6,11 @@ public func withoutGrad<Result>(_ body: () throws -> Result) rethrows -> Result 
   try withGradientMode(false, body)
 }
 
+/// Runs `body` with operations recorded, also inside `withoutGrad`: PyTorch's `torch.enable_grad`.
+public func withGrad<Result>(_ body: () throws -> Result) rethrows -> Result {
+  try withGradientMode(true, body)
+}
+
 /// Runs `body` with recording switched on or off, independent of the enclosing scopes.
 @inline(__always)
 func withGradientMode<Result>(_ isEnabled: Bool, _ body: () throws -> Result) rethrows -> Result {

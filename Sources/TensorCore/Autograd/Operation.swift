@@ -22,7 +22,7 @@ enum InputGradient {
 ///
 /// It holds where each gradient goes, not the inputs themselves: a leaf that collects gradients, or
 /// the operation that computed an input. The values that the derivative needs are held by the
-/// pullback, which backward releases as soon as it has been called.
+/// pullback, which backward releases as soon as it has been called, unless it holds none.
 package final class Operation {
   enum AnyPullback {
     case returning(Pullback)
@@ -33,11 +33,22 @@ package final class Operation {
     case none
     case leaf(Tensor)
     case operation(Operation)
+
+    /// Where it leads to.
+    var target: ObjectIdentifier? {
+      switch self {
+      case .none: nil
+      case .leaf(let leaf): ObjectIdentifier(leaf)
+      case .operation(let operation): ObjectIdentifier(operation)
+      }
+    }
   }
 
   let name: StaticString
   var edges: [Edge]
   var pullback: AnyPullback?
+  /// Whether the pullback captures no tensor, so that there is nothing to release.
+  var savesNothing = false
   let resultShape: TensorShape
   let resultType: DataType
   /// The order of recording on this thread: the inputs of an operation have smaller numbers.
@@ -53,22 +64,31 @@ package final class Operation {
   var ownsGradient = false
   var visitedBy: UInt64 = 0
 
-  init(_ name: StaticString, _ result: Tensor, _ inputs: [Tensor]) {
+  convenience init(_ name: StaticString, _ result: Tensor, _ inputs: [Tensor]) {
+    self.init(
+      name, result,
+      edges: inputs.map { input in
+        if let operation = input.operation { return .operation(operation) }
+        return input.leafRequiresGrad ? .leaf(input) : .none
+      })
+  }
+
+  init(_ name: StaticString, _ result: Tensor, edges: [Edge]) {
     self.name = name
     resultShape = result.shape
     resultType = result.dataType
     sequence = nextSequenceNumber()
-    edges = inputs.map { input in
-      if let operation = input.operation { return .operation(operation) }
-      return input.leafRequiresGrad ? .leaf(input) : .none
-    }
+    self.edges = edges
   }
 
   /// Whether a backward pass has released what this operation saved.
   var isReleased: Bool { pullback == nil }
 
-  /// Releases everything that the operation holds for backward.
+  /// Releases what the operation holds for backward.
+  ///
+  /// One that has saved nothing stays, and backward can pass through it again, as in PyTorch.
   func release() {
+    if savesNothing { return }
     pullback = nil
     edges = []
   }
@@ -121,11 +141,21 @@ extension Tensor {
   /// A pullback written with tensor operations can itself be differentiated. It must not capture
   /// the result, which would never be released then; see `recorded(_:from:withResult:)`.
   /// Nothing is recorded inside `withoutGrad`, or when no input requires a gradient.
+  ///
+  /// - Parameters:
+  ///   - name: The operation's name in messages and graphs.
+  ///   - inputs: What the result was computed from.
+  ///   - savesNothing: Whether the pullback captures no tensor. Then backward does not release it, and
+  ///     a second backward passes through it without `retainGraph`.
+  ///   - pullback: Returns the gradient of each input, in order.
   @discardableResult
   public final func recorded(
-    _ name: StaticString, from inputs: Tensor..., pullback: @escaping Pullback
+    _ name: StaticString, from inputs: Tensor..., savesNothing: Bool = false,
+    pullback: @escaping Pullback
   ) -> Tensor {
-    record(name, inputs)?.pullback = .returning(pullback)
+    guard let operation = record(name, inputs) else { return self }
+    operation.pullback = .returning(pullback)
+    operation.savesNothing = savesNothing
     return self
   }
 
@@ -170,6 +200,10 @@ extension Tensor {
   /// Makes this fresh tensor the result of a new operation, whose pullback is still to be set; nil
   /// if nothing is to be recorded.
   final func record(_ name: StaticString, _ inputs: [Tensor]) -> Operation? {
+    if viewedVersion != nil, !inputs.contains(where: { $0.storage === storage }) {
+      // A view of memory that only the operation knew: to the graph, no view.
+      (base, viewedVersion, isViewOfGraph) = (nil, nil, false)
+    }
     let isEnabled = ExecutionContext.withCurrent { context in
       if context.profiler != nil {
         context.profiler!.noteForward(name, self, inputs, sequence: context.lastSequenceNumber + 1)
@@ -177,36 +211,12 @@ extension Tensor {
       return context.isGradientEnabled
     }
     guard isEnabled else { return nil }
-    for input in inputs { input.requireCurrentView(name) }
+    for input in inputs { input.followBase(name) }
     guard inputs.contains(where: \.requiresGrad) else { return nil }
     require(operation == nil && !leafRequiresGrad, "\(name): the result is not a fresh tensor")
-    if isView, viewedVersion == nil { followHistory(of: inputs) }
+    if isDetached, viewedVersion == nil { becomeView(ofOneOf: inputs) }
     operation = Operation(name, self, inputs)
     return operation
-  }
-}
-
-extension Tensor {
-  /// Stops the program if this is a view and its original was changed in place in the graph after the
-  /// view was taken: the view shows the new elements, but has the history of the old ones.
-  @inline(__always)
-  final func requireCurrentView(_ operation: StaticString) {
-    guard let viewedVersion, viewedVersion != storage.graphVersion else { return }
-    fatalError(
-      """
-      \(operation): this \(shape) is a view of a tensor that was changed in place (or moved into a \
-      ParameterArena) after the view was taken, so its gradient would be wrong; take the view after the \
-      change, or change a copy()
-      """)
-  }
-
-  /// Makes the history of this detached result, which an operation returned, that of the input whose
-  /// elements it shares.
-  private final func followHistory(of inputs: [Tensor]) {
-    for input in inputs where input.storage === storage {
-      viewedVersion = input.isView ? input.viewedVersion : storage.graphVersion
-      isViewOfGraph = true
-    }
   }
 }
 

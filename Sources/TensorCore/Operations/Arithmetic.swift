@@ -105,7 +105,8 @@ extension Tensor {
   ///
   /// The gradients are `dy` and `dy`.
   public static func + (a: Tensor, b: Tensor) -> Tensor {
-    combined("add", ck_add, ofBool: ck_maximum, a, b).recorded("Add", from: a, b) { dy in [dy, dy] }
+    combined("add", ck_add, ofBool: ck_maximum, a, b)
+      .recorded("Add", from: a, b, savesNothing: true) { dy in [dy, dy] }
   }
 
   /// The elementwise difference.
@@ -116,7 +117,8 @@ extension Tensor {
       !areBool(a, b),
       "subtract: bool \(a.shape) and \(b.shape) have no difference; use .!= or converted(to:)")
     let needsB = b.requiresGrad
-    return combined("subtract", ck_sub, a, b).recorded("Subtract", from: a, b) { dy in
+    return combined("subtract", ck_sub, a, b).recorded("Subtract", from: a, b, savesNothing: true) {
+      dy in
       [dy, needsB ? -dy : nil]
     }
   }

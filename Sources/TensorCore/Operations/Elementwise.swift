@@ -55,7 +55,9 @@ extension Tensor {
   ///
   /// The gradient is `-dy`.
   public static prefix func - (x: Tensor) -> Tensor {
-    x.mapped { ck_neg($0, $1, $2, $3) }.recorded("Negate", from: x) { dy in [-dy] }
+    x.mapped { ck_neg($0, $1, $2, $3) }.recorded("Negate", from: x, savesNothing: true) { dy in
+      [-dy]
+    }
   }
 
   /// The absolute value of each element.
@@ -174,6 +176,7 @@ extension Tensor {
     ck_convert(target.kernelType, y.bytes, dataType.kernelType, x.bytes, count)
     guard target.isFloatingPoint else { return y }
     let source = dataType
-    return y.recorded("Convert", from: self) { dy in [dy.converted(to: source)] }
+    return y.recorded("Convert", from: self, savesNothing: true) { dy in [dy.converted(to: source)]
+    }
   }
 }

@@ -126,6 +126,7 @@ extension Tensor {
 
   /// Overwrites the elements at index tensors in place.
   final func replaceElements(_ value: Tensor, at indices: IndexTensors) {
+    if isGradientEnabled { followBase("IndexPut") }
     if isGradientEnabled, requiresGrad || value.requiresGrad || isViewOfGraph {
       copy_(replacing(indices, by: value))
     } else {
@@ -146,7 +147,13 @@ extension Tensor {
   }
 
   private func write(_ value: Tensor, at indices: IndexTensors) {
-    let moved = indices.movedShape(in: shape)
+    require(
+      !self.shape.indices.contains { self.strides[$0] == 0 && self.shape[$0] > 1 },
+      """
+      \(indices.name): several elements of this expanded \(self.shape) are in the same place in memory, so it \
+      cannot be changed in place; change a copy()
+      """)
+    let moved = indices.movedShape(in: self.shape)
     let isMoved = indices.resultAxis > 0
     let target = isMoved ? TensorShape(indices.resultOrder.map { moved[$0] }) : moved
     require(

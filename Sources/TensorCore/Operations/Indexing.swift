@@ -105,7 +105,9 @@ extension Tensor {
     ck_cumulative_sum(
       dataType.kernelType, y.bytes, x.bytes, shape.prefix(axis).reduce(1, *), shape[axis],
       shape.dropFirst(axis + 1).reduce(1, *), fromEnd)
-    return y.recorded("CumulativeSum", from: self) { dy in [dy.summedUp(axis, fromEnd: !fromEnd)] }
+    return y.recorded("CumulativeSum", from: self, savesNothing: true) { dy in
+      [dy.summedUp(axis, fromEnd: !fromEnd)]
+    }
   }
 
   /// The int32 indices that sort the elements along an axis; the order is stable, and NaN is the

@@ -3,7 +3,8 @@
 extension Tensor {
   /// Tensors concatenated along an existing axis, PyTorch's `cat`.
   ///
-  /// All other axes must have equal sizes. The gradient of each tensor is its slice of `dy`.
+  /// All other axes must have equal sizes; types are brought to one. The gradient of each tensor is its
+  /// slice of `dy`.
   public static func concatenated(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
     require(!tensors.isEmpty, "concatenated: no tensors")
     let axis = tensors[0].shape.normalized(axis: axis, operation: "concatenated")
@@ -13,20 +14,22 @@ extension Tensor {
       var expected = target
       expected[axis] = tensor.shape.count == target.count ? tensor.shape[axis] : 0
       require(
-        tensor.shape == expected && tensor.dataType == tensors[0].dataType,
-        "concatenated: \(tensor.dataType) \(tensor.shape) does not fit \(tensors[0].dataType) \(tensors[0].shape) along axis \(axis)"
-      )
+        tensor.shape == expected,
+        "concatenated: \(tensor.shape) does not fit \(tensors[0].shape) along axis \(axis)")
     }
-    let y = Tensor(uninitialized: target, tensors[0].dataType)
+    let type = tensors.reduce(tensors[0].dataType) { $0.promoted(with: $1.dataType) }
+    let y = Tensor(uninitialized: target, type)
     var ranges: [Range<Int>] = []
     for tensor in tensors {
       let start = ranges.last?.upperBound ?? 0
       ranges.append(start..<start + tensor.shape[axis])
-      withoutGrad { copyElements(from: tensor, to: y.sliced(ranges.last!, axis: axis)) }
+      withoutGrad {
+        copyElements(from: tensor.converted(to: type), to: y.sliced(ranges.last!, axis: axis))
+      }
     }
-    y.record("Concatenate", tensors)?.pullback = .returning { dy in
-      ranges.map { dy.sliced($0, axis: axis) }
-    }
+    guard let operation = y.record("Concatenate", tensors) else { return y }
+    operation.pullback = .returning { dy in ranges.map { dy.sliced($0, axis: axis) } }
+    operation.savesNothing = true
     return y
   }
 

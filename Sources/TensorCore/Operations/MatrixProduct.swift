@@ -118,7 +118,8 @@ extension Tensor {
     if other.shape.count == 2 {
       var target = shape
       target[shape.count - 1] = other.shape[1]
-      return reshaped(to: [-1, shape.last!]).matmul(other).reshaped(to: target)
+      let rows = shape.dropLast().reduce(1, *)
+      return reshaped(to: [rows, shape[-1]]).matmul(other).reshaped(to: target)
     }
     let (m, k, n) = (shape[shape.count - 2], shape.last!, other.shape.last!)
     guard

@@ -135,7 +135,9 @@ extension Tensor {
         dataType.kernelType, y.bytes, x.bytes, planeCount, height, width, rows, rows.count, columns,
         columns.count)
     }
-    return y.recorded("AvgPool2d", from: self) { dy in [dy.spread(rows, columns, source, order)] }
+    return y.recorded("AvgPool2d", from: self, savesNothing: true) { dy in
+      [dy.spread(rows, columns, source, order)]
+    }
   }
 
   /// Each element distributed evenly over its window in a tensor of shape `target`: the transpose of
@@ -155,7 +157,9 @@ extension Tensor {
         dataType.kernelType, dx.bytes, dy.bytes, planeCount, height, width, rows, rows.count,
         columns, columns.count)
     }
-    return dx.recorded("SpreadOverWindows", from: self) { g in [g.averaged(rows, columns)] }
+    return dx.recorded("SpreadOverWindows", from: self, savesNothing: true) { g in
+      [g.averaged(rows, columns)]
+    }
   }
 
   /// Whether this is an image `[C, H, W]` of bfloat16, for which there are only kernels that want four axes.

@@ -12,14 +12,17 @@ private typealias IndexKernel =
   ) -> Void
 
 extension Tensor {
-  /// The sum over `axes`; by default, over all.
+  /// The sum over `axes`; by default, over all. Of integers and bool as int64.
   ///
   /// The gradient is `dy`, expanded along the summed axes.
   public final func sum(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    guard dataType.isFloatingPoint || dataType == .int64 else {
+      return converted(to: .int64).sum(axes: axes, keepingAxes: keepingAxes)
+    }
     let mask = shape.mask(of: axes, operation: "sum")
     let y = reduced(mask, ck_sum)
     let (full, kept) = (shape, y.shape)
-    return withoutAxes(y, mask, keepingAxes).recorded("Sum", from: self) { dy in
+    return withoutAxes(y, mask, keepingAxes).recorded("Sum", from: self, savesNothing: true) { dy in
       [dy.reshaped(to: kept).expanded(to: full)]
     }
   }
@@ -34,7 +37,8 @@ extension Tensor {
     let factor = Double(y.count) / Double(count)
     ck_affine(y.dataType.kernelType, y.bytes, y.bytes, y.count, factor, 0)
     let (full, kept) = (shape, y.shape)
-    return withoutAxes(y, mask, keepingAxes).recorded("Mean", from: self) { dy in
+    return withoutAxes(y, mask, keepingAxes).recorded("Mean", from: self, savesNothing: true) {
+      dy in
       [(dy.reshaped(to: kept) * factor).expanded(to: full)]
     }
   }

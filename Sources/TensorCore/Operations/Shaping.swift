@@ -5,7 +5,7 @@ internal import CKernels
 extension Tensor {
   /// The same elements in row-major order with another shape; one size may be -1 and is inferred.
   ///
-  /// A view if this tensor is contiguous, else a copy. The gradient is reshaped back.
+  /// A view where the strides allow it, as in PyTorch, else a copy. The gradient is reshaped back.
   public final func reshaped(to newShape: TensorShape) -> Tensor {
     var target = newShape
     if let wild = newShape.firstIndex(of: -1) {
@@ -17,12 +17,48 @@ extension Tensor {
       target[wild] = count / rest
     }
     require(
-      target.elementCount == count,
-      "reshaped: \(shape) to \(newShape): the numbers of elements differ")
-    let source = isContiguous ? self : contiguousUnrecorded()
-    let (from, to) = (shape, target)
-    return source.view(to, to.contiguousStrides, source.offset, true)
-      .recorded("Reshape", from: self) { dy in [dy.reshaped(to: from)] }
+      target.allSatisfy { $0 >= 0 } && target.elementCount == count,
+      "reshaped: \(shape) to \(newShape): the numbers of elements differ, or a size is negative")
+    let from = shape
+    let result =
+      if let strides = strides(viewedAs: target) {
+        isContiguous
+          ? view(target, target.contiguousStrides, offset, true) : view(target, strides, offset)
+      } else {
+        contiguousUnrecorded().view(target, target.contiguousStrides, 0, true)
+      }
+    return result.recorded("Reshape", from: self, savesNothing: true) { dy in
+      [dy.reshaped(to: from)]
+    }
+  }
+
+  /// The same for the sizes of the axes as an array.
+  public final func reshaped(to newShape: [Int]) -> Tensor {
+    reshaped(to: TensorShape(newShape))
+  }
+
+  /// The strides with which a view of another shape shows these elements in row-major order; nil if
+  /// there are none.
+  ///
+  /// Axes that follow each other in memory are taken together, as one run of elements with one stride;
+  /// each run must be made of whole axes of the new shape. PyTorch's `computeStride`.
+  private final func strides(viewedAs target: TensorShape) -> TensorShape? {
+    if isContiguous || count == 0 { return target.contiguousStrides }
+    var result = TensorShape(repeating: 1, count: target.count)
+    var axis = target.count - 1
+    var (step, run, filled) = (strides[shape.count - 1], 1, 1)
+    for d in stride(from: shape.count - 1, through: 0, by: -1) {
+      run *= shape[d]
+      guard d == 0 || (shape[d - 1] != 1 && strides[d - 1] != run * step) else { continue }
+      while axis >= 0, filled < run || target[axis] == 1 {
+        result[axis] = filled * step
+        filled *= target[axis]
+        axis -= 1
+      }
+      if filled != run { return nil }
+      if d > 0 { (step, run, filled) = (strides[d - 1], 1, 1) }
+    }
+    return axis == -1 ? result : nil
   }
 
   /// The axes permuted: axis `i` of the result is axis `axes[i]` of this tensor.
@@ -39,7 +75,7 @@ extension Tensor {
     return view(
       TensorShape(order.map { shape[$0] }), TensorShape(order.map { strides[$0] }), offset
     )
-    .recorded("Permute", from: self) { dy in [dy.permuted(inverse)] }
+    .recorded("Permute", from: self, savesNothing: true) { dy in [dy.permuted(inverse)] }
   }
 
   /// Two axes exchanged; by default, the last two.
@@ -51,7 +87,8 @@ extension Tensor {
     var (newShape, newStrides) = (shape, strides)
     newShape.swapAt(i, j)
     newStrides.swapAt(i, j)
-    return view(newShape, newStrides, offset).recorded("Transpose", from: self) { dy in
+    return view(newShape, newStrides, offset).recorded("Transpose", from: self, savesNothing: true)
+    { dy in
       [dy.transposed(i, j)]
     }
   }
@@ -69,7 +106,7 @@ extension Tensor {
     newStrides[axis] *= step
     let from = shape
     return view(newShape, newStrides, offset + range.lowerBound * strides[axis])
-      .recorded("Slice", from: self) { dy in
+      .recorded("Slice", from: self, savesNothing: true) { dy in
         [dy.embedded(in: from, range, axis: axis, step: step)]
       }
   }
@@ -78,7 +115,9 @@ extension Tensor {
   final func embedded(in target: TensorShape, _ range: Range<Int>, axis: Int, step: Int) -> Tensor {
     let y = Tensor.zeros(target, dataType)
     copyElements(from: self, to: withoutGrad { y.sliced(range, axis: axis, step: step) })
-    return y.recorded("Embed", from: self) { dy in [dy.sliced(range, axis: axis, step: step)] }
+    return y.recorded("Embed", from: self, savesNothing: true) { dy in
+      [dy.sliced(range, axis: axis, step: step)]
+    }
   }
 
   /// The slice at one index along an axis, without that axis.
@@ -115,17 +154,22 @@ extension Tensor {
       TensorShape.broadcast(shape, target) == target,
       "expanded: \(shape) does not broadcast to \(target)"
     )
-    return view(target, broadcastStrides(to: target), offset).recorded("Expand", from: self) { dy in
+    return view(target, broadcastStrides(to: target), offset).recorded(
+      "Expand", from: self, savesNothing: true
+    ) { dy in
       [dy]
     }
   }
+
+  /// The same for the sizes of the axes as an array.
+  public final func expanded(to target: [Int]) -> Tensor { expanded(to: TensorShape(target)) }
 
   /// Without an axis of size one.
   public final func squeezed(axis: Int) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: "squeezed")
     require(shape[axis] == 1, "squeezed: axis \(axis) of \(shape) is not of size 1")
     return view(shape.removing(axis), strides.removing(axis), offset)
-      .recorded("Squeeze", from: self) { dy in [dy.unsqueezed(axis: axis)] }
+      .recorded("Squeeze", from: self, savesNothing: true) { dy in [dy.unsqueezed(axis: axis)] }
   }
 
   /// With a new axis of size one before `axis`; -1 adds it at the end.
@@ -135,7 +179,7 @@ extension Tensor {
       position >= 0 && position <= shape.count,
       "unsqueezed: axis \(axis) is out of range for \(shape)")
     return view(shape.inserting(1, at: position), strides.inserting(1, at: position), offset)
-      .recorded("Unsqueeze", from: self) { dy in [dy.squeezed(axis: position)] }
+      .recorded("Unsqueeze", from: self, savesNothing: true) { dy in [dy.squeezed(axis: position)] }
   }
 
   /// The axes from `axis` to the last merged into one: `[N, C, H, W]` becomes `[N, C * H * W]` from axis 1.
@@ -149,13 +193,15 @@ extension Tensor {
 
   /// This tensor if it is contiguous, else a contiguous copy.
   public final func contiguous() -> Tensor {
-    isContiguous ? self : contiguousUnrecorded().recorded("Contiguous", from: self) { dy in [dy] }
+    isContiguous
+      ? self
+      : contiguousUnrecorded().recorded("Contiguous", from: self, savesNothing: true) { dy in [dy] }
   }
 
   /// A copy with memory of its own, in the order of this tensor if it is dense.
   public final func copy() -> Tensor {
     let y = Tensor(uninitialized: shape, memoryOrder ?? .rowMajor, dataType)
     copyElements(from: self, to: y)
-    return y.recorded("Copy", from: self) { dy in [dy] }
+    return y.recorded("Copy", from: self, savesNothing: true) { dy in [dy] }
   }
 }

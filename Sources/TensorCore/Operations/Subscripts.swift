@@ -1,3 +1,5 @@
+internal import CKernels
+
 // x[…]: reading and assigning parts of a tensor.
 
 extension Tensor {
@@ -64,6 +66,27 @@ extension Tensor {
     set { assign(scalar(newValue), at: ViewSelection(indices, in: shape)) }
   }
 
+  /// The same as a number of any type, converted from or to the type of the tensor.
+  ///
+  ///     x[0, 1] = float         let isTrue: Bool = mask[0]
+  @_disfavoredOverload
+  public final subscript<Number: TensorScalar>(indices: any TensorIndexing...) -> Number {
+    get {
+      let selection = ViewSelection(indices, in: shape)
+      let view = selection.isWhole ? self : selection.view(of: self)
+      let part =
+        selection.tensors.isEmpty
+        ? view : withoutGrad { view.gathered(IndexTensors(selection, in: view.shape)) }
+      require(part.count == 1, "subscript: one element is needed, not \(part.shape)")
+      return withUnsafeTemporaryAllocation(of: Number.self, capacity: 1) { number in
+        ck_convert(
+          Number.dataType.kernelType, number.baseAddress!, dataType.kernelType, part.bytes, 1)
+        return number[0]
+      }
+    }
+    set { assign(.of([newValue], shape: []), at: ViewSelection(indices, in: shape)) }
+  }
+
   /// An element of a tensor with two axes, as a number.
   @_disfavoredOverload
   public final subscript(first: Int, second: Int) -> Double {
@@ -103,7 +126,7 @@ extension Tensor {
   final func mayRecord(_ name: StaticString) -> Bool {
     let isWatched = ExecutionContext.withCurrent { $0.isGradientEnabled || $0.profiler != nil }
     guard isWatched else { return false }
-    requireCurrentView(name)
+    followBase(name)
     return requiresGrad || ExecutionContext.withCurrent { $0.profiler != nil }
   }
 
