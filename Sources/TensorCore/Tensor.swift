@@ -325,9 +325,9 @@ extension Tensor {
     // From the smallest stride on, each steps over all elements of those before it.
     var span = 0
     let axes = (0..<shape.count).filter { shape[$0] > 1 }
-    for axis in axes.sorted(by: { abs(strides[$0]) < abs(strides[$1]) }) {
-      if abs(strides[axis]) <= span || strides[axis] == 0 { return true }
-      span += (shape[axis] - 1) * abs(strides[axis])
+    for axis in axes.sorted(by: { strides[$0].magnitude < strides[$1].magnitude }) {
+      if Int(strides[axis].magnitude) <= span || strides[axis] == 0 { return true }
+      span += (shape[axis] - 1) * Int(strides[axis].magnitude)
     }
     return false
   }
