@@ -88,7 +88,7 @@ package enum OtherNames {
     "optimizer.name": "optimizer.kind", "optim": "optimizer.kind",
     "lr": "optimizer.learningRate", "rate": "optimizer.learningRate",
     "baselr": "optimizer.learningRate", "initiallr": "optimizer.learningRate",
-    "alpha": "optimizer.learningRate", "wd": "optimizer.weightDecay", "l2": "optimizer.weightDecay",
+    "wd": "optimizer.weightDecay", "l2": "optimizer.weightDecay",
     "adambeta1": "optimizer.beta1", "adambeta2": "optimizer.beta2", "betas": "optimizer.beta1",
     "eps": "optimizer.epsilon", "adamepsilon": "optimizer.epsilon",
     "scheduler": "schedule.kind", "lrscheduler": "schedule.kind", "lrschedule": "schedule.kind",
@@ -97,6 +97,10 @@ package enum OtherNames {
     "warmupiters": "schedule.warmupSteps", "numwarmupsteps": "schedule.warmupSteps",
     "minlr": "schedule.minimumLearningRate", "etamin": "schedule.minimumLearningRate",
     "lrstepsize": "schedule.stepSize", "lrgamma": "schedule.gamma",
+    "pctstart": "schedule.riseFraction", "divfactor": "schedule.startDivisor",
+    "finaldivfactor": "schedule.endDivisor", "t0": "schedule.period",
+    "tmult": "schedule.periodFactor", "lrdecay": "optimizer.rateDecay",
+    "initialaccumulatorvalue": "optimizer.initialAccumulator",
     "saveevery": "checkpoint.everySteps", "savesteps": "checkpoint.everySteps",
     "saveinterval": "checkpoint.everySteps", "savetotallimit": "checkpoint.keep",
     "savetopk": "checkpoint.keep", "savebestonly": "checkpoint.keepBest",
@@ -131,7 +135,7 @@ package enum OtherNames {
 
   /// Words of other tools for values, by key.
   private static let words: [String: [String: String]] = [
-    "optimizer.kind": ["adam": "adamw", "momentum": "sgd", "nesterov": "sgd"],
+    "optimizer.kind": ["momentum": "sgd", "nesterov": "sgd"],
     "model.kind": [
       "transformer": "gpt", "gpt2": "gpt", "nanogpt": "gpt", "rnn": "lstm", "charrnn": "lstm",
       "linear": "perceptron",
@@ -152,7 +156,11 @@ package enum OtherNames {
     "schedule.kind": [
       "cosineannealing": "cosine", "cosineannealinglr": "cosine", "steplr": "step",
       "none": "constant",
-      "constantlr": "constant",
+      "constantlr": "constant", "multisteplr": "multistep", "exponentiallr": "exponential",
+      "polynomiallr": "polynomial", "poly": "polynomial", "linear": "polynomial",
+      "cosineannealingwarmrestarts": "cosine-restarts", "sgdr": "cosine-restarts",
+      "onecyclelr": "onecycle", "1cycle": "onecycle", "cycliclr": "cyclic",
+      "triangular": "cyclic", "reducelronplateau": "plateau", "reduceonplateau": "plateau",
     ],
   ]
 }

@@ -122,11 +122,14 @@ extension Trainer {
     let optimizer = try configuration.chosen(OptimizerKind.all, in: "optimizer")
     let schedule = try configuration.chosen(ScheduleKind.all, in: "schedule")
     let choice = try configuration.group(OptimizerChoice.self)
-    let rates = try communicator.collectiveTry {
+    let (rates, decays) = try communicator.collectiveTry {
       do {
+        let names = task.model.trainedParameters().map(\.name)
         let rates = try LearningRateFactors(choice.learningRates)
-        try rates.check(task.model.trainedParameters().map(\.name))
-        return rates
+        try rates.check(names)
+        let decays = try WeightDecayFactors(choice.weightDecays)
+        try decays.check(names)
+        return (rates, decays)
       } catch let error as SettingError {
         throw ConfigurationError(error, section: "optimizer")
       }
@@ -142,6 +145,7 @@ extension Trainer {
       },
       makeOptimizer: { arena in
         arena.setLearningRates(rates)
+        arena.setWeightDecays(decays)
         return optimizer.entry.make(arena, optimizer.settings)
       })
   }

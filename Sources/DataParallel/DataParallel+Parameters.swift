@@ -32,7 +32,7 @@ extension DataParallel {
   /// Collective: all ranks call it.
   public func shareRootState() {
     communicator.node.barrier()
-    broadcastNodeMemory(arena.values)
+    broadcastNodeMemory(arena.valueBuffer)
     if let frozen { broadcastNodeMemory(frozen.values) }
     if let average {
       broadcastNodeMemory(average.values)
@@ -53,18 +53,19 @@ extension DataParallel {
   }
 
   /// Copies memory that the ranks of a node share from rank zero's node to the others.
-  private func broadcastNodeMemory(_ values: UnsafeMutableBufferPointer<Float>) {
+  private func broadcastNodeMemory(_ values: ArenaBuffer) {
     guard topology.nodeCount > 1 else { return }
-    // One rank of each node receives into the memory, the others into scratch, a megabyte at a time.
+    // One rank of each node receives into the memory, the others into scratch, four megabytes at a time.
     let isReceiver = topology.localRank == 0
-    let limit = 1 << 20
-    let scratch = UnsafeMutableBufferPointer<Float>.allocate(capacity: isReceiver ? 0 : limit)
+    let limit = 1 << 22
+    let bytes = values.bytes
+    let scratch = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: isReceiver ? 0 : limit, alignment: 64)
     defer { scratch.deallocate() }
-    for start in stride(from: 0, to: values.count, by: limit) {
-      let count = min(limit, values.count - start)
-      let target =
-        isReceiver ? values.extracting(start..<start + count) : scratch.extracting(..<count)
-      communicator.broadcast(UnsafeMutableRawBufferPointer(target), root: 0)
+    for start in stride(from: 0, to: bytes.count, by: limit) {
+      let count = min(limit, bytes.count - start)
+      let target = isReceiver ? bytes[start..<start + count] : scratch[..<count]
+      communicator.broadcast(UnsafeMutableRawBufferPointer(rebasing: target), root: 0)
     }
   }
 
@@ -84,23 +85,23 @@ extension DataParallel {
     guard communicator.worldSize > 1 else { return }
     var values = buffers.map {
       ReplicaAudit.Values(
-        name: $0.name, elements: UnsafeBufferPointer($0.values), isSharedByNode: false)
+        name: $0.name, bytes: UnsafeRawBufferPointer($0.values), isSharedByNode: false)
     }
     // The ranks of a node have one copy.
     if topology.nodeCount > 1 {
-      func add(_ prefix: String, _ memory: UnsafeMutableBufferPointer<Float>) {
+      func add(_ prefix: String, _ memory: ArenaBuffer) {
         values += arena.entries.map {
           ReplicaAudit.Values(
-            name: prefix + $0.name, elements: UnsafeBufferPointer(memory.extracting($0.range)),
+            name: prefix + $0.name, bytes: UnsafeRawBufferPointer(memory[$0.range].bytes),
             isSharedByNode: true)
         }
       }
-      add("", arena.values)
+      add("", arena.valueBuffer)
       if let average { add("average.", average.values) }
       if let frozen {
         values += frozen.entries.map {
           ReplicaAudit.Values(
-            name: $0.name, elements: UnsafeBufferPointer(frozen.values.extracting($0.range)),
+            name: $0.name, bytes: UnsafeRawBufferPointer(frozen.values[$0.range].bytes),
             isSharedByNode: true)
         }
       }

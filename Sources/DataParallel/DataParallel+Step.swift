@@ -143,12 +143,23 @@ extension DataParallel {
       norm = gradientNorm()
     }
     optimizer.beginStep()
+    let layerwise = optimizer as? LayerwiseOptimizer
+    if maximum > 0 {
+      for chunk in reducer.chunks {
+        arena.scaleGradients(toNorm: maximum, from: norm, in: chunk)
+      }
+    }
+    if let layerwise {
+      if maximum <= 0 {
+        reducer.sumInPlace()
+        if isDistributed { exposed += lapOfExposed(&clock) }
+      }
+      measureLayers(layerwise)
+    }
     arena.checksums?.begin()
     reducer.forEachSum { elements, sums in
       if isDistributed { exposed += lapOfExposed(&clock) }
-      if maximum > 0 {
-        arena.scaleGradients(toNorm: maximum, from: norm, in: elements)
-      } else if measuresNorm {
+      if maximum <= 0, measuresNorm {
         squares += updateAll(elements, gradients: sums, learningRate: learningRate)
       }
       if maximum > 0 || !measuresNorm {
@@ -175,14 +186,15 @@ extension DataParallel {
   /// Updates some parameters, and returns the sum of the squares of their gradients: in blocks, which stay
   /// in the cache between the two.
   private func updateAll(
-    _ elements: Range<Int>, gradients: UnsafePointer<Float>, learningRate: Double
+    _ elements: Range<Int>, gradients: ArenaBuffer, learningRate: Double
   ) -> Double {
     var squares = 0.0
     let size = 4 * ParameterArena.normBlock * Threads.count
     for start in stride(from: elements.lowerBound, to: elements.upperBound, by: size) {
       let block = start..<min(start + size, elements.upperBound)
-      let sums = gradients + (start - elements.lowerBound)
-      squares += ck_sum_squares(ck_f32, sums, block.count)
+      let offset = start - elements.lowerBound
+      let sums = gradients[offset..<offset + block.count]
+      squares += ck_sum_squares(sums.kernelType, sums.address, block.count)
       optimizer.updateAll(block, gradients: sums, learningRate: learningRate)
     }
     return squares
@@ -218,6 +230,19 @@ extension DataParallel {
       samples: range[0]..<range[1],
       part: NonFiniteStep.Part(rawValue: communicator.broadcast(part, root: root))!,
       parameter: communicator.broadcast(name, root: root))
+  }
+
+  /// Gives an optimizer the norms of whole parameters, of which each rank of a node measures its chunks.
+  ///
+  /// Each block is measured on one rank, so the norms do not depend on the number of ranks. Every node
+  /// measures, because that may be a part of the update, and the numbers of the first one count.
+  private func measureLayers(_ optimizer: LayerwiseOptimizer) {
+    var sums = [Double](repeating: 0, count: optimizer.sumCount)
+    for chunk in reducer.chunks where !chunk.isEmpty {
+      optimizer.measure(chunk, gradients: arena.gradientBuffer[chunk], adding: &sums)
+    }
+    if topology.nodeIndex > 0 { sums = sums.map { _ in 0 } }
+    optimizer.setNorms(communicator.allReduce(sums, .sum))
   }
 
   /// The norm of the summed gradients, of which each rank of a node has its chunks.

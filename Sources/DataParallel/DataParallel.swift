@@ -138,6 +138,9 @@ public final class DataParallel {
     try communicator.checkInvariants(
       DataParallel.invariants(model, options, interNodeAllReduce).merging(invariants) { $1 })
     buffers = model.namedBuffers().map { name, buffer in
+      require(
+        buffer.dataType == .float32,
+        "DataParallel: the buffer \(name) is \(buffer.dataType); running statistics are float32")
       let start = buffer.pointer(Float.self)
       return (name, UnsafeMutableBufferPointer(start: start, count: buffer.count))
     }
@@ -149,7 +152,7 @@ public final class DataParallel {
     frozen = FrozenParameters(model, memory: memory)
     optimizer = makeOptimizer(arena)
     average = options.emaDecay.map {
-      [arena, buffers] in WeightAverage(arena, buffers.map(\.values), decay: $0)
+      [arena, buffers] in WeightAverage(arena, buffers: buffers.map(\.values), decay: $0)
     }
     if options.auditEverySteps != nil { arena.checksums = WeightChecksums(arena) }
     if let failure = memory.failure { throw failure }

@@ -14,23 +14,25 @@ final class FrozenParameters {
   let entries: [Entry]
   private let storage: Storage
   private let count: Int
+  private let dataType: DataType
 
   /// Moves the frozen parameters of a model into common memory; nil if there are none.
   init?(_ model: any Module, memory: any ArenaMemory) {
     let frozen = model.namedParameters().filter { !$0.parameter.requiresGrad }
     if frozen.isEmpty { return nil }
-    let alignment = 64 / MemoryLayout<Float>.stride
+    let type = frozen[0].parameter.dataType
+    let alignment = 64 / type.byteCount
     var entries: [Entry] = []
     var end = 0
     for (name, parameter) in frozen {
       require(
-        parameter.dataType == .float32,
-        "DataParallel: \(name) is \(parameter.dataType), not float32")
+        parameter.dataType == type,
+        "DataParallel: \(name) is \(parameter.dataType), and other frozen parameters are \(type)")
       entries.append(Entry(name: name, range: end..<end + parameter.count))
       end = (end + parameter.count + alignment - 1) / alignment * alignment
     }
-    (self.entries, count) = (entries, end)
-    storage = memory.allocateCommon(byteCount: end * MemoryLayout<Float>.stride)
+    (self.entries, count, dataType) = (entries, end, type)
+    storage = memory.allocateCommon(byteCount: end * type.byteCount)
     for (entry, place) in zip(entries, frozen) {
       place.parameter.move(
         to: storage, offset: entry.range.lowerBound, copiesElements: memory.takesOverValues)
@@ -39,8 +41,5 @@ final class FrozenParameters {
   }
 
   /// The values of all of them.
-  var values: UnsafeMutableBufferPointer<Float> {
-    UnsafeMutableBufferPointer(
-      start: storage.pointer.assumingMemoryBound(to: Float.self), count: count)
-  }
+  var values: ArenaBuffer { ArenaBuffer(storage.pointer, count: count, dataType) }
 }

@@ -43,7 +43,7 @@ enum ReplicaAudit {
   /// Numbers of which there is a replica on every node, or on every rank.
   struct Values {
     let name: String
-    let elements: UnsafeBufferPointer<Float>
+    let bytes: UnsafeRawBufferPointer
     let isSharedByNode: Bool
   }
 
@@ -53,7 +53,7 @@ enum ReplicaAudit {
   ) throws(ReplicasDiverged) {
     let hashes = values.map {
       Activity.advance()
-      return ck_hash(UnsafeRawPointer($0.elements.baseAddress), $0.elements.count * 4)
+      return ck_hash($0.bytes.baseAddress, $0.bytes.count)
     }
     func gather(_ hashes: [UInt64]) -> [[UInt64]] {
       communicator.allGather(hashes.withUnsafeBytes { Array($0) }).map { bytes in

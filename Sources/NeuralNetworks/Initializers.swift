@@ -2,29 +2,11 @@ import Base
 import Synchronization
 public import TensorCore
 
-/// Runs `body` with `seed` as the random seed of initial values.
-///
-/// A model that is created inside has the same weights for the same seed, on every rank and machine.
-public func withRandomSource<Result>(
-  seed: UInt64, _ body: () throws -> Result
-) rethrows -> Result {
-  try DefaultRandomSource.$current.withValue(DefaultRandomSource(seed: seed), operation: body)
-}
-
-/// The source of the innermost `withRandomSource`; outside, one with an arbitrary seed.
-private final class DefaultRandomSource: Sendable {
-  @TaskLocal static var current = DefaultRandomSource(seed: .random(in: .min ... .max))
-  private let seed: UInt64
-  private let streams = Atomic<UInt64>(0)
-
-  init(seed: UInt64) { self.seed = seed }
-
-  /// Draws one tensor from the next stream of the current source.
+/// The thread's source of random numbers, for initial values.
+enum DefaultRandomSource {
+  /// Draws one tensor from the source.
   static func draw(_ shape: TensorShape, _ body: (inout RandomSource) -> Tensor) -> Tensor {
-    if let shapes = ShapesOnly.current { return shapes.tensor(shape) }
-    let stream = current.streams.wrappingAdd(1, ordering: .relaxed).oldValue
-    var source = RandomSource(seed: current.seed, stream: stream)
-    return body(&source)
+    ShapesOnly.current?.tensor(shape) ?? body(&randomSource)
   }
 }
 

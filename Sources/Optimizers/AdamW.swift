@@ -13,8 +13,9 @@ import TensorCore
 ///     v = beta2 * v + (1 - beta2) * g²
 ///     w -= learningRate * (m / (1 - beta1ᵗ)) / (√(v / (1 - beta2ᵗ)) + epsilon)
 ///
-/// A parameter whose `grad` is nil is not updated.
-public final class AdamW: Optimizer {
+/// A parameter whose `grad` is nil is not updated. Loshchilov and Hutter, "Decoupled weight decay
+/// regularization", 2019.
+public final class AdamW: ArenaOptimizer {
   /// The settings of the method; the learning rate is an argument of each step.
   public struct Options: SettingsGroup {
     /// How much of the first moment is kept.
@@ -44,27 +45,8 @@ public final class AdamW: Optimizer {
     }
   }
 
-  /// The parameters that are updated.
-  public let arena: ParameterArena
   /// The settings.
   public let options: Options
-  /// The first moments, in the arena's order.
-  public let firstMoment: UnsafeMutableBufferPointer<Float>
-  /// The second moments, in the arena's order.
-  public let secondMoment: UnsafeMutableBufferPointer<Float>
-  /// For each entry of the arena, how often it was updated.
-  public private(set) var stepCounts: [Int]
-  private let decays: [Bool]
-  private let storage: [Storage]
-
-  /// What decides how a parameter is updated.
-  private struct RunState: Equatable {
-    var stepCount: Int
-    var decays: Bool
-  }
-
-  /// What the open step updates.
-  private var runs: [ParameterArena.Run<RunState>] = []
 
   /// Creates an optimizer of the parameters in `arena`; the weight decay applies to those for which
   /// `decays` returns true.
@@ -72,61 +54,24 @@ public final class AdamW: Optimizer {
     _ arena: ParameterArena, _ options: Options = Options(),
     decays: (ParameterArena.Entry) -> Bool = { _ in true }
   ) {
-    self.arena = arena
     self.options = options
-    self.decays = arena.entries.map(decays)
-    stepCounts = Array(repeating: 0, count: arena.entries.count)
-    storage = [arena.allocateState(), arena.allocateState()]
-    func moment(_ storage: Storage) -> UnsafeMutableBufferPointer<Float> {
-      UnsafeMutableBufferPointer(
-        start: storage.pointer.assumingMemoryBound(to: Float.self), count: arena.count)
-    }
-    (firstMoment, secondMoment) = (moment(storage[0]), moment(storage[1]))
+    super.init(arena, state: ["exp_avg", "exp_avg_sq"], decays: decays)
   }
 
-  /// Begins a step.
-  public func beginStep() {
-    arena.collectGradients()
-    runs = arena.runs { RunState(stepCount: stepCounts[$0], decays: decays[$0]) }
-  }
+  /// The first moments, in the arena's order.
+  public var firstMoment: ArenaBuffer { stateBuffers[0].values }
+  /// The second moments, in the arena's order.
+  public var secondMoment: ArenaBuffer { stateBuffers[1].values }
 
-  /// Updates some elements from their gradients.
-  public func update(
-    _ range: Range<Int>, gradients: UnsafePointer<Float>, learningRate: Double
+  override func update(
+    _ part: Part, _ weights: UnsafeMutableRawPointer, _ bits: UnsafeMutablePointer<ck_bit_sums>?
   ) {
-    runs.forEachElements(of: range) { elements, state in
-      let start = elements.lowerBound
-      let step = Double(state.stepCount + 1)
-      arena.changeWeights(elements) { weights, bits in
-        ck_adamw(
-          ck_f32, weights, firstMoment.baseAddress! + start, secondMoment.baseAddress! + start,
-          gradients + (start - range.lowerBound), elements.count, learningRate, options.beta1,
-          options.beta2, options.epsilon, state.decays ? options.weightDecay : 0,
-          1 - pow(options.beta1, step), 1 - pow(options.beta2, step), bits)
-      }
-    }
-  }
-
-  /// Ends a step: counts it for the updated parameters.
-  public func endStep() {
-    for index in runs.flatMap(\.entries) { stepCounts[index] += 1 }
-    runs = []
-    arena.markValuesChanged()
-  }
-
-  /// Both moments.
-  public var stateBuffers: [(name: String, values: UnsafeMutableBufferPointer<Float>)] {
-    [("exp_avg", firstMoment), ("exp_avg_sq", secondMoment)]
-  }
-
-  /// The step counts.
-  public var stateCounters: [Int] { stepCounts }
-
-  /// Restores the step counts.
-  public func restore(stateCounters: [Int]) {
-    require(
-      stateCounters.count == stepCounts.count, "AdamW: the restored state is of another model")
-    stepCounts = stateCounters
+    let step = Double(part.step)
+    ck_adamw(
+      kernelType, weights, state(0, part), state(1, part), part.gradients, part.elements.count,
+      part.learningRate, options.beta1, options.beta2, options.epsilon,
+      options.weightDecay * part.decayFactor, 1 - pow(options.beta1, step),
+      1 - pow(options.beta2, step), bits)
   }
 }
 

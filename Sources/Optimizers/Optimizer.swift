@@ -14,16 +14,16 @@ public protocol Optimizer: AnyObject {
   ///
   /// - Parameters:
   ///   - range: The elements. Those of parameters without a gradient are left alone.
-  ///   - gradients: The gradient of the first of these elements, followed by those of the others.
+  ///   - gradients: The gradients of these elements; the first has the index 0.
   ///   - learningRate: The learning rate of this step.
-  func update(_ range: Range<Int>, gradients: UnsafePointer<Float>, learningRate: Double)
+  func update(_ range: Range<Int>, gradients: ArenaBuffer, learningRate: Double)
 
   /// Ends a step after the last `update`.
   func endStep()
 
   /// The optimizer's state of each element, in the arena's order, under PyTorch's names:
   /// `momentum_buffer`, or `exp_avg` and `exp_avg_sq`.
-  var stateBuffers: [(name: String, values: UnsafeMutableBufferPointer<Float>)] { get }
+  var stateBuffers: [(name: String, values: ArenaBuffer)] { get }
 
   /// The optimizer's state of each parameter, in the order of the arena's entries: one number, such
   /// as AdamW's count of steps.
@@ -39,9 +39,8 @@ extension Optimizer {
   /// Updates all parameters that have a gradient.
   public func step(learningRate: Double) {
     beginStep()
-    if let gradients = arena.gradients.baseAddress {
-      updateAll(0..<arena.count, gradients: gradients, learningRate: learningRate)
-    }
+    (self as? LayerwiseOptimizer)?.measureAll()
+    updateAll(0..<arena.count, gradients: arena.gradientBuffer, learningRate: learningRate)
     endStep()
   }
 

@@ -3,7 +3,9 @@ public import Settings
 /// An optimizer that a configuration can name.
 public struct OptimizerKind: NamedEntry {
   /// All optimizers that can be named.
-  public static let all: [OptimizerKind] = [.sgd, .adamW]
+  public static let all: [OptimizerKind] = [
+    .sgd, .adamW, .adam, .rmsprop, .adagrad, .lion, .lars, .lamb,
+  ]
 
   /// The name.
   public let name: String
@@ -50,10 +52,18 @@ public struct OptimizerChoice: SettingsGroup {
     "factors of the learning rate for parameters by name, the first pattern that fits: [head.* 10, features.* 0.1]"
   )
   public var learningRates: [String] = []
+  /// Factors of the weight decay by parameter name; see `WeightDecayFactors`.
+  @Setting(
+    "factors of the weight decay for parameters by name, the first pattern that fits; 0 is none: [*.bias 0, norm* 0]"
+  )
+  public var weightDecays: [String] = []
 
   /// The defaults.
   public init() {}
 
   /// Throws for factors that cannot be read.
-  public func check() throws(SettingError) { _ = try LearningRateFactors(learningRates) }
+  public func check() throws(SettingError) {
+    _ = try LearningRateFactors(learningRates)
+    _ = try WeightDecayFactors(weightDecays)
+  }
 }

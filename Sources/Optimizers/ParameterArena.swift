@@ -60,18 +60,23 @@ public final class ParameterArena {
   public let entries: [Entry]
   /// The length of the flat buffers in elements, including gaps.
   public let count: Int
+  /// The type of all parameters: float32 or float64.
+  public let dataType: DataType
   private let valueStorage: Storage
   private let gradientStorage: Storage
   private let memory: any ArenaMemory
   /// The factors of the learning rate of consecutive elements; empty where all are 1.
   var rateRuns: [(elements: Range<Int>, factor: Double)] = []
+  /// For each entry, the factor of the weight decay, or nil where the optimizer decides; empty where it
+  /// decides everywhere.
+  var weightDecayFactors: [Double?] = []
 
-  /// Moves the parameters of `module` that are not frozen, which must be float32, into a new arena.
+  /// Moves the parameters of `module` that are not frozen, all float32 or all float64, into a new arena.
   public convenience init(_ module: some Module) {
     self.init(module.trainedParameters())
   }
 
-  /// Moves named float32 parameters into a new arena, the last one first.
+  /// Moves named parameters, all float32 or all float64, into a new arena, the last one first.
   public convenience init(_ parameters: [(name: String, parameter: Parameter)]) {
     self.init(parameters, memory: PrivateMemory())
   }
@@ -81,45 +86,58 @@ public final class ParameterArena {
     _ parameters: [(name: String, parameter: Parameter)], memory: any ArenaMemory
   ) {
     self.memory = memory
-    let alignment = 64 / MemoryLayout<Float>.stride
+    let type = parameters.first?.parameter.dataType ?? .float32
+    let alignment = 64 / type.byteCount
     var entries: [Entry] = []
     var end = 0
     for (name, parameter) in parameters.reversed() {
       require(
-        parameter.dataType == .float32,
-        "ParameterArena: \(name) is \(parameter.dataType); only float32 is trained in an arena")
+        parameter.dataType == .float32 || parameter.dataType == .float64,
+        "ParameterArena: \(name) is \(parameter.dataType); only float32 and float64 are trained in an arena"
+      )
+      require(
+        parameter.dataType == type,
+        "ParameterArena: \(name) is \(parameter.dataType), and other parameters are \(type); an arena has one type"
+      )
       entries.append(Entry(name: name, parameter: parameter, range: end..<end + parameter.count))
       end = (end + parameter.count + alignment - 1) / alignment * alignment
     }
     self.entries = entries
     count = end
-    valueStorage = memory.allocateCommon(byteCount: end * MemoryLayout<Float>.stride)
-    gradientStorage = memory.allocateOwn(byteCount: end * MemoryLayout<Float>.stride)
+    dataType = type
+    valueStorage = memory.allocateCommon(byteCount: end * type.byteCount)
+    gradientStorage = memory.allocateOwn(byteCount: end * type.byteCount)
     for entry in entries {
       entry.parameter.move(
         to: valueStorage, offset: entry.range.lowerBound, copiesElements: memory.takesOverValues)
       entry.parameter.gradientView = Tensor(
         shape: entry.parameter.shape, storage: gradientStorage, offset: entry.range.lowerBound,
-        dataType: .float32)
+        dataType: type)
     }
     // The parameters have left theirs.
     Storage.returnFreePages()
   }
 
   /// The values of all parameters.
-  public var values: UnsafeMutableBufferPointer<Float> { buffer(valueStorage) }
+  public var valueBuffer: ArenaBuffer { buffer(valueStorage) }
   /// The gradients of all parameters.
   ///
   /// The elements of a parameter without `grad` are undefined until `zeroFillMissingGradients()`.
-  public var gradients: UnsafeMutableBufferPointer<Float> { buffer(gradientStorage) }
+  public var gradientBuffer: ArenaBuffer { buffer(gradientStorage) }
+  /// The values of all parameters, which must be float32; `valueBuffer` has those of either type.
+  public var values: UnsafeMutableBufferPointer<Float> { valueBuffer.floats }
+  /// The gradients of all parameters, which must be float32; `gradientBuffer` has those of either type.
+  public var gradients: UnsafeMutableBufferPointer<Float> { gradientBuffer.floats }
 
-  private func buffer(_ storage: Storage) -> UnsafeMutableBufferPointer<Float> {
-    UnsafeMutableBufferPointer(
-      start: storage.pointer.assumingMemoryBound(to: Float.self), count: count)
+  /// A storage with a number for each element.
+  package func buffer(_ storage: Storage) -> ArenaBuffer {
+    ArenaBuffer(storage.pointer, count: count, dataType)
   }
 
+  private var kernelType: ck_type { valueBuffer.kernelType }
+
   /// Whether no value is NaN or infinite.
-  package var hasFiniteValues: Bool { ck_all_finite(ck_f32, values.baseAddress!, count) }
+  package var hasFiniteValues: Bool { ck_all_finite(kernelType, valueBuffer.address, count) }
 
   /// Sets `grad` of all parameters to nil.
   ///
@@ -139,7 +157,7 @@ public final class ParameterArena {
   package func zeroFillMissingGradients(of entries: Range<Int>) {
     for entry in self.entries[entries] {
       entry.collectGradient()
-      if entry.parameter.grad == nil { gradients.extracting(entry.range).update(repeating: 0) }
+      if entry.parameter.grad == nil { gradientBuffer[entry.range].fill(0) }
     }
   }
 
@@ -155,7 +173,8 @@ public final class ParameterArena {
     blocks.map { block in
       let start = block * ParameterArena.normBlock
       return ck_sum_squares(
-        ck_f32, gradients.baseAddress! + start, min(ParameterArena.normBlock, count - start))
+        kernelType, gradientBuffer.pointer(at: start),
+        min(ParameterArena.normBlock, count - start))
     }
   }
 
@@ -185,8 +204,8 @@ public final class ParameterArena {
   package func scaleGradients(toNorm maximum: Double, from norm: Double, in elements: Range<Int>) {
     let factor = maximum / (norm + 1e-6)
     guard factor < 1, !elements.isEmpty else { return }
-    let start = gradients.baseAddress! + elements.lowerBound
-    ck_affine(ck_f32, start, start, elements.count, factor, 0)
+    let start = gradientBuffer.pointer(at: elements.lowerBound)
+    ck_affine(kernelType, start, start, elements.count, factor, 0)
   }
 
   /// What notices changes of the values between two updates; nil where nothing does.
@@ -196,9 +215,9 @@ public final class ParameterArena {
   /// bits.
   func changeWeights(
     _ elements: Range<Int>,
-    _ kernel: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<ck_bit_sums>?) -> Void
+    _ kernel: (UnsafeMutableRawPointer, UnsafeMutablePointer<ck_bit_sums>?) -> Void
   ) {
-    let weights = values.baseAddress! + elements.lowerBound
+    let weights = valueBuffer.pointer(at: elements.lowerBound)
     guard let checksums else { return kernel(weights, nil) }
     var bits = ck_bit_sums()
     kernel(weights, &bits)
@@ -207,7 +226,7 @@ public final class ParameterArena {
 
   /// Allocates zeros for an optimizer's state of each element.
   package func allocateState() -> Storage {
-    memory.allocateCommon(byteCount: count * MemoryLayout<Float>.stride)
+    memory.allocateCommon(byteCount: count * dataType.byteCount)
   }
 
   /// Lets the parameters have the values in another storage of the arena's layout while `body` runs.
@@ -251,15 +270,15 @@ public final class ParameterArena {
   package var valuesVersion: Int { valueStorage.version }
 
   /// The name of the first parameter in the model that has a value which is NaN or infinite.
-  package var firstNonFiniteValues: String? { entries.last { !isFinite(values, $0) }?.name }
+  package var firstNonFiniteValues: String? { entries.last { !isFinite(valueBuffer, $0) }?.name }
 
   /// The first of some entries that has a gradient which is NaN or infinite.
   package func firstNonFiniteGradient(of entries: Range<Int>) -> Int? {
-    entries.first { !isFinite(gradients, self.entries[$0]) }
+    entries.first { !isFinite(gradientBuffer, self.entries[$0]) }
   }
 
-  private func isFinite(_ buffer: UnsafeMutableBufferPointer<Float>, _ entry: Entry) -> Bool {
-    ck_all_finite(ck_f32, buffer.baseAddress! + entry.range.lowerBound, entry.range.count)
+  private func isFinite(_ buffer: ArenaBuffer, _ entry: Entry) -> Bool {
+    ck_all_finite(kernelType, buffer.pointer(at: entry.range.lowerBound), entry.range.count)
   }
 
   /// Records for autograd that the values were changed other than by an operation.
@@ -269,7 +288,7 @@ public final class ParameterArena {
 extension Array {
   /// Calls `body` for the elements of `range` that belong to each of these runs.
   func forEachElements<State>(
-    of range: Range<Int>, _ body: (Range<Int>, State) -> Void
+    of range: Range<Int>, _ body: (ParameterArena.Run<State>, Range<Int>) -> Void
   ) where Element == ParameterArena.Run<State> {
     // The first run that ends behind the start of the range.
     var (low, high) = (0, count)
@@ -282,7 +301,7 @@ extension Array {
       }
     }
     while low < count, self[low].elements.lowerBound < range.upperBound {
-      body(self[low].elements.clamped(to: range), self[low].state)
+      body(self[low], self[low].elements.clamped(to: range))
       low += 1
     }
   }

@@ -10,7 +10,7 @@ import TensorCore
 ///     w -= learningRate * (nesterov ? g + momentum * v : v)
 ///
 /// A parameter whose `grad` is nil is not updated.
-public final class SGD: Optimizer {
+public final class SGD: ArenaOptimizer {
   /// The settings of the method; the learning rate is an argument of each step.
   public struct Options: SettingsGroup {
     /// How much of the velocity is kept.
@@ -48,71 +48,36 @@ public final class SGD: Optimizer {
     }
   }
 
-  /// The parameters that are updated.
-  public let arena: ParameterArena
   /// The settings.
   public let options: Options
-  /// The velocities, in the arena's order; empty without momentum.
-  public let velocity: UnsafeMutableBufferPointer<Float>
-  private let storage: Storage?
-  /// For each entry of the arena, whether its velocity has started: the first gradient replaces it.
-  public private(set) var hasVelocity: [Bool]
-  /// What the open step updates.
-  private var runs: [ParameterArena.Run<Bool>] = []
 
-  /// Creates an optimizer of the parameters in `arena`.
-  public init(_ arena: ParameterArena, _ options: Options = Options()) {
-    self.arena = arena
-    self.options = options
-    storage = options.momentum == 0 ? nil : arena.allocateState()
-    velocity = UnsafeMutableBufferPointer(
-      start: storage?.pointer.assumingMemoryBound(to: Float.self),
-      count: storage == nil ? 0 : arena.count)
-    hasVelocity = Array(repeating: false, count: arena.entries.count)
-  }
-
-  /// Begins a step.
-  public func beginStep() {
-    arena.collectGradients()
-    runs = arena.runs { hasVelocity[$0] }
-  }
-
-  /// Updates some elements from their gradients.
-  public func update(
-    _ range: Range<Int>, gradients: UnsafePointer<Float>, learningRate: Double
+  /// Creates an optimizer of the parameters in `arena`; the weight decay applies to those for which
+  /// `decays` returns true.
+  public init(
+    _ arena: ParameterArena, _ options: Options = Options(),
+    decays: (ParameterArena.Entry) -> Bool = { _ in true }
   ) {
-    runs.forEachElements(of: range) { elements, isStarted in
-      let start = elements.lowerBound
-      arena.changeWeights(elements) { weights, bits in
-        ck_sgd(
-          ck_f32, weights, options.momentum == 0 ? nil : velocity.baseAddress! + start,
-          gradients + (start - range.lowerBound), elements.count, learningRate, options.momentum,
-          options.dampening, options.weightDecay, options.nesterov, !isStarted, bits)
-      }
-    }
+    self.options = options
+    super.init(arena, state: options.momentum == 0 ? [] : ["momentum_buffer"], decays: decays)
   }
 
-  /// Ends a step: the velocities of the updated parameters have started.
-  public func endStep() {
-    for index in runs.flatMap(\.entries) { hasVelocity[index] = true }
-    runs = []
-    arena.markValuesChanged()
-  }
+  /// The velocities, in the arena's order; nil without momentum.
+  public var velocity: ArenaBuffer? { stateBuffers.first?.values }
 
-  /// The velocities; nothing without momentum.
-  public var stateBuffers: [(name: String, values: UnsafeMutableBufferPointer<Float>)] {
-    options.momentum == 0 ? [] : [("momentum_buffer", velocity)]
+  /// For each entry of the arena, whether its velocity has started: the first gradient replaces it.
+  public var hasVelocity: [Bool] { stepCounts.map { $0 > 0 } }
+
+  override func update(
+    _ part: Part, _ weights: UnsafeMutableRawPointer, _ bits: UnsafeMutablePointer<ck_bit_sums>?
+  ) {
+    ck_sgd(
+      kernelType, weights, options.momentum == 0 ? nil : state(0, part), part.gradients,
+      part.elements.count, part.learningRate, options.momentum, options.dampening,
+      options.weightDecay * part.decayFactor, options.nesterov, part.step == 1, bits)
   }
 
   /// 1 for each parameter whose velocity has started, else 0.
-  public var stateCounters: [Int] { hasVelocity.map { $0 ? 1 : 0 } }
-
-  /// Restores which velocities have started.
-  public func restore(stateCounters: [Int]) {
-    require(
-      stateCounters.count == hasVelocity.count, "SGD: the restored state is of another model")
-    hasVelocity = stateCounters.map { $0 > 0 }
-  }
+  public override var stateCounters: [Int] { hasVelocity.map { $0 ? 1 : 0 } }
 }
 
 extension OptimizerKind {

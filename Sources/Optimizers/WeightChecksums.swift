@@ -56,7 +56,8 @@ package final class WeightChecksums {
     guard version == arena.valuesVersion, changed == nil else { return }
     changed =
       last.first {
-        ck_bit_sum(arena.values.baseAddress! + $0.elements.lowerBound, $0.elements.count) != $0.sum
+        let bytes = arena.valueBuffer[$0.elements].bytes
+        return ck_bit_sum(bytes.baseAddress, bytes.count / 4) != $0.sum
       }?.elements
   }
 }

@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 
 /// The state of a thread: whether operations are recorded, whether layers are in training mode, whether
-/// products are computed in bfloat16, where dropout's random numbers come from, how work is partitioned.
+/// products are computed in bfloat16, where random numbers come from, how work is partitioned.
 ///
 /// Scopes such as `withoutGrad` and `withTraining` change a part of it and restore that part when they
 /// end. A thread starts with the initial values below.
@@ -13,8 +13,10 @@ final class ExecutionContext {
   var isTraining = true
   /// Whether products are computed in bfloat16.
   var isAutocasting = false
-  /// Where dropout takes its random numbers from.
-  var dropoutStreams = DropoutStreams(key: 0, firstSample: 0)
+  /// Where random tensors and dropout take their numbers from; at the start a seed that nobody knows.
+  var random = RandomSource(seed: .random(in: .min ... .max))
+  /// The samples that dropout belongs to in `withTraining`; nil where its numbers come from `random`.
+  var dropoutStreams: DropoutStreams?
   /// Whether a checkpointed function is being computed again, in a backward pass.
   var isRecomputing = false
   /// Whether work is partitioned in the same way for any number of threads.

@@ -145,32 +145,6 @@ extension Tensor {
     return tensor
   }
 
-  /// Independent random numbers, uniform in `range`.
-  public static func uniform(
-    _ shape: TensorShape, in range: Range<Double> = 0..<1, _ dataType: DataType = .float32,
-    using random: inout RandomSource
-  ) -> Tensor {
-    requireFloatingPoint("uniform", dataType)
-    let tensor = Tensor(uninitialized: shape, dataType)
-    ck_uniform(
-      dataType.kernelType, tensor.bytes, tensor.count, random.seed, random.nextStream(), 0,
-      range.lowerBound, range.upperBound)
-    return tensor
-  }
-
-  /// Independent random numbers from a normal distribution.
-  public static func normal(
-    _ shape: TensorShape, mean: Double = 0, std: Double = 1, _ dataType: DataType = .float32,
-    using random: inout RandomSource
-  ) -> Tensor {
-    requireFloatingPoint("normal", dataType)
-    let tensor = Tensor(uninitialized: shape, dataType)
-    ck_normal(
-      dataType.kernelType, tensor.bytes, tensor.count, random.seed, random.nextStream(), 0, mean,
-      std)
-    return tensor
-  }
-
   /// A tensor with a copy of the elements of `buffer`.
   package static func copying<Scalar: TensorScalar>(
     _ buffer: UnsafeBufferPointer<Scalar>, shape: TensorShape
@@ -188,31 +162,5 @@ extension Tensor {
   /// Writes `value` to every element of this contiguous tensor.
   package final func setAll(to value: Double) {
     elements.update(repeating: dataType == .bool && value != 0 ? 1 : value, count: count)
-  }
-}
-
-/// A reproducible source of random tensors: the same seed gives the same numbers on every machine.
-///
-/// The generator is counter-based (Philox 4x32-10). Each tensor uses the next stream of the seed, so its
-/// elements do not depend on the sizes of the tensors drawn before.
-public struct RandomSource: Sendable {
-  /// The random seed.
-  public let seed: UInt64
-  private var stream: UInt64
-
-  /// Starts at the first stream of `seed`.
-  public init(seed: UInt64) {
-    self.init(seed: seed, stream: 0)
-  }
-
-  /// Starts at the given stream of `seed`.
-  package init(seed: UInt64, stream: UInt64) {
-    self.seed = seed
-    self.stream = stream
-  }
-
-  mutating func nextStream() -> UInt64 {
-    defer { stream += 1 }
-    return stream
   }
 }

@@ -16,7 +16,7 @@ public func withEvaluation<Result>(_ body: () throws -> Result) rethrows -> Resu
 ///
 /// - Parameters:
 ///   - randomness: What dropout's random numbers depend on, for one forward pass over a batch. If nil,
-///     they continue those of the enclosing scope.
+///     they continue those of the enclosing scope; see `withRandomSource`.
 ///   - body: The forward pass.
 public func withTraining<Result>(
   _ randomness: SampleRandomness? = nil, _ body: () throws -> Result
@@ -53,11 +53,16 @@ public struct SampleRandomness: Sendable {
 
   /// The seed and the epoch in one number.
   fileprivate var key: UInt64 {
-    var z = seed &+ 0x9E37_79B9_7F4A_7C15 &* (UInt64(bitPattern: Int64(epoch)) &+ 1)
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
+    mixed(seed &+ 0x9E37_79B9_7F4A_7C15 &* (UInt64(bitPattern: Int64(epoch)) &+ 1))
   }
+}
+
+/// A number whose bits all depend on all bits of another (SplitMix64).
+func mixed(_ number: UInt64) -> UInt64 {
+  var z = number
+  z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+  z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+  return z ^ (z >> 31)
 }
 
 /// The streams of random numbers of one scope: each application of a dropout layer takes the next.

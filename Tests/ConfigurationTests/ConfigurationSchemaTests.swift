@@ -50,7 +50,9 @@ import Testing
     #expect(try text("training.steps", "type") == #"["integer","null"]"#)
     #expect(try text("model.dropout", "exclusiveMaximum") == "1")
     #expect(try text("model.heads", "maximum") == "1024")
-    #expect(try text("optimizer.kind", "enum") == #"["sgd","adamw"]"#)
+    #expect(
+      try text("optimizer.kind", "enum")
+        == #"["sgd","adamw","adam","rmsprop","adagrad","lion","lars","lamb"]"#)
     #expect(try text("data.header", "enum") == #"["auto","yes","no",null]"#)
     #expect(
       try text("model.hidden", "items") == #"{"type":"integer","minimum":1,"maximum":1048576}"#)

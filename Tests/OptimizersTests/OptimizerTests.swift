@@ -16,7 +16,30 @@ import Testing
       SGD($0, SGD.Options(momentum: 0.9, weightDecay: 0.1))
     },
     Method(testDescription: "AdamW") { AdamW($0) },
+    Method(testDescription: "Adam") { Adam($0, Adam.Options(weightDecay: 0.1)) },
+    Method(testDescription: "Adam with amsgrad") { Adam($0, Adam.Options(amsgrad: true)) },
+    Method(testDescription: "RMSprop") { RMSprop($0) },
+    Method(testDescription: "RMSprop, centered, with momentum") {
+      RMSprop($0, RMSprop.Options(momentum: 0.9, centered: true, weightDecay: 0.1))
+    },
+    Method(testDescription: "Adagrad") {
+      Adagrad($0, Adagrad.Options(rateDecay: 0.1, initialAccumulator: 0.1))
+    },
+    Method(testDescription: "Lion") { Lion($0, Lion.Options(weightDecay: 0.1)) },
+    Method(testDescription: "LARS") {
+      LARS($0, LARS.Options(trustCoefficient: 0.1, weightDecay: 0.1))
+    },
+    Method(testDescription: "LAMB") { LAMB($0) },
   ]
+
+  /// Measures the norms of an optimizer that needs them.
+  private func measure(_ optimizer: any Optimizer) {
+    guard let layerwise = optimizer as? LayerwiseOptimizer else { return }
+    var sums = [Double](repeating: 0, count: layerwise.sumCount)
+    layerwise.measure(
+      0..<layerwise.arena.count, gradients: layerwise.arena.gradientBuffer, adding: &sums)
+    layerwise.setNorms(sums)
+  }
 
   /// Trains a model for three steps, the second of which gives its first parameter no gradient.
   private func train(
@@ -43,10 +66,15 @@ import Testing
         let count = optimizer.arena.count
         // The gradients lie elsewhere, as the sums over ranks do.
         optimizer.beginStep()
+        measure(optimizer)
         for start in stride(from: 0, to: count, by: size).reversed() {
           let range = start..<min(start + size, count)
-          let gradients = Array(optimizer.arena.gradients[range])
-          optimizer.update(range, gradients: gradients, learningRate: 0.1)
+          let gradients = UnsafeMutableBufferPointer<Float>.allocate(capacity: range.count)
+          defer { gradients.deallocate() }
+          _ = gradients.update(fromContentsOf: optimizer.arena.gradients.extracting(range))
+          optimizer.update(
+            range, gradients: ArenaBuffer(gradients.baseAddress!, count: range.count, .float32),
+            learningRate: 0.1)
         }
         optimizer.endStep()
       }
@@ -63,7 +91,8 @@ import Testing
     model(.ones([2, 9])).sum().backward()
     let before = Array(arena.values)
     optimizer.beginStep()
-    optimizer.update(40..<90, gradients: arena.gradients.baseAddress! + 40, learningRate: 0.1)
+    measure(optimizer)
+    optimizer.update(40..<90, gradients: arena.gradientBuffer[40..<90], learningRate: 0.1)
     optimizer.endStep()
     for i in before.indices { #expect((arena.values[i] != before[i]) == (40..<90).contains(i)) }
   }
@@ -85,7 +114,7 @@ import Testing
     _ = second.arena.values.update(fromContentsOf: first.arena.values)
     for (target, source) in zip(second.stateBuffers, first.stateBuffers) {
       #expect(target.name == source.name)
-      _ = target.values.update(fromContentsOf: source.values)
+      target.values.copy(from: source.values)
     }
     second.restore(stateCounters: first.stateCounters)
     for number in 3..<5 { step(second, number) }

@@ -66,7 +66,7 @@ import Testing
       optimizer.step(learningRate: 0.1)
     }
     #expect(gaps(arena).allSatisfy { arena.values[$0] == 0 && arena.gradients[$0] == 0 })
-    #expect(gaps(arena).allSatisfy { optimizer.velocity[$0] == 0 })
+    #expect(gaps(arena).allSatisfy { optimizer.velocity![$0] == 0 })
   }
 
   @Test("backward leaves gradients in the arena, equal to those outside of one")
@@ -154,12 +154,34 @@ import Testing
     SGD(arena, SGD.Options(momentum: 0.9)).step(learningRate: 1)
   }
 
-  @Test("parameters of another type are refused")
+  @Test("parameters of another type, or of two, are refused")
   func types() async {
     await #expect(processExitsWith: .failure) {
-      _ = ParameterArena(Linear(weight: .ones([1, 1], .float64)))
+      _ = ParameterArena(Linear(weight: .ones([1, 1], .bfloat16)))
+    }
+    await #expect(processExitsWith: .failure) {
+      _ = ParameterArena(Linear(weight: .ones([1, 1], .float64), bias: .ones([1])))
+    }
+    await #expect(processExitsWith: .failure) {
+      _ = ParameterArena(Linear(weight: .ones([1, 1], .float64))).values
     }
   }
+
+  @Test("float64 parameters have float64 values, gradients and norms")
+  func float64() {
+    let layer = Linear(weight: Tensor([[1e-200, 3]] as [[Double]]), bias: Tensor([0.1] as [Double]))
+    let arena = ParameterArena(layer)
+    #expect(arena.dataType == .float64)
+    // Eight numbers in 64 bytes.
+    #expect(arena.entries.map(\.range) == [0..<1, 8..<10] && arena.count == 16)
+    #expect(arena.valueBuffer.array()[8...9] == [1e-200, 3])
+    layer(Tensor([[1, 2]] as [[Double]])).sum().backward()
+    #expect(arena.gradientBuffer.doubles[8...9].elementsEqual([1, 2]))
+    #expect(arena.gradientNorm() == 6.0.squareRoot())
+    arena.clipGradients(toNorm: 1)
+    #expect(abs(arena.gradientNorm() - 1) < 1e-6)
+  }
+
   // Sanitizers keep freed memory.
   #if !SANITIZERS
     // In a process of its own: other tests ask for memory at the same time.

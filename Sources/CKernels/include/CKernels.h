@@ -150,7 +150,7 @@ CK_KERNEL void (*ck_where)(ck_type type, void *y, const uint8_t *condition, cons
 CK_KERNEL void (*ck_accumulate)(ck_type type, void *y, const void *x, size_t n);
 
 // y[i] = x[0][i] + x[1][i] + ... + x[terms - 1][i], added in pairs, then pairs of pairs: for a power
-// of two of terms, ((x0 + x1) + (x2 + x3)) + ... y may be one of the x. float32 only.
+// of two of terms, ((x0 + x1) + (x2 + x3)) + ... y may be one of the x. float32 and float64.
 CK_KERNEL void (*ck_sum_tree)(ck_type type, void *y, const void *_Nonnull const *_Nonnull x,
                               size_t terms, size_t n);
 
@@ -279,7 +279,7 @@ CK_KERNEL void (*ck_resample_transposed)(ck_type type, void *dx, const void *dy,
 CK_KERNEL void (*ck_argsort)(ck_type type, int32_t *y, const void *x, void *scratch, size_t rows,
                              size_t cols, bool descending);
 
-// The sum of x[i]^2, accumulated in double precision in blocks of fixed size. float32 only.
+// The sum of x[i]^2, accumulated in double precision in blocks of fixed size. float32 and float64.
 CK_KERNEL double (*ck_sum_squares)(ck_type type, const void *x, size_t n);
 // Whether no x[i] is NaN or infinite. Floating point.
 CK_KERNEL bool (*ck_all_finite)(ck_type type, const void *x, size_t n);
@@ -355,8 +355,8 @@ CK_KERNEL void (*ck_ctc_loss_backward)(ck_type type, void *dx, const void *dy, d
 // Counter-based (Philox 4x32-10): element i of stream (seed, stream) is a pure function of the
 // three, so any part can be made by itself, in any order. `first` is the index of y[0]. Element i is
 // word i % 4 of the block whose counter is (i / 4, stream) and whose key is the seed, lower words first;
-// a uniform number is the word's upper 24 bits. float64 streams have the same numbers as float32 ones.
-// uniform: [low, high), 24 bits of randomness. normal: Box-Muller on two uniform numbers.
+// a uniform number is the word's upper 24 bits. In float64 it has 29 bits more below them, from a second
+// generator whose key is seed ^ 0x9e3779b97f4a7c15. uniform: [low, high). normal: Box-Muller on two uniform numbers.
 CK_KERNEL void (*ck_uniform)(ck_type type, void *y, size_t n, uint64_t seed, uint64_t stream,
                              uint64_t first, double low, double high);
 CK_KERNEL void (*ck_normal)(ck_type type, void *y, size_t n, uint64_t seed, uint64_t stream,
@@ -630,7 +630,7 @@ CK_KERNEL void (*ck_average_pool_last_backward)(ck_type type, void *dx, const vo
                                                 const ck_span *rows, size_t out_height,
                                                 const ck_span *cols, size_t out_width);
 
-// ---------------------------------------------------------------- optimizers; float32
+// ---------------------------------------------------------------- optimizers
 
 // The sums of the weights' bits, as ck_bit_sum's, before and after an update.
 typedef struct {
@@ -658,6 +658,47 @@ CK_KERNEL void (*ck_adamw)(ck_type type, void *w, void *first_moment, void *seco
                            const void *grad, size_t n, double learning_rate, double beta1, double beta2,
                            double epsilon, double weight_decay, double correction1, double correction2,
                            ck_bit_sums *_Nullable bits);
+
+// Steps of further methods. The bits of w are added to bits, unless that is NULL.
+//
+// Adam: g = grad + weight_decay * w; m and v as in ck_adamw; with `largest`, v = largest = max(largest, v)
+//   w -= learning_rate / correction1 * m / (sqrt(v) / sqrt(correction2) + epsilon)
+CK_KERNEL void (*ck_adam)(ck_type type, void *w, void *first_moment, void *second_moment,
+                          void *_Nullable largest, const void *grad, size_t n, double learning_rate,
+                          double beta1, double beta2, double epsilon, double weight_decay,
+                          double correction1, double correction2, ck_bit_sums *_Nullable bits);
+// RMSprop: g = grad + weight_decay * w; s = alpha * s + (1 - alpha) * g^2
+//   with `gradient_average`: a += (1 - alpha) * (g - a); d = s - a^2; otherwise d = s
+//   u = g / (sqrt(d) + epsilon); with `velocity`: u = velocity = momentum * velocity + u
+//   w -= learning_rate * u
+CK_KERNEL void (*ck_rmsprop)(ck_type type, void *w, void *square_average,
+                             void *_Nullable gradient_average, void *_Nullable velocity,
+                             const void *grad, size_t n, double learning_rate, double alpha,
+                             double epsilon, double momentum, double weight_decay,
+                             ck_bit_sums *_Nullable bits);
+// Adagrad: g = grad + weight_decay * w; sum += g^2;  w -= learning_rate * g / (sqrt(sum) + epsilon)
+CK_KERNEL void (*ck_adagrad)(ck_type type, void *w, void *sum, const void *grad, size_t n,
+                             double learning_rate, double epsilon, double weight_decay,
+                             ck_bit_sums *_Nullable bits);
+// Lion: w -= learning_rate * (sign(beta1 * m + (1 - beta1) * grad) + weight_decay * w)
+//   m = beta2 * m + (1 - beta2) * grad
+CK_KERNEL void (*ck_lion)(ck_type type, void *w, void *momentum, const void *grad, size_t n,
+                          double learning_rate, double beta1, double beta2, double weight_decay,
+                          ck_bit_sums *_Nullable bits);
+// LARS: g = trust * (grad + weight_decay * w); v = first ? g : momentum * v + g;  w -= learning_rate * v
+CK_KERNEL void (*ck_lars)(ck_type type, void *w, void *velocity, const void *grad, size_t n,
+                          double learning_rate, double momentum, double weight_decay, double trust,
+                          bool first, ck_bit_sums *_Nullable bits);
+// LAMB in two passes: the moments, as in ck_adamw, and the direction
+//   direction = m / correction1 / (sqrt(v) / sqrt(correction2) + epsilon) + weight_decay * w
+// and then w -= learning_rate * direction, computed again from the moments.
+CK_KERNEL void (*ck_lamb_direction)(ck_type type, void *direction, void *first_moment,
+                                    void *second_moment, const void *w, const void *grad, size_t n,
+                                    double beta1, double beta2, double epsilon, double weight_decay,
+                                    double correction1, double correction2);
+CK_KERNEL void (*ck_lamb)(ck_type type, void *w, const void *first_moment, const void *second_moment,
+                          size_t n, double learning_rate, double epsilon, double weight_decay,
+                          double correction1, double correction2, ck_bit_sums *_Nullable bits);
 
 // ---------------------------------------------------------------- limits of the machine; float32
 

@@ -160,4 +160,4 @@ template <typename T> void sum_tree(T *y, const void *const *terms, size_t count
     });
   });
 }
-KERNEL(sum_tree, float)
+KERNEL(sum_tree, float, double)

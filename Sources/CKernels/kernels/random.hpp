@@ -95,6 +95,21 @@ INLINE void uniform_group(float *y, Stream s, uint64_t block) {
   }
 }
 
+// 53 bits as numbers in [0, 1): the 24 bits of the float32 number, and 29 of a second generator, whose
+// key is another one.
+INLINE void uniform_group(double *y, Stream s, uint64_t block) {
+  const PhiloxWords high = stream_words(s, block);
+  const PhiloxWords low = stream_words({s.seed ^ 0x9e3779b97f4a7c15, s.stream, s.first}, block);
+  for (int side = 0; side < SIDES; side++) {
+    for (int k = 0; k < 4; k++) {
+      for (size_t l = 0; l < lanes<float>; l++) {
+        const uint64_t bits = (uint64_t)(high.word[side][k][l] >> 8) << 29 | low.word[side][k][l] >> 3;
+        y[side * SIDE + 4 * l + (size_t)k] = (double)bits * 0x1p-53;
+      }
+    }
+  }
+}
+
 // Box-Muller: words 0 and 1 make elements 0 and 1, words 2 and 3 the other two.
 INLINE void normal_group(float *y, Stream s, uint64_t block) {
   const PhiloxWords words = stream_words(s, block);
@@ -116,19 +131,19 @@ INLINE void normal_group(float *y, Stream s, uint64_t block) {
 }
 
 // y[i] = offset + scale * value, at most `limit`, where group(values, stream, block) makes the values.
-template <typename T, typename F>
+template <typename V, typename T, typename F>
 INLINE void scaled_numbers(T *y, size_t n, Stream s, Number<T> offset, Number<T> scale,
                            Number<T> limit, F group) {
   parallel_for(n, GRAIN_MATHEMATICS, [=](size_t begin, size_t end) {
     for (size_t done = begin; done < end;) {
       const uint64_t element = s.first + done;
-      float values[GROUP];
+      V values[GROUP];
       [[clang::always_inline]] group(values, s, element / 4);
       const size_t skipped = element % 4, made = smaller(end - done, GROUP - skipped);
-      const float *value = values + skipped;
+      const V *value = values + skipped;
       T *to = y + done;
       for_vectors<lanes<T>>(0, made, [&](size_t i, size_t count) {
-        const auto v = __builtin_convertvector((load<float, lanes<T>>(value + i, count)), Vector<T>);
+        const auto v = __builtin_convertvector((load<V, lanes<T>>(value + i, count)), Vector<T>);
         const Vector<T> scaled = offset + scale * v;
         store(to + i, scaled < limit ? scaled : limit, count);
       });
@@ -141,16 +156,18 @@ template <typename T>
 void uniform(T *y, size_t n, uint64_t seed, uint64_t stream, uint64_t first, double low,
              double high) {
   typedef Number<T> N;
-  scaled_numbers(y, n, {seed, stream, first}, N(low), N(high) - N(low), next_after(N(high), N(low)),
-                 [](float *values, Stream s, uint64_t block) { uniform_group(values, s, block); });
+  scaled_numbers<N>(y, n, {seed, stream, first}, N(low), N(high) - N(low),
+                    next_after(N(high), N(low)),
+                    [](N *values, Stream s, uint64_t block) { uniform_group(values, s, block); });
 }
 KERNEL(uniform, float, double)
 
 template <typename T>
 void normal(T *y, size_t n, uint64_t seed, uint64_t stream, uint64_t first, double mean,
             double std) {
-  scaled_numbers(y, n, {seed, stream, first}, Number<T>(mean), Number<T>(std), infinity<Number<T>>,
-                 [](float *values, Stream s, uint64_t block) { normal_group(values, s, block); });
+  scaled_numbers<float>(
+      y, n, {seed, stream, first}, Number<T>(mean), Number<T>(std), infinity<Number<T>>,
+      [](float *values, Stream s, uint64_t block) { normal_group(values, s, block); });
 }
 // From the same uniform numbers, with the C library's functions.
 template <>
@@ -160,11 +177,11 @@ void normal<double>(double *y, size_t n, uint64_t seed, uint64_t stream, uint64_
   parallel_for(n, GRAIN_MATHEMATICS, [=](size_t begin, size_t end) {
     for (size_t i = begin; i < end;) {
       const uint64_t element = s.first + i;
-      float u[GROUP];
+      double u[GROUP];
       uniform_group(u, s, element / 4);
       for (size_t k = element % 4; k < GROUP && i < end; k++, i++) {
-        const double radius = sqrt(-2 * log((double)u[k & ~(size_t)1] + 0x1p-24));
-        const double angle = 2 * 3.14159265358979323846 * (double)u[k | 1];
+        const double radius = sqrt(-2 * log(u[k & ~(size_t)1] + 0x1p-53));
+        const double angle = 2 * 3.14159265358979323846 * u[k | 1];
         const double z = radius * (k % 2 == 0 ? __builtin_cos(angle) : __builtin_sin(angle));
         y[i] = mean + std * z;
       }

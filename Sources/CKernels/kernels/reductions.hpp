@@ -334,7 +334,7 @@ template <typename T> double sum_squares(const T *x, size_t n) {
   });
   return reduce<Sum>(partial, CHUNKS);
 }
-KERNEL(sum_squares, float)
+KERNEL(sum_squares, float, double)
 
 // A number is finite if its exponent is not all ones: x - x is 0 then, and NaN otherwise.
 template <typename T> bool are_finite(const T *x, size_t n) {

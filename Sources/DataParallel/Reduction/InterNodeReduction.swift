@@ -1,5 +1,6 @@
 import Base
 import Collectives
+import Optimizers
 import Synchronization
 
 /// The inter-node all-reduces of this rank's chunks: started bucket by bucket in a fixed order, each
@@ -86,9 +87,8 @@ final class InterNodeReduction: @unchecked Sendable {
       if !chunk.isEmpty {
         started = started ?? Timeline.now
         gradients.sumInPlace(chunk)
-        let sums = UnsafeMutableBufferPointer(
-          start: gradients.own + chunk.lowerBound, count: chunk.count)
-        underWay.append((nextToStart, ranks.startAllReduce(sums, using: algorithm)))
+        underWay.append(
+          (nextToStart, ranks.startAllReduce(gradients.own[chunk].floats, using: algorithm)))
       }
       nextToStart += 1
     }

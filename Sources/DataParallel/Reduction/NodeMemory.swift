@@ -32,10 +32,10 @@ final class NodeMemory: ArenaMemory {
   /// The gradients of all ranks of this node, once the arena has been made.
   func nodeGradients(of arena: ParameterArena) -> NodeGradients {
     let segments = gradients?.segments.map {
-      $0.baseAddress!.assumingMemoryBound(to: Float.self)
+      ArenaBuffer($0.baseAddress!, count: arena.count, arena.dataType)
     }
     return NodeGradients(
-      buffers: segments ?? [arena.gradients.baseAddress!], localRank: communicator.node.rank)
+      buffers: segments ?? [arena.gradientBuffer], localRank: communicator.node.rank)
   }
 
   private func share(byteCount: Int) -> SharedMemory? {
@@ -61,22 +61,22 @@ final class NodeMemory: ArenaMemory {
 /// The gradients of all ranks of a node, each of which reads those of the others in place.
 struct NodeGradients {
   /// The gradients of each local rank.
-  let buffers: [UnsafeMutablePointer<Float>]
+  let buffers: [ArenaBuffer]
   /// This rank's number among them.
   let localRank: Int
 
   /// This rank's gradients.
-  var own: UnsafeMutablePointer<Float> { buffers[localRank] }
+  var own: ArenaBuffer { buffers[localRank] }
 
   /// Adds up some elements over the ranks of this node, pairwise.
-  func sum(_ elements: Range<Int>, into sums: UnsafeMutablePointer<Float>) {
+  func sum(_ elements: Range<Int>, into sums: UnsafeMutableRawPointer) {
     guard !elements.isEmpty else { return }
-    let terms = buffers.map { UnsafeRawPointer($0 + elements.lowerBound) }
-    ck_sum_tree(ck_f32, sums, terms, terms.count, elements.count)
+    let terms = buffers.map { UnsafeRawPointer($0.pointer(at: elements.lowerBound)) }
+    ck_sum_tree(own.kernelType, sums, terms, terms.count, elements.count)
   }
 
   /// Adds up some elements over the ranks of this node, in the place of this rank's gradients.
   func sumInPlace(_ elements: Range<Int>) {
-    if buffers.count > 1 { sum(elements, into: own + elements.lowerBound) }
+    if buffers.count > 1 { sum(elements, into: own.pointer(at: elements.lowerBound)) }
   }
 }

@@ -1,5 +1,6 @@
 import CKernels
 import Optimizers
+import TensorCore
 
 /// Sums the gradients of a rank's slices in pairs, then pairs of pairs, as a binary counter counts.
 ///
@@ -8,8 +9,8 @@ import Optimizers
 final class PairwiseSliceSum {
   private let arena: ParameterArena
   /// Sums that wait for the other half of their pair, largest first.
-  private var waiting: [UnsafeMutableBufferPointer<Float>] = []
-  private var spare: [UnsafeMutableBufferPointer<Float>] = []
+  private var waiting: [UnsafeMutableRawBufferPointer] = []
+  private var spare: [UnsafeMutableRawBufferPointer] = []
   private var addedSlices = 0
 
   init(_ arena: ParameterArena) {
@@ -35,8 +36,9 @@ final class PairwiseSliceSum {
       carry >>= 1
     }
     addedSlices += 1
-    let sum = spare.popLast() ?? .allocate(capacity: arena.count)
-    _ = sum.update(fromContentsOf: arena.gradients)
+    let gradients = arena.gradientBuffer.bytes
+    let sum = spare.popLast() ?? .allocate(byteCount: gradients.count, alignment: 64)
+    sum.copyMemory(from: UnsafeRawBufferPointer(gradients))
     waiting.append(sum)
   }
 
@@ -45,11 +47,11 @@ final class PairwiseSliceSum {
     for sum in waiting.reversed() { add(sum, to: elements) }
   }
 
-  private func add(_ sum: UnsafeMutableBufferPointer<Float>, to elements: Range<Int>) {
+  private func add(_ sum: UnsafeMutableRawBufferPointer, to elements: Range<Int>) {
     guard !elements.isEmpty else { return }
+    let gradients = arena.gradientBuffer[elements]
     ck_accumulate(
-      ck_f32, arena.gradients.baseAddress! + elements.lowerBound,
-      sum.baseAddress! + elements.lowerBound,
-      elements.count)
+      gradients.kernelType, gradients.address,
+      sum.baseAddress! + elements.lowerBound * arena.dataType.byteCount, elements.count)
   }
 }

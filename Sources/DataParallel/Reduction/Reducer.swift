@@ -33,7 +33,10 @@ final class Reducer {
   /// Whether the sums of this rank's chunks have replaced its gradients.
   private var areSumsInPlace = false
   /// Where elements of a chunk are summed on one node, a few at a time.
-  private let scratch: UnsafeMutableBufferPointer<Float>
+  private let scratch: ArenaBuffer
+  /// All ranks, whose float64 gradients are summed at once between nodes; nil for float32, or on one
+  /// node.
+  private let wholeSum: (any Communicator)?
 
   /// - Parameters:
   ///   - arena: The gradients of this rank.
@@ -56,12 +59,15 @@ final class Reducer {
     self.checksGradients = checksGradients
     let topology = communicator.topology
     let isOneNode = topology.nodeCount == 1
+    // The all-reduces between nodes are for float32; float64 is for exactness, not for speed.
+    let sumsWhole = !isOneNode && arena.dataType == .float64
+    wholeSum = sumsWhole ? communicator : nil
     layout = BucketLayout(
       count: arena.count, bytes: isOneNode ? 0 : bucketBytes,
       chunksPerBucket: topology.smallestLocalSize)
     chunks = layout.chunks(ofLocalRank: topology.localRank)
     interNode =
-      isOneNode
+      isOneNode || sumsWhole
       ? nil : try InterNodeReduction(gradients, chunks: chunks, communicator, algorithm)
     progressThread = overlap == .thread ? interNode.map(ProgressThread.init) : nil
 
@@ -78,13 +84,15 @@ final class Reducer {
         (ObjectIdentifier($0.element.parameter), $0.offset)
       })
     // Small enough for the first-level cache, or large enough to be divided between threads.
-    scratch = .allocate(
-      capacity: Threads.count == 1 ? 4096 : BucketLayout.alignment * Threads.count)
+    let capacity = Threads.count == 1 ? 4096 : BucketLayout.alignment * Threads.count
+    scratch = ArenaBuffer(
+      .allocate(byteCount: capacity * arena.dataType.byteCount, alignment: 64), count: capacity,
+      arena.dataType)
   }
 
   deinit {
     progressThread?.stop()
-    scratch.deallocate()
+    scratch.address.deallocate()
   }
 
   // MARK: - Completing buckets
@@ -94,7 +102,7 @@ final class Reducer {
     completedBuckets = 0
     nonFiniteEntry = nil
     if overlap != .sync { pendingGradients = entriesOfBucket.map(\.count) }
-    areSumsInPlace = interNode == nil && gradients.buffers.count == 1
+    areSumsInPlace = interNode == nil && gradients.buffers.count == 1 && wholeSum == nil
     interNode?.openStep()
     if let progressThread { progressThread.beginStep() } else { interNode?.beginStep() }
   }
@@ -133,18 +141,19 @@ final class Reducer {
   /// all ranks.
   ///
   /// All ranks have completed all buckets, and know it of each other.
-  func forEachSum(_ body: (_ elements: Range<Int>, _ sums: UnsafePointer<Float>) -> Void) {
+  func forEachSum(_ body: (_ elements: Range<Int>, _ sums: ArenaBuffer) -> Void) {
+    sumWhole()
     for (bucket, chunk) in chunks.enumerated() {
       if interNode != nil || areSumsInPlace {
         wait(for: bucket)
-        body(chunk, gradients.own + chunk.lowerBound)
+        body(chunk, gradients.own[chunk])
         continue
       }
       // Elements pass through the cache once: summed into memory that stays in it, and used there.
       for start in stride(from: chunk.lowerBound, to: chunk.upperBound, by: scratch.count) {
         let elements = start..<min(start + scratch.count, chunk.upperBound)
-        gradients.sum(elements, into: scratch.baseAddress!)
-        body(elements, scratch.baseAddress!)
+        gradients.sum(elements, into: scratch.address)
+        body(elements, scratch[0..<elements.count])
       }
     }
   }
@@ -153,10 +162,18 @@ final class Reducer {
   ///
   /// All ranks have completed all buckets, and know it of each other.
   func sumInPlace() {
+    sumWhole()
     if areSumsInPlace { return }
     for (bucket, chunk) in chunks.enumerated() {
       if interNode == nil { gradients.sumInPlace(chunk) } else { wait(for: bucket) }
     }
+    areSumsInPlace = true
+  }
+
+  /// Replaces all gradients by their sums over all ranks, where they are summed at once.
+  private func sumWhole() {
+    guard let wholeSum, !areSumsInPlace else { return }
+    wholeSum.allReduce(arena.gradientBuffer.doubles, .sum)
     areSumsInPlace = true
   }
 
@@ -171,8 +188,7 @@ final class Reducer {
   func copySumsOfOtherRanks() {
     for (localRank, sums) in gradients.buffers.enumerated() where localRank != gradients.localRank {
       for chunk in layout.chunks(ofLocalRank: localRank) {
-        (gradients.own + chunk.lowerBound).update(
-          from: sums + chunk.lowerBound, count: chunk.count)
+        gradients.own[chunk].copy(from: sums[chunk])
       }
     }
   }

@@ -66,25 +66,34 @@ public func checkpointed(_ inputs: [Tensor], _ body: @escaping ([Tensor]) -> Ten
 private struct ForwardConditions {
   private let isTraining: Bool
   private let isAutocasting: Bool
-  private let dropoutStreams: DropoutStreams
+  private let random: RandomSource
+  private let dropoutStreams: DropoutStreams?
 
   init() {
-    (isTraining, isAutocasting, dropoutStreams) = ExecutionContext.withCurrent {
-      ($0.isTraining, $0.isAutocasting, $0.dropoutStreams.copy())
-    }
+    let context = ExecutionContext.withCurrent { $0 }
+    (isTraining, isAutocasting) = (context.isTraining, context.isAutocasting)
+    (random, dropoutStreams) = (context.random, context.dropoutStreams?.copy())
+  }
+
+  private init(of context: ExecutionContext) {
+    (isTraining, isAutocasting) = (context.isTraining, context.isAutocasting)
+    (random, dropoutStreams) = (context.random, context.dropoutStreams)
+  }
+
+  private func restore(in context: ExecutionContext) {
+    (context.isTraining, context.isAutocasting) = (isTraining, isAutocasting)
+    (context.random, context.dropoutStreams) = (random, dropoutStreams)
   }
 
   func restored(_ body: () -> Tensor) -> Tensor {
     let context = ExecutionContext.withCurrent { $0 }
-    let previous = (
-      context.isTraining, context.isAutocasting, context.dropoutStreams, context.isRecomputing
-    )
-    (context.isTraining, context.isAutocasting, context.dropoutStreams, context.isRecomputing) = (
-      isTraining, isAutocasting, dropoutStreams.copy(), true
-    )
+    let previous = (ForwardConditions(of: context), context.isRecomputing)
+    restore(in: context)
+    context.dropoutStreams = dropoutStreams?.copy()
+    context.isRecomputing = true
     defer {
-      (context.isTraining, context.isAutocasting, context.dropoutStreams, context.isRecomputing) =
-        previous
+      previous.0.restore(in: context)
+      context.isRecomputing = previous.1
     }
     return withGradientMode(true, body)
   }

@@ -4,10 +4,19 @@ extension Tensor {
   /// In training mode, zeroes elements at random; in evaluation mode, returns this tensor.
   ///
   /// Elements are zeroed with probability `p` and the others scaled by 1 / (1 - p). The first axis
-  /// counts samples. The gradient is the same function of `dy`, with the same mask.
+  /// counts samples. The gradient is the same function of `dy`, with the same mask. The mask comes from
+  /// the thread's source of random numbers, see `withRandomSource`; in `withTraining` with a
+  /// `SampleRandomness`, it belongs to the samples.
   public final func dropout(_ p: Double) -> Tensor {
     guard isTraining, p > 0 else { return self }
-    let streams = ExecutionContext.withCurrent(\.dropoutStreams)
+    let context = ExecutionContext.withCurrent { $0 }
+    guard let streams = context.dropoutStreams else {
+      // Another key than that of random tensors, whose numbers have the same counters.
+      let key = mixed(context.random.seed ^ 0x6472_6F70_6F75_7400)
+      return dropout(
+        p, seed: key, stream: UInt32(truncatingIfNeeded: context.random.nextStream()),
+        firstSample: 0)
+    }
     return dropout(
       p, seed: streams.key, stream: streams.nextStream(), firstSample: streams.firstSample)
   }

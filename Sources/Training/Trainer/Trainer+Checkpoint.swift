@@ -92,10 +92,12 @@ extension Trainer {
     return optimizer.stateBuffers.flatMap { name, values in
       parallel.arena.entries.map { entry in
         SafetensorsTensor(
-          name: "\(name).\(entry.name)", dataType: .float32, shape: entry.parameter.shape.array
+          name: "\(name).\(entry.name)",
+          dataType: values.dataType == .float64 ? .float64 : .float32,
+          shape: entry.parameter.shape.array
         ) { write in
           try withExtendedLifetime(optimizer) {
-            try write(UnsafeRawBufferPointer(values.extracting(entry.range)))
+            try write(UnsafeRawBufferPointer(values[entry.range].bytes))
           }
         }
       }
@@ -134,7 +136,12 @@ extension Trainer {
           throw CheckpointError.damaged(
             path: memory.path, reason: "'\(name)' of shape \(entry.parameter.shape) is missing")
         }
-        _ = values.extracting(entry.range).update(fromContentsOf: try memory.floats(of: saved))
+        let target = values[entry.range]
+        if target.dataType == .float64 {
+          _ = target.doubles.update(fromContentsOf: try memory.doubles(of: saved))
+        } else {
+          _ = target.floats.update(fromContentsOf: try memory.floats(of: saved))
+        }
       }
     }
     state = restored

@@ -30,6 +30,7 @@ extension Trainer {
     _ report: (TrainingEvent) throws -> Void
   ) throws -> Bool {
     let seconds = clocks.clock.lap()
+    let learningRate = learningRate(ofStep: step - 1)
     var validation: Metrics?
     var isBest = false
     if let limit = evaluationSamples(epoch: epoch) {
@@ -44,6 +45,10 @@ extension Trainer {
       guard let validation else { return false }
       phases.evaluation += clock.lap()
       isBest = note(validation)
+      if var plateau {
+        plateau.note(validation.loss)
+        state.plateau = plateau.state
+      }
     }
     phases.add(parallel.times, since: reportedTimes)
     reportedTimes = parallel.times
@@ -57,11 +62,23 @@ extension Trainer {
           rootMeanSquaredError: validation.flatMap { task.rootMeanSquaredError($0) },
           phases: allPhases, hasAccuracy: task.objective.hasAccuracy,
           countsTokens: task.countsTokens,
-          learningRate: schedule(step - 1), samplesPerSecond: clocks.samples / seconds,
+          learningRate: learningRate, samplesPerSecond: clocks.samples / seconds,
           seconds: seconds)))
     state.epochMetrics = Metrics()
     clocks.samples = 0
     return true
+  }
+
+  /// The schedule `plateau` as it is now; nil with another one.
+  private var plateau: ReduceOnPlateau? {
+    guard case .plateau(let options) = schedule.shape else { return nil }
+    return ReduceOnPlateau(options, state: state.plateau ?? ReduceOnPlateau.State())
+  }
+
+  /// The learning rate of a step, counted from 0, after the evaluations so far.
+  func learningRate(ofStep step: Int) -> Double {
+    let rate = schedule(step)
+    return plateau?.rate(rate) ?? rate
   }
 
   /// The steps of an epoch, or of what `evaluateEverySteps` puts in its place.

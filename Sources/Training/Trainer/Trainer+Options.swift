@@ -83,6 +83,11 @@ extension Trainer {
         .map { min($0, Options.mostSteps) } ?? Options.mostSteps
     }
 
+    /// Whether validation samples are evaluated while training.
+    func evaluates(_ task: TrainingTask) -> Bool {
+      task.data.validation.count > 0 && (evaluateEverySteps ?? evaluateEveryEpochs) != nil
+    }
+
     /// The order of the samples.
     func sampler(for task: TrainingTask) -> GlobalBatchSampler {
       if task.classOptions.classBalance == .sampling, let labels = task.data.train.labels {

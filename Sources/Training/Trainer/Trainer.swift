@@ -71,6 +71,11 @@ public final class Trainer {
     sampler = options.sampler(for: task)
     totalSteps = options.totalSteps(for: task)
     self.schedule = schedule(totalSteps)
+    try communicator.collectiveTry { [schedule = self.schedule] in
+      guard case .plateau = schedule.shape, !options.evaluates(task) else { return }
+      throw SettingError(
+        "kind", "is plateau, which needs evaluations: validation samples and evaluateEveryEpochs")
+    }
     var parallelOptions = parallelOptions
     parallelOptions.seed = UInt64(options.seed)
     parallelOptions.checksGradients = options.onNonFinite != .stop
@@ -255,7 +260,7 @@ public final class Trainer {
     _ batch: Batch, _ isStopRequested: Bool, _ isSaveWanted: Bool, _ wantsNorm: Bool,
     _ report: (TrainingEvent) throws -> Void
   ) throws -> (metrics: Metrics, learningRate: Double, norm: Double?, stops: Bool, saves: Bool) {
-    let learningRate = schedule(step)
+    let learningRate = learningRate(ofStep: step)
     if state.rollbacks?.leavesOut(step + 1) ?? false {
       leaveOutStep()
       return (Metrics(), learningRate, norm: nil, stops: false, saves: false)

@@ -1,5 +1,6 @@
 import Base
 package import Checkpointing
+import Optimizers
 
 /// The position of a run: the part of a checkpoint besides weights and the optimizer's state.
 ///
@@ -25,6 +26,8 @@ package struct TrainingState: Codable, Equatable {
   var rollbacks: RollbackState?
   /// The best evaluation so far; nil before the first.
   var best: BestEvaluation?
+  /// What the schedule `plateau` has seen; nil before the first evaluation, and with other schedules.
+  var plateau: ReduceOnPlateau.State?
 
   /// Loss and accuracy of the current epoch.
   var epochMetrics: Metrics {
@@ -57,6 +60,10 @@ package struct TrainingState: Codable, Equatable {
     let isPossible =
       counts.contains(step) && (0...max(step, 0)).contains(skippedSteps ?? 0)
       && rollbacks?.isPossible(counts) ?? true && best?.isPossible(upTo: step) ?? true
+      && (plateau.map {
+        counts.contains($0.cooldown)
+          && [$0.losses, $0.reductions].allSatisfy { (0...max(step, 0)).contains($0) }
+      } ?? true)
       && stepCounts.allSatisfy { (0...step).contains($0) } && epochLossSum.isFinite
       && [epochSampleCount, epochCorrectCount].allSatisfy { (0...0x1p53).contains($0) }
     guard isPossible else {
