@@ -126,6 +126,8 @@ struct WindowTests {
     #expect(x.unfolded(axis: 1, size: 2, dilation: 4).doubles() == [0, 4, 1, 5, 6, 10, 7, 11])
     withoutGrad { _ = x.fill_(1) }
     #expect(y.sum().item() == 12)
+    _ = x.unfolded(axis: 1, size: 2, step: 2).fill_(2)
+    #expect(x.sum().item() == 24)
     x.requiresGrad = true
     x.unfolded(axis: 1, size: 3, step: 2).sum().backward()
     #expect(x.grad!.doubles() == [1, 1, 2, 1, 1, 0, 1, 1, 2, 1, 1, 0])
@@ -167,5 +169,9 @@ struct WindowTests {
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         _ = Tensor.ones([2, 12, 7]).folded(to: 4, kernel: 2)
       }, "folded", "[2, 12, 7]", "9 windows of 4")
+    expectMessage(
+      await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        _ = Tensor.ones([2, 6]).unfolded(axis: 1, size: 3, step: 2).add_(.ones([2, 2, 3]))
+      }, "[2, 2, 3]", "overlapping windows")
   }
 }
