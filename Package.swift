@@ -8,6 +8,7 @@ let package = Package(
     .executable(name: "lockstep-examples", targets: ["Examples"]),
     .executable(name: "data-parallel-example", targets: ["DataParallelExample"]),
     .library(name: "Lockstep", targets: ["Lockstep"]),
+    .library(name: "LockstepTensors", targets: ["LockstepTensors"]),
     .library(name: "LockstepCLI", targets: ["LockstepCLI"]),
   ],
   dependencies: [
@@ -55,6 +56,9 @@ let package = Package(
     .target(
       name: "Checkpointing", dependencies: ["NeuralNetworks", "TensorCore", "Base", "CZlib"]),
     .target(
+      name: "LockstepTensors",
+      dependencies: ["Checkpointing", "Optimizers", "NeuralNetworks", "TensorCore", "Base"]),
+    .target(
       name: "Training",
       dependencies: [
         "Checkpointing", "DataParallel", "Optimizers", "NeuralNetworks", "TensorCore",
@@ -87,8 +91,7 @@ let package = Package(
     .target(
       name: "Lockstep",
       dependencies: [
-        "Checkpointing", "DataParallel", "Optimizers", "NeuralNetworks", "TensorCore",
-        "DataLoading", "Collectives", "MPICollectives", "Base",
+        "LockstepTensors", "DataParallel", "DataLoading", "Collectives", "MPICollectives",
       ]),
     .target(
       name: "LockstepCLI",

@@ -5,7 +5,8 @@ import TensorCore
 
 /// Reads the weights of a model from a safetensors file, which may have been written by PyTorch.
 ///
-/// Names, shapes and types must be the model's, except those of a new head. Throws `WeightsError`,
+/// Names and shapes must be the model's, except those of a new head; floating-point types are converted.
+/// Throws `WeightsError`,
 /// `SafetensorsError` or a file's error.
 ///
 /// - Parameters:
@@ -17,17 +18,15 @@ import TensorCore
 public func loadWeights(
   of model: some Module, from file: SafetensorsFile, newHead: Bool = false
 ) throws -> LoadedWeights {
+  let types = Dictionary(
+    model.stateDictionary().map { ($0.name, $0.value.dataType) },
+    uniquingKeysWith: { first, _ in first })
   var state: [String: Tensor] = [:]
   for entry in file.entries {
     guard let name = model.stateDictionaryKey(forForeignKey: entry.name) else { continue }
-    let shape = TensorShape(entry.shape)
-    switch entry.dataType {
-    case .float16, .bfloat16, .float32, .float64:
-      state[name] = Tensor.of(try file.floats(of: entry), shape: shape)
-    default:  // PyTorch's counters
-      let values = try file.integers(of: entry).map { Int32(truncatingIfNeeded: $0) }
-      state[name] = Tensor.of(values, shape: shape)
-    }
+    let value = try file.tensor(of: entry)
+    let isFloatingPoint = value.dataType.isFloatingPoint
+    state[name] = isFloatingPoint ? value.converted(to: types[name] ?? .float32) : value
   }
   var loaded = LoadedWeights(count: state.count, leftOut: [], new: [])
   if newHead {
@@ -83,10 +82,7 @@ public func weightTensors(of model: some Module) -> [SafetensorsTensor] {
   let buffers = Set(model.namedBuffers().map(\.buffer.bytes))
   return model.stateDictionary().map { name, value in
     let value = buffers.contains(value.bytes) ? value.copy() : value
-    return SafetensorsTensor(name: name, dataType: .float32, shape: value.shape.array) { write in
-      let buffer = UnsafeRawBufferPointer(start: value.bytes, count: value.count * 4)
-      try withExtendedLifetime(value) { try write(buffer) }
-    }
+    return SafetensorsTensor(name: name, value)
   }
 }
 

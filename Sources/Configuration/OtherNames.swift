@@ -137,9 +137,12 @@ package enum OtherNames {
   private static let words: [String: [String: String]] = [
     "optimizer.kind": ["momentum": "sgd", "nesterov": "sgd"],
     "model.kind": [
-      "transformer": "gpt", "gpt2": "gpt", "nanogpt": "gpt", "linear": "perceptron",
+      "transformer": "gpt", "gpt2": "gpt", "nanogpt": "gpt", "rnn": "lstm", "charrnn": "lstm",
+      "linear": "perceptron",
       "logistic": "perceptron", "resnet": "resnet18", "vgg": "vgg16", "lenet5": "lenet",
-      "sequential": "layers", "custom": "layers",
+      "sequential": "layers", "custom": "layers", "mobilenet": "mobilenetV2",
+      "mobilenetv2": "mobilenetV2", "visiontransformer": "vit", "vitb16": "vit",
+      "llama2": "llama", "llama3": "llama",
     ],
     "data.kind": [
       "mnist": "idx", "fashionmnist": "idx", "emnist": "idx", "cifar": "cifar10", "npz": "npy",

@@ -3,6 +3,7 @@ public import Collectives
 public import DataLoading
 public import NeuralNetworks
 public import Optimizers
+import Settings
 public import TensorCore
 
 /// Trains one model on all ranks of a run: each rank computes gradients on its slice of every global
@@ -98,6 +99,7 @@ public final class DataParallel {
   var nonFiniteSamples: Range<Int>?
   /// The slices of a global batch over all ranks.
   let sliceCount: Int
+  private let hasSyncBatchNorm: Bool
 
   /// Moves the parameters of `model`, which have the same shapes on all ranks, into memory that the
   /// ranks of a node share, with the values of rank zero.
@@ -122,8 +124,15 @@ public final class DataParallel {
     topology = communicator.topology
     overlap = options.overlap.resolved(communicator)
     sliceCount = options.fixedSlices ?? communicator.worldSize
+    hasSyncBatchNorm = model.hasSyncBatchNorm
     try communicator.collectiveTry {
       try options.check(worldSize: communicator.worldSize)
+      if hasSyncBatchNorm, let slices = options.fixedSlices {
+        throw SettingError(
+          "fixedSlices",
+          "is \(slices), which takes batch statistics over each slice; the model's SyncBatchNorm takes them over the whole batch. Choose one"
+        )
+      }
       try options.check(communicator.topology, interNodeAllReduce)
     }
     try communicator.checkInvariants(
@@ -154,15 +163,17 @@ public final class DataParallel {
       checksGradients: options.checksGradients)
     if synchronizesBatchNorm {
       model.synchronizeBatchNorm(
-        StatisticsReduction { [communicator] in communicator.allReduce($0, .sum) })
+        StatisticsReduction { [communicator] in communicator.allReduce($0, .sum) },
+        onlySyncBatchNorm: !options.synchronizedBatchNorm)
     }
     if memory.takesOverValues { average?.start() }
     shareRootState()
   }
 
-  /// Whether batch normalization uses the statistics of the whole global batch.
+  /// Whether batch normalization uses the statistics of the whole global batch: all of it, or that of
+  /// `SyncBatchNorm`.
   var synchronizesBatchNorm: Bool {
-    options.synchronizedBatchNorm && communicator.worldSize > 1
+    (options.synchronizedBatchNorm || hasSyncBatchNorm) && communicator.worldSize > 1
   }
 
   /// The values that must be the same on all ranks.

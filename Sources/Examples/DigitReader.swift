@@ -58,7 +58,7 @@ package enum DigitReader {
   /// The part of the images whose largest output is that of the right digit.
   package static func accuracy(of network: Network, on images: LabeledImages) -> Double {
     withoutGrad {
-      let isRight = network(images.pixels).argmax() .== labels(of: images)
+      let isRight = network(images.pixels).argmax(axis: -1) .== labels(of: images)
       return isRight.converted(to: .float32).mean().item()
     }
   }

@@ -19,6 +19,12 @@ public struct Linear: Layer {
     self.bias = bias.map(Parameter.init)
   }
 
+  /// A layer whose weight is a parameter of another one, too: they stay the same tensor.
+  public init(sharing weight: Parameter, bias: Tensor? = nil) {
+    self.weight = weight
+    self.bias = bias.map(Parameter.init)
+  }
+
   /// Applies the layer.
   public func callAsFunction(_ x: Tensor) -> Tensor { self(x, relu: false) }
 

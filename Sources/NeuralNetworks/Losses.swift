@@ -9,7 +9,7 @@ public enum Reduction: Sendable {
   /// By their mean, PyTorch's default.
   case mean
 
-  fileprivate func callAsFunction(_ losses: Tensor) -> Tensor {
+  func callAsFunction(_ losses: Tensor) -> Tensor {
     switch self {
     case .none: losses
     case .sum: losses.sum()
@@ -52,111 +52,19 @@ public func huberLoss(
   return reduction(0.5 * near.squared() + delta * (distance - near))
 }
 
-/// The cross-entropy of logits `[..., classes]` and int32 labels `[...]`, PyTorch's `cross_entropy`
-/// (where the classes are axis 1).
+/// PyTorch's `smooth_l1_loss`: with the error e, e² / (2 beta) if |e| < beta, else |e| - beta / 2; the Huber
+/// loss divided by beta, and `l1Loss` for a beta of 0.
 ///
-/// The mean is weighted: the sum is divided by the sum of the weights of all labels that are not ignored.
-///
-/// - Parameters:
-///   - labelSmoothing: The part of each label that is distributed evenly over all classes, 0...1.
-///   - ignoreIndex: The label of samples that are ignored; PyTorch's default is -100, here there is none.
-///   - classWeights: The weight of each class, `[classes]`; 1 by default.
-public func crossEntropy(
-  _ logits: Tensor, _ labels: Tensor, labelSmoothing: Double = 0, ignoreIndex: Int? = nil,
-  classWeights: Tensor? = nil, reduction: Reduction = .mean
+/// Both have the same shape.
+public func smoothL1Loss(
+  _ prediction: Tensor, _ target: Tensor, beta: Double = 1, reduction: Reduction = .mean
 ) -> Tensor {
-  require(
-    labelSmoothing >= 0 && labelSmoothing <= 1,
-    "crossEntropy: the label smoothing \(labelSmoothing) is not in 0...1")
-  if labelSmoothing == 0, ignoreIndex == nil, classWeights == nil {
-    return reduction(logits.crossEntropy(labels))
-  }
-  let counted = CountedLabels(labels, logits, ignoreIndex, classWeights, "crossEntropy")
-  var losses = logits.crossEntropy(counted.labels) * counted.weights
-  if labelSmoothing > 0 {
-    let surprises = -logits.logSoftmax()
-    let ofAll = (classWeights.map { surprises * $0 } ?? surprises).mean(axes: [-1])
-    losses = (1 - labelSmoothing) * losses + labelSmoothing * ofAll * counted.mask
-  }
-  return counted.reduced(losses, reduction)
-}
-
-/// The negative log-likelihood of log-probabilities `[..., classes]` and int32 labels `[...]`, PyTorch's
-/// `nll_loss` (where the classes are axis 1).
-///
-/// The mean is weighted as in `crossEntropy`.
-public func nllLoss(
-  _ logProbabilities: Tensor, _ labels: Tensor, ignoreIndex: Int? = nil,
-  classWeights: Tensor? = nil, reduction: Reduction = .mean
-) -> Tensor {
-  let counted = CountedLabels(labels, logProbabilities, ignoreIndex, classWeights, "nllLoss")
-  let chosen = logProbabilities.gathered(counted.labels.unsqueezed(axis: -1), axis: -1)
-    .squeezed(axis: -1)
-  // The log-probability of an ignored sample may be infinite.
-  return counted.reduced(.where(counted.isCounted, -chosen * counted.weights, 0), reduction)
-}
-
-/// Labels, with ignored ones replaced by class 0, and the weight of each sample.
-private struct CountedLabels {
-  let labels: Tensor
-  /// 1 for samples that are not ignored, else 0, as int32.
-  let isCounted: Tensor
-  /// The same with the type of the scores.
-  let mask: Tensor
-  /// The weight of each sample's class, 0 for ignored samples.
-  let weights: Tensor
-
-  init(
-    _ labels: Tensor, _ scores: Tensor, _ ignoreIndex: Int?, _ classWeights: Tensor?, _ name: String
-  ) {
-    require(
-      scores.shape.count >= 1 && labels.dataType == .int32
-        && labels.shape == TensorShape(scores.shape.dropLast()),
-      "\(name): scores \(scores.shape) need int32 labels \(TensorShape(scores.shape.dropLast())), not \(labels.dataType) \(labels.shape)"
-    )
-    let classes = scores.shape.last!
-    require(
-      classWeights == nil || classWeights!.shape == [classes],
-      "\(name): class weights [\(classes)] are needed, not \(classWeights!.shape)")
-    if let ignoreIndex {
-      let isIgnored = labels .== Double(ignoreIndex)
-      isCounted = isIgnored .== 0
-      self.labels = .where(isIgnored, 0, labels)
-    } else {
-      isCounted = labels .== labels
-      self.labels = labels
-    }
-    for (sample, label) in self.labels.array(of: Int32.self).enumerated() {
-      require(
-        label >= 0 && label < classes,
-        "\(name): label \(label) of sample \(sample) is out of range for \(classes) classes")
-    }
-    mask = isCounted.converted(to: scores.dataType)
-    let (all, chosen) = (mask, self.labels)
-    weights = withoutGrad {
-      guard let classWeights else { return all }
-      let places = chosen.reshaped(to: [chosen.count])
-      return classWeights.indexSelected(places).reshaped(to: chosen.shape) * all
-    }
-  }
-
-  func reduced(_ losses: Tensor, _ reduction: Reduction) -> Tensor {
-    reduction == .mean ? losses.sum() / weights.sum() : reduction(losses)
-  }
-}
-
-/// The multi-class hinge loss of scores `[..., classes]` and int32 labels `[...]`: the sum over the other
-/// classes of max(0, score - score of the label + margin).
-///
-/// PyTorch's `multi_margin_loss` is this loss divided by the number of classes.
-public func hingeLoss(
-  _ scores: Tensor, _ labels: Tensor, margin: Double = 1, reduction: Reduction = .mean
-) -> Tensor {
-  let counted = CountedLabels(labels, scores, nil, nil, "hingeLoss")
-  let ofLabel = scores.gathered(counted.labels.unsqueezed(axis: -1), axis: -1)
-  let violations = (scores - ofLabel + margin).relu()
-  let isLabel = counted.labels.oneHot(scores.shape.last!, .int32)
-  return reduction(Tensor.where(isLabel, 0, violations).sum(axes: [-1]))
+  requireSameShape(prediction, target, "smoothL1Loss")
+  require(beta >= 0, "smoothL1Loss: beta must not be negative, as \(beta) is")
+  let distance = (prediction - target).abs()
+  if beta == 0 { return reduction(distance) }
+  let near = distance.clamped(-.infinity, beta)
+  return reduction((0.5 / beta) * near.squared() + (distance - near))
 }
 
 /// The pointwise Kullback-Leibler divergence of log-probabilities x from a target t, PyTorch's `kl_div`:
@@ -175,7 +83,7 @@ public func klDivergence(
   return reduction(.where(isZero, 0, target * (logarithm - logProbabilities)))
 }
 
-private func requireSameShape(_ prediction: Tensor, _ target: Tensor, _ name: String) {
+func requireSameShape(_ prediction: Tensor, _ target: Tensor, _ name: String) {
   require(
     prediction.shape == target.shape,
     "\(name): a prediction of shape \(prediction.shape) and a target of shape \(target.shape)")
@@ -183,16 +91,46 @@ private func requireSameShape(_ prediction: Tensor, _ target: Tensor, _ name: St
 
 /// The binary cross-entropy of probabilities and targets in 0...1, PyTorch's
 /// `binary_cross_entropy`.
+///
+/// - Parameter weights: Factors of the losses, which broadcast to their shape; PyTorch's `weight`.
 public func binaryCrossEntropy(
-  _ probabilities: Tensor, _ target: Tensor, reduction: Reduction = .mean
+  _ probabilities: Tensor, _ target: Tensor, weights: Tensor? = nil, reduction: Reduction = .mean
 ) -> Tensor {
-  reduction(probabilities.binaryCrossEntropy(target))
+  let losses = probabilities.binaryCrossEntropy(target)
+  return reduction(weighted(losses, weights, "binaryCrossEntropy"))
 }
 
 /// The binary cross-entropy of logits and targets in 0...1, PyTorch's
 /// `binary_cross_entropy_with_logits`.
+///
+/// With `positiveWeights` p, each target t counts p times where it is 1: the loss of a logit x is
+/// (1 - t) x + (1 + (p - 1) t) log(1 + e^-x).
+///
+/// - Parameters:
+///   - weights: Factors of the losses, which broadcast to their shape; PyTorch's `weight`.
+///   - positiveWeights: Factors of the positive targets, which broadcast to their shape, as one for each
+///     class does; PyTorch's `pos_weight`.
 public func binaryCrossEntropyWithLogits(
-  _ logits: Tensor, _ target: Tensor, reduction: Reduction = .mean
+  _ logits: Tensor, _ target: Tensor, weights: Tensor? = nil, positiveWeights: Tensor? = nil,
+  reduction: Reduction = .mean
 ) -> Tensor {
-  reduction(logits.binaryCrossEntropyWithLogits(target))
+  let name = "binaryCrossEntropyWithLogits"
+  guard let positiveWeights else {
+    return reduction(weighted(logits.binaryCrossEntropyWithLogits(target), weights, name))
+  }
+  requireSameShape(logits, target, name)
+  let t = target.detached()
+  let factor = weighted(t, positiveWeights - 1, name) + 1
+  let losses = (1 - t) * logits + factor * (-logits).softplus()
+  return reduction(weighted(losses, weights, name))
+}
+
+/// Losses times factors that broadcast to their shape.
+private func weighted(_ losses: Tensor, _ weights: Tensor?, _ name: String) -> Tensor {
+  guard let weights else { return losses }
+  let result = losses * weights
+  require(
+    result.shape == losses.shape,
+    "\(name): weights \(weights.shape) do not broadcast to \(losses.shape)")
+  return result
 }

@@ -61,8 +61,14 @@ public struct GroupNorm: Layer {
 }
 
 /// A layer that applies a `BatchNormalization`.
-private protocol BatchNormalizing {
+protocol BatchNormalizing {
   var core: BatchNormalization { get }
+  /// Whether this layer uses the statistics of all processes by itself.
+  var synchronizesItself: Bool { get }
+}
+
+extension BatchNormalizing {
+  var synchronizesItself: Bool { false }
 }
 
 /// Normalizes the channels of batches `[N, C]` or `[N, C, L]`; see `BatchNormalization`.
@@ -162,7 +168,7 @@ public struct BatchNormalization: Layer, BatchNormalizing {
   /// Whether the running statistics are used in training too, and stay.
   fileprivate var isFrozen: Bool { statisticsState.isFrozen }
 
-  fileprivate var core: BatchNormalization { self }
+  var core: BatchNormalization { self }
 
   /// A layer for `channels` channels.
   public init(
@@ -205,6 +211,8 @@ public struct BatchNormalization: Layer, BatchNormalizing {
     let (result, statistics) = x.batchNorm(
       weight: weight, bias: bias, epsilon: epsilon, adding: residual, relu: relu,
       statistics: known, reduction: statisticsState.reduction)
+    // Only once, if backward computes a checkpointed layer again.
+    if isRecomputing { return result }
     withoutGrad {
       runningMean.assign((1 - momentum) * runningMean + momentum * statistics.mean)
       runningVariance.assign(
@@ -221,12 +229,30 @@ extension Module {
   /// Then every forward pass in training mode, and its backward pass, is a collective operation of all
   /// processes, also of those whose batch is empty.
   public func synchronizeBatchNorm(_ reduction: StatisticsReduction?) {
+    synchronizeBatchNorm(reduction, onlySyncBatchNorm: false)
+  }
+
+  /// The same for all layers, or for those of type `SyncBatchNorm` only.
+  package func synchronizeBatchNorm(_ reduction: StatisticsReduction?, onlySyncBatchNorm: Bool) {
     forEachPart(of: self) { _, part in
       guard let layer = part as? any BatchNormalizing else { return true }
-      layer.core.statisticsState.reduction = reduction
+      if !onlySyncBatchNorm || layer.synchronizesItself {
+        layer.core.statisticsState.reduction = reduction
+      }
       return false
     }
   }
+
+  /// Whether there is a `SyncBatchNorm` in this module.
+  package var hasSyncBatchNorm: Bool {
+    var isFound = false
+    forEachPart(of: self) { _, part in
+      isFound = isFound || (part as? any BatchNormalizing)?.synchronizesItself ?? false
+      return !isFound
+    }
+    return isFound
+  }
+
   /// Freezes the running statistics of all batch normalization layers whose parameters are frozen.
   func freezeStatistics() {
     forEachPart(of: self) { _, part in

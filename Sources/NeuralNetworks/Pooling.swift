@@ -76,3 +76,15 @@ public struct AdaptiveAvgPool2d: Layer {
   /// Applies the layer.
   public func callAsFunction(_ x: Tensor) -> Tensor { x.adaptiveAvgPool2d(size) }
 }
+
+/// The largest elements of a grid of windows that cover images of any size.
+public struct AdaptiveMaxPool2d: Layer {
+  /// The size of the output.
+  public let size: Size2d
+
+  /// A pooling layer with outputs of the given size.
+  public init(_ size: Size2d) { self.size = size }
+
+  /// Applies the layer.
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.adaptiveMaxPool2d(size) }
+}

@@ -35,13 +35,26 @@ public struct RecurrentWeights: Module {
     ]
   }
 
-  /// The contribution of the input to the gates.
-  func ofInput(_ x: Tensor) -> Tensor { x.linear(weight: input, bias: inputBias) }
-  /// The contribution of the state to the gates.
-  func ofState(_ h: Tensor) -> Tensor { h.linear(weight: state, bias: stateBias) }
+  /// The states `[states, T, N, hidden]` after each step of sequences `[T, N, inputs]`.
+  ///
+  /// States that are not given start as zeros.
+  func states(
+    _ x: Tensor, _ cell: RecurrentCell, _ initial: [Tensor?], lengths: [Int]? = nil,
+    reversed: Bool = false
+  ) -> Tensor {
+    let initial = initial.map { $0 ?? .zeros([x.shape[1], hidden], input.dataType) }
+    // In a GRU the bias of the state is inside of a product, in the others it can be added before.
+    let isInside = cell == .gru
+    let bias = isInside ? inputBias : inputBias.map { $0 + stateBias! }
+    return x.linear(weight: input, bias: bias).recurrentStates(
+      cell, weight: state, bias: isInside ? stateBias : nil, initial: initial, lengths: lengths,
+      reversed: reversed)
+  }
 
-  /// The initial state of a sequence: zeros for each row of `x`.
-  func zeros(for x: Tensor) -> Tensor { .zeros([x.shape[0], hidden], x.dataType) }
+  /// The states after one step for an input `[N, inputs]`: a copy, which may be changed in place.
+  func step(_ x: Tensor, _ cell: RecurrentCell, _ initial: [Tensor?]) -> Tensor {
+    states(x.unsqueezed(axis: 0), cell, initial).squeezed(axis: 1).copy()
+  }
 }
 
 /// The activation of a plain recurrent cell.
@@ -51,39 +64,13 @@ public enum RecurrentNonlinearity: Sendable {
   /// The rectifier, max(x, 0).
   case relu
 
-  func callAsFunction(_ x: Tensor) -> Tensor { self == .tanh ? x.tanh() : x.relu() }
+  var cell: RecurrentCell { self == .tanh ? .tanh : .relu }
 }
 
-// One step of each kind of cell, given the contribution of the input to the gates.
-
-private func plainStep(
-  _ x: Tensor, _ h: Tensor, _ weights: RecurrentWeights, _ nonlinearity: RecurrentNonlinearity
-) -> Tensor {
-  nonlinearity(x + weights.ofState(h))
-}
-
-private func longShortTermStep(
-  _ x: Tensor, _ h: Tensor, _ c: Tensor, _ weights: RecurrentWeights
-) -> (h: Tensor, c: Tensor) {
-  let gates = (x + weights.ofState(h)).split(weights.hidden, axis: 1)
-  let kept = gates[1].sigmoid() * c + gates[0].sigmoid() * gates[2].tanh()
-  return (gates[3].sigmoid() * kept.tanh(), kept)
-}
-
-private func gatedStep(_ x: Tensor, _ h: Tensor, _ weights: RecurrentWeights) -> Tensor {
-  let input = x.split(weights.hidden, axis: 1)
-  let state = weights.ofState(h).split(weights.hidden, axis: 1)
-  let reset = (input[0] + state[0]).sigmoid()
-  let update = (input[1] + state[1]).sigmoid()
-  let fresh = (input[2] + reset * state[2]).tanh()
-  return fresh + update * (h - fresh)
-}
-
-private func checkInput(_ x: Tensor, _ weights: RecurrentWeights, _ axes: Int, _ name: String) {
+private func checkInput(_ x: Tensor, _ weights: RecurrentWeights, _ name: String) {
   require(
-    x.shape.count == axes && x.shape.last == weights.input.shape[1],
-    "\(name): an input \(axes == 2 ? "[N" : "[N, T"), \(weights.input.shape[1])] is needed, not \(x.shape)"
-  )
+    x.shape.count == 2 && x.shape.last == weights.input.shape[1],
+    "\(name): an input [N, \(weights.input.shape[1])] is needed, not \(x.shape)")
 }
 
 // MARK: - Cells
@@ -108,8 +95,8 @@ public struct RNNCell: Module {
 
   /// The next state `[N, hidden]` from an input `[N, inputs]` and the state, by default zeros.
   public func callAsFunction(_ x: Tensor, _ h: Tensor? = nil) -> Tensor {
-    checkInput(x, weights, 2, "RNNCell")
-    return plainStep(weights.ofInput(x), h ?? weights.zeros(for: x), weights, nonlinearity)
+    checkInput(x, weights, "RNNCell")
+    return weights.step(x, nonlinearity.cell, [h]).squeezed(axis: 0)
   }
 }
 
@@ -130,9 +117,9 @@ public struct LSTMCell: Module {
   public func callAsFunction(
     _ x: Tensor, _ state: (h: Tensor, c: Tensor)? = nil
   ) -> (h: Tensor, c: Tensor) {
-    checkInput(x, weights, 2, "LSTMCell")
-    let (h, c) = state ?? (weights.zeros(for: x), weights.zeros(for: x))
-    return longShortTermStep(weights.ofInput(x), h, c, weights)
+    checkInput(x, weights, "LSTMCell")
+    let states = weights.step(x, .lstm, [state?.h, state?.c])
+    return (states[0], states[1])
   }
 }
 
@@ -151,129 +138,7 @@ public struct GRUCell: Module {
 
   /// The next state `[N, hidden]` from an input `[N, inputs]` and the state, by default zeros.
   public func callAsFunction(_ x: Tensor, _ h: Tensor? = nil) -> Tensor {
-    checkInput(x, weights, 2, "GRUCell")
-    return gatedStep(weights.ofInput(x), h ?? weights.zeros(for: x), weights)
-  }
-}
-
-// MARK: - Sequences
-
-/// The weights of `layers` layers; the input of each layer but the first is the state of the one before.
-private func stacked(
-  _ gates: Int, _ inputs: Int, _ hidden: Int, _ layers: Int, _ bias: Bool
-) -> [RecurrentWeights] {
-  (0..<layers).map {
-    RecurrentWeights(gates, $0 == 0 ? inputs : hidden, hidden, bias: bias, suffix: "_l\($0)")
-  }
-}
-
-/// Runs the layers over sequences `[N, T, inputs]`.
-///
-/// `step` computes the next state from the contribution of the input to the gates and the state; the
-/// first tensor of the state is the input of the next layer.
-private func run(
-  _ x: Tensor, _ layers: [RecurrentWeights], _ initial: [Tensor?], _ name: String,
-  step: (_ gates: Tensor, _ state: [Tensor], _ weights: RecurrentWeights) -> [Tensor]
-) -> (output: Tensor, states: [Tensor]) {
-  checkInput(x, layers[0], 3, name)
-  require(x.shape[1] > 0, "\(name): the sequences of \(x.shape) have length 0")
-  let expected: TensorShape = [layers.count, x.shape[0], layers[0].hidden]
-  for state in initial {
-    require(
-      state == nil || state!.shape == expected,
-      "\(name): an initial state \(expected) is needed, not \(state!.shape)")
-  }
-  var sequence = x
-  var finals: [[Tensor]] = []
-  for (index, weights) in layers.enumerated() {
-    // The inputs of all steps in one product.
-    let gates = weights.ofInput(sequence)
-    var state = initial.map { $0?[index] ?? weights.zeros(for: x) }
-    var outputs: [Tensor] = []
-    for time in 0..<x.shape[1] {
-      state = step(gates.selected(time, axis: 1), state, weights)
-      outputs.append(state[0])
-    }
-    sequence = .stacked(outputs, axis: 1)
-    finals.append(state)
-  }
-  return (sequence, initial.indices.map { part in .stacked(finals.map { $0[part] }) })
-}
-
-/// Plain recurrent layers over sequences, PyTorch's `nn.RNN` with `batch_first`.
-public struct RNN: Module {
-  /// The weights of each layer.
-  public let layers: [RecurrentWeights]
-  /// The activation.
-  public let nonlinearity: RecurrentNonlinearity
-
-  /// Layers of `hidden` units each.
-  public init(
-    _ inputs: Int, _ hidden: Int, layers: Int = 1, bias: Bool = true,
-    nonlinearity: RecurrentNonlinearity = .tanh
-  ) {
-    self.layers = stacked(1, inputs, hidden, layers, bias)
-    self.nonlinearity = nonlinearity
-  }
-
-  /// The weights under PyTorch's names.
-  public var children: [(name: String, value: Any)] { layers.flatMap(\.children) }
-
-  /// The last layer's states `[N, T, hidden]` for sequences `[N, T, inputs]`, and all layers' final
-  /// states `[layers, N, hidden]`.
-  public func callAsFunction(_ x: Tensor, _ h: Tensor? = nil) -> (output: Tensor, h: Tensor) {
-    let (output, states) = run(x, layers, [h], "RNN") { gates, state, weights in
-      [plainStep(gates, state[0], weights, nonlinearity)]
-    }
-    return (output, states[0])
-  }
-}
-
-/// LSTM layers over sequences, PyTorch's `nn.LSTM` with `batch_first`.
-public struct LSTM: Module {
-  /// The weights of each layer.
-  public let layers: [RecurrentWeights]
-
-  /// Layers of `hidden` units each.
-  public init(_ inputs: Int, _ hidden: Int, layers: Int = 1, bias: Bool = true) {
-    self.layers = stacked(4, inputs, hidden, layers, bias)
-  }
-
-  /// The weights under PyTorch's names.
-  public var children: [(name: String, value: Any)] { layers.flatMap(\.children) }
-
-  /// The last layer's states `[N, T, hidden]` for sequences `[N, T, inputs]`, and all layers' final hidden
-  /// and cell states `[layers, N, hidden]`.
-  public func callAsFunction(
-    _ x: Tensor, _ state: (h: Tensor, c: Tensor)? = nil
-  ) -> (output: Tensor, h: Tensor, c: Tensor) {
-    let (output, states) = run(x, layers, [state?.h, state?.c], "LSTM") { gates, state, weights in
-      let (h, c) = longShortTermStep(gates, state[0], state[1], weights)
-      return [h, c]
-    }
-    return (output, states[0], states[1])
-  }
-}
-
-/// GRU layers over sequences, PyTorch's `nn.GRU` with `batch_first`.
-public struct GRU: Module {
-  /// The weights of each layer.
-  public let layers: [RecurrentWeights]
-
-  /// Layers of `hidden` units each.
-  public init(_ inputs: Int, _ hidden: Int, layers: Int = 1, bias: Bool = true) {
-    self.layers = stacked(3, inputs, hidden, layers, bias)
-  }
-
-  /// The weights under PyTorch's names.
-  public var children: [(name: String, value: Any)] { layers.flatMap(\.children) }
-
-  /// The last layer's states `[N, T, hidden]` for sequences `[N, T, inputs]`, and all layers' final
-  /// states `[layers, N, hidden]`.
-  public func callAsFunction(_ x: Tensor, _ h: Tensor? = nil) -> (output: Tensor, h: Tensor) {
-    let (output, states) = run(x, layers, [h], "GRU") { gates, state, weights in
-      [gatedStep(gates, state[0], weights)]
-    }
-    return (output, states[0])
+    checkInput(x, weights, "GRUCell")
+    return weights.step(x, .gru, [h]).squeezed(axis: 0)
   }
 }

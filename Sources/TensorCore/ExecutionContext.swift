@@ -17,6 +17,8 @@ final class ExecutionContext {
   var random = RandomSource(seed: .random(in: .min ... .max))
   /// The samples that dropout belongs to in `withTraining`; nil where its numbers come from `random`.
   var dropoutStreams: DropoutStreams?
+  /// Whether a checkpointed function is being computed again, in a backward pass.
+  var isRecomputing = false
   /// Whether work is partitioned in the same way for any number of threads.
   var isPartitioningDeterministic = false
 

@@ -1,7 +1,9 @@
 internal import COpenBLAS
 
-/// An element type with LAPACK's functions, each for one matrix in column-major order, on the calling
-/// thread. They return LAPACK's `info`: 0 if all went well.
+/// An element type with LAPACK's functions.
+///
+/// Each is for one matrix in column-major order, runs on the calling thread, and returns LAPACK's `info`:
+/// 0 if all went well.
 protocol LAPACKScalar: TensorScalar, BinaryFloatingPoint {
   /// Factors a, n x n, into P L U.
   static func factorLU(

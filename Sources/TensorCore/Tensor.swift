@@ -228,6 +228,7 @@ extension Tensor {
 
   /// The element at an offset from the first, as a number.
   final func element(at offset: Int) -> Double {
+    if dataType == .float32 { return Double(pointer(Float.self)[offset]) }
     var value = 0.0
     ck_convert(ck_f64, &value, dataType.kernelType, (elements + offset).address, 1)
     return value
@@ -307,8 +308,8 @@ extension Tensor {
     require(
       !hasRepeatedElements,
       """
-      \(name): several elements of this expanded \(shape) are in the same place in memory, so it cannot \
-      be changed in place; change a copy()
+      \(name): several elements of this \(shape), which is expanded or has overlapping windows, are in the same \
+      place in memory, so it cannot be changed in place; change a copy()
       """)
     let values = withoutGrad {
       values.sharesMemory(with: self)
@@ -320,7 +321,15 @@ extension Tensor {
 
   /// Whether several elements are one place in memory, as in an expanded tensor.
   private final var hasRepeatedElements: Bool {
-    (0..<shape.count).contains { strides[$0] == 0 && shape[$0] > 1 }
+    if isContiguous { return false }
+    // From the smallest stride on, each steps over all elements of those before it.
+    var span = 0
+    let axes = (0..<shape.count).filter { shape[$0] > 1 }
+    for axis in axes.sorted(by: { strides[$0].magnitude < strides[$1].magnitude }) {
+      if Int(strides[axis].magnitude) <= span || strides[axis] == 0 { return true }
+      span += (shape[axis] - 1) * Int(strides[axis].magnitude)
+    }
+    return false
   }
 
   /// Whether the memory from the first to the last element of both tensors overlaps.

@@ -76,6 +76,13 @@ final class DropoutStreams {
     self.firstSample = firstSample
   }
 
+  /// Streams that continue as these would now.
+  func copy() -> DropoutStreams {
+    let copy = DropoutStreams(key: key, firstSample: firstSample)
+    copy.next = next
+    return copy
+  }
+
   func nextStream() -> UInt32 {
     defer { next &+= 1 }
     return next

@@ -149,17 +149,17 @@ struct BFloat16ProductTests {
     let weights = numbers.floats(rows)
     var (a, b) = ([Float](repeating: 0, count: 2 * rows), [Float](repeating: 0, count: 2 * rows))
     let wide: [Float] = guarded(rows, guard: 7) {
-      ck_cross_entropy(ck_f32, $0, &a, wideX, labels, rows, columns)
+      ck_cross_entropy(ck_f32, $0, &a, wideX, labels, rows, columns, nil)
     }
     let losses: [Float] = guarded(rows, guard: 7) {
-      ck_cross_entropy(ck_bf16, $0, &b, x, labels, rows, columns)
+      ck_cross_entropy(ck_bf16, $0, &b, x, labels, rows, columns, nil)
     }
     #expect(losses == wide && a == b)
     let wideDx: [Float] = guarded(x.count, guard: 7) {
-      ck_cross_entropy_backward(ck_f32, $0, weights, 1, wideX, a, labels, rows, columns)
+      ck_cross_entropy_backward(ck_f32, $0, weights, 1, wideX, a, labels, rows, columns, nil)
     }
     let dx: [BFloat16] = guarded(x.count, guard: BFloat16(7)) {
-      ck_cross_entropy_backward(ck_bf16, $0, weights, 1, x, b, labels, rows, columns)
+      ck_cross_entropy_backward(ck_bf16, $0, weights, 1, x, b, labels, rows, columns, nil)
     }
     #expect(dx == narrowed(wideDx))
   }

@@ -65,7 +65,7 @@ struct BFloat16Tests {
     for n in lengths {
       var numbers = Numbers(seed: n)
       let (a, b) = (narrowed(numbers.floats(n)), narrowed(numbers.floats(n)))
-      let condition = numbers.integers(n, in: -1...1)
+      let condition = numbers.integers(n, in: 0...1).map { UInt8($0) }
       #expect(
         guarded(n, guard: BFloat16(7)) { ck_where(ck_bf16, $0, condition, a, b, n) }
           == (0..<n).map { condition[$0] != 0 ? a[$0] : b[$0] })

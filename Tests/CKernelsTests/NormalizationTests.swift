@@ -41,6 +41,41 @@ struct NormalizationKernelTests {
     expectClose(dbias, sums, 1e-4, "dbias")
   }
 
+  @Test(
+    "rows are divided by their root mean square",
+    arguments: [(1, 1), (3, 5), (200, 17), (7, 64), (3, 1000)])
+  func rmsNorm(_ rows: Int, _ cols: Int) {
+    var numbers = Numbers(seed: rows)
+    let n = rows * cols
+    let (x, dy, weight) = (numbers.floats(n), numbers.floats(n), numbers.floats(cols))
+    var rms = [Float](repeating: 0, count: rows)
+    let y = guarded(n, guard: Float(7)) {
+      ck_rms_norm(ck_f32, $0, &rms, x, weight, rows, cols, 1e-5)
+    }
+    let dx = guarded(n, guard: Float(7)) {
+      ck_rms_norm_backward(ck_f32, $0, dy, x, rms, weight, rows, cols)
+    }
+    let dweight = guarded(cols, guard: Float(7)) {
+      ck_rms_norm_sums(ck_f32, $0, dy, x, rms, rows, cols)
+    }
+    var (expected, gradient) = ([Double](), [Double]())
+    var products = [Double](repeating: 0, count: cols)
+    for r in 0..<rows {
+      let row = x[r * cols..<(r + 1) * cols].map { Double($0) }
+      let factor = 1 / (row.reduce(0) { $0 + $1 * $1 } / Double(cols) + 1e-5).squareRoot()
+      let g = (0..<cols).map { Double(dy[r * cols + $0]) * Double(weight[$0]) }
+      let mean = (0..<cols).reduce(0) { $0 + g[$1] * row[$1] * factor } / Double(cols)
+      for c in 0..<cols {
+        expected.append(row[c] * factor * Double(weight[c]))
+        gradient.append(factor * (g[c] - row[c] * factor * mean))
+        products[c] += Double(dy[r * cols + c]) * row[c] * factor
+      }
+    }
+    expectClose(y, expected, 1e-5, "y")
+    expectClose(dx, gradient, 1e-4, "dx")
+    expectClose(dweight, products, 1e-4, "dweight")
+  }
+
   @Test("channels", arguments: [(1, 1, 1), (3, 5, 7), (2, 3, 33), (1, 17, 100), (4, 64, 200)])
   func channels(_ rows: Int, _ channels: Int, _ cols: Int) {
     var numbers = Numbers(seed: cols)

@@ -98,14 +98,14 @@ struct RowsTests {
     let losses = (0..<count).map { normalizers[$0] - w[$0 * cols + Int(labels[$0])] }
     var saved = [Float](repeating: 0, count: 2 * count)
     let loss = guarded(count, guard: Float(7)) {
-      ck_cross_entropy(ck_f32, $0, &saved, x, labels, count, cols)
+      ck_cross_entropy(ck_f32, $0, &saved, x, labels, count, cols, nil)
     }
     expectClose(loss, losses, 2e-6, "losses")
     expectClose(
       (0..<count).map { saved[2 * $0] + saved[2 * $0 + 1] }, normalizers, 2e-6, "log sum exp")
     var wide = [Double](repeating: 0, count: 2 * count)
     let exactLoss = guarded(count, guard: Double(7)) {
-      ck_cross_entropy(ck_f64, $0, &wide, w, labels, count, cols)
+      ck_cross_entropy(ck_f64, $0, &wide, w, labels, count, cols, nil)
     }
     expectClose(exactLoss, losses, 1e-13, "losses")
     expectClose(
@@ -120,13 +120,13 @@ struct RowsTests {
       }
       expectClose(
         guarded(n, guard: Float(7)) {
-          ck_cross_entropy_backward(ck_f32, $0, dy, stride, x, saved, labels, count, cols)
+          ck_cross_entropy_backward(ck_f32, $0, dy, stride, x, saved, labels, count, cols, nil)
         }, gradient, 2e-5, "float")
       expectClose(
         guarded(n, guard: Double(7)) {
           ck_cross_entropy_backward(
             ck_f64,
-            $0, dy.map { Double($0) }, stride, w, wide, labels, count, cols)
+            $0, dy.map { Double($0) }, stride, w, wide, labels, count, cols, nil)
         }, gradient, 1e-12, "double")
     }
   }

@@ -8,6 +8,8 @@ protocol KernelElement: Sendable, BitwiseCopyable {
 extension Float: KernelElement { static var type: ck_type { ck_f32 } }
 extension Double: KernelElement { static var type: ck_type { ck_f64 } }
 extension Int32: KernelElement { static var type: ck_type { ck_i32 } }
+extension Int64: KernelElement { static var type: ck_type { ck_i64 } }
+extension UInt8: KernelElement { static var type: ck_type { ck_bool } }
 
 /// A bfloat16 number, for tests: the upper half of a float.
 struct BFloat16: Equatable, KernelElement {

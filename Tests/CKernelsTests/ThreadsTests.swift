@@ -159,7 +159,7 @@ struct ThreadsTests {
       record(n) { ck_softmax(ck_f32, $0, x, n / 10, 10) }
       record(n) { ck_log_softmax(ck_f32, $0, x, n / 1000, 1000) }
       var saved = [Float](repeating: 0, count: n / 5)
-      record(n / 10) { ck_cross_entropy(ck_f32, $0, &saved, x, labels, n / 10, 10) }
+      record(n / 10) { ck_cross_entropy(ck_f32, $0, &saved, x, labels, n / 10, 10, nil) }
       record(n) { ck_normal(ck_f32, $0, n, 1, 2, 3, 0, 1) }
       record(n) { ck_uniform(ck_f32, $0, n, 1, 2, 3, 0, 1) }
       record(n) { ck_dropout(ck_f32, $0, x, n / 100, 100, 0.4, 1, 2, 5) }

@@ -95,6 +95,24 @@ import Testing
     #expect(unexpected.difference.unexpected == ["2.bias", "2.weight"])
   }
 
+  @Test("files of a Llama and of a vision transformer give the outputs of their libraries")
+  func pretrained() throws {
+    let goldens = try Goldens("pretrained", in: .module)
+    let llama = Llama(
+      Llama.Options(
+        vocabulary: 11, context: 16, layers: 2, heads: 4, keyValueHeads: 2, width: 16, hidden: 24,
+        tiedHead: true))
+    try loadWeights(of: llama, from: file("llama"))
+    let logits = llama(try goldens["tokens"].tensor(.int32))
+    #expect(try goldens["logits"].mismatch(logits, tolerance: 1e-5, relativeTo: .largest) == nil)
+    let vit = VisionTransformer(
+      VisionTransformer.Options(
+        size: 8, patch: 4, classes: 5, layers: 1, heads: 2, width: 8, hidden: 16))
+    try loadWeights(of: vit, from: file("vit"))
+    let classes = vit(try goldens["images"].tensor())
+    #expect(try goldens["classes"].mismatch(classes, tolerance: 1e-5, relativeTo: .largest) == nil)
+  }
+
   @Test("a GPT-2 file of Hugging Face gives PyTorch's logits, however it was saved")
   func gpt2() throws {
     let goldens = try Goldens("gpt2", in: .module)

@@ -46,6 +46,12 @@ assert_model_exports() { # assert_model_exports SHAPE MODEL SETTING|FILE.yaml...
   assert_model_exports 3x64x64 resnet18
 }
 
+@test "export: mobilenetV2, and vit" {
+  assert_model_exports 3x32x32 mobilenetV2 model.widthFactor=0.35
+  assert_model_exports 3x64x64 mobilenetV2
+  assert_model_exports 3x16x16 vit model.blocks=2 model.width=32 model.dropout=0.1
+}
+
 @test "export: a list of all layers" {
   cat >layers.yaml <<'END'
 model:
@@ -66,8 +72,12 @@ model:
     - residual [linear 6, batchNorm, tanh]
     - dropout 0.1
     - sigmoid
+    - residual [relu6, hardswish, prelu]
+    - mish
+    - selu
 END
   assert_model_exports 2x12x11 layers layers.yaml
+  assert_model_exports 7x5 layers 'model.layers=[lstm 6 layers 2, prelu, gru 5 layers 2, globalPool]'
   assert_model_exports 1x4x5 layers 'model.layers=[flatten, linear 12, reshape 3 2 2, conv 4 1, flatten]'
 }
 
@@ -84,14 +94,24 @@ END
   assert_model_exports 6 mlp training.emaDecay=0.5 training.precision=bfloat16 training.steps=4
 }
 
-@test "export: gpt and a list of layers with an embedding continue a text alike" {
+@test "export: gpt, llama, lstm and lists of layers with an embedding continue a text alike" {
   needs_python numpy onnx onnxruntime
-  local model settings=()
+  local model settings
   for _ in {1..40}; do echo "the quick brown fox jumps over the lazy dog and runs"; done >text.txt
-  for model in gpt layers; do
+  for model in gpt llama lstm embedding gru; do
     rm -rf run
+    settings=(--set model.kind=layers)
+    case $model in
+      gpt) settings=(--set model.kind=gpt) ;;
+      llama) settings=(--set model.kind=llama --set model.keyValueHeads=2) ;;
+      lstm) settings=(--set model.kind=lstm --set model.width=24 --set model.tiedHead=true) ;;
+      embedding)
+        settings+=(--set 'model.layers=[embedding 12, layerNorm, linear 16, gelu, residual [linear 16]]')
+        ;;
+      gru) settings+=(--set 'model.layers=[embedding 12, rmsNorm, gru 16 layers 2]') ;;
+    esac
     lockstep train --run-dir run --set data.kind=text --set data.path=text.txt \
-      --set data.blockSize=16 --set model.kind=$model --set training.steps=20 \
+      --set data.blockSize=16 --set training.steps=20 \
       --set training.globalBatch=8 --set optimizer.kind=adamw --set optimizer.learningRate=0.01 \
       --progress none "${settings[@]}"
     assert_success
@@ -108,6 +128,5 @@ END
       client text torch model-pytorch "the quick brown " 20
       assert_output "$expected"
     fi
-    settings=(--set 'model.layers=[embedding 12, layerNorm, linear 16, gelu, residual [linear 16]]')
   done
 }

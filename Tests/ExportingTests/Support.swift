@@ -17,9 +17,12 @@ struct NamedModel {
       case .numbers, .any: [6]
       }
     let tokens = kind.inputs == .tokens ? 4 : nil
-    model = try kind.make(kind.settings, inputShape: shape, outputs: 4, tokens: tokens, seed: 1)
+    // Numbers for each pixel, where the model gives them.
+    let outputs = kind.name == "unet" ? 4 * 32 * 32 : 4
+    model = try kind.make(
+      kind.settings, inputShape: shape, outputs: outputs, tokens: tokens, seed: 1)
     signature = ModelSignature(
-      inputShape: shape, outputs: 4, tokens: tokens, objective: .crossEntropy,
+      inputShape: shape, outputs: outputs, tokens: tokens, objective: .crossEntropy,
       preparation: SamplePreparation())
   }
 }

@@ -88,7 +88,7 @@ let attentions: [GoldenCase] = [
     #expect(MultiHeadAttention(4, heads: 2, bias: false).parameterCount == 4 * 16)
   }
 
-  @Test("bad shapes and second derivatives stop")
+  @Test("bad shapes stop")
   func mistakes() async {
     await #expect(processExitsWith: .failure) {
       _ = Tensor.scaledDotProductAttention(
@@ -98,10 +98,5 @@ let attentions: [GoldenCase] = [
       _ = Tensor.ones([1, 2, 9]).selfAttention(heads: 2)
     }
     await #expect(processExitsWith: .failure) { _ = MultiHeadAttention(5, heads: 2) }
-    await #expect(processExitsWith: .failure) {
-      let x = Tensor.ones([1, 2, 6])
-      x.requiresGrad = true
-      _ = grad(of: x.selfAttention(heads: 1).sum(), withRespectTo: [x], createGraph: true)
-    }
   }
 }

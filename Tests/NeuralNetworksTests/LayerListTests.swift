@@ -52,6 +52,9 @@ import Testing
         ], [3, 6, 6]
       ),
       (["relu"], [4, 5, 6]),
+      (["lstm 6 layers 2", "globalPool", "mish"], [4, 5]),
+      (["rmsNorm", "gru 6", "prelu"], [4, 5]),
+      (["relu6", "flatten", "linear 4", "selu", "hardswish"], [4, 5]),
     ])
   func shapes(_ layers: [String], _ shape: [Int]) throws {
     let model = try make(layers, shape)
@@ -64,6 +67,9 @@ import Testing
     let x = Tensor.zeros([2, 5], .int32)
     let positions = try make(["embedding 8", "linear 4", "relu"], [5], outputs: 7, tokens: 7)
     #expect(withEvaluation { positions(x) }.shape == [2, 5, 7])
+    let states = try make(["embedding 8", "lstm 6"], [5], outputs: 7, tokens: 7)
+    #expect(withEvaluation { states(x) }.shape == [2, 5, 7])
+    #expect(states.namedParameters()[1].name == "1.weight_ih_l0")
     let whole = try make(["embedding 8", "layerNorm", "globalPool"], [5], outputs: 3, tokens: 7)
     #expect(withEvaluation { whole(x) }.shape == [2, 3])
   }
@@ -102,6 +108,9 @@ import Testing
       ([], [5], "has 0 items"),
       (["conv 1048576 1", "conv 1048576 1 padding 1048576"], [1, 8, 8], "more than"),
       (["batchNorm"], [4, 5], "use 'layerNorm'"),
+      (["lstm"], [4, 5], "write 'lstm UNITS layers N'"),
+      (["gru 4"], [3, 4, 5], "needs sequences [length, features], and [3, 4, 5] arrives here"),
+      (["lstm 4 layers 1001"], [4, 5], "at most 1000"),
     ])
   func errors(_ layers: [String], _ shape: [Int], _ message: String) {
     let error = #expect(throws: SettingError.self) { try make(layers, shape) }

@@ -13,21 +13,30 @@ import Testing
     }
   }
 
+  /// Outputs that a kind has for such a shape: three, or as many for each pixel.
+  private func outputs(_ kind: ModelKind) -> Int {
+    kind.name == "unet" ? 3 * shape(kind.inputs).suffix(2).reduce(1, *) : 3
+  }
+
   @Test("every named model is made for its inputs and gives its outputs")
   func all() throws {
     #expect(
       ModelKind.all.names == [
         "mlp", "perceptron", "lenet", "cnn", "vgg11", "vgg13", "vgg16", "vgg19", "resnet18",
-        "resnet34", "resnet50", "gpt", "layers",
+        "resnet34", "resnet50", "mobilenetV2", "unet", "vit", "gpt", "llama", "lstm",
+        "layers",
       ])
     for kind in ModelKind.all {
       let shape = shape(kind.inputs)
-      let model = try kind.make(kind.settings, inputShape: shape, outputs: 3, seed: 1)
+      let outputs = outputs(kind)
+      let model = try kind.make(kind.settings, inputShape: shape, outputs: outputs, seed: 1)
       let x =
         kind.inputs == .tokens
         ? Tensor.zeros([1, 5], .int32) : .ones(TensorShape([1] + shape))
       let y = withEvaluation { withoutGrad { model(x) } }
-      #expect(y.shape == (kind.inputs == .tokens ? [1, 5, 3] : [1, 3]), "\(kind.name)")
+      let expected: TensorShape =
+        kind.inputs == .tokens ? [1, 5, 3] : kind.name == "unet" ? [1, 3, 2, 2] : [1, 3]
+      #expect(y.shape == expected, "\(kind.name)")
     }
   }
 
@@ -35,10 +44,12 @@ import Testing
   func elementCounts() throws {
     for kind in ModelKind.all {
       let shape = shape(kind.inputs)
-      let model = try kind.make(kind.settings, inputShape: shape, outputs: 3, seed: 1)
+      let outputs = outputs(kind)
+      let model = try kind.make(kind.settings, inputShape: shape, outputs: outputs, seed: 1)
       let buffers = model.namedBuffers().reduce(0) { $0 + $1.buffer.count }
       let before = MemoryStatistics.current.bytesReserved
-      let count = try kind.elementCount(kind.settings, inputShape: shape, outputs: 3)
+      let count = try kind.elementCount(
+        kind.settings, inputShape: shape, outputs: outputs)
       #expect(count == model.parameterCount + buffers, "\(kind.name)")
       #expect(MemoryStatistics.current.bytesReserved - before < 1 << 20, "\(kind.name)")
     }
@@ -123,6 +134,26 @@ import Testing
     #expect(error?.setting == "kind")
     #expect(error?.problem.hasPrefix("is \(name), which takes square images") == true)
     #expect(error?.problem.hasSuffix("the data has \(shape)") == true)
+  }
+
+  @Test("sizes that do not fit together are refused, naming the setting")
+  func sizes() throws {
+    func problem(_ name: String, _ values: [String: SettingValue], _ shape: [Int], _ outputs: Int)
+      -> String?
+    {
+      let kind = ModelKind.all.named(name)!
+      do {
+        let options = try kind.settings.replacing { values[$0] }
+        _ = try kind.make(options, inputShape: shape, outputs: outputs, seed: 1)
+        return nil
+      } catch { return (error as? SettingError)?.setting }
+    }
+    #expect(problem("llama", ["keyValueHeads": 3], [5], 3) == "keyValueHeads")
+    #expect(problem("llama", ["width": 12], [5], 3) == "width")
+    #expect(problem("vit", ["patch": 5], [1, 8, 8], 3) == "patch")
+    #expect(problem("unet", [:], [1, 8, 8], 3) == "kind")
+    #expect(problem("unet", ["depth": 3], [1, 12, 12], 144) == "depth")
+    #expect(problem("unet", ["depth": 2], [1, 12, 12], 144) == nil)
   }
 
   @Test("a width that heads cannot share is refused")

@@ -10,6 +10,7 @@ private struct GoldenModel: Sendable, CustomTestStringConvertible {
   let inputs: TensorShape
   /// How large errors of a gradient may be, measured by its norm.
   let tolerance: Double
+  let file: String
   let makeModel: @Sendable () -> any Layer
 
   /// A model, the shape of its inputs, and a tolerance that fits it.
@@ -19,12 +20,13 @@ private struct GoldenModel: Sendable, CustomTestStringConvertible {
   /// PyTorch's own gradients in float32 and float64 differ by up to 0.08 then. Those of a wrong
   /// network differ by about 1.
   init(
-    _ name: String, _ inputs: TensorShape, tolerance: Double = 1e-5,
+    _ name: String, _ inputs: TensorShape, tolerance: Double = 1e-5, file: String = "models",
     makeModel: @escaping @Sendable () -> any Layer
   ) {
     self.name = name
     self.inputs = inputs
     self.tolerance = tolerance
+    self.file = file
     self.makeModel = makeModel
   }
 
@@ -56,6 +58,35 @@ private struct GoldenModel: Sendable, CustomTestStringConvertible {
       ]
     }
 
+  /// Models of torchvision and Hugging Face, from `make_goldens_pretrained.py`.
+  static let pretrained = [
+    GoldenModel("llama", [2, 6], file: "pretrained") {
+      Llama(
+        Llama.Options(
+          vocabulary: 11, context: 16, layers: 2, heads: 4, keyValueHeads: 2, width: 16, hidden: 24)
+      )
+    },
+    GoldenModel("llama-tied", [2, 6], file: "pretrained") {
+      Llama(
+        Llama.Options(
+          vocabulary: 11, context: 16, layers: 2, heads: 4, keyValueHeads: 1, width: 16, hidden: 24,
+          ropeBase: 100,
+          ropeScaling: RotaryEmbedding.Llama3Scaling(factor: 4, originalContext: 8),
+          tiedHead: true))
+    },
+    GoldenModel("vit", [2, 3, 8, 8], file: "pretrained") {
+      VisionTransformer(
+        VisionTransformer.Options(
+          size: 8, patch: 4, classes: 5, layers: 2, heads: 2, width: 8, hidden: 16))
+    },
+    GoldenModel("mobilenetV2", [4, 3, 64, 64], tolerance: 0.01, file: "pretrained") {
+      MobileNetV2(widthFactor: 0.35, classes: 5, dropout: 0)
+    },
+    GoldenModel("unet", [2, 3, 32, 32], tolerance: 0.01, file: "pretrained") {
+      UNet(outputs: 2, features: 4)
+    },
+  ]
+
   var testDescription: String { name }
 }
 
@@ -73,6 +104,9 @@ struct ModelsTests {
     #expect(ResNet(depth: 18, stem: .cifar, classes: 10).parameterCount == 11_173_962)
     #expect(VGG(depth: 16).parameterCount == 138_357_544)
     #expect(GPT(GPT.Options()).parameterCount == 124_439_808)
+    #expect(VisionTransformer().parameterCount == 86_567_656)
+    #expect(MobileNetV2().parameterCount == 3_504_872)
+    #expect(UNet(outputs: 2).parameterCount == 31_037_698)
     #expect(VGG(depth: 11, size: 32, classes: 10, hidden: 512).parameterCount == 9_750_922)
     #expect(VGG(depth: 16, size: 32, classes: 10, hidden: 512).parameterCount == 15_245_130)
     let small = GPT.Options(vocabulary: 65, context: 64, layers: 4, heads: 4, width: 128)
@@ -101,14 +135,15 @@ struct ModelsTests {
     #expect(gpt.stateDictionaryKey(forForeignKey: "h.0.attn.bias") == nil)
   }
 
-  @Test("outputs and gradients are PyTorch's", arguments: GoldenModel.all)
+  @Test(
+    "outputs and gradients are PyTorch's", arguments: GoldenModel.all + GoldenModel.pretrained)
   fileprivate func goldens(_ golden: GoldenModel) throws {
-    let goldens = try Goldens("models", in: .module)
+    let goldens = try Goldens(golden.file, in: .module)
     let model = golden.makeModel()
     var generator = GoldenGenerator()
     for (name, parameter) in model.namedParameters() { generator.fill(parameter, named: name) }
     let inputs =
-      model is GPT
+      model is any CachingLanguageModel
       ? generator.integers(golden.inputs, below: 11) : generator.uniform(golden.inputs)
     let output = model(inputs)
     #expect(
@@ -139,6 +174,20 @@ struct ModelsTests {
   @Test("every golden is compared")
   func complete() throws {
     #expect(try Goldens("models", in: .module).cases == Set(GoldenModel.all.map(\.name)))
+    #expect(
+      try Goldens("pretrained", in: .module).cases == Set(GoldenModel.pretrained.map(\.name)))
+  }
+
+  @Test(
+    "names are exactly those of torchvision and Hugging Face", arguments: GoldenModel.pretrained)
+  fileprivate func pretrainedNames(_ golden: GoldenModel) throws {
+    let url = Bundle.module.url(
+      forResource: "pretrained_names", withExtension: "json", subdirectory: "Goldens")
+    let all = try JSONDecoder().decode(
+      [String: [String]].self, from: Data(contentsOf: #require(url)))
+    let model = golden.makeModel()
+    let theirs = try #require(all[golden.name]).compactMap(model.stateDictionaryKey(forForeignKey:))
+    #expect(model.stateDictionary().map(\.name) == theirs)
   }
 
   @Test("outputs have a number for each class, and gradients reach every parameter")
@@ -162,6 +211,11 @@ struct ModelsTests {
     let tokens = Tensor([[1, 2, 3], [4, 5, 6]] as [[Int32]])
     let options = GPT.Options(vocabulary: 7, context: 3, layers: 2, heads: 2, width: 8)
     check(GPT(options), tokens, [2, 3, 7])
+    check(
+      Llama(Llama.Options(vocabulary: 7, context: 3, layers: 2, heads: 2, width: 8, dropout: 0.1)),
+      tokens, [2, 3, 7])
+    check(MobileNetV2(stem: .cifar, classes: 5), image, [2, 5])
+    check(UNet(outputs: 3, features: 2, depth: 2), image, [2, 3, 32, 32])
   }
 
   @Test("a transformer does not see the future")

@@ -88,7 +88,7 @@ private let losses: [GoldenCase] =
       _ = crossEntropy(.ones([1, 2]), Tensor([2] as [Int32]), labelSmoothing: 0.1)
     }
     await #expect(processExitsWith: .failure) {
-      _ = nllLoss(.ones([1, 2]), Tensor([-100] as [Int32]))
+      _ = nllLoss(.ones([1, 2]), Tensor([-100] as [Int32]), ignoreIndex: nil)
     }
     await #expect(processExitsWith: .failure) { _ = l1Loss(.ones([2]), .ones([2, 1])) }
     await #expect(processExitsWith: .failure) {

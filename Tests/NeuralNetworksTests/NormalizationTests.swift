@@ -139,6 +139,28 @@ func loaded<Layer: Module>(_ layer: Layer, _ goldens: Goldens, _ name: String) t
     #expect(evaluated == x.doubles())
   }
 
+  @Test(
+    "equal numbers are normalized to 0, however large and many",
+    arguments: [DataType.float32, .bfloat16])
+  func constants(_ dataType: DataType) {
+    for value in [0.1, 1e6 + 0.3, -16_777_213, 1e30] {
+      for size in [1, 3, 37, 1000, 4099] {
+        let x = Tensor.full([2, 4, size], value, dataType)
+        #expect(x.layerNorm([size]).doubles().allSatisfy { $0 == 0 }, "\(value), \(size)")
+        #expect(x.groupNorm(2).doubles().allSatisfy { $0 == 0 }, "\(value), \(size)")
+        #expect(x.batchNorm().result.doubles().allSatisfy { $0 == 0 }, "\(value), \(size)")
+        // Images that lie channels last.
+        let images = x.unsqueezed(axis: -1).conv2d(
+          weight: .ones([4, 1, 1, 1], dataType), groups: 4)
+        #expect(images.batchNorm().result.doubles().allSatisfy { $0 == 0 }, "\(value), \(size)")
+      }
+    }
+    // Deviations of a few units in the last place are still deviations.
+    let x = Tensor([16_777_211, 16_777_213, 16_777_213, 16_777_215] as [Float])
+    let expected = Tensor([-1.0, 0, 0, 1]) * 2.0.squareRoot()
+    for (a, b) in zip(x.layerNorm([4]).doubles(), expected.doubles()) { #expect(abs(a - b) < 1e-5) }
+  }
+
   @Test("PyTorch's count of batches is accepted beside a running mean, and nowhere else")
   func batchCount() throws {
     let model = Sequential(Linear(2, 4), BatchNorm1d(4))

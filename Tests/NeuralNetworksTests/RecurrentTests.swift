@@ -6,7 +6,10 @@ import Testing
 /// A layer over sequences that PyTorch has applied and differentiated in float32.
 struct SequenceCase {
   let name: String
-  init(_ name: String) { self.name = name }
+  let file: String
+  init(_ name: String, in file: String = "sequence_layers") {
+    (self.name, self.file) = (name, file)
+  }
 
   /// Loads the state into `layer`, and compares outputs (`output`, then `others`), gradients of
   /// inputs and gradients of parameters.
@@ -14,7 +17,7 @@ struct SequenceCase {
     _ layer: some Module, _ inputs: [String], _ others: [String] = [],
     _ apply: (GoldenCase.Inputs) -> [Tensor]
   ) throws {
-    let goldens = try Goldens("sequence_layers", in: .module)
+    let goldens = try Goldens(file, in: .module)
     func expect(_ tensor: Tensor?, _ part: String) throws {
       let mismatch = try goldens["\(name)/\(part)"].mismatch(
         tensor, tolerance: 4e-6, relativeTo: .largest)

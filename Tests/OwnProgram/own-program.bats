@@ -107,3 +107,26 @@ block() { # block NUMBER
   run timeout 60 "$program" config show --keys
   assert_line --regexp '^ +spirals: how often the spirals turn$'
 }
+
+@test "own program: README's package trains, saves and loads, without MPI" {
+  # Prints a block of Swift of README, from the line that matches to its end.
+  readme_block() { # readme_block LINE
+    awk -v line="$1" '$0 == line { inside = 1 } /^```$/ { inside = 0 } inside' "$root/README.md"
+  }
+  mkdir -p xor/Sources/xor
+  readme_block '// swift-tools-version: 6.2' |
+    sed -e "s|path: \"../lockstep\"|path: \"$root\"|" -e "s|package: \"lockstep\"|package: \"${root##*/}\"|" \
+      >xor/Package.swift
+  readme_block 'import LockstepTensors' >xor/Sources/xor/main.swift
+  run wc -l <xor/Sources/xor/main.swift
+  assert [ "$output" -le 26 ]
+  swift build --package-path xor --scratch-path "$root/.build" -c release --product xor >log 2>&1 3>&- ||
+    { cat log && return 1; }
+  run timeout 60 "$root/.build/release/xor"
+  assert_success
+  assert_output 'tensor([0, 1, 1, 0], int32)'
+  assert_file_exists xor.safetensors
+  run ldd "$root/.build/release/xor"
+  assert_output --partial libopenblas
+  refute_output --partial libmpi
+}

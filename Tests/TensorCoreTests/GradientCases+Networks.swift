@@ -4,7 +4,7 @@ private func ofPlaces(_ table: Tensor) -> Tensor {
   table.embedding(.of([2, 0, 2, 1, 3, 2] as [Int32], shape: [2, 3]))
 }
 
-/// The rows of normalization, attention, embedding and the smoother activations.
+/// The rows of normalization, embedding and the smoother activations.
 let networkGradientCases: [GradientCase] = [
   // Activations
   .init("erf()", [7]) { $0[0].erf() },
@@ -40,6 +40,15 @@ let networkGradientCases: [GradientCase] = [
   },
   .init("groupNorm(Int, weight:bias:epsilon:), without affine part", [2, 4, 3]) {
     $0[0].groupNorm(4)
+  },
+  .init("instanceNorm(weight:bias:epsilon:)", [2, 3, 4], [3], [3]) {
+    $0[0].instanceNorm(weight: $0[1], bias: $0[2])
+  },
+  .init("localResponseNorm(Int, alpha:beta:k:)", [1, 5, 2]) {
+    $0[0].localResponseNorm(3, alpha: 0.5)
+  },
+  .init("localResponseNorm(Int, alpha:beta:k:), of an even size", [2, 5, 1, 2]) {
+    $0[0].localResponseNorm(4, alpha: 0.5, beta: 2, k: 2)
   },
   .init(
     "batchNorm(weight:bias:epsilon:adding:relu:statistics:reduction:), of a matrix", [5, 3], [3],
@@ -92,41 +101,4 @@ let networkGradientCases: [GradientCase] = [
   // Embedding
   .init("embedding(Tensor)", [4, 3]) { ofPlaces($0[0]) },
   .init("embedding(Tensor), of a computed table", [4, 3]) { ofPlaces($0[0].exp()).sin() },
-  // Attention
-  .init(
-    "scaledDotProductAttention(Tensor, Tensor, Tensor, causal:)", [2, 2, 3, 4], [2, 2, 5, 4],
-    [2, 2, 5, 4], twice: false
-  ) {
-    .scaledDotProductAttention($0[0], $0[1], $0[2])
-  },
-  .init(
-    "scaledDotProductAttention(Tensor, Tensor, Tensor, causal:), causal", [1, 2, 5, 3],
-    [1, 2, 5, 3], [1, 2, 5, 3], twice: false
-  ) {
-    .scaledDotProductAttention($0[0], $0[1], $0[2], causal: true)
-  },
-  .init(
-    "scaledDotProductAttention(Tensor, Tensor, Tensor, causal:), causal, more keys than queries",
-    [1, 1, 2, 3], [1, 1, 4, 3], [1, 1, 4, 3],
-    twice: false
-  ) {
-    .scaledDotProductAttention($0[0], $0[1], $0[2], causal: true)
-  },
-  .init(
-    "scaledDotProductAttention(Tensor, Tensor, Tensor, causal:), of a tensor to itself",
-    [2, 3, 2, 4], twice: false
-  ) {
-    let x = $0[0].transposed(1, 2)
-    return .scaledDotProductAttention(x, x, x, causal: true).transposed(1, 2)
-  },
-  .init(
-    "scaledDotProductAttention(Tensor, Tensor, Tensor, causal:), over several blocks",
-    [1, 1, 67, 1], [1, 1, 130, 1], [1, 1, 130, 1], twice: false
-  ) {
-    .scaledDotProductAttention($0[0], $0[1], $0[2], causal: true)
-  },
-  .init("selfAttention(heads:causal:)", [2, 3, 12], twice: false) { $0[0].selfAttention(heads: 2) },
-  .init("selfAttention(heads:causal:), causal", [2, 5, 6], twice: false) {
-    $0[0].selfAttention(heads: 1, causal: true)
-  },
 ]

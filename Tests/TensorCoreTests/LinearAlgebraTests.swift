@@ -117,12 +117,13 @@ import Testing
 
   @Test("an exponential of a rotation is a rotation, and of large and zero matrices too")
   func exponential() {
-    let quarter = Tensor([[0, -Double.pi / 2], [Double.pi / 2, 0]]).matrixExp().doubles()
+    let quarter = Tensor([[0, -Double.pi / 2], [Double.pi / 2, 0]] as [[Double]]).matrixExp()
+      .doubles()
     for (a, b) in zip(quarter, [0, -1, 1, 0] as [Double]) { #expect(abs(a - b) < 1e-14) }
     #expect(Tensor.zeros([2, 2]).matrixExp().doubles() == [1, 0, 0, 1])
     let large = Tensor([[-30.0, 1], [0, -30]] as [[Double]]).matrixExp().doubles()
     #expect(abs(large[0] / 9.357622968840175e-14 - 1) < 1e-10)
-    #expect(Tensor([[Double.nan]]).matrixExp().item().isNaN)
+    #expect(Tensor([[Double.nan]] as [[Double]] as [[Double]]).matrixExp().item().isNaN)
   }
 
   @Test("any layout, empty matrices and empty batches")

@@ -13,6 +13,19 @@ struct WindowSettings {
     return Size2d(height: Int(values[0]), width: Int(values[1]))
   }
 
+  func integers(_ setting: String) throws -> [Int] {
+    try goldens["\(name)/\(setting)"].values.map { Int($0) }
+  }
+
+  func triple(_ setting: String) throws -> Size3d {
+    let values = try integers(setting)
+    return Size3d(depth: values[0], height: values[1], width: values[2])
+  }
+
+  func first(_ setting: String) throws -> Int { try integers(setting)[0] }
+
+  func flag(_ setting: String) throws -> Bool { try integer(setting) == 1 }
+
   func integer(_ setting: String) throws -> Int {
     Int(try goldens["\(name)/\(setting)"].number)
   }

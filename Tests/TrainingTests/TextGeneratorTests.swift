@@ -12,14 +12,18 @@ import Training
 
 @Suite("TextGenerator")
 struct TextGeneratorTests {
-  @Test("a transformer learns a pattern and continues it")
-  func pattern() throws {
+  @Test("a language model learns a pattern and continues it", arguments: ["gpt", "llama", "lstm"])
+  func pattern(_ kind: String) throws {
     try withTemporaryDirectory { directory in
       let path = directory + "/text.txt"
       try String(repeating: "abcd", count: 500).write(
         toFile: path, atomically: true, encoding: .utf8)
       var configuration = TrainingConfiguration()
-      configuration["model.kind"] = "gpt"
+      configuration["model.kind"] = .text(kind)
+      if kind == "llama" {
+        configuration["model.keyValueHeads"] = 1
+        configuration["model.checkpointing"] = true
+      }
       configuration["model.blocks"] = 1
       configuration["model.heads"] = 2
       configuration["model.width"] = 16

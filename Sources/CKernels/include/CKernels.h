@@ -110,6 +110,29 @@ CK_KERNEL void (*ck_erf)(ck_type type, void *y, const void *x, size_t n);    // 
 CK_KERNEL void (*ck_floor)(ck_type type, void *y, const void *x, size_t n);
 CK_KERNEL void (*ck_round)(ck_type type, void *y, const void *x, size_t n);  // to nearest, ties to even
 
+// y[i] = f(x[i]), the C library's function where there is one
+CK_KERNEL void (*ck_ceil)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_trunc)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_rsqrt)(ck_type type, void *y, const void *x, size_t n);  // 1 / sqrt(x)
+CK_KERNEL void (*ck_tan)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_asin)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_acos)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_atan)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_sinh)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_cosh)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_asinh)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_acosh)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_atanh)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_log1p)(ck_type type, void *y, const void *x, size_t n);  // log(1 + x)
+CK_KERNEL void (*ck_expm1)(ck_type type, void *y, const void *x, size_t n);  // e^x - 1
+CK_KERNEL void (*ck_log2)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_log10)(ck_type type, void *y, const void *x, size_t n);
+CK_KERNEL void (*ck_erfc)(ck_type type, void *y, const void *x, size_t n);    // 1 - erf(x)
+CK_KERNEL void (*ck_erfinv)(ck_type type, void *y, const void *x, size_t n);  // the inverse of erf
+CK_KERNEL void (*ck_lgamma)(ck_type type, void *y, const void *x, size_t n);  // log |gamma(x)|
+// The derivative of lgamma, for order 0, or that derivative's derivative of an order.
+CK_KERNEL void (*ck_polygamma)(ck_type type, void *y, const void *x, size_t n, size_t order);
+
 // y[i] = min(max(x[i], low), high); NaN stays
 CK_KERNEL void (*ck_clamp)(ck_type type, void *y, const void *x, size_t n, double low, double high);
 
@@ -172,6 +195,10 @@ CK_KERNEL void (*ck_elu)(ck_type type, void *y, const void *x, size_t n, double 
 CK_KERNEL void (*ck_elu_backward)(ck_type type, void *dx, const void *dy, const void *x, size_t n,
                                   double alpha);
 
+// dx[i] = low < x[i] < high or NaN ? dy[i] : 0: the derivative of ck_clamp with slope 0 at the limits.
+CK_KERNEL void (*ck_hardtanh_backward)(ck_type type, void *dx, const void *dy, const void *x, size_t n,
+                                       double low, double high);
+
 // ---------------------------------------------------------------- elementwise, two operands; all types
 
 // How two operands lie over [rows, cols]. Any strides work; those that broadcasting makes (0 or 1 for
@@ -192,6 +219,12 @@ CK_KERNEL void (*ck_maximum)(ck_type type, void *y, const void *a, const void *b
 CK_KERNEL void (*ck_minimum)(ck_type type, void *y, const void *a, const void *b, const ck_broadcast *shape);
 // as pow() of the C library; not for int32
 CK_KERNEL void (*ck_pow)(ck_type type, void *y, const void *a, const void *b, const ck_broadcast *shape);
+// the angle of the point (b, a), and its distance from 0; not for int32
+CK_KERNEL void (*ck_atan2)(ck_type type, void *y, const void *a, const void *b, const ck_broadcast *shape);
+CK_KERNEL void (*ck_hypot)(ck_type type, void *y, const void *a, const void *b, const ck_broadcast *shape);
+// the rest of a / b with the sign of a, and with the sign of b; integers: 0 for b = 0
+CK_KERNEL void (*ck_fmod)(ck_type type, void *y, const void *a, const void *b, const ck_broadcast *shape);
+CK_KERNEL void (*ck_remainder)(ck_type type, void *y, const void *a, const void *b, const ck_broadcast *shape);
 // (a - b)^2; not for int32
 CK_KERNEL void (*ck_squared_difference)(ck_type type, void *y, const void *a, const void *b,
                                         const ck_broadcast *shape);
@@ -221,6 +254,31 @@ CK_KERNEL void (*ck_argmin)(ck_type type, int32_t *y, const void *x, size_t oute
 CK_KERNEL void (*ck_cumulative_sum)(ck_type type, void *y, const void *x, size_t outer, size_t count,
                                     size_t inner, bool from_end);
 
+// The product, as ck_sum; an empty product is 1, and integers wrap around.
+CK_KERNEL void (*ck_prod)(ck_type type, void *y, const void *x, size_t outer, size_t reduce, size_t inner);
+// y[o, k, i] = product of x[o, 0...k, i], all dense [outer, count, inner]
+CK_KERNEL void (*ck_cumulative_product)(ck_type type, void *y, const void *x, size_t outer, size_t count,
+                                        size_t inner);
+// y[o, k, i] = the index of the largest (smallest) of x[o, 0...k, i], the last of equal ones; NaN wins
+CK_KERNEL void (*ck_cumulative_argmax)(ck_type type, int32_t *y, const void *x, size_t outer, size_t count,
+                                       size_t inner);
+CK_KERNEL void (*ck_cumulative_argmin)(ck_type type, int32_t *y, const void *x, size_t outer, size_t count,
+                                       size_t inner);
+
+// y[o, j, i] = sum over k < taps of weights[j, k] * x[o, indices[j, k], i] for x [outer, in, inner] and y [outer,
+// out, inner]; the transpose computes dx [outer, in, inner] from dy. Not for int32.
+CK_KERNEL void (*ck_resample)(ck_type type, void *y, const void *x, const int32_t *indices,
+                              const double *weights, size_t outer, size_t in, size_t out, size_t inner,
+                              size_t taps);
+CK_KERNEL void (*ck_resample_transposed)(ck_type type, void *dx, const void *dy, const int32_t *indices,
+                                         const double *weights, size_t outer, size_t in, size_t out,
+                                         size_t inner, size_t taps);
+
+// The indices that sort each row of x [rows, cols], in a stable order, NaN being the largest; all types.
+// `scratch` has room for 32 bytes for each of cols.
+CK_KERNEL void (*ck_argsort)(ck_type type, int32_t *y, const void *x, void *scratch, size_t rows,
+                             size_t cols, bool descending);
+
 // The sum of x[i]^2, accumulated in double precision in blocks of fixed size. float32 and float64.
 CK_KERNEL double (*ck_sum_squares)(ck_type type, const void *x, size_t n);
 // Whether no x[i] is NaN or infinite. Floating point.
@@ -243,26 +301,54 @@ CK_KERNEL void (*ck_log_softmax_backward)(ck_type type, void *dx, const void *dy
 
 // ---------------------------------------------------------------- losses
 
-// losses[r] = log sum exp x[r] - x[r, labels[r]]; labels are in 0..<cols (the caller checks).
+// How labels count: a row whose label is `ignored` not at all; class k with weights[k], of the type of sums, or
+// with 1 if NULL; and the part `smoothing` of each label is spread evenly over all classes.
+typedef struct {
+  int32_t ignored;
+  const void *_Nullable weights;
+  double smoothing;
+} ck_label_options;
+
+// losses[r] = (1 - s) w[l] e[l] + s / cols * sum of w[k] e[k] over all k, where l = labels[r], s is the smoothing
+// and e[k] = log sum exp x[r] - x[r, k]; 0 for ignored labels. The others are in 0..<cols (the caller checks).
+// Without options, all labels count with 1 and nothing is smoothed.
 // logsumexp [rows, 2] receives for each row its maximum and log sum exp(x - maximum): added up, they
 // would lose digits of large logits.
 CK_KERNEL void (*ck_cross_entropy)(ck_type type, void *losses, void *logsumexp, const void *x,
-                                   const int32_t *labels, size_t rows, size_t cols);
-// dx[r, c] = dy[r * dy_stride] * (softmax(x)[r, c] - (c == labels[r])), dy_stride 0 or 1
+                                   const int32_t *labels, size_t rows, size_t cols,
+                                   const ck_label_options *_Nullable options);
+// dx[r, k] = dy[r * dy_stride] * (a * softmax(x)[r, k] - (k == l) (1 - s) w[l] - s / cols * w[k]), where a is
+// (1 - s) w[l] + s / cols * the sum of w, and dy_stride 0 or 1; 0 for ignored labels
 CK_KERNEL void (*ck_cross_entropy_backward)(ck_type type, void *dx, const void *dy, ptrdiff_t dy_stride,
                                             const void *x, const void *logsumexp, const int32_t *labels,
-                                            size_t rows, size_t cols);
+                                            size_t rows, size_t cols, const ck_label_options *_Nullable options);
 
 // y = -(t * max(log p, -100) + (1 - t) * max(log(1 - p), -100)), PyTorch's clamping
 CK_KERNEL void (*ck_bce)(ck_type type, void *y, const void *p, const void *t, size_t n);
 // dp = dy[i * dy_stride] * (p - t) / max(p * (1 - p), 1e-12)
 CK_KERNEL void (*ck_bce_backward)(ck_type type, void *dp, const void *dy, ptrdiff_t dy_stride,
                                   const void *p, const void *t, size_t n);
-// With logits: y = max(x, 0) - x * t + log(1 + e^-|x|)
+// With logits: y = max(x, 0) - x * t + log(1 + e^-|x|), infinite where x is and t is on the other side
 CK_KERNEL void (*ck_bce_logits)(ck_type type, void *y, const void *x, const void *t, size_t n);
 // dx = dy[i * dy_stride] * (sigmoid(x) - t)
 CK_KERNEL void (*ck_bce_logits_backward)(ck_type type, void *dx, const void *dy, ptrdiff_t dy_stride,
                                          const void *x, const void *t, size_t n);
+
+// The connectionist temporal classification of each sample: log_probabilities [time, samples, classes], labels
+// of sample n from targets[target_offsets[n]] on, target_lengths[n] of them (Graves et al., 2006).
+typedef struct {
+  size_t time, samples, classes;
+  const int32_t *input_lengths, *target_lengths, *target_offsets, *targets;
+  int32_t blank, longest_target;
+} ck_ctc;
+// losses [samples]; alpha [samples, time, 2 longest_target + 1]: the logarithm of the probability of each state
+CK_KERNEL void (*ck_ctc_loss)(ck_type type, void *losses, double *alpha, const void *log_probabilities,
+                              const ck_ctc *sizes);
+// dx = dy * (exp(x) - the probability of each class at each time, given the labels), 0 behind the inputs' ends;
+// `workspace` has 2 (2 longest_target + 1) + classes numbers for each sample
+CK_KERNEL void (*ck_ctc_loss_backward)(ck_type type, void *dx, const void *dy, double *workspace,
+                                       const double *alpha, const void *losses, const void *log_probabilities,
+                                       bool zero_infinity, const ck_ctc *sizes);
 
 // ---------------------------------------------------------------- random numbers
 
@@ -306,6 +392,18 @@ CK_KERNEL void (*ck_layer_norm_sums)(ck_type type, void *dweight, void *dbias, c
                                      const void *x, const void *mean, const void *rstd, size_t rows,
                                      size_t cols);
 
+// For each row of x[rows, cols]: y = x * rms * weight, where rms = 1 / sqrt(mean(x * x) + epsilon). weight [cols]
+// may be NULL; rms is [rows].
+CK_KERNEL void (*ck_rms_norm)(ck_type type, void *y, void *rms, const void *x, const void *_Nullable weight,
+                              size_t rows, size_t cols, double epsilon);
+// dx = rms * (g - n * mean(g * n)), with g = dy * weight and n = x * rms
+CK_KERNEL void (*ck_rms_norm_backward)(ck_type type, void *dx, const void *dy, const void *x,
+                                       const void *rms, const void *_Nullable weight, size_t rows,
+                                       size_t cols);
+// dweight = sum over rows of dy * n
+CK_KERNEL void (*ck_rms_norm_sums)(ck_type type, void *dweight, const void *dy, const void *x,
+                                   const void *rms, size_t rows, size_t cols);
+
 // For each channel of x[rows, channels, cols]: the mean and the biased variance
 CK_KERNEL void (*ck_channel_moments)(ck_type type, void *mean, void *variance, const void *x, size_t rows,
                                      size_t channels, size_t cols);
@@ -348,6 +446,42 @@ CK_KERNEL void (*ck_column_backward)(ck_type type, void *dx, void *_Nullable dre
                                      const void *scale, const void *shift, const void *slope,
                                      size_t rows, size_t cols);
 
+// ---------------------------------------------------------------- recurrent layers; float32 and float64
+
+// One step for [rows, units], given the contributions of the input x and of the state s to the gates, which
+// stand side by side in a row. A row r with time >= lengths[r] (if `lengths` is given) keeps its state.
+//
+// Backward: dy is the gradient of the step's state; dh (and dc) holds that from the later steps, and then the
+// part of the gradient of the state before that does not go through s. dx is the gradient of x, and of s,
+// except that a GRU has another one for s, ds.
+
+// h = tanh(x + s), or relu
+CK_KERNEL void (*ck_rnn_step)(ck_type type, void *h, const void *x, const void *s, const void *h_before,
+                              const int32_t *_Nullable lengths, size_t time, size_t rows, size_t units,
+                              bool relu);
+CK_KERNEL void (*ck_rnn_step_backward)(ck_type type, void *dx, void *dh, const void *dy, const void *h,
+                                       const int32_t *_Nullable lengths, size_t time, size_t rows,
+                                       size_t units, bool relu);
+
+// i, f, o = sigmoid(x + s), g = tanh(x + s); c = f c_before + i g, h = o tanh(c). `gates` are i, f, g, o.
+CK_KERNEL void (*ck_lstm_step)(ck_type type, void *h, void *c, void *gates, const void *x, const void *s,
+                               const void *h_before, const void *c_before,
+                               const int32_t *_Nullable lengths, size_t time, size_t rows,
+                               size_t units);
+CK_KERNEL void (*ck_lstm_step_backward)(ck_type type, void *dx, void *dh, void *dc, const void *dy_h,
+                                        const void *dy_c, const void *gates, const void *c,
+                                        const void *c_before, const int32_t *_Nullable lengths,
+                                        size_t time, size_t rows, size_t units);
+
+// r, z = sigmoid(x + s), n = tanh(x + r s), h = (1 - z) n + z h_before. `gates` are r, z, n and s of n.
+CK_KERNEL void (*ck_gru_step)(ck_type type, void *h, void *gates, const void *x, const void *s,
+                              const void *h_before, const int32_t *_Nullable lengths, size_t time,
+                              size_t rows, size_t units);
+CK_KERNEL void (*ck_gru_step_backward)(ck_type type, void *dx, void *ds, void *dh, const void *dy,
+                                       const void *gates, const void *h_before,
+                                       const int32_t *_Nullable lengths, size_t time, size_t rows,
+                                       size_t units);
+
 // ---------------------------------------------------------------- attention
 
 // How far apart batches, heads and rows are; the elements of a row are neighbours.
@@ -355,17 +489,22 @@ typedef struct {
   ptrdiff_t batch, head, row;
 } ck_head_strides;
 
-// q, dq, y and dy are [batches, heads, queries, width], k, v, dk and dv [batches, heads, keys, width]
-// in any layout; dy has the layout of y. If causal, query i attends to the keys 0...i only. keys > 0.
+// q and dq are [batches, heads, queries, width], k and dk [batches, key_heads, keys, width], v and dv
+// [batches, key_heads, keys, value_width], y and dy [batches, heads, queries, value_width], in any layout; dy has
+// the layout of y. heads is a multiple of key_heads: that many neighbouring heads of q share a head of k and v.
+// If causal, query i attends to the keys 0...i only. keys > 0. mask, which may be NULL, is added to the scaled
+// scores: [batches, heads, queries, keys] with strides that may be 0, of the type of scores.
 typedef struct {
-  size_t batches, heads, queries, keys, width;
+  size_t batches, heads, key_heads, queries, keys, width, value_width;
   ck_head_strides q, k, v, y, dq, dk, dv;
+  const void *_Nullable mask;
+  ck_head_strides mask_strides;
   bool causal;
 } ck_attention_shape;
 
-// y = softmax(scale * q k^T) v in tiles, the softmax being corrected from tile to tile; logsumexp (of
-// the scaled scores of each query) and delta are [batches, heads, queries]. The backward pass computes
-// the scores again; delta is scratch.
+// y = softmax(scale * q k^T + mask) v in tiles, the softmax being corrected from tile to tile; logsumexp (of
+// the scores of each query, infinite where no key is seen: y is 0 there) and delta are [batches, heads,
+// queries]. The backward pass computes the scores again; delta is scratch.
 CK_KERNEL void (*ck_attention)(ck_type type, void *y, void *logsumexp, const void *q, const void *k,
                                const void *v, const ck_attention_shape *shape, double scale);
 CK_KERNEL void (*ck_attention_backward)(ck_type type, void *dq, void *dk, void *dv, void *delta,

@@ -15,7 +15,7 @@ template <typename T> void relu(T *y, const T *x, size_t n) {
 KERNEL(relu, float, double, bfloat16)
 
 template <typename T> void relu_backward(T *dx, const T *dy, const T *s, size_t n) {
-  map(dx, dy, s, n, GRAIN_MEMORY, [](auto dy, auto s) { return s > 0 ? dy : decltype(dy)(0); });
+  map(dx, dy, s, n, GRAIN_MEMORY, [](auto dy, auto s) { return s <= 0 ? decltype(dy)(0) : dy; });
 }
 KERNEL(relu_backward, float, double, bfloat16)
 
@@ -125,3 +125,14 @@ template <typename T> void elu_backward(T *dx, const T *dy, const T *x, size_t n
   map(dx, dy, x, n, GRAIN_MATHEMATICS, [=](auto dy, auto x) { return x > 0 ? dy : dy * c * exp(x); });
 }
 KERNEL(elu_backward, float, double, bfloat16)
+
+// The slope of clamp(x, low, high), which is 0 at both limits; NaN passes the gradient.
+template <typename T>
+void hardtanh_backward(T *dx, const T *dy, const T *x, size_t n, double low, double high) {
+  const auto a = Number<T>(low), b = Number<T>(high);
+  map(dx, dy, x, n, GRAIN_MEMORY, [=](auto dy, auto x) {
+    const auto zero = decltype(dy)(0);
+    return x <= a ? zero : x >= b ? zero : dy;
+  });
+}
+KERNEL(hardtanh_backward, float, double, bfloat16)

@@ -64,15 +64,30 @@ INLINE size_t visible_keys(const ck_attention_shape *shape, size_t query, size_t
   return query - key + 1 < cols ? query - key + 1 : cols;
 }
 
+// What is added to the scores of one head; the pointer is NULL if nothing is.
+template <typename N> INLINE Head<const N> mask_of(const ck_attention_shape *shape, size_t batch, size_t head) {
+  if (!shape->mask) return {NULL, {0, 0, 0}, 0, 0};
+  return {(const N *)shape->mask, shape->mask_strides, batch, head};
+}
+
+// s = s * scale + mask, for n scores of one query.
+template <typename N> INLINE void scale_and_mask(N *s, const N *mask, size_t n, N scale) {
+  for_vectors<lanes<N>>(0, n, [&](size_t i, size_t count) {
+    store(s + i, load(s + i, count) * scale + load(mask + i, count), count);
+  });
+}
+
 // The queries first..<first + rows of one head, block of keys after block of keys: the sum so far is
 // rescaled whenever the maximum grows.
 template <typename T>
 void attention_block(Head<T> y, Number<T> *logsumexp, Head<const T> q, Head<const T> k,
-                     Head<const T> v, const ck_attention_shape *shape, size_t first, size_t rows,
-                     Number<T> scale) {
+                     Head<const T> v, Head<const Number<T>> mask, const ck_attention_shape *shape,
+                     size_t first, size_t rows, Number<T> scale) {
   typedef Number<T> N;
   constexpr size_t B = ATTENTION_BLOCK;
-  const size_t width = shape->width;
+  const size_t width = shape->width, value_width = shape->value_width;
+  // A mask is added to scaled scores, which are not scaled again.
+  const N factor_of_scores = mask.p ? 1 : scale;
   size_t keys = shape->keys;
   if (shape->causal && first + rows < keys) keys = first + rows;
   T p[B * B];
@@ -82,26 +97,31 @@ void attention_block(Head<T> y, Number<T> *logsumexp, Head<const T> q, Head<cons
     block_product(p, B, rows_from<T>(q, first), transposed(rows_from<T>(k, j)), rows, cols, width, false);
     for (size_t r = 0; r < rows; r++) {
       T *s = p + r * B, *to = y.row(first + r);
-      const size_t visible = visible_keys(shape, first + r, j, cols);
+      size_t visible = visible_keys(shape, first + r, j, cols);
+      if (j == 0) {
+        max[r] = -infinity<N>;
+        total[r] = 0;
+      }
       if (visible > 0) {
-        const N top = reduce<Max>(s, visible) * scale;
-        const N old = j == 0 ? -infinity<N> : max[r];
+        if (mask.p) scale_and_mask<N>(s, mask.row(first + r) + j, visible, scale);
+        const N top = reduce<Max>(s, visible) * factor_of_scores;
+        const N old = max[r];
         const N highest = Max::combine(old, top);
-        max[r] = highest;
-        Vector<T> sum = 0;
-        for_vectors<lanes<T>>(0, visible, [&](size_t i, size_t count) {
-          const Vector<T> e = exp(load(s + i, count, -infinity<N>) * scale - highest);
-          sum += e;
-          store(s + i, e, count);
-        });
-        const N part = sum_of_lanes(sum);
-        if (j == 0) {
-          total[r] = part;
+        if (highest == -infinity<N>) {
+          visible = 0;
         } else {
-          const N factor = exp(old - highest);
+          max[r] = highest;
+          Vector<T> sum = 0;
+          for_vectors<lanes<T>>(0, visible, [&](size_t i, size_t count) {
+            const Vector<T> e = exp(load(s + i, count, -infinity<N>) * factor_of_scores - highest);
+            sum += e;
+            store(s + i, e, count);
+          });
+          const N part = sum_of_lanes(sum);
+          const N factor = j == 0 ? 0 : exp(old - highest);
           total[r] = total[r] * factor + part;
-          if (factor != 1) {
-            for_vectors<lanes<T>>(0, width, [&](size_t i, size_t count) {
+          if (j > 0 && factor != 1) {
+            for_vectors<lanes<T>>(0, value_width, [&](size_t i, size_t count) {
               store(to + i, load(to + i, count) * factor, count);
             });
           }
@@ -109,13 +129,15 @@ void attention_block(Head<T> y, Number<T> *logsumexp, Head<const T> q, Head<cons
       }
       for (size_t c = visible; c < cols; c++) s[c] = {};
     }
-    block_product(y.row(first), (size_t)y.stride, Matrix<T>{p, B, 1}, rows_from<T>(v, j), rows, width, cols, j > 0);
+    block_product(y.row(first), (size_t)y.stride, Matrix<T>{p, B, 1}, rows_from<T>(v, j), rows, value_width,
+                  cols, j > 0);
   }
   for (size_t r = 0; r < rows; r++) {
     T *to = y.row(first + r);
-    const N factor = 1 / total[r];
-    logsumexp[r] = max[r] + log(total[r]);
-    for_vectors<lanes<T>>(0, width, [&](size_t i, size_t count) {
+    const bool sees_none = total[r] == 0;
+    const N factor = sees_none ? 0 : 1 / total[r];
+    logsumexp[r] = sees_none ? infinity<N> : max[r] + log(total[r]);
+    for_vectors<lanes<T>>(0, value_width, [&](size_t i, size_t count) {
       store(to + i, load(to + i, count) * factor, count);
     });
   }
@@ -125,6 +147,7 @@ template <typename T>
 void attention(T *y, Number<T> *logsumexp, const T *q, const T *k, const T *v,
                const ck_attention_shape *shape, double scale) {
   const size_t blocks = (shape->queries + ATTENTION_BLOCK - 1) / ATTENTION_BLOCK;
+  const size_t group = shape->heads / shape->key_heads;
   parallel_for_rows(
       shape->batches * shape->heads * blocks, shape->keys * shape->width, GRAIN_MATHEMATICS,
       [=](size_t begin, size_t end) {
@@ -133,8 +156,9 @@ void attention(T *y, Number<T> *logsumexp, const T *q, const T *k, const T *v,
           const size_t batch = number / shape->heads, head = number % shape->heads;
           attention_block<T>(
               {y, shape->y, batch, head}, logsumexp + number * shape->queries + first,
-              {q, shape->q, batch, head}, {k, shape->k, batch, head}, {v, shape->v, batch, head},
-              shape, first, smaller(shape->queries - first, ATTENTION_BLOCK), Number<T>(scale));
+              {q, shape->q, batch, head}, {k, shape->k, batch, head / group},
+              {v, shape->v, batch, head / group}, mask_of<Number<T>>(shape, batch, head), shape, first,
+              smaller(shape->queries - first, ATTENTION_BLOCK), Number<T>(scale));
         }
       });
 }
@@ -146,8 +170,10 @@ KERNEL(attention, float, double)
 template <typename T> struct AttentionGradients {
   Head<T> dq, dk, dv;
   Head<const T> dy, q, k, v, y;
+  Head<const Number<T>> mask;
   Number<T> *delta;             // the sums of y * dy of each query
   const Number<T> *logsumexp;
+  bool adds;                    // whether dk and dv are sums over heads, of which this is not the first
 };
 
 template <typename T>
@@ -155,11 +181,12 @@ void attention_backward_head(const AttentionGradients<T> &h, const ck_attention_
                              Number<T> scale) {
   typedef Number<T> N;
   constexpr size_t B = ATTENTION_BLOCK;
-  const size_t width = shape->width, queries = shape->queries;
+  const size_t width = shape->width, value_width = shape->value_width, queries = shape->queries;
+  const N factor_of_scores = h.mask.p ? 1 : scale;
   for (size_t r = 0; r < queries; r++) {
     const T *a = h.y.row(r), *b = h.dy.row(r);
     Vector<T> sum = 0;
-    for_vectors<lanes<T>>(0, width, [&](size_t i, size_t count) {
+    for_vectors<lanes<T>>(0, value_width, [&](size_t i, size_t count) {
       sum += load(a + i, count) * load(b + i, count);
     });
     h.delta[r] = sum_of_lanes(sum);
@@ -170,9 +197,9 @@ void attention_backward_head(const AttentionGradients<T> &h, const ck_attention_
     const size_t cols = shape->keys - j < B ? shape->keys - j : B;
     const size_t start = shape->causal ? j : 0;
     if (start >= queries) {
-      for (size_t c = 0; c < cols; c++) {
+      for (size_t c = 0; c < cols && !h.adds; c++) {
         memset(h.dk.row(j + c), 0, width * sizeof(T));
-        memset(h.dv.row(j + c), 0, width * sizeof(T));
+        memset(h.dv.row(j + c), 0, value_width * sizeof(T));
       }
       continue;
     }
@@ -180,21 +207,22 @@ void attention_backward_head(const AttentionGradients<T> &h, const ck_attention_
     for (size_t first = start; first < queries; first += B) {
       const size_t rows = queries - first < B ? queries - first : B;
       const Matrix<T> q = rows_from<T>(h.q, first), dy = rows_from<T>(h.dy, first);
-      const bool adds = first > start;
+      const bool adds = h.adds || first > start;
       block_product(p, B, q, transposed(k), rows, cols, width, false);
-      block_product(ds, B, dy, transposed(v), rows, cols, width, false);
+      block_product(ds, B, dy, transposed(v), rows, cols, value_width, false);
       for (size_t r = 0; r < rows; r++) {
         T *a = p + r * B, *b = ds + r * B;
         const size_t visible = visible_keys(shape, first + r, j, cols);
+        if (h.mask.p) scale_and_mask<N>(a, h.mask.row(first + r) + j, visible, scale);
         const N normalizer = h.logsumexp[first + r], mean = h.delta[first + r];
         for_vectors<lanes<T>>(0, visible, [&](size_t i, size_t count) {
-          const Vector<T> e = exp(load(a + i, count) * scale - normalizer);
+          const Vector<T> e = exp(load(a + i, count) * factor_of_scores - normalizer);
           store(a + i, e, count);
           store(b + i, e * (load(b + i, count) - mean) * scale, count);
         });
         for (size_t c = visible; c < cols; c++) a[c] = b[c] = {};
       }
-      block_product(h.dv.row(j), (size_t)h.dv.stride, transposed(scores), dy, cols, width, rows, adds);
+      block_product(h.dv.row(j), (size_t)h.dv.stride, transposed(scores), dy, cols, value_width, rows, adds);
       block_product(h.dk.row(j), (size_t)h.dk.stride, transposed(gradients), q, cols, width, rows, adds);
       block_product(h.dq.row(first), (size_t)h.dq.stride, gradients, k, rows, width, cols, j > 0);
     }
@@ -205,21 +233,24 @@ template <typename T>
 void attention_backward(T *dq, T *dk, T *dv, Number<T> *delta, const T *dy, const T *q, const T *k,
                         const T *v, const T *y, const Number<T> *logsumexp,
                         const ck_attention_shape *shape, double scale) {
+  const size_t group = shape->heads / shape->key_heads;
   parallel_for_rows(
-      shape->batches * shape->heads, shape->queries * shape->keys, GRAIN_MATHEMATICS,
+      shape->batches * shape->key_heads, group * shape->queries * shape->keys, GRAIN_MATHEMATICS,
       [=](size_t begin, size_t end) {
-        for (size_t i = begin; i < end; i++) {
-          const size_t batch = i / shape->heads, head = i % shape->heads;
+        for (size_t i = begin * group; i < end * group; i++) {
+          const size_t batch = i / shape->heads, head = i % shape->heads, key_head = head / group;
           attention_backward_head<T>({.dq = {dq, shape->dq, batch, head},
-                                      .dk = {dk, shape->dk, batch, head},
-                                      .dv = {dv, shape->dv, batch, head},
+                                      .dk = {dk, shape->dk, batch, key_head},
+                                      .dv = {dv, shape->dv, batch, key_head},
                                       .dy = {dy, shape->y, batch, head},
                                       .q = {q, shape->q, batch, head},
-                                      .k = {k, shape->k, batch, head},
-                                      .v = {v, shape->v, batch, head},
+                                      .k = {k, shape->k, batch, key_head},
+                                      .v = {v, shape->v, batch, key_head},
                                       .y = {y, shape->y, batch, head},
+                                      .mask = mask_of<Number<T>>(shape, batch, head),
                                       .delta = delta + i * shape->queries,
-                                      .logsumexp = logsumexp + i * shape->queries},
+                                      .logsumexp = logsumexp + i * shape->queries,
+                                      .adds = head % group > 0},
                                      shape, Number<T>(scale));
         }
       });

@@ -53,7 +53,8 @@ void moments_of_blocks(N *mean, N *variance, const N *statistics, size_t blocks,
     }
     for (size_t v = 0; v < n; v++) {
       store<N, L>(mean + first + v * L, __builtin_convertvector(total[v], VectorOf<N, L>), width);
-      store<N, L>(variance + first + v * L, __builtin_convertvector(squares[v] / count, VectorOf<N, L>), width);
+      const vd all = squares[v] < 0 ? (vd)0 : squares[v];  // of equal numbers, rounding may be all there is
+      store<N, L>(variance + first + v * L, __builtin_convertvector(all / count, VectorOf<N, L>), width);
     }
   });
 }
@@ -68,7 +69,7 @@ void column_moments(Number<T> *mean, Number<T> *variance, Number<T> *partial, co
     N *to = partial + block * CK_STATISTICS * cols;
     const N size = N(end - first), share = 1 / size;
     for_strips<T, 4>(cols, [=]<size_t n>(size_t c, size_t count) {
-      V mean[n] = {}, square[n] = {};
+      V mean[n] = {}, square[n] = {}, sum[n] = {};
       for (size_t r = first; r < end; r++) {
         for (size_t v = 0; v < n; v++) mean[v] += load(x + r * cols + c + v * lanes<T>, count);
       }
@@ -76,11 +77,12 @@ void column_moments(Number<T> *mean, Number<T> *variance, Number<T> *partial, co
       for (size_t r = first; r < end; r++) {
         for (size_t v = 0; v < n; v++) {
           const V distance = load(x + r * cols + c + v * lanes<T>, count) - mean[v];
+          sum[v] += distance;
           square[v] += distance * distance;
         }
       }
       for (size_t v = 0; v < n; v++) {
-        const V statistics[CK_STATISTICS] = {(V)0, square[v], mean[v], (V)size};
+        const V statistics[CK_STATISTICS] = {sum[v], square[v], mean[v], (V)size};
         for (size_t i = 0; i < CK_STATISTICS; i++) store(to + i * cols + c + v * lanes<T>, statistics[i], count);
       }
     });
@@ -107,10 +109,10 @@ void column_affine(T *y, const T *x, const Number<T> *center, const Number<T> *s
 }
 KERNEL(column_affine, float, double, bfloat16)
 
-// dy, or 0 where there is a gate that is not positive.
+// dy, or 0 where there is a gate that is not positive; a NaN in it lets dy pass, as in PyTorch.
 template <typename T> INLINE Vector<T> gated(const T *dy, const T *gate, size_t at, size_t count) {
   const Vector<T> g = load(dy + at, count);
-  return gate ? (load(gate + at, count) > 0 ? g : (Vector<T>)0) : g;
+  return gate ? (load(gate + at, count) <= 0 ? (Vector<T>)0 : g) : g;
 }
 
 template <typename T>

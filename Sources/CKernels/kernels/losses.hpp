@@ -3,16 +3,60 @@
 
 // ---------------------------------------------------------------- cross-entropy
 
+// How labels count, with the numbers' type.
+template <typename N> struct LabelOptions {
+  const N *weights;
+  N smoothing;
+  int32_t ignored;
+
+  LabelOptions(const ck_label_options *o)
+      : weights(o ? (const N *)o->weights : NULL), smoothing(o ? N(o->smoothing) : 0),
+        ignored(o ? o->ignored : INT32_MIN) {}
+};
+
+// The sum of weights[k] * (center - x[k]), and of the weights; NULL stands for weights of 1.
+template <typename T> struct WeightedDistances {
+  Number<T> distances, weights;
+
+  INLINE WeightedDistances(const T *x, const Number<T> *weight, size_t cols, Number<T> center) {
+    const Vector<T> from = center;
+    Vector<T> distance = 0, total = 0;
+    for_vectors<lanes<T>>(0, cols, [&](size_t i, size_t count) {
+      const Vector<T> d = from - load(x + i, count, center);
+      const Vector<T> w = weight ? load(weight + i, count) : (Vector<T>)1;
+      distance += weight ? w * d : d;
+      total += w;
+    });
+    distances = sum_of_lanes(distance);
+    weights = weight ? sum_of_lanes(total) : Number<T>(cols);
+  }
+};
+
 template <typename T>
 void cross_entropy(Number<T> *losses, Number<T> *logsumexp, const T *x, const int32_t *labels, size_t rows,
-                   size_t cols) {
+                   size_t cols, const ck_label_options *options) {
+  typedef Number<T> N;
+  const LabelOptions<N> o(options);
+  const N *weight = o.weights;
+  const N smoothing = o.smoothing, share = smoothing / N(cols);
+  const int32_t ignored = o.ignored;
   parallel_for_rows(rows, cols, GRAIN_MATHEMATICS, [=](size_t begin, size_t end) {
     for (size_t r = begin; r < end; r++) {
+      if (labels[r] == ignored) {
+        losses[r] = logsumexp[2 * r] = logsumexp[2 * r + 1] = 0;
+        continue;
+      }
       const T *from = x + r * cols;
       const LogSumExp<T> row(from, cols);
       logsumexp[2 * r] = row.max;
       logsumexp[2 * r + 1] = row.log_sum;
-      losses[r] = (row.max - get(from + labels[r])) + row.log_sum;
+      N loss = (row.max - get(from + labels[r])) + row.log_sum;
+      if (weight) loss *= weight[labels[r]];
+      if (smoothing > 0) {
+        const WeightedDistances<T> all(from, weight, cols, row.max);
+        loss = (1 - smoothing) * loss + share * (all.distances + all.weights * row.log_sum);
+      }
+      losses[r] = loss;
     }
   });
 }
@@ -21,18 +65,34 @@ KERNEL(cross_entropy, float, double, bfloat16)
 template <typename T>
 void cross_entropy_backward(T *dx, const Number<T> *dy, ptrdiff_t dy_stride, const T *x,
                             const Number<T> *logsumexp, const int32_t *labels, size_t rows,
-                            size_t cols) {
+                            size_t cols, const ck_label_options *options) {
+  typedef Number<T> N;
+  const LabelOptions<N> o(options);
+  const N *weight = o.weights;
+  const N smoothing = o.smoothing, share = smoothing / N(cols);
+  const int32_t ignored = o.ignored;
+  N spread = smoothing;  // share * the sum of all weights
+  if (weight && smoothing > 0) spread = share * reduce<Sum>(weight, cols);
   parallel_for_rows(rows, cols, GRAIN_MATHEMATICS, [=](size_t begin, size_t end) {
     for (size_t r = begin; r < end; r++) {
       const T *from = x + r * cols;
       T *to = dx + r * cols;
-      const Number<T> max = logsumexp[2 * r], log_sum = logsumexp[2 * r + 1];
-      const Number<T> g = get(dy + (ptrdiff_t)r * dy_stride);
-      const Number<T> at_label = exp((get(from + labels[r]) - max) - log_sum);
+      if (labels[r] == ignored) {
+        memset(to, 0, cols * sizeof(T));
+        continue;
+      }
+      const N max = logsumexp[2 * r], log_sum = logsumexp[2 * r + 1];
+      const N g = get(dy + (ptrdiff_t)r * dy_stride);
+      const N of_label = weight ? weight[labels[r]] : 1;
+      const N counted = (1 - smoothing) * of_label;
+      const N at_label = exp((get(from + labels[r]) - max) - log_sum);
+      const N factor = g * (counted + spread);
       for_vectors<lanes<T>>(0, cols, [&](size_t i, size_t count) {
-        store(to + i, g * exp((load(from + i, count) - max) - log_sum), count);
+        Vector<T> v = factor * exp((load(from + i, count) - max) - log_sum);
+        if (smoothing > 0) v -= g * share * (weight ? load(weight + i, count) : (Vector<T>)1);
+        store(to + i, v, count);
       });
-      put(to + labels[r], g * (at_label - 1));
+      put(to + labels[r], g * ((counted + spread) * at_label - counted - share * of_label));
     }
   });
 }
@@ -55,7 +115,9 @@ KERNEL(bce, float, double)
 
 template <typename T> void bce_logits(T *y, const T *x, const T *t, size_t n) {
   map(y, x, t, n, GRAIN_MATHEMATICS, [](auto x, auto t) {
-    return (x < 0 ? decltype(x)(0) : x) - x * t + log1p_exp_negative(x);
+    typedef decltype(x) V;
+    // Not max(x, 0) - x t, which has no value where x is infinite.
+    return x * ((x > 0 ? (V)1 : (V)0) - t) + log1p_exp_negative(x);
   });
 }
 KERNEL(bce_logits, float, double)

@@ -1,16 +1,52 @@
 // Layer normalization over rows, and batch normalization over channels.
 #pragma once
 
-// The sum of (x - mean)^2.
+// The sum of (x - center)^2.
 template <typename T>
-INLINE Number<T> sum_of_squared_distances(const T *x, Number<T> mean, size_t n) {
+INLINE Number<T> sum_of_squared_distances(const T *x, Number<T> center, size_t n) {
   Vector<T> total = 0;
   for_vectors<lanes<T>>(0, n, [&](size_t i, size_t count) {
-    const Vector<T> d = load(x + i, count, mean) - mean;
+    const Vector<T> d = load(x + i, count, center) - center;
     total += d * d;
   });
   return sum_of_lanes(total);
 }
+
+// The sums of x - center and of (x - center)^2.
+template <typename T> struct Distances {
+  Number<T> sum, squares;
+
+  INLINE Distances(const T *x, Number<T> center, size_t n) {
+    Vector<T> total = 0, square = 0;
+    for_vectors<lanes<T>>(0, n, [&](size_t i, size_t count) {
+      const Vector<T> d = load(x + i, count, center) - center;
+      total += d;
+      square += d * d;
+    });
+    sum = sum_of_lanes(total);
+    squares = sum_of_lanes(square);
+  }
+};
+
+// The mean and the biased variance of n numbers, whose distances from a center `distances` sums up.
+//
+// The first mean is rounded, by several units in the last place for many numbers; where these are large beside
+// the deviations, as among equal numbers, the sums are taken again around the better mean.
+template <typename N> struct Moments {
+  N mean, variance;
+
+  template <typename F> INLINE Moments(N rounded_mean, double n, F distances) {
+    mean = rounded_mean;
+    for (int pass = 0; pass < 2; pass++) {
+      const auto d = distances(mean);
+      const N shift = N(d.sum / n), square = N(d.squares / n);
+      mean += shift;
+      const bool is_small = shift * shift < N(1e-4) * square;
+      variance = is_small ? square - shift * shift : square;
+      if (is_small) break;
+    }
+  }
+};
 
 // ---------------------------------------------------------------- rows
 
@@ -22,9 +58,9 @@ void layer_norm(T *y, Number<T> *mean, Number<T> *rstd, const T *x,
     for (size_t r = begin; r < end; r++) {
       const T *from = x + r * cols;
       T *to = y + r * cols;
-      const N m = reduce<Sum>(from, cols) / N(cols);
-      const N variance = sum_of_squared_distances(from, m, cols) / N(cols);
-      const N scale = 1 / N(sqrt(double(variance + N(epsilon))));
+      const Moments<N> moments(reduce<Sum>(from, cols) / N(cols), double(cols),
+                               [=](N center) { return Distances<T>(from, center, cols); });
+      const N m = moments.mean, scale = 1 / N(sqrt(double(moments.variance + N(epsilon))));
       mean[r] = m;
       rstd[r] = scale;
       for_vectors<lanes<T>>(0, cols, [&](size_t i, size_t count) {
@@ -104,12 +140,19 @@ void channel_moments(Number<T> *mean, Number<T> *variance, const T *x, size_t ro
     const size_t step = channels * cols;
     for (size_t c = begin; c < end; c++) {
       const T *from = x + c * cols;
-      double sum = 0, squares = 0;
+      double sum = 0;
       for (size_t r = 0; r < rows; r++) sum += reduce<Sum>(from + r * step, cols);
-      const N m = N(sum / n);
-      for (size_t r = 0; r < rows; r++) squares += sum_of_squared_distances(from + r * step, m, cols);
-      mean[c] = m;
-      variance[c] = N(squares / n);
+      const Moments<N> moments(N(sum / n), n, [=](N center) {
+        struct { double sum, squares; } all = {0, 0};
+        for (size_t r = 0; r < rows; r++) {
+          const Distances<T> row(from + r * step, center, cols);
+          all.sum += row.sum;
+          all.squares += row.squares;
+        }
+        return all;
+      });
+      mean[c] = moments.mean;
+      variance[c] = moments.variance;
     }
   });
 }

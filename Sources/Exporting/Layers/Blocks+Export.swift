@@ -41,21 +41,29 @@ extension Residual: ExportableLayer {
 }
 
 extension MultiHeadAttention: ExportableLayer {
-  func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) -> ONNXValue {
+  func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) throws -> ONNXValue {
+    try requireOwnHeads()
     let projected = graph.linear(x, weight: inputWeight, bias: inputBias)
     let attended = graph.selfAttention(
       projected, width: inputWeight.shape[1], heads: heads, causal: causal)
     return output.onnx(attended, in: &graph)
   }
 
-  func pytorch(in program: inout PythonProgram) -> String {
+  private func requireOwnHeads() throws {
+    if keyValueHeads != heads {
+      throw ExportError.unknownLayer("MultiHeadAttention with shared heads")
+    }
+  }
+
+  func pytorch(in program: inout PythonProgram) throws -> String {
+    try requireOwnHeads()
     program.add(
       """
       class SelfAttention(nn.MultiheadAttention):
           \"""Attention of a sequence to itself.\"""
 
-          def __init__(self, width, heads, bias=True, causal=False):
-              super().__init__(width, heads, bias=bias, batch_first=True)
+          def __init__(self, width, heads, bias=True, causal=False, dropout=0.0):
+              super().__init__(width, heads, dropout, bias=bias, batch_first=True)
               self.causal = causal
 
           def forward(self, x):
@@ -65,7 +73,8 @@ extension MultiHeadAttention: ExportableLayer {
               return super().forward(x, x, x, attn_mask=mask, need_weights=False)[0]
       """)
     return "SelfAttention(\(inputWeight.shape[1]), \(heads)"
-      + (inputBias == nil ? ", bias=False" : "") + (causal ? ", causal=True" : "") + ")"
+      + (inputBias == nil ? ", bias=False" : "") + (causal ? ", causal=True" : "")
+      + (dropout > 0 ? ", dropout=\(dropout)" : "") + ")"
   }
 }
 
@@ -75,19 +84,34 @@ extension ONNXGraph {
     _ x: ONNXValue, width: Int, heads: Int, causal: Bool
   ) -> ONNXValue {
     let parts = addSplit(x, parts: 3, axis: 2).map { part in
-      let split = add("Reshape", part, integers([0, 0, heads, width / heads]), rank: 4)
-      return add("Transpose", split, attributes: ["perm": .integers([0, 2, 1, 3])])
+      self.heads(part, count: heads, width: width / heads)
     }
-    let keys = add("Transpose", parts[1], attributes: ["perm": .integers([0, 1, 3, 2])])
-    let scale = 1 / Double(width / heads).squareRoot()
-    var scores = add("Mul", add("MatMul", parts[0], keys), numbers([Float(scale)]))
-    if causal {
-      scores = add("Where", mask(x), scores, numbers([-.infinity]), rank: 4)
+    return attention(
+      parts[0], parts[1], parts[2], width: width / heads, heads: heads, maskOf: causal ? x : nil)
+  }
+
+  /// `[B, T, count width]` as `[B, count, T, width]`.
+  mutating func heads(_ x: ONNXValue, count: Int, width: Int) -> ONNXValue {
+    let split = add("Reshape", x, integers([0, 0, count, width]), rank: 4)
+    return add("Transpose", split, attributes: ["perm": .integers([0, 2, 1, 3])])
+  }
+
+  /// Attention of queries, keys and values `[B, H, T, width]`, merged to `[B, T, H width]`; causal for the
+  /// positions of a sequence, if there is one.
+  mutating func attention(
+    _ q: ONNXValue, _ k: ONNXValue, _ v: ONNXValue, width: Int, heads: Int,
+    maskOf sequence: ONNXValue?
+  ) -> ONNXValue {
+    let keys = add("Transpose", k, attributes: ["perm": .integers([0, 1, 3, 2])])
+    let scale = 1 / Double(width).squareRoot()
+    var scores = add("Mul", add("MatMul", q, keys), numbers([Float(scale)]))
+    if let sequence {
+      scores = add("Where", mask(sequence), scores, numbers([-.infinity]), rank: 4)
     }
     let weights = add("Softmax", scores, attributes: ["axis": .integer(-1)])
     let merged = add(
-      "Transpose", add("MatMul", weights, parts[2]), attributes: ["perm": .integers([0, 2, 1, 3])])
-    return add("Reshape", merged, integers([0, 0, width]), rank: 3)
+      "Transpose", add("MatMul", weights, v), attributes: ["perm": .integers([0, 2, 1, 3])])
+    return add("Reshape", merged, integers([0, 0, heads * width]), rank: 3)
   }
 
   /// The length of sequences `[B, T, ...]`.

@@ -2,20 +2,23 @@ import NeuralNetworks
 import TensorCore
 
 extension Conv2d: ExportableLayer {
-  func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) -> ONNXValue {
-    graph.convolution(
+  func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) throws -> ONNXValue {
+    try requireZeros(paddingMode, "Conv2d")
+    return graph.convolution(
       "Conv", x, weight, bias,
-      attributes: windowAttributes(kernel, stride, padding, dilation)
+      attributes: windowAttributes(kernel, stride, padding, dilation, extra: extraPadding)
         .merging(["group": .integer(groups)]) { $1 })
   }
 
   func pytorch(in program: inout PythonProgram) -> String {
     let (inputs, outputs) = (weight.shape[1] * groups, weight.shape[0])
+    let isSame = extraPadding != 0
     return call(
       "nn.Conv2d", ["\(inputs)", "\(outputs)", python(kernel)],
       [
-        ("stride", stride, 1), ("padding", padding, 0), ("dilation", dilation, 1),
-      ], groups: groups, hasBias: bias != nil)
+        ("stride", stride, 1), ("padding", isSame ? 0 : padding, 0), ("dilation", dilation, 1),
+      ], groups: groups, hasBias: bias != nil,
+      besides: (isSame ? ["padding='same'"] : []) + paddingArgument(paddingMode))
   }
 
   private var kernel: Size2d { Size2d(height: weight.shape[2], width: weight.shape[3]) }
@@ -118,7 +121,7 @@ extension ONNXGraph {
       attributes: ["axes": .integers(axes), "keepdims": .integer(0)])
   }
 
-  fileprivate mutating func convolution(
+  mutating func convolution(
     _ operation: String, _ x: ONNXValue, _ weight: Tensor, _ bias: Tensor?,
     attributes: [String: ONNXAttribute]
   ) -> ONNXValue {
@@ -130,16 +133,13 @@ extension ONNXGraph {
 
 /// The attributes of an operation on windows of images.
 private func windowAttributes(
-  _ kernel: Size2d, _ stride: Size2d, _ padding: Size2d, _ dilation: Size2d?
+  _ kernel: Size2d, _ stride: Size2d, _ padding: Size2d, _ dilation: Size2d?, extra: Size2d = 0
 ) -> [String: ONNXAttribute] {
-  func both(_ size: Size2d) -> [Int] { [size.height, size.width] }
-  var attributes: [String: ONNXAttribute] = [
-    "kernel_shape": .integers(both(kernel)), "strides": .integers(both(stride)),
-    "pads": .integers(both(padding) + both(padding)),
-  ]
-  if let dilation { attributes["dilations"] = .integers(both(dilation)) }
-  return attributes
+  windowAttributes(
+    sizes(kernel), sizes(stride), sizes(padding), dilation.map(sizes), extra: sizes(extra))
 }
+
+private func sizes(_ size: Size2d) -> [Int] { [size.height, size.width] }
 
 /// A size in Python: a number, or a pair.
 private func python(_ size: Size2d) -> String {

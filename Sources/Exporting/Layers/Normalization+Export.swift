@@ -37,6 +37,20 @@ extension BatchNorm2d: ExportableLayer {
   func pytorch(in program: inout PythonProgram) -> String { core.python("nn.BatchNorm2d") }
 }
 
+extension BatchNorm3d: ExportableLayer {
+  func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) -> ONNXValue {
+    core.onnx(x, in: &graph)
+  }
+  func pytorch(in program: inout PythonProgram) -> String { core.python("nn.BatchNorm3d") }
+}
+
+extension SyncBatchNorm: ExportableLayer {
+  func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) -> ONNXValue {
+    core.onnx(x, in: &graph)
+  }
+  func pytorch(in program: inout PythonProgram) -> String { core.python("nn.SyncBatchNorm") }
+}
+
 extension LayerNorm: ExportableLayer {
   func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) -> ONNXValue {
     let shape = normalizedShape.array
@@ -88,5 +102,69 @@ extension GroupNorm: ExportableLayer {
     guard let weight else { throw ExportError.unknownLayer("GroupNorm without weights") }
     return "nn.GroupNorm(\(groups), \(weight.shape[0])"
       + (epsilon == 1e-5 ? "" : ", eps=\(epsilon)") + ")"
+  }
+}
+
+extension InstanceNormalization {
+  fileprivate func exported(_ x: ONNXValue, in graph: inout ONNXGraph, _ type: String, axes: Int)
+    throws -> ONNXValue
+  {
+    guard runningMean == nil, let weight, let bias, x.rank == axes + 2 else {
+      throw ExportError.unknownLayer("\(type) without weights, or with running statistics")
+    }
+    return graph.add(
+      "InstanceNormalization", x, graph.weight(weight), graph.weight(bias),
+      attributes: ["epsilon": .number(epsilon)])
+  }
+
+  fileprivate func python(_ type: String) throws -> String {
+    guard let weight, runningMean == nil else {
+      throw ExportError.unknownLayer("\(type) without weights, or with running statistics")
+    }
+    return "nn.\(type)(\(weight.shape[0])" + (epsilon == 1e-5 ? "" : ", eps=\(epsilon)")
+      + ", affine=True)"
+  }
+}
+
+extension InstanceNorm1d: ExportableLayer {
+  func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) throws -> ONNXValue {
+    try core.exported(x, in: &graph, "InstanceNorm1d", axes: 1)
+  }
+  func pytorch(in program: inout PythonProgram) throws -> String {
+    try core.python("InstanceNorm1d")
+  }
+}
+
+extension InstanceNorm2d: ExportableLayer {
+  func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) throws -> ONNXValue {
+    try core.exported(x, in: &graph, "InstanceNorm2d", axes: 2)
+  }
+  func pytorch(in program: inout PythonProgram) throws -> String {
+    try core.python("InstanceNorm2d")
+  }
+}
+
+extension InstanceNorm3d: ExportableLayer {
+  func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) throws -> ONNXValue {
+    try core.exported(x, in: &graph, "InstanceNorm3d", axes: 3)
+  }
+  func pytorch(in program: inout PythonProgram) throws -> String {
+    try core.python("InstanceNorm3d")
+  }
+}
+
+extension LocalResponseNorm: ExportableLayer {
+  func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) throws -> ONNXValue {
+    // ONNX places windows of an even size differently.
+    guard size % 2 == 1 else { throw ExportError.unknownLayer("LocalResponseNorm of size \(size)") }
+    return graph.add(
+      "LRN", x,
+      attributes: [
+        "size": .integer(size), "alpha": .number(alpha), "beta": .number(beta), "bias": .number(k),
+      ])
+  }
+
+  func pytorch(in program: inout PythonProgram) -> String {
+    "nn.LocalResponseNorm(\(size), alpha=\(alpha), beta=\(beta), k=\(k))"
   }
 }

@@ -70,9 +70,10 @@ extension ONNXGraph {
     return addInput("tokens", .int64, [.any("batch"), timeAxis(model, signature)])
   }
 
-  /// The axis of positions: a GPT takes fewer, too.
+  /// The axis of positions: a transformer takes fewer, too, and an LSTM any number.
   private func timeAxis(_ model: any Layer, _ signature: ModelSignature) -> Axis {
-    model is GPT ? .any("time") : .fixed(signature.inputShape[0])
+    model is any CachingLanguageModel || model is LSTMModel
+      ? .any("time") : .fixed(signature.inputShape[0])
   }
 
   /// Normalizes the inputs.

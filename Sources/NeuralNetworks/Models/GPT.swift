@@ -5,7 +5,7 @@ public import TensorCore
 ///
 /// Names and shapes are those of Hugging Face's GPT-2, so that its files can be loaded: `wte.weight`,
 /// `h.0.attn.c_attn.weight` as `[inputs, outputs]`, and so on.
-public struct GPT: Layer {
+public struct GPT: CachingLanguageModel {
   /// The sizes of a transformer.
   public struct Options: Sendable, Equatable {
     /// The number of different tokens.
@@ -20,6 +20,8 @@ public struct GPT: Layer {
     public var width: Int
     /// The dropout probability after the embedding and in each branch.
     public var dropout: Double
+    /// Whether blocks are computed again in the backward pass; see `checkpointed`.
+    public var checkpointing = false
 
     /// By default, the sizes of the smallest GPT-2.
     public init(
@@ -72,14 +74,34 @@ public struct GPT: Layer {
     return isMask || key == "lm_head.weight" ? nil : key
   }
 
+  /// The length of the longest sequence.
+  public var context: Int { options.context }
+
   /// The logits `[B, T, vocabulary]` of the next token for int32 tokens `[B, T]`.
-  public func callAsFunction(_ indices: Tensor) -> Tensor {
+  public func callAsFunction(_ indices: Tensor) -> Tensor { logits(indices, nil) }
+
+  /// The logits of the next token for tokens that follow those in the cache.
+  public func callAsFunction(_ indices: Tensor, cache: KeyValueCache) -> Tensor {
+    logits(indices, cache)
+  }
+
+  private func logits(_ indices: Tensor, _ cache: KeyValueCache?) -> Tensor {
+    let offset = cache?.length ?? 0
     require(
-      indices.shape.count == 2 && indices.shape[1] <= options.context,
-      "GPT: tokens [B, T] with T up to \(options.context) are needed, not \(indices.shape)")
+      indices.shape.count == 2 && indices.shape[1] + offset <= options.context,
+      "GPT: tokens [B, T] with T up to \(options.context - offset) are needed, not \(indices.shape)"
+    )
     let length = indices.shape[1]
-    var x = (tokens(indices) + positions.weight.sliced(0..<length)).dropout(options.dropout)
-    for block in blocks { x = block(x) }
+    var x = (tokens(indices) + positions.weight.sliced(offset..<offset + length))
+      .dropout(options.dropout)
+    for (index, block) in blocks.enumerated() {
+      if options.checkpointing, cache == nil {
+        x = checkpointed(x) { block($0) }
+      } else {
+        x = block(x, cache, index)
+      }
+    }
+    cache?.advance(length)
     return normalization(x).linear(weight: tokens.weight)
   }
 }
@@ -117,12 +139,27 @@ package struct TransformerBlock: Layer {
     ]
   }
 
-  package func callAsFunction(_ x: Tensor) -> Tensor {
-    let attention = merge(
-      queriesKeysValues(normalizations.0(x)).selfAttention(heads: options.heads, causal: true))
-    let x = x + attention.dropout(options.dropout)
+  package func callAsFunction(_ x: Tensor) -> Tensor { self(x, nil, 0) }
+
+  func callAsFunction(_ x: Tensor, _ cache: KeyValueCache?, _ index: Int) -> Tensor {
+    let packed = queriesKeysValues(normalizations.0(x))
+    let attended =
+      cache.map { attention(packed, $0, index) }
+      ?? packed.selfAttention(heads: options.heads, causal: true)
+    let x = x + merge(attended).dropout(options.dropout)
     let network = contraction(expansion(normalizations.1(x)).gelu(approximate: .tanh))
     return x + network.dropout(options.dropout)
+  }
+
+  /// Attention of new positions to all so far.
+  private func attention(_ packed: Tensor, _ cache: KeyValueCache, _ index: Int) -> Tensor {
+    let parts = packed.split(options.width, axis: 2).map {
+      $0.reshaped(
+        to: [$0.shape[0], $0.shape[1], options.heads, options.width / options.heads]
+      ).transposed(1, 2)
+    }
+    return cache.attention(parts[0], parts[1], parts[2], block: index)
+      .transposed(1, 2).reshaped(to: [packed.shape[0], packed.shape[1], options.width])
   }
 }
 
@@ -144,24 +181,23 @@ package struct Projection: Layer {
 }
 
 /// The sizes that can be chosen for a GPT by name; the others follow from the data.
-private struct TransformerOptions: SettingsGroup {
-  @Setting("number of transformer blocks", in: 1...1024, oldNames: ["layers"]) var blocks = 4
-  @Setting("attention heads of each block", in: 1...1024) var heads = 4
-  @Setting("width of the residual stream", in: 1...(1 << 20), unit: "units") var width = 128
+private struct GPTOptions: SettingsGroup {
+  @Setting(shared: .blocks) var blocks: Int
+  @Setting(shared: .heads) var heads: Int
+  @Setting(shared: .width) var width: Int
   @Setting(shared: .dropout) var dropout: Double
+  @Setting(shared: .checkpointing) var checkpointing: Bool
 
-  func check() throws(SettingError) {
-    guard !width.isMultiple(of: heads) else { return }
-    throw SettingError("width", "is \(width), which does not divide into \(heads) heads ('heads')")
-  }
+  func check() throws(SettingError) { try checkHeads(heads, width: width) }
 }
 
 extension ModelKind {
   /// `GPT`.
-  static let gpt = ModelKind("gpt", .tokens, TransformerOptions()) { shapes, options in
-    GPT(
-      GPT.Options(
-        vocabulary: shapes.outputs, context: shapes.input[0], layers: options.blocks,
-        heads: options.heads, width: options.width, dropout: options.dropout))
+  static let gpt = ModelKind("gpt", .tokens, GPTOptions()) { shapes, options in
+    var sizes = GPT.Options(
+      vocabulary: shapes.outputs, context: shapes.input[0], layers: options.blocks,
+      heads: options.heads, width: options.width, dropout: options.dropout)
+    sizes.checkpointing = options.checkpointing
+    return GPT(sizes)
   }
 }

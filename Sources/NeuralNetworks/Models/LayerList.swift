@@ -149,8 +149,9 @@ private struct LayerList {
   /// The words, in the order in which messages list them.
   private static let words = [
     "conv", "linear", "relu", "gelu", "tanh", "sigmoid", "silu", "leakyRelu", "elu", "softplus",
-    "pool", "maxPool", "avgPool", "globalPool", "batchNorm", "layerNorm", "dropout", "flatten",
-    "reshape", "embedding", "residual",
+    "relu6", "hardswish", "mish", "selu", "prelu", "pool", "maxPool", "avgPool", "globalPool",
+    "batchNorm", "layerNorm", "rmsNorm", "dropout", "flatten",
+    "reshape", "embedding", "lstm", "gru", "residual",
   ]
 
   /// Adds the layer of an item.
@@ -170,6 +171,11 @@ private struct LayerList {
     case "leakyRelu": try append(LeakyReLU(), item)
     case "elu": try append(ELU(), item)
     case "softplus": try append(Softplus(), item)
+    case "relu6": try append(ReLU6(), item)
+    case "hardswish": try append(Hardswish(), item)
+    case "mish": try append(Mish(), item)
+    case "selu": try append(SELU(), item)
+    case "prelu": try append(PReLU(), item)
     case "pool", "maxPool": try addPool(item, isMaximum: true)
     case "avgPool": try addPool(item, isMaximum: false)
     case "globalPool": try addGlobalPool(item)
@@ -178,6 +184,9 @@ private struct LayerList {
       _ = try item.parse("layerNorm", numbers: 0...0)
       // An image is normalized as a whole, a text at each position.
       layers.append(LayerNorm(TensorShape(isSequence ? [shape[1]] : shape)))
+    case "rmsNorm":
+      _ = try item.parse("rmsNorm", numbers: 0...0)
+      layers.append(RMSNorm(TensorShape(isSequence ? [shape[1]] : shape)))
     case "dropout": layers.append(Dropout(try item.probability("dropout P")))
     case "flatten":
       _ = try item.parse("flatten", numbers: 0...0)
@@ -185,6 +194,8 @@ private struct LayerList {
       try setShape([shape.reduce(1, *)], item)
     case "reshape": try addReshape(item)
     case "embedding": try addEmbedding(item)
+    case "lstm": try addRecurrent(item, .lstm)
+    case "gru": try addRecurrent(item, .gru)
     case "residual": try addResidual(item)
     default:
       let near = LayerList.words.min {
@@ -325,7 +336,7 @@ private struct LayerList {
 
   private mutating func addGlobalPool(_ item: LayerItem) throws(SettingError) {
     _ = try item.parse("globalPool", numbers: 0...0)
-    if isSequence {
+    if shape.count == 2 {
       layers.append(GlobalPool(axes: [1]))
       try setShape([shape[1]], item)
     } else {
@@ -365,6 +376,26 @@ private struct LayerList {
     tokens = nil
     try setShape([shape[0], width], item)
     isSequence = true
+  }
+
+  private mutating func addRecurrent(
+    _ item: LayerItem, _ cell: RecurrentCell
+  ) throws(SettingError) {
+    let (numbers, options) = try item.parse(
+      "\(item.word) UNITS layers N", numbers: 1...1, options: ["layers"])
+    let count = try item.integer(options["layers"], default: 1, "layers")
+    guard shape.count == 2, count <= 1000 else {
+      throw item.error(
+        count > 1000
+          ? "has \(count) layers; at most 1000 are possible"
+          : "needs sequences [length, features], and \(shape) arrives here")
+    }
+    layers.append(
+      RecurrentOutputs(
+        RecurrentLayers(
+          item.word, cell, shape[1], numbers[0], layers: count, bias: true, dropout: 0,
+          bidirectional: false)))
+    try setShape([shape[0], numbers[0]], item)
   }
 
   private mutating func addResidual(_ item: LayerItem) throws(SettingError) {

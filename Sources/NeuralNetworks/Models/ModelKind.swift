@@ -5,7 +5,8 @@ import TensorCore
 /// A model that a configuration can name.
 public struct ModelKind: NamedEntry {
   private static let registry = Registry<ModelKind>(
-    [.mlp, .perceptron, .leNet, .cnn] + VGG.kinds + ResNet.kinds + [.gpt, .layers])
+    [.mlp, .perceptron, .leNet, .cnn] + VGG.kinds + ResNet.kinds
+      + [.mobileNetV2, .unet, .vit, .gpt, .llama, .lstm, .layers])
 
   /// All models that can be named, those of the program last.
   public static var all: [ModelKind] { registry.all }

@@ -201,20 +201,45 @@ public func valueAndGrad(
   )
 }
 
+/// The gradients at the leaves and older operations to which the operations since `start` lead.
+///
+/// `dy` is the gradient of `result`. It is a walk within a backward pass: hooks of leaves are left to that one.
+func gradientsLeaving(
+  _ result: Tensor, _ dy: Tensor, since start: UInt64, createsGraph: Bool
+) -> [ObjectIdentifier: Tensor] {
+  guard let operation = result.operation, operation.sequence > start else { return [:] }
+  var found: [ObjectIdentifier: Tensor] = [:]
+  func add(_ target: ObjectIdentifier, _ gradient: Tensor) {
+    found[target] = found[target].map { $0 + gradient } ?? gradient
+  }
+  let pass = BackwardPass(
+    retainsGraph: createsGraph, createsGraph: createsGraph, accumulatesInLeaves: false, start: start
+  )
+  pass.run(from: [(result, dy)]) { leaf, gradient in
+    add(ObjectIdentifier(leaf), gradient)
+  } onOlder: { operation, gradient in
+    add(ObjectIdentifier(operation), gradient)
+  }
+  return found
+}
+
 /// One walk over the graph, from results back to their leaves.
 private struct BackwardPass {
   var retainsGraph: Bool
   var createsGraph: Bool
   var accumulatesInLeaves = true
+  /// For a walk within another: the number after which its operations were recorded.
+  var start: UInt64?
 
   func run(
     from roots: [(tensor: Tensor, seed: Tensor)], onLeaf: (Tensor, Tensor) -> Void,
-    onFinal: (Tensor) -> Void = { _ in }, onOperation: (Operation, Tensor) -> Void = { _, _ in }
+    onFinal: (Tensor) -> Void = { _ in }, onOperation: (Operation, Tensor) -> Void = { _, _ in },
+    onOlder: (Operation, Tensor) -> Void = { _, _ in }
   ) {
     let operations = operationsInOrder(from: roots.compactMap(\.tensor.operation))
     let leaves = roots.filter(\.tensor.isLeaf)
     for (leaf, _) in leaves { leaf.pendingUses += 1 }
-    let profiler = ExecutionContext.withCurrent(\.profiler)
+    let profiler = start == nil ? ExecutionContext.withCurrent(\.profiler) : nil
     profiler?.beginBackward()
     defer { profiler?.endBackward() }
     // Operations were recorded in the types that they compute in: no other rounding here.
@@ -227,14 +252,15 @@ private struct BackwardPass {
           collect(seed, leaf, onLeaf)
           countDown(leaf, onLeaf, onFinal)
         }
-        walk(operations, profiler, onLeaf, onFinal, onOperation)
+        walk(operations, profiler, onLeaf, onFinal, onOperation, onOlder)
       }
     }
   }
 
   private func walk(
     _ operations: [Operation], _ profiler: OperationProfiler?, _ onLeaf: (Tensor, Tensor) -> Void,
-    _ onFinal: (Tensor) -> Void, _ onOperation: (Operation, Tensor) -> Void
+    _ onFinal: (Tensor) -> Void, _ onOperation: (Operation, Tensor) -> Void,
+    _ onOlder: (Operation, Tensor) -> Void
   ) {
     for operation in operations {
       if var dy = operation.gradient {
@@ -242,7 +268,7 @@ private struct BackwardPass {
         if !operation.hooks.isEmpty { dy = Tensor.applying(operation.hooks, to: dy) }
         operation.retainingTensor?.accumulate(dy, keepsGraph: createsGraph)
         onOperation(operation, dy)
-        distribute(dy, operation, onLeaf)
+        distribute(dy, operation, onLeaf, onOlder)
       }
       for edge in operation.edges {
         guard case .leaf(let leaf) = edge else { continue }
@@ -254,15 +280,17 @@ private struct BackwardPass {
   }
 
   /// Calls the pullback of an operation and passes the gradients on.
-  private func distribute(_ dy: Tensor, _ operation: Operation, _ onLeaf: (Tensor, Tensor) -> Void)
-  {
+  private func distribute(
+    _ dy: Tensor, _ operation: Operation, _ onLeaf: (Tensor, Tensor) -> Void,
+    _ onOlder: (Operation, Tensor) -> Void
+  ) {
     switch operation.pullback! {
     case .returning(let pullback):
       let gradients = pullback(dy)
       check(gradients.count, operation)
       for index in operation.edges.indices {
         guard let gradient = gradients[index] else { continue }
-        pass(gradient, to: operation.edges[index], from: operation, onLeaf)
+        pass(gradient, to: operation.edges[index], from: operation, onLeaf, onOlder)
       }
     case .accumulating(let pullback):
       let leaves = LeafGradients(
@@ -273,7 +301,7 @@ private struct BackwardPass {
         switch gradients[index] {
         case .none: break
         case .value(let gradient):
-          pass(gradient, to: operation.edges[index], from: operation, onLeaf)
+          pass(gradient, to: operation.edges[index], from: operation, onLeaf, onOlder)
         case .accumulated: operation.edges[index].leaf?.showAccumulatedGradient()
         }
       }
@@ -288,10 +316,12 @@ private struct BackwardPass {
 
   private func pass(
     _ gradient: Tensor, to edge: Operation.Edge, from operation: Operation,
-    _ onLeaf: (Tensor, Tensor) -> Void
+    _ onLeaf: (Tensor, Tensor) -> Void, _ onOlder: (Operation, Tensor) -> Void
   ) {
     switch edge {
     case .none: break
+    case .operation(let input) where isOlder(input):
+      onOlder(input, unbroadcast(gradient, input.resultShape, input.resultType, operation.name))
     case .operation(let input): add(gradient, to: input, operation.name)
     case .leaf(let leaf):
       collect(unbroadcast(gradient, leaf.shape, leaf.dataType, operation.name), leaf, onLeaf)
@@ -300,8 +330,13 @@ private struct BackwardPass {
 
   /// Hands over a part of a leaf's gradient, unless the leaf has hooks, which need the whole.
   private func collect(_ gradient: Tensor, _ leaf: Tensor, _ onLeaf: (Tensor, Tensor) -> Void) {
-    if leaf.hooks.isEmpty { return onLeaf(leaf, gradient) }
+    if leaf.hooks.isEmpty || start != nil { return onLeaf(leaf, gradient) }
     leaf.pendingGradient = leaf.pendingGradient.map { $0 + gradient } ?? gradient
+  }
+
+  /// Whether an operation does not belong to this walk within another.
+  private func isOlder(_ operation: Operation) -> Bool {
+    start.map { operation.sequence <= $0 } ?? false
   }
 
   /// Notes that one use of a leaf has contributed; after the last one its gradient is final.
@@ -348,7 +383,7 @@ private struct BackwardPass {
         case .none: break
         case .leaf(let leaf): leaf.pendingUses += 1
         case .operation(let input):
-          guard input.visitedBy != mark else { continue }
+          guard input.visitedBy != mark, !isOlder(input) else { continue }
           input.visitedBy = mark
           if input.sequence > found.last!.sequence { isSorted = false }
           found.append(input)

@@ -28,7 +28,7 @@ public struct GradientMismatch: Error, CustomStringConvertible {
 ///   - tolerance: The largest permitted error, relative to the gradient's magnitude or 1, whichever is
 ///     larger.
 public func checkGradient(
-  of function: ([Tensor]) -> Tensor, at inputs: [Tensor], step: Double = 1e-6,
+  of function: ([Tensor]) throws -> Tensor, at inputs: [Tensor], step: Double = 1e-6,
   tolerance: Double = 1e-6
 ) throws {
   require(
@@ -39,21 +39,21 @@ public func checkGradient(
     return (y * Tensor.of(weights, shape: y.shape)).sum()
   }
   let wanted = inputs.indices.filter { inputs[$0].requiresGrad }
-  let computed = grad(of: weighted(function(inputs)), withRespectTo: wanted.map { inputs[$0] })
+  let computed = try grad(of: weighted(function(inputs)), withRespectTo: wanted.map { inputs[$0] })
   for (index, gradient) in zip(wanted, computed) {
     let gradients = gradient?.doubles() ?? Array(repeating: 0, count: inputs[index].count)
     var elements = inputs[index].doubles()
-    func value(_ element: Int, _ shift: Double) -> Double {
+    func value(_ element: Int, _ shift: Double) throws -> Double {
       let original = elements[element]
       elements[element] += shift
       defer { elements[element] = original }
       var shifted = inputs
       shifted[index] = .of(elements, shape: inputs[index].shape)
       shifted[index].requiresGrad = true
-      return weighted(function(shifted)).item()
+      return try weighted(function(shifted)).item()
     }
     for element in elements.indices {
-      let expected = (value(element, step) - value(element, -step)) / (2 * step)
+      let expected = (try value(element, step) - value(element, -step)) / (2 * step)
       let error = (gradients[element] - expected).magnitude
       guard error <= tolerance * max(1, expected.magnitude) else {
         throw GradientMismatch(

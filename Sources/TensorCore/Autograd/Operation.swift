@@ -33,6 +33,15 @@ package final class Operation {
     case none
     case leaf(Tensor)
     case operation(Operation)
+
+    /// Where it leads to.
+    var target: ObjectIdentifier? {
+      switch self {
+      case .none: nil
+      case .leaf(let leaf): ObjectIdentifier(leaf)
+      case .operation(let operation): ObjectIdentifier(operation)
+      }
+    }
   }
 
   let name: StaticString
@@ -55,15 +64,21 @@ package final class Operation {
   var ownsGradient = false
   var visitedBy: UInt64 = 0
 
-  init(_ name: StaticString, _ result: Tensor, _ inputs: [Tensor]) {
+  convenience init(_ name: StaticString, _ result: Tensor, _ inputs: [Tensor]) {
+    self.init(
+      name, result,
+      edges: inputs.map { input in
+        if let operation = input.operation { return .operation(operation) }
+        return input.leafRequiresGrad ? .leaf(input) : .none
+      })
+  }
+
+  init(_ name: StaticString, _ result: Tensor, edges: [Edge]) {
     self.name = name
     resultShape = result.shape
     resultType = result.dataType
     sequence = nextSequenceNumber()
-    edges = inputs.map { input in
-      if let operation = input.operation { return .operation(operation) }
-      return input.leafRequiresGrad ? .leaf(input) : .none
-    }
+    self.edges = edges
   }
 
   /// Whether a backward pass has released what this operation saved.

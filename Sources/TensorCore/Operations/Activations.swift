@@ -13,7 +13,7 @@ public enum GELUApproximation: Sendable {
 extension Tensor {
   /// The larger of each element and 0.
   ///
-  /// The gradient is `dy` where x > 0, else 0.
+  /// The gradient is `dy` where x > 0 or NaN, else 0.
   public final func relu() -> Tensor {
     mapped("relu", ck_relu).recorded(
       "Relu", from: self,
@@ -21,7 +21,7 @@ extension Tensor {
         fused {
           [dy.mapped(ck_relu_backward, y)]
         } composed: {
-          [dy * y.sign()]
+          [Tensor.where(y .<= 0, 0, dy)]
         }
       })
   }

@@ -9,7 +9,7 @@ infix operator .<= : ComparisonPrecedence
 infix operator .> : ComparisonPrecedence
 infix operator .>= : ComparisonPrecedence
 
-private typealias BinaryKernel =
+typealias BinaryKernel =
   @convention(c) (
     ck_type, UnsafeMutableRawPointer, UnsafeRawPointer, UnsafeRawPointer,
     UnsafePointer<ck_broadcast>
@@ -21,7 +21,7 @@ private typealias ComparisonKernel =
   ) -> Void
 
 /// The result of a kernel of two tensors, or that of another one for bool: dense and outside the graph.
-private func combined(
+func combined(
   _ operation: StaticString, _ kernel: BinaryKernel, ofBool: BinaryKernel? = nil, _ a: Tensor,
   _ b: Tensor
 ) -> Tensor {
@@ -199,29 +199,29 @@ extension Tensor {
 
   /// The elementwise maximum; NaN where either is NaN.
   ///
-  /// The gradient flows to the larger element, half to each if they are equal.
+  /// The gradient flows to the larger element, half to each if they are equal, and to both if one is NaN.
   public static func maximum(_ a: Tensor, _ b: Tensor) -> Tensor {
-    combined("maximum", ck_maximum, a, b).recordedChoice("Maximum", a, b) { $0 .> $1 }
+    combined("maximum", ck_maximum, a, b).recordedChoice("Maximum", a, b) { $0 .< $1 }
   }
 
   /// The elementwise minimum; NaN where either is NaN.
   ///
-  /// The gradient flows to the smaller element, half to each if they are equal.
+  /// The gradient flows to the smaller element, half to each if they are equal, and to both if one is NaN.
   public static func minimum(_ a: Tensor, _ b: Tensor) -> Tensor {
-    combined("minimum", ck_minimum, a, b).recordedChoice("Minimum", a, b) { $0 .< $1 }
+    combined("minimum", ck_minimum, a, b).recordedChoice("Minimum", a, b) { $0 .> $1 }
   }
 
   private func recordedChoice(
     _ name: StaticString, _ a: Tensor, _ b: Tensor,
-    _ isChosen: @escaping (Tensor, Tensor) -> Tensor
+    _ isLeft: @escaping (Tensor, Tensor) -> Tensor
   ) -> Tensor {
     let savedA = Saved(a, by: name)
     let savedB = Saved(b, by: name)
     return recorded(name, from: a, b) { dy in
       let (a, b) = (savedA(), savedB())
-      let halves = Tensor.where(a .== b, dy * 0.5, 0)
+      let shares = Tensor.where(a .== b, dy * 0.5, dy)
       return [
-        Tensor.where(isChosen(a, b), dy, halves), Tensor.where(isChosen(b, a), dy, halves),
+        Tensor.where(isLeft(a, b), 0, shares), Tensor.where(isLeft(b, a), 0, shares),
       ]
     }
   }

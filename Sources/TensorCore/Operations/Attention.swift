@@ -1,74 +1,135 @@
-internal import CKernels
-
 // Scaled dot-product attention in tiles: the scores of queries and keys are never all in memory.
+// AttentionScores.swift says how scores are made, and calls the kernels.
 
 extension Tensor {
-  /// softmax(q kᵀ / √D) v for queries `[B, H, T, D]` and keys and values `[B, H, S, D]`: PyTorch's
-  /// `scaled_dot_product_attention`.
+  /// softmax(q kᵀ scale + mask) v, PyTorch's `scaled_dot_product_attention`.
   ///
-  /// If `causal`, query i attends to the keys 0...i only. The result is computed in blocks of queries
-  /// and keys with a running maximum and sum, in float32 for bfloat16; only the logsumexp of each query
-  /// is saved, and backward computes the scores again. The gradient is fused and cannot be differentiated.
+  /// For queries `[B, H, T, D]`, keys `[B, K, S, D]` and values
+  /// `[B, K, S, E]`, the result is `[B, H, T, E]`.
+  ///
+  /// K divides H: with fewer heads of keys than of queries, H / K neighboring heads of queries share one
+  /// (PyTorch's `enable_gqa`); nothing is copied for that. Tensors `[B, T, D]` have one head.
+  ///
+  /// The result is computed in blocks of queries and keys with a running maximum and sum, in float32 for
+  /// bfloat16; only the logsumexp of each query is saved, and backward computes the scores again. With
+  /// dropout, and for the gradient of a mask, all scores `[B, H, T, S]` are in memory, as in PyTorch.
+  ///
+  /// - Parameters:
+  ///   - q: The queries.
+  ///   - k: The keys.
+  ///   - v: The values.
+  ///   - mask: Broadcast to `[B, H, T, S]`, so `[T, S]`, `[B, 1, 1, S]` or `[B, H, T, S]`. Floating-point
+  ///     numbers are added to the scaled scores, and may require gradients. Of other types, what is not 0
+  ///     says that a query attends to a key, as in PyTorch's function (but not in its
+  ///     `MultiheadAttention`). A query that attends to no key gives 0, as in PyTorch.
+  ///   - dropout: The probability of dropping a weight, in training mode.
+  ///   - causal: Whether query i attends to the keys 0...i only, also beside a mask. As in PyTorch the first
+  ///     query and the first key are aligned if there are fewer queries than keys.
+  ///   - scale: The factor of the scores; 1 / √D by default.
   public static func scaledDotProductAttention(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, causal: Bool = false
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, mask: Tensor? = nil, dropout: Double = 0,
+    causal: Bool = false, scale: Double? = nil
   ) -> Tensor {
+    let name: StaticString = "scaledDotProductAttention"
+    if q.shape.count == 3, k.shape.count == 3, v.shape.count == 3 {
+      let mask = mask.map { $0.shape.count == 3 ? $0.unsqueezed(axis: 1) : $0 }
+      return scaledDotProductAttention(
+        q.unsqueezed(axis: 1), k.unsqueezed(axis: 1), v.unsqueezed(axis: 1), mask: mask,
+        dropout: dropout, causal: causal, scale: scale
+      ).squeezed(axis: 1)
+    }
     require(
-      q.shape.count == 4 && k.shape.count == 4 && k.shape == v.shape
-        && [0, 1, 3].allSatisfy { q.shape[$0] == k.shape[$0] } && k.shape[2] > 0,
-      "scaledDotProductAttention: queries [B, H, T, D] and keys and values [B, H, S, D] are needed, not \(q.shape), \(k.shape) and \(v.shape)"
+      q.shape.count == 4 && k.shape.count == 4 && v.shape.count == 4
+        && q.shape[0] == k.shape[0] && q.shape[3] == k.shape[3]
+        && (0..<3).allSatisfy { k.shape[$0] == v.shape[$0] } && k.shape[2] > 0,
+      "scaledDotProductAttention: queries [B, H, T, D], keys [B, K, S, D] and values [B, K, S, E] are needed, not \(q.shape), \(k.shape) and \(v.shape)"
     )
-    requireFloatingPoint("scaledDotProductAttention", q, k, v)
-    let (q, k, v) = (
-      q.asFactor.withDenseRows(), k.asFactor.withDenseRows(), v.asFactor.withDenseRows()
+    require(
+      k.shape[1] > 0 && q.shape[1] % k.shape[1] == 0,
+      "scaledDotProductAttention: \(q.shape[1]) heads of queries are no multiple of \(k.shape[1]) heads of keys"
     )
+    requireFloatingPoint(name, q, k, v)
+    let (q, k, v) = (q.asFactor, k.asFactor, v.asFactor)
+    let scores = AttentionScores(
+      name, q.shape, keys: k.shape[2], type: q.dataType.sumType, mask: mask, dropout: dropout,
+      causal: causal, scale: scale)
+    if !scores.canBeFused { return scores.attended(q, k, v) }
+    return fusedAttention(q.withDenseRows(), k.withDenseRows(), v.withDenseRows(), scores)
+  }
+
+  private static func fusedAttention(
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ scores: AttentionScores
+  ) -> Tensor {
     let wide = [q, k, v].map { $0.detached().widened }
     // The heads of a position are adjacent in memory, so that merging them copies nothing.
-    let sums = Tensor.heads(q.shape, wide[0].dataType)
-    let logsumexp = attend(sums, wide[0], wide[1], wide[2], causal)
+    let sums = Tensor.heads([q.shape[0], q.shape[1], q.shape[2], v.shape[3]], wide[0].dataType)
+    let logsumexp = scores.attend(sums, wide[0], wide[1], wide[2])
     let y = withoutGrad { sums.transposed(1, 2).converted(to: q.dataType).transposed(1, 2) }
     let saved = (
       Saved(q, by: "Attention"), Saved(k, by: "Attention"), Saved(v, by: "Attention"),
       Saved(y.detached(), by: "Attention")
     )
     return y.recorded("Attention", from: q, k, v) { dy in
-      requireFirstDerivative(
-        "scaledDotProductAttention", instead: "write it with matmul and softmax")
-      let (q, k, v, y) = (
-        saved.0().widened, saved.1().widened, saved.2().widened, saved.3().widened
-      )
-      let gradients = [q, k, v].map { Tensor.heads($0.shape, $0.dataType) }
-      attendBackward(gradients, dy.widened, q, k, v, y, logsumexp, causal)
-      return gradients
+      let (q, k, v) = (saved.0().widened, saved.1().widened, saved.2().widened)
+      return fused {
+        let gradients = [q, k, v].map { Tensor.heads($0.shape, $0.dataType) }
+        scores.attendBackward(gradients, dy.widened, q, k, v, saved.3().widened, logsumexp)
+        return gradients
+      } composed: {
+        scores.gradients(dy.widened, q, k, v)
+      }
     }
   }
 
   /// Self-attention with `heads` heads: this tensor `[B, T, 3 C]` holds queries, keys and values side by
   /// side, and the result is `[B, T, C]`.
   ///
-  /// Like splitting, `scaledDotProductAttention` and merging, without copies.
-  public final func selfAttention(heads: Int, causal: Bool = false) -> Tensor {
+  /// Like splitting, `scaledDotProductAttention` and merging, without copies; `mask`, `dropout` and
+  /// `causal` are described there. With K heads of keys and values, `keyValueHeads`, this tensor is
+  /// `[B, T, (H + 2 K) D]` and the result `[B, T, H D]`.
+  public final func selfAttention(
+    heads: Int, keyValueHeads: Int? = nil, mask: Tensor? = nil, dropout: Double = 0,
+    causal: Bool = false
+  ) -> Tensor {
+    let parts = PackedHeads(heads, keyValueHeads ?? heads)
     require(
-      shape.count == 3 && heads > 0 && shape[2] % (3 * heads) == 0 && shape[1] > 0,
-      "selfAttention: [B, T, 3 C] with C a multiple of \(heads) heads is needed, not \(shape)")
+      shape.count == 3 && parts.canSplit(shape[2]) && shape[1] > 0,
+      "selfAttention: \(parts.expectedShape), not \(shape)")
     requireFloatingPoint("selfAttention", self)
     let whole = asFactor.contiguous()
-    let parts = { (x: Tensor) in Tensor.queriesKeysValues(x, heads) }
-    let qkv = parts(whole.detached().widened)
-    let width = shape[2] / 3
-    let sums = Tensor(uninitialized: [shape[0], shape[1], width], qkv[0].dataType)
-    let logsumexp = attend(sums.inHeads(heads), qkv[0], qkv[1], qkv[2], causal)
+    let width = shape[2] / parts.count
+    let scores = AttentionScores(
+      "selfAttention", [shape[0], heads, shape[1], width], keys: shape[1],
+      type: whole.dataType.sumType, mask: mask, dropout: dropout, causal: causal, scale: nil)
+    if !scores.canBeFused {
+      let (q, k, v) = parts.split(whole)
+      return scores.attended(q, k, v).transposed(1, 2)
+        .reshaped(to: [shape[0], shape[1], heads * width])
+    }
+    let (q, k, v) = withoutGrad { parts.split(whole.detached().widened) }
+    let sums = Tensor(uninitialized: [shape[0], shape[1], heads * width], q.dataType)
+    let logsumexp = scores.attend(sums.inHeads(heads), q, k, v)
     let result = withoutGrad { sums.converted(to: whole.dataType) }
     let saved = Saved(whole, by: "SelfAttention")
     let savedResult = Saved(result.detached(), by: "SelfAttention")
     return result.recorded("SelfAttention", from: whole) { dy in
-      requireFirstDerivative("selfAttention", instead: "write it with matmul and softmax")
       let x = saved().widened
-      let dx = Tensor(uninitialized: x.shape, x.dataType)
-      let qkv = parts(x)
-      attendBackward(
-        parts(dx), dy.widened.contiguousUnrecorded().inHeads(heads), qkv[0], qkv[1], qkv[2],
-        savedResult().widened.inHeads(heads), logsumexp, causal)
-      return [dx]
+      return fused {
+        let dx = Tensor(uninitialized: x.shape, x.dataType)
+        let (q, k, v) = withoutGrad { parts.split(x) }
+        let (dq, dk, dv) = withoutGrad { parts.split(dx) }
+        scores.attendBackward(
+          [dq, dk, dv], dy.widened.contiguousUnrecorded().inHeads(heads), q, k, v,
+          savedResult().widened.inHeads(heads), logsumexp)
+        return [dx]
+      } composed: {
+        let (q, k, v) = parts.split(x)
+        let dy = dy.widened.reshaped(to: [x.shape[0], x.shape[1], heads, width]).transposed(1, 2)
+        let gradients = scores.gradients(dy, q, k, v).map {
+          $0.transposed(1, 2).reshaped(to: [x.shape[0], x.shape[1], $0.shape[1] * width])
+        }
+        return [.concatenated(gradients, axis: 2)]
+      }
     }
   }
 
@@ -76,18 +137,6 @@ extension Tensor {
   private func inHeads(_ heads: Int) -> Tensor {
     withoutGrad {
       reshaped(to: [shape[0], shape[1], heads, shape[2] / heads]).transposed(1, 2)
-    }
-  }
-
-  /// The three parts of `[B, T, 3 C]`, each as `[B, H, T, D]`, views outside the graph.
-  private static func queriesKeysValues(_ x: Tensor, _ heads: Int) -> [Tensor] {
-    withoutGrad {
-      x.split(x.shape[2] / 3, axis: 2).map { part in
-        let width = part.shape[2] / heads
-        return part.view(
-          [x.shape[0], heads, x.shape[1], width],
-          [part.strides[0], width, part.strides[1], 1], part.offset)
-      }
     }
   }
 
@@ -101,57 +150,35 @@ extension Tensor {
   private func withDenseRows() -> Tensor {
     strides[3] == 1 || shape[3] == 1 ? self : contiguous()
   }
+}
 
-  fileprivate var headStrides: ck_head_strides {
-    ck_head_strides(batch: strides[0], head: strides[1], row: strides[2])
+/// Queries, keys and values side by side in one tensor `[B, T, (H + 2 K) D]`.
+private struct PackedHeads {
+  let heads: Int
+  let keyHeads: Int
+
+  init(_ heads: Int, _ keyHeads: Int) { (self.heads, self.keyHeads) = (heads, keyHeads) }
+
+  /// How many heads stand side by side.
+  var count: Int { heads + 2 * keyHeads }
+
+  func canSplit(_ channels: Int) -> Bool {
+    heads > 0 && keyHeads > 0 && heads % keyHeads == 0 && channels % count == 0
   }
-}
 
-private func layout(
-  _ q: Tensor, _ k: Tensor, _ v: Tensor, _ y: Tensor, _ gradients: [Tensor], _ causal: Bool
-) -> ck_attention_shape {
-  ck_attention_shape(
-    batches: q.shape[0], heads: q.shape[1], queries: q.shape[2], keys: k.shape[2],
-    width: q.shape[3], q: q.headStrides, k: k.headStrides, v: v.headStrides, y: y.headStrides,
-    dq: gradients[0].headStrides, dk: gradients[1].headStrides, dv: gradients[2].headStrides,
-    causal: causal)
-}
-
-/// Writes the result to `y` and returns the logsumexp of each query's scores.
-private func attend(
-  _ y: Tensor, _ q: Tensor, _ k: Tensor, _ v: Tensor, _ causal: Bool
-) -> Tensor {
-  let logsumexp = Tensor(uninitialized: TensorShape(q.shape.dropLast()), q.dataType)
-  var shape = layout(q, k, v, y, [q, k, v], causal)
-  ck_attention(
-    q.dataType.kernelType, y.bytes, logsumexp.bytes, q.bytes, k.bytes, v.bytes, &shape,
-    1 / Double(q.shape[3]).squareRoot())
-  return logsumexp
-}
-
-private func attendBackward(
-  _ gradients: [Tensor], _ dy: Tensor, _ q: Tensor, _ k: Tensor, _ v: Tensor, _ y: Tensor,
-  _ logsumexp: Tensor, _ causal: Bool
-) {
-  var g = dy
-  if dy.strides != y.strides {
-    g = Tensor(shape: y.shape, strides: y.strides, like: y)
-    copyElements(from: dy, to: g)
+  var expectedShape: String {
+    heads == keyHeads
+      ? "[B, T, 3 C] with C a multiple of \(heads) heads is needed"
+      : "[B, T, (\(heads) + 2 * \(keyHeads)) D] with \(heads) heads a multiple of \(keyHeads) is needed"
   }
-  let delta = Tensor(uninitialized: logsumexp.shape, q.dataType)
-  var shape = layout(q, k, v, y, gradients, causal)
-  ck_attention_backward(
-    q.dataType.kernelType, gradients[0].bytes, gradients[1].bytes, gradients[2].bytes, delta.bytes,
-    g.bytes, q.bytes, k.bytes, v.bytes, y.bytes, logsumexp.bytes, &shape,
-    1 / Double(q.shape[3]).squareRoot())
-}
 
-extension Tensor {
-  /// An uninitialized tensor with the layout of `other`, which is a permutation of a contiguous one.
-  fileprivate convenience init(shape: TensorShape, strides: TensorShape, like other: Tensor) {
-    self.init(
-      shape: shape, strides: strides, offset: 0,
-      storage: Storage(byteCount: other.count * other.dataType.byteCount),
-      dataType: other.dataType, isContiguous: false)
+  /// The three parts, `[B, H, T, D]` and twice `[B, K, T, D]`, views of a contiguous tensor.
+  func split(_ x: Tensor) -> (Tensor, Tensor, Tensor) {
+    let width = x.shape[2] / count
+    let all = x.reshaped(to: [x.shape[0], x.shape[1], count, width]).transposed(1, 2)
+    return (
+      all.sliced(0..<heads, axis: 1), all.sliced(heads..<heads + keyHeads, axis: 1),
+      all.sliced(heads + keyHeads..<count, axis: 1)
+    )
   }
 }

@@ -5,26 +5,27 @@ extension Tensor {
   ///
   /// The gradient of a row is the sum over its occurrences.
   public final func embedding(_ indices: Tensor) -> Tensor {
+    let indices = indices.asIndices()
     require(
       shape.count == 2 && indices.dataType == .int32,
       "embedding: a table [n, width] and int32 indices are needed, not \(shape) and \(indices.dataType) \(indices.shape)"
     )
-    let indices = indices.contiguousUnrecorded().detached()
+    let places = indices.contiguousUnrecorded().detached()
     let rows = shape[0]
-    for element in 0..<indices.count {
-      let index = Int(indices.pointer(Int32.self)[element])
+    for element in 0..<places.count {
+      let index = Int(places.pointer(Int32.self)[element])
       require(
         index >= 0 && index < rows,
         "embedding: index \(index) is out of range for a table of \(rows) rows \(shape)")
     }
-    var target = indices.shape
+    var target = places.shape
     target.append(shape[1])
     let x = contiguousUnrecorded()
     let y = Tensor(uninitialized: target, dataType)
     ck_gather_rows(
-      dataType.kernelType, y.bytes, x.bytes, indices.pointer(Int32.self), indices.count, shape[1])
+      dataType.kernelType, y.bytes, x.bytes, places.pointer(Int32.self), places.count, shape[1])
     let table = shape
-    let saved = Saved(indices, by: "Embedding")
+    let saved = Saved(places, by: "Embedding")
     return y.recorded(
       "Embedding", from: self,
       accumulating: { dy, leaves in

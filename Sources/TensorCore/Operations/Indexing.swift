@@ -1,16 +1,22 @@
 internal import CKernels
 
-// Selecting elements by int32 indices, and sorting.
+// Selecting elements by integer indices, and sorting.
 
 extension Tensor {
-  /// The slices at int32 `indices` `[n]` along an axis; an index may occur several times.
+  /// These integer indices as int32.
+  final func asIndices() -> Tensor {
+    dataType == .int64 ? withoutGrad { converted(to: .int32) } : self
+  }
+
+  /// The slices at integer `indices` `[n]` along an axis; an index may occur several times.
   ///
   /// The gradient of a slice is the sum over its occurrences.
   public final func indexSelected(_ indices: Tensor, axis: Int = 0) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: "indexSelected")
+    let indices = indices.asIndices()
     require(
       indices.shape.count == 1 && indices.dataType == .int32,
-      "indexSelected: int32 indices [n] are needed, not \(indices.dataType) \(indices.shape)")
+      "indexSelected: integer indices [n] are needed, not \(indices.dataType) \(indices.shape)")
     var target = shape
     target[axis] = indices.count
     let wide = withoutGrad {
@@ -21,24 +27,25 @@ extension Tensor {
     return gathered(wide, axis: axis)
   }
 
-  /// The elements at int32 `indices` along `axis`, PyTorch's `gather`: y[i, j] = x[indices[i, j], j] for
+  /// The elements at integer `indices` along `axis`, PyTorch's `gather`: y[i, j] = x[indices[i, j], j] for
   /// axis 0.
   ///
   /// `indices` has as many axes as this tensor and may be smaller along the others. The gradient of an
   /// element is the sum over its occurrences.
   public final func gathered(_ indices: Tensor, axis: Int) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: "gathered")
+    let indices = indices.asIndices()
     checkIndices(indices, axis, "gathered")
-    let (x, indices) = (contiguousUnrecorded(), indices.contiguousUnrecorded())
-    let y = Tensor(uninitialized: indices.shape, dataType)
+    let (x, places) = (contiguousUnrecorded(), indices.contiguousUnrecorded())
+    let y = Tensor(uninitialized: places.shape, dataType)
     let from = x.shape
     let size = dataType.byteCount
-    forEachBlock(of: indices, in: from, axis) { block, first, offset in
+    forEachBlock(of: places, in: from, axis) { block, first, offset in
       ck_gather(
         dataType.kernelType, y.bytes + first * size, x.bytes + offset * size,
-        indices.pointer(Int32.self) + first, block)
+        places.pointer(Int32.self) + first, block)
     }
-    let saved = Saved(indices, by: "Gather")
+    let saved = Saved(places, by: "Gather")
     return y.recorded("Gather", from: self) { dy in
       [dy.scattered(saved(), in: from, axis: axis)]
     }
@@ -49,18 +56,19 @@ extension Tensor {
   public final func scattered(_ indices: Tensor, in target: TensorShape, axis: Int) -> Tensor {
     let axis = target.normalized(axis: axis, operation: "scattered")
     if dataType == .bfloat16 { return widened.scattered(indices, in: target, axis: axis) }
+    let indices = indices.asIndices()
     require(
       indices.shape == shape, "scattered: indices \(indices.shape) for elements \(shape)")
     let y = Tensor.zeros(target, dataType)
     y.checkIndices(indices, axis, "scattered")
-    let (x, indices) = (contiguousUnrecorded(), indices.contiguousUnrecorded())
+    let (x, places) = (contiguousUnrecorded(), indices.contiguousUnrecorded())
     let size = dataType.byteCount
-    forEachBlock(of: indices, in: target, axis) { block, first, offset in
+    forEachBlock(of: places, in: target, axis) { block, first, offset in
       ck_scatter_add(
         dataType.kernelType, y.bytes + offset * size, x.bytes + first * size,
-        indices.pointer(Int32.self) + first, block)
+        places.pointer(Int32.self) + first, block)
     }
-    let saved = Saved(indices, by: "Scatter")
+    let saved = Saved(places, by: "Scatter")
     return y.recorded("Scatter", from: self) { dy in [dy.gathered(saved(), axis: axis)] }
   }
 
@@ -83,9 +91,12 @@ extension Tensor {
   /// The cumulative sum along an axis: each element plus all elements before it.
   ///
   /// The gradient is the cumulative sum of `dy` from the end.
-  public final func cumulativeSum(axis: Int) -> Tensor {
+  public final func cumulativeSum(axis: Int) -> Tensor { cumulativeSum(axis: axis, fromEnd: false) }
+
+  final func cumulativeSum(axis: Int, fromEnd: Bool) -> Tensor {
+    if shape.count == 0 { return onOneAxis(axis) { $0.cumulativeSum(axis: 0) } }
     let axis = shape.normalized(axis: axis, operation: "cumulativeSum")
-    return widened.summedUp(axis, fromEnd: false)
+    return widened.summedUp(axis, fromEnd: fromEnd)
   }
 
   private func summedUp(_ axis: Int, fromEnd: Bool) -> Tensor {
@@ -102,36 +113,35 @@ extension Tensor {
   /// The int32 indices that sort the elements along an axis; the order is stable, and NaN is the
   /// largest.
   public final func argsort(axis: Int = -1, descending: Bool = false) -> Tensor {
+    if shape.count == 0 { return withoutGrad { onOneAxis(axis) { $0.argsort(axis: 0) } } }
     let axis = shape.normalized(axis: axis, operation: "argsort")
-    let rows = withoutGrad { transposed(axis, -1).contiguous() }
-    let values = rows.doubles()
     let length = shape[axis]
-    var order: [Int32] = []
-    order.reserveCapacity(values.count)
-    for start in stride(from: 0, to: values.count, by: Swift.max(length, 1)) {
-      order += (0..<length).sorted { i, j in
-        let (a, b) = (values[start + i], values[start + j])
-        if a.isNaN || b.isNaN {
-          return a.isNaN && b.isNaN ? i < j : descending ? a.isNaN : b.isNaN
-        }
-        return a == b ? i < j : descending ? a > b : a < b
-      }.map(Int32.init)
-    }
-    return Tensor.of(order, shape: rows.shape).transposed(axis, -1)
+    require(length <= Int(Int32.max), "argsort: axis \(axis) of \(shape) is too long")
+    let rows = withoutGrad { transposed(axis, -1).contiguousUnrecorded() }
+    let order = Tensor(uninitialized: rows.shape, .int32)
+    let scratch = Storage(byteCount: 32 * length)
+    ck_argsort(
+      dataType.kernelType, order.pointer(), rows.bytes, scratch.pointer,
+      count / Swift.max(length, 1), length, descending)
+    return withoutGrad { order.transposed(axis, -1) }
   }
 
   /// The elements in ascending or descending order along an axis.
   ///
   /// The gradient is permuted back.
   public final func sorted(axis: Int = -1, descending: Bool = false) -> Tensor {
-    gathered(argsort(axis: axis, descending: descending), axis: axis)
+    if shape.count == 0 { return onOneAxis(axis) { $0.sorted(axis: 0) } }
+    return gathered(argsort(axis: axis, descending: descending), axis: axis)
   }
 
-  /// The `k` largest elements along an axis, largest first, and their int32 indices.
-  public final func topK(_ k: Int, axis: Int = -1) -> (values: Tensor, indices: Tensor) {
+  /// The `k` largest elements along an axis, largest first, and their int32 indices; the smallest if not
+  /// `largest`.
+  public final func topK(_ k: Int, axis: Int = -1, largest: Bool = true) -> (
+    values: Tensor, indices: Tensor
+  ) {
     let axis = shape.normalized(axis: axis, operation: "topK")
     require(k >= 0 && k <= shape[axis], "topK: \(k) of axis \(axis) of \(shape)")
-    let indices = argsort(axis: axis, descending: true).sliced(0..<k, axis: axis).contiguous()
+    let indices = argsort(axis: axis, descending: largest).sliced(0..<k, axis: axis).contiguous()
     return (gathered(indices, axis: axis), indices)
   }
 }

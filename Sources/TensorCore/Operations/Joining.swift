@@ -35,7 +35,14 @@ extension Tensor {
 
   /// Tensors of one shape stacked along a new axis.
   public static func stacked(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
-    concatenated(tensors.map { $0.unsqueezed(axis: axis) }, axis: axis)
+    require(!tensors.isEmpty, "stacked: no tensors")
+    for tensor in tensors {
+      require(
+        tensor.shape == tensors[0].shape && tensor.dataType == tensors[0].dataType,
+        "stacked: \(tensor.dataType) \(tensor.shape) and \(tensors[0].dataType) \(tensors[0].shape) differ"
+      )
+    }
+    return concatenated(tensors.map { $0.unsqueezed(axis: axis) }, axis: axis)
   }
 
   /// Views of consecutive slices of `size` along an axis; the last one may be smaller.

@@ -8,56 +8,20 @@ private typealias LossBackwardKernel =
   ) -> Void
 
 extension Tensor {
-  /// The cross-entropy of each row of these logits, `[..., classes]`, and an int32 label `[...]`:
-  /// log(sum(exp(x))) - x[label].
-  ///
-  /// The gradient is `dy * (softmax(x) - oneHot(label))`.
-  public final func crossEntropy(_ labels: Tensor) -> Tensor {
-    require(
-      shape.count >= 1 && labels.shape == TensorShape(shape.dropLast())
-        && labels.dataType == .int32,
-      "crossEntropy: logits \(shape) need int32 labels \(TensorShape(shape.dropLast())), not \(labels.dataType) \(labels.shape)"
-    )
-    requireFloatingPoint("crossEntropy", self)
-    let classes = shape.last!
-    let x = contiguousUnrecorded()
-    let labels = labels.contiguousUnrecorded()
-    for index in 0..<labels.count {
-      let label = labels.pointer(Int32.self)[index]
-      require(
-        label >= 0 && label < classes,
-        "crossEntropy: label \(label) of sample \(index) is out of range for \(classes) classes")
-    }
-    let losses = Tensor(uninitialized: labels.shape, dataType.sumType)
-    let logsumexp = Tensor(uninitialized: [labels.count, 2], dataType.sumType)
-    ck_cross_entropy(
-      dataType.kernelType, losses.bytes, logsumexp.bytes, x.bytes, labels.pointer(), labels.count,
-      classes)
-    let saved = Saved(self, by: "CrossEntropy")
-    let savedLabels = Saved(labels, by: "CrossEntropy")
-    return losses.recorded("CrossEntropy", from: self) { dy in
-      let (logits, labels) = (saved(), savedLabels())
-      return fused {
-        let x = logits.contiguousUnrecorded()
-        let dx = Tensor(uninitialized: x.shape, x.dataType)
-        let (dy, stride) = dy.flatWithStride()
-        ck_cross_entropy_backward(
-          x.dataType.kernelType, dx.bytes, dy.bytes, stride, x.bytes, logsumexp.bytes,
-          labels.pointer(), labels.count, classes)
-        return [dx]
-      } composed: {
-        let residual = logits.softmax() - labels.oneHot(classes, dy.dataType)
-        return [residual * dy.unsqueezed(axis: -1)]
-      }
-    }
-  }
-
   /// The binary cross-entropy of each probability and its target in 0...1; logarithms are clamped to at
   /// least -100, as in PyTorch.
   ///
   /// The gradient is `dy * (p - t) / max(p (1 - p), 1e-12)`. The target gets none.
   public final func binaryCrossEntropy(_ target: Tensor) -> Tensor {
-    binaryLoss(
+    requireFloatingPoint("binaryCrossEntropy", self)
+    if count > 0 {
+      let (least, most) = withoutGrad { (min().item(), max().item()) }
+      require(
+        !(least < 0 || most > 1),
+        "binaryCrossEntropy: probabilities \(shape) from \(least) to \(most) are not in 0...1; for logits there is binaryCrossEntropyWithLogits"
+      )
+    }
+    return binaryLoss(
       "BinaryCrossEntropy", target, ck_bce, ck_bce_backward
     ) { p, t, dy in
       dy * (p - t) / (p * (1 - p)).clamped(1e-12)
@@ -65,7 +29,7 @@ extension Tensor {
   }
 
   /// The binary cross-entropy of each logit x and its target in 0...1, without overflow:
-  /// max(x, 0) - x t + log(1 + exp(-|x|)).
+  /// max(x, 0) - x t + log(1 + exp(-|x|)); infinite where x is and t is on the other side.
   ///
   /// The gradient is `dy * (sigmoid(x) - t)`. The target gets none.
   public final func binaryCrossEntropyWithLogits(_ target: Tensor) -> Tensor {
@@ -105,13 +69,18 @@ extension Tensor {
 
   /// The elements and the stride between them, which is 0 if all are the same one, as in the gradient of
   /// `mean()`.
-  private func flatWithStride() -> (Tensor, Int) {
+  final func flatWithStride() -> (Tensor, Int) {
     strides.allSatisfy { $0 == 0 } && shape.count > 0 ? (self, 0) : (contiguousUnrecorded(), 1)
   }
 
   /// One-hot vectors of these int32 indices: `[...]` becomes `[..., classes]`.
   public final func oneHot(_ classes: Int, _ dataType: DataType = .float32) -> Tensor {
-    require(self.dataType == .int32, "oneHot: int32 indices are needed, not \(self.dataType)")
+    require(self.dataType.isInteger, "oneHot: integer indices are needed, not \(self.dataType)")
+    for index in asIndices().array(of: Int32.self) {
+      require(
+        index >= 0 && index < classes,
+        "oneHot: index \(index) of \(shape) is out of range for \(classes) classes")
+    }
     return (unsqueezed(axis: -1) .== Tensor.arange(classes, .int32)).converted(to: dataType)
   }
 }

@@ -104,7 +104,7 @@ extension Tensor {
     } composed: {
       let y = y.detached()
       y.operation = operation
-      return self * y.sign()
+      return Tensor.where(y .<= 0, 0, self)
     }
   }
 

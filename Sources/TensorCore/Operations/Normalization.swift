@@ -88,6 +88,33 @@ extension Tensor {
     return bias.map { scaled + $0.reshaped(to: perChannel) } ?? scaled
   }
 
+  /// The elements `[N, C, ...]` normalized over each channel of each sample, multiplied by `weight` and added to
+  /// `bias`, both `[C]`: PyTorch's `instance_norm`, which is `groupNorm` with as many groups as channels.
+  public final func instanceNorm(
+    weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double = 1e-5
+  ) -> Tensor {
+    require(
+      shape.count >= 3 && shape.dropFirst(2).reduce(1, *) > 1,
+      "instanceNorm: [N, C, ...] with more than one element per channel is needed, not \(shape)")
+    return groupNorm(shape[1], weight: weight, bias: bias, epsilon: epsilon)
+  }
+
+  /// x / (k + alpha * m)^beta, where m is the mean square of `size` channels around that of x in `[N, C, ...]`,
+  /// with zeros beyond the first and the last: PyTorch's `local_response_norm`.
+  public final func localResponseNorm(
+    _ size: Int, alpha: Double = 1e-4, beta: Double = 0.75, k: Double = 1
+  ) -> Tensor {
+    require(
+      size > 0 && shape.count >= 3,
+      "localResponseNorm: [N, C, ...] and a positive size are needed, not \(shape) and \(size)")
+    let rest = shape.dropFirst(2).reduce(1, *)
+    let means = squared().reshaped(to: [shape[0], 1, shape[1], rest])
+      .zeroPadded(axis: 2, by: size / 2, (size - 1) / 2)
+      .avgPool2d(kernel: [size, 1], stride: 1)
+      .reshaped(to: shape)
+    return self / (k + alpha * means).pow(beta)
+  }
+
   /// Records an operation whose weight and bias may be missing.
   final func recorded(
     _ name: StaticString, _ weight: Tensor?, _ bias: Tensor?, from x: Tensor,

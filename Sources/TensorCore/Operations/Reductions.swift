@@ -2,7 +2,7 @@ internal import CKernels
 
 // Reductions over any axes. Those of bfloat16 give float32.
 
-private typealias ReductionKernel =
+typealias ReductionKernel =
   @convention(c) (
     ck_type, UnsafeMutableRawPointer, UnsafeRawPointer, Int, Int, Int
   ) -> Void
@@ -57,13 +57,15 @@ extension Tensor {
     extreme("min", "Min", axes, keepingAxes, ck_min)
   }
 
-  /// The index of the largest element along an axis, the first of equal ones, as int32.
-  public final func argmax(axis: Int = -1, keepingAxes: Bool = false) -> Tensor {
+  /// The index of the largest element along an axis, the first of equal ones, as int32; without an axis, its
+  /// index in the flattened tensor.
+  public final func argmax(axis: Int? = nil, keepingAxes: Bool = false) -> Tensor {
     indices("argmax", axis, keepingAxes, ck_argmax)
   }
 
-  /// The index of the smallest element along an axis, the first of equal ones, as int32.
-  public final func argmin(axis: Int = -1, keepingAxes: Bool = false) -> Tensor {
+  /// The index of the smallest element along an axis, the first of equal ones, as int32; without an axis, its
+  /// index in the flattened tensor.
+  public final func argmin(axis: Int? = nil, keepingAxes: Bool = false) -> Tensor {
     indices("argmin", axis, keepingAxes, ck_argmin)
   }
 
@@ -110,22 +112,29 @@ extension Tensor {
   }
 
   private func indices(
-    _ name: StaticString, _ axis: Int, _ keepingAxes: Bool, _ kernel: IndexKernel
+    _ name: StaticString, _ axis: Int?, _ keepingAxes: Bool, _ kernel: IndexKernel
   ) -> Tensor {
-    let axis = shape.normalized(axis: axis, operation: name)
-    require(shape[axis] > 0, "\(name): axis \(axis) of \(shape) is empty")
-    if dataType == .bfloat16 {
-      return withoutGrad { widened.indices(name, axis, keepingAxes, kernel) }
+    guard let axis else {
+      require(count > 0, "\(name): \(shape) is empty")
+      return withoutGrad {
+        let index = reshaped(to: [count]).indices(name, 0, false, kernel)
+        return keepingAxes ? index.reshaped(to: TensorShape(shape.map { _ in 1 })) : index
+      }
     }
-    let y = reduced(shape.mask(of: [axis], operation: name), .int32) {
+    let normal = shape.normalized(axis: axis, operation: name)
+    require(shape[normal] > 0, "\(name): axis \(normal) of \(shape) is empty")
+    if dataType == .bfloat16 {
+      return withoutGrad { widened.indices(name, normal, keepingAxes, kernel) }
+    }
+    let y = reduced(shape.mask(of: [normal], operation: name), .int32) {
       kernel($0, $1.assumingMemoryBound(to: Int32.self), $2, $3, $4, $5)
     }
-    return keepingAxes ? y : withoutGrad { y.squeezed(axis: axis) }
+    return keepingAxes ? y : withoutGrad { y.squeezed(axis: normal) }
   }
 
   /// Records a reduction whose derivative is written in terms of the result `y`, which has the reduced
   /// axes with size one, and removes them unless they are kept.
-  private func finish(
+  final func finish(
     _ name: StaticString, _ y: Tensor, _ mask: InlineArray<8, Bool>, _ keepingAxes: Bool,
     _ pullback: @escaping (_ dy: Tensor, _ y: Tensor) -> Tensor
   ) -> Tensor {
@@ -136,14 +145,13 @@ extension Tensor {
   }
 
   /// The fresh result `y` of a reduction without the reduced axes, unless they are kept.
-  private func withoutAxes(_ y: Tensor, _ mask: InlineArray<8, Bool>, _ keepingAxes: Bool) -> Tensor
-  {
+  final func withoutAxes(_ y: Tensor, _ mask: InlineArray<8, Bool>, _ keepingAxes: Bool) -> Tensor {
     var target = TensorShape()
     for axis in 0..<shape.count where keepingAxes || !mask[axis] { target.append(y.shape[axis]) }
     return Tensor(shape: target, storage: y.storage, dataType: y.dataType)
   }
 
-  private func reduced(_ mask: InlineArray<8, Bool>, _ kernel: ReductionKernel) -> Tensor {
+  final func reduced(_ mask: InlineArray<8, Bool>, _ kernel: ReductionKernel) -> Tensor {
     reduced(mask, dataType.sumType) { kernel($0, $1, $2, $3, $4, $5) }
   }
 

@@ -121,19 +121,29 @@ extension Tensor {
   }
 
   /// The slice at one index along an axis, without that axis.
+  ///
+  /// The gradient is `dy` in the slice and 0 elsewhere.
   public final func selected(_ index: Int, axis: Int = 0) -> Tensor {
     let axis = shape.normalized(axis: axis, operation: "selected")
     let position = index < 0 ? index + shape[axis] : index
     require(
       position >= 0 && position < shape[axis],
       "selected: index \(index) is out of range for axis \(axis) of \(shape)")
-    return sliced(position..<position + 1, axis: axis).squeezed(axis: axis)
+    let y = view(
+      shape.removing(axis), strides.removing(axis), offset + position * strides[axis])
+    guard mayRecord("Select") else { return y }
+    let from = shape
+    return y.recorded("Select", from: self) { dy in
+      let slice = dy.unsqueezed(axis: axis)
+      return [slice.embedded(in: from, position..<position + 1, axis: axis, step: 1)]
+    }
   }
 
-  /// The slice at an index along the first axis; negative indices count from the end.
-  public final subscript(index: Int) -> Tensor { selected(index) }
   /// The slice of a range along the first axis.
-  public final subscript(range: Range<Int>) -> Tensor { sliced(range) }
+  public final subscript(range: Range<Int>) -> Tensor {
+    get { sliced(range) }
+    set { self[range, .ellipsis] = newValue }
+  }
 
   /// The elements broadcast to a larger shape, without copying.
   ///

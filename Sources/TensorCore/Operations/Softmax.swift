@@ -48,6 +48,7 @@ extension Tensor {
   private func alongRows(_ axis: Int, _ name: StaticString, _ body: (Tensor) -> Tensor) -> Tensor {
     requireFloatingPoint(name, self)
     if dataType == .bfloat16 { return widened.alongRows(axis, name, body) }
+    if shape.count == 0 { return onOneAxis(axis) { body($0) } }
     let axis = shape.normalized(axis: axis, operation: name)
     require(shape[axis] > 0, "\(name): axis \(axis) of \(shape) is empty")
     if axis == shape.count - 1 { return body(self) }

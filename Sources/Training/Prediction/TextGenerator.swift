@@ -42,12 +42,12 @@ public final class TextGenerator {
     if !prompt.isEmpty { onText(prompt) }
     var random = RandomSource(seed: seed)
     var stream = UTF8Stream()
+    let cache = KeyValueCache()
     withEvaluation {
       withoutGrad {
         for _ in 0..<count {
           Activity.advance()
-          let window = Array(tokens.suffix(context))
-          let outputs = precision { model(Tensor([window])) }[0][-1].converted(to: .float32)
+          let outputs = predictions(after: tokens, cache).converted(to: .float32)
           // A model may have more outputs than there are tokens.
           let logits = outputs[0..<tokenizer.vocabularySize]
           let token = sampling.next(logits, &random)
@@ -60,6 +60,17 @@ public final class TextGenerator {
     }
     let text = stream.finish()
     if !text.isEmpty { onText(text) }
+  }
+
+  /// The model's outputs for the last of these tokens, of which the cache has seen some.
+  private func predictions(after tokens: [Int32], _ cache: KeyValueCache) -> Tensor {
+    precision {
+      guard let model = model as? any CachingLanguageModel, tokens.count <= context else {
+        // Behind the context all positions move, so that nothing can be used again.
+        return model(Tensor([Array(tokens.suffix(context))]))
+      }
+      return model(Tensor([Array(tokens[cache.length...])]), cache: cache)
+    }[0][-1]
   }
 
   /// The text that `generate` gives, with the prompt.

@@ -82,7 +82,7 @@ extension Objective {
 extension Tensor {
   /// How many of these scores `[..., classes]` are largest at the target.
   func rightCount(_ targets: Tensor) -> Int {
-    withoutGrad { argmax() .== targets }.trueCount
+    withoutGrad { argmax(axis: -1) .== targets }.trueCount
   }
 
   /// How many elements of this int32 tensor of zeros and ones are one.

@@ -134,7 +134,7 @@ extension Tensor {
       fused {
         (results.0(), results.1())
       } composed: {
-        try! saved().eigh()
+        again { () throws(LinearAlgebraError) in try saved().eigh() }
       }
     }
     return (

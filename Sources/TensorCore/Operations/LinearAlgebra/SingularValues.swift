@@ -32,7 +32,7 @@ extension Tensor {
       fused {
         (savedU(), savedS(), savedVh())
       } composed: {
-        try! saved().svd()
+        again { () throws(LinearAlgebraError) in try saved().svd() }
       }
     }
     return (
