@@ -65,7 +65,9 @@ struct ConfigurationReader {
     var assignments: [Assignment] = []
     collect(mapping, section: nil, of: file, into: &assignments)
     let isOld = Version01.wrote(Set(assignments.map(\.path)))
-    let dataKind = assignments.first { $0.path == "data.kind" }?.node.string
+    let kinds = Dictionary(
+      assignments.compactMap { item in item.node.string.map { (item.path, $0) } }
+    ) { first, _ in first }
     for assignment in assignments {
       let place = Place(position: assignment.line, text: "\(file.path):\(assignment.line)")
       do throws(ConfigurationError) {
@@ -73,7 +75,8 @@ struct ConfigurationReader {
           assignment.path, { _ in assignment.node }, place: place, isSilent: isOld)
         // Two former names may have become one key; a file that lists all has a value for one of them.
         if key.path != assignment.path && value == .null { continue }
-        if isOld && Version01.isUnset(key, value, dataKind: dataKind) { continue }
+        let kind = kinds[ConfigurationKey.path(key.section, "kind")]
+        if isOld && Version01.isUnset(key, value, kind: kind) { continue }
         if let first = places.updateValue(place, forKey: key.path) {
           throw ConfigurationError(
             "'\(assignment.path)' is set twice, on lines \(first.position) and \(place.position)",

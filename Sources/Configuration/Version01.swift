@@ -16,9 +16,13 @@ enum Version01 {
   }
 
   /// Whether it wrote this value where nothing was set.
-  static func isUnset(_ key: ConfigurationKey, _ value: SettingValue, dataKind: String?) -> Bool {
-    key.uses.allSatisfy { $0.declaration.defaultValue == value }
-      || key.section == "data" && key.declaration(for: dataKind) == nil
+  ///
+  /// `kind` is what the file chose for the key's section.
+  static func isUnset(_ key: ConfigurationKey, _ value: SettingValue, kind: String?) -> Bool {
+    let isUnused = key.declaration(for: kind) == nil
+    // The default was that of the first entry, which later ones may not share.
+    return key.uses.allSatisfy { $0.declaration.defaultValue == value }
+      || isUnused && (key.section == "data" || key.declaration.defaultValue == value)
       || key.path == "data.validation" && value == 0.1
   }
 }

@@ -124,7 +124,8 @@ public final class DataParallel {
     topology = communicator.topology
     overlap = options.overlap.resolved(communicator)
     sliceCount = options.fixedSlices ?? communicator.worldSize
-    hasSyncBatchNorm = model.hasSyncBatchNorm
+    let hasSyncBatchNorm = model.hasSyncBatchNorm
+    self.hasSyncBatchNorm = hasSyncBatchNorm
     try communicator.collectiveTry {
       try options.check(worldSize: communicator.worldSize)
       if hasSyncBatchNorm, let slices = options.fixedSlices {

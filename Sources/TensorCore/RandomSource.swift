@@ -39,7 +39,9 @@ public var randomSource: RandomSource {
 public func setRandomSeed(_ seed: UInt64) { randomSource = RandomSource(seed: seed) }
 
 /// Runs `body` with random numbers of their own, which start at `seed`: initial weights, dropout and
-/// random tensors. Outside, the numbers continue as if nothing had been drawn inside.
+/// random tensors.
+///
+/// Outside, the numbers continue as if nothing had been drawn inside.
 ///
 /// A model that is created inside has the same weights for the same seed, on every rank and machine.
 public func withRandomSource<Result>(

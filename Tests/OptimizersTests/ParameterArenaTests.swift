@@ -169,7 +169,8 @@ import Testing
 
   @Test("float64 parameters have float64 values, gradients and norms")
   func float64() {
-    let layer = Linear(weight: Tensor([[1e-200, 3]] as [[Double]]), bias: Tensor([0.1] as [Double]))
+    let layer = Linear(
+      weight: Tensor([[1e-200, 3]] as [[Double]]), bias: Tensor([0.1] as [Double]))
     let arena = ParameterArena(layer)
     #expect(arena.dataType == .float64)
     // Eight numbers in 64 bytes.

@@ -43,7 +43,7 @@ extension MobileNetV2: ExportableLayer {
 
 extension NormalizedConvolution: ExportableLayer {
   func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) throws -> ONNXValue {
-    let y = normalization.onnx(convolution.onnx(x, in: &graph), in: &graph)
+    let y = try normalization.onnx(convolution.onnx(x, in: &graph), in: &graph)
     return graph.add("Clip", y, graph.numbers([0]), graph.numbers([6]))
   }
 
@@ -59,7 +59,7 @@ extension InvertedResidual: ExportableLayer {
   func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) throws -> ONNXValue {
     var y = x
     for convolution in convolutions { y = try convolution.onnx(y, in: &graph) }
-    y = normalization.onnx(projection.onnx(y, in: &graph), in: &graph)
+    y = try normalization.onnx(projection.onnx(y, in: &graph), in: &graph)
     return isResidual ? graph.add("Add", x, y) : y
   }
 
@@ -104,7 +104,7 @@ extension UNet: ExportableLayer {
         attributes: ["axis": .integer(1)])
       y = try step.layers.layers.onnx(both, in: &graph)
     }
-    return output.onnx(y, in: &graph)
+    return try output.onnx(y, in: &graph)
   }
 
   func pytorch(in program: inout PythonProgram) throws -> String {

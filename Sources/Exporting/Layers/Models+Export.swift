@@ -33,7 +33,7 @@ extension VGG: ExportableLayer {
 
 extension ResNet: ExportableLayer {
   func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) throws -> ONNXValue {
-    var x = firstConvolution.onnx(x, in: &graph)
+    var x = try firstConvolution.onnx(x, in: &graph)
     x = graph.add("Relu", firstNormalization.onnx(x, in: &graph))
     if stem == .imageNet {
       x = MaxPool2d(3, stride: 2, padding: 1).onnx(x, in: &graph)
@@ -75,7 +75,7 @@ extension ResidualBlock: ExportableLayer {
   func onnx(_ x: ONNXValue, in graph: inout ONNXGraph) throws -> ONNXValue {
     var y = x
     for (index, pair) in zip(convolutions, normalizations).enumerated() {
-      y = pair.1.onnx(pair.0.onnx(y, in: &graph), in: &graph)
+      y = try pair.1.onnx(pair.0.onnx(y, in: &graph), in: &graph)
       if index < convolutions.count - 1 { y = graph.add("Relu", y) }
     }
     let residual = try shortcut?.onnx(x, in: &graph) ?? x

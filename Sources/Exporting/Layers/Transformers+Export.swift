@@ -198,7 +198,7 @@ extension VisionTransformer: ExportableLayer {
     let embedded = graph.add(
       "Transpose",
       graph.add(
-        "Reshape", patches.onnx(x, in: &graph), graph.integers([0, 0, -1]), rank: 3),
+        "Reshape", try patches.onnx(x, in: &graph), graph.integers([0, 0, -1]), rank: 3),
       attributes: ["perm": .integers([0, 2, 1])])
     let batch = graph.add(
       "Slice", graph.add("Shape", x, rank: 1), graph.integers([0]), graph.integers([1]))

@@ -64,13 +64,14 @@ public final class TextGenerator {
 
   /// The model's outputs for the last of these tokens, of which the cache has seen some.
   private func predictions(after tokens: [Int32], _ cache: KeyValueCache) -> Tensor {
-    precision {
+    let outputs: Tensor = precision {
       guard let model = model as? any CachingLanguageModel, tokens.count <= context else {
         // Behind the context all positions move, so that nothing can be used again.
         return model(Tensor([Array(tokens.suffix(context))]))
       }
       return model(Tensor([Array(tokens[cache.length...])]), cache: cache)
-    }[0][-1]
+    }
+    return outputs[0][-1]
   }
 
   /// The text that `generate` gives, with the prompt.
