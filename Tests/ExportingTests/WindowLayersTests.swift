@@ -1,8 +1,9 @@
+import Base
+import Exporting
 import NeuralNetworks
 import TensorCore
 import Testing
-
-import Exporting
+import Training
 
 @Suite("Layers of sequences and volumes in other languages") struct WindowLayersTests {
   private func program(_ layers: [any Layer]) throws -> [String] {
