@@ -2,6 +2,7 @@ import Base
 import Collectives
 import Configuration
 import Foundation
+import Settings
 import TensorCore
 import TestSupport
 import Testing
