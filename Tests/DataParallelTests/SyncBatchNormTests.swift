@@ -1,3 +1,4 @@
+import Collectives
 import DataParallel
 import NeuralNetworks
 import Optimizers
