@@ -1,6 +1,8 @@
+import Base
 import NeuralNetworks
 import TensorCore
 import Testing
+import Training
 
 import Exporting
 
