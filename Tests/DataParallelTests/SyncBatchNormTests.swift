@@ -20,9 +20,10 @@ import Testing
         _ = try parallel.step(
           samples: step * batch..<(step + 1) * batch, epoch: 0, learningRate: 0.05
         ) { samples in
-          let x = Tensor.of(
-            samples.flatMap { sample in (0..<4).map { Float((sample * 7 + $0 * 3) % 11) / 5 } },
-            shape: [samples.count, 4])
+          let values: [Float] = samples.flatMap { (sample: Int) -> [Float] in
+            (0..<4).map { (column: Int) -> Float in Float((sample * 7 + column * 3) % 11) / 5 }
+          }
+          let x = Tensor.of(values, shape: [samples.count, 4])
           return samples.isEmpty ? model(x).sum() : model(x).squared().mean()
         }
       }
