@@ -29,7 +29,8 @@ import Testing
     let (mask, other, c) = (a .> 1, b .> 2, a .> b)
     use(mask .& other, mask .| other, mask .^ other, .!mask)
     use(Tensor.where(c, a, b))
-    use(x.isNaN(), x.isFinite(), a.isClose(to: b), a.allClose(to: b), a.isEqual(to: b),
+    use(
+      x.isNaN(), x.isFinite(), a.isClose(to: b), a.allClose(to: b), a.isEqual(to: b),
       x.nanToNum())
     do {
       let x = b
@@ -48,7 +49,8 @@ import Testing
     use(x.max(axis: 1), x.min(axis: 1), x.prod(axis: 1), x.logSumExp(axis: 1))
     use(x.argmax(), x.argmax(axis: 1), x.argsort(axis: 1), x.sorted(axis: 1))
     use(x.topK(2))
-    use(x.cumulativeSum(axis: 1), x.cumulativeProduct(axis: 1), x.cumulativeMax(axis: 1).values,
+    use(
+      x.cumulativeSum(axis: 1), x.cumulativeProduct(axis: 1), x.cumulativeMax(axis: 1).values,
       x.cumulativeMin(axis: 1).indices)
     use(x.norm(), x.norm(1, axis: 1))
     use(x.median(), x.quantile(0.9))

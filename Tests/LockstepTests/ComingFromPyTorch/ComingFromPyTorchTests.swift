@@ -65,7 +65,8 @@ func use(_ values: Any?...) {}
     let parts = code.split(separator: "…").map { $0.trimmingCharacters(in: .whitespaces) }
     var start = source.startIndex
     while let first = source[start...].firstRange(of: parts[0]) {
-      let before = first.lowerBound == source.startIndex
+      let before =
+        first.lowerBound == source.startIndex
         ? " " : source[source.index(before: first.lowerBound)]
       if !before.isLetter, !before.isNumber, before != ".", before != "_" {
         var rest = source[first.upperBound...]

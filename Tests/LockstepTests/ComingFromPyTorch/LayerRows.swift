@@ -33,7 +33,8 @@ private struct Net: Module {
     use(model.activations(x))
     use(model.namedParameters(), model.namedBuffers())
     use(model.parameterCount)
-    let state = Dictionary(uniqueKeysWithValues: model.stateDictionary().map { ($0.name, $0.value) })
+    let state = Dictionary(
+      uniqueKeysWithValues: model.stateDictionary().map { ($0.name, $0.value) })
     try model.load(stateDictionary: state)
     #expect(net.namedParameters().map(\.name).first == "backbone.weight")
     #expect(net.trainedParameters().count == 2 && !backbone.requiresGrad)
@@ -123,7 +124,9 @@ private struct Net: Module {
       use(attention(tokens, paddingMask: p), attention(tokens, mask: m))
     }
     use(attention(query: tokens, key: tokens, value: tokens))
-    let (q, k, v) = (Tensor.ones([2, 4, 3, 8]), Tensor.ones([2, 4, 3, 8]), Tensor.ones([2, 4, 3, 8]))
+    let (q, k, v) = (
+      Tensor.ones([2, 4, 3, 8]), Tensor.ones([2, 4, 3, 8]), Tensor.ones([2, 4, 3, 8])
+    )
     let (m, shared) = (Tensor.zeros([3, 3]), Tensor.ones([2, 2, 3, 8]))
     use(Tensor.scaledDotProductAttention(q, k, v, mask: m))
     use(
@@ -135,7 +138,8 @@ private struct Net: Module {
     let gain = Tensor.ones([8])
     use(tokens.rmsNorm([8], weight: gain, epsilon: 1e-6), RotaryEmbedding(8)(q))
     use(
-      ResNet(depth: 18, stem: .imageNet), VGG(depth: 11, size: 32, hidden: 16), MobileNetV2(widthFactor: 0.35),
+      ResNet(depth: 18, stem: .imageNet), VGG(depth: 11, size: 32, hidden: 16),
+      MobileNetV2(widthFactor: 0.35),
       VisionTransformer(
         VisionTransformer.Options(size: 8, patch: 4, layers: 1, heads: 2, width: 8)))
     use(

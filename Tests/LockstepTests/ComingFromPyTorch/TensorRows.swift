@@ -92,6 +92,7 @@ import Testing
     let element: Double = x[i, j]
     use(element, x[i, j].item())
     use(x[1...], x[..<1], x[.all, 1..<3])
+    // swift-format-ignore
     use(x[-1...], x[..<-1], x[.all, 1..<-1])
     use(
       x[.ellipsis, 0], x[.newAxis], x[.by(2)], x[.all, .slice(from: 0, to: -1, by: 2)])
