@@ -2,6 +2,7 @@ import Collectives
 import DataParallel
 import NeuralNetworks
 import Optimizers
+import Settings
 import TensorCore
 import Testing
 
@@ -19,10 +20,10 @@ import Testing
         _ = try parallel.step(
           samples: step * batch..<(step + 1) * batch, epoch: 0, learningRate: 0.05
         ) { samples in
-          let numbers: [Float] = samples.flatMap { sample in
-            (0..<4).map { column -> Float in Float((sample * 7 + column * 3) % 11) / 5 }
+          let values: [Float] = samples.flatMap { (sample: Int) -> [Float] in
+            (0..<4).map { (column: Int) -> Float in Float((sample * 7 + column * 3) % 11) / 5 }
           }
-          let x = Tensor.of(numbers, shape: [samples.count, 4])
+          let x = Tensor.of(values, shape: [samples.count, 4])
           return samples.isEmpty ? model(x).sum() : model(x).squared().mean()
         }
       }
@@ -38,7 +39,7 @@ import Testing
       for ranks in [Ranks(count: 3, perNode: 3), Ranks(count: 4, perNode: 2)] {
         let found = try trained(on: ranks, batch: batch, bySamples: true)
         #expect(found.allSatisfy { $0 == found[0] })
-        let largest: Float = zip(found[0], expected).map { abs($0 - $1) }.max()!
+        let largest = zip(found[0], expected).map { abs($0 - $1) }.max()!
         #expect(largest < 1e-5, "batch \(batch), \(ranks)")
       }
     }

@@ -1,9 +1,10 @@
 import Base
-import Exporting
 import NeuralNetworks
 import TensorCore
 import Testing
 import Training
+
+import Exporting
 
 @Suite("Layers of sequences and volumes in other languages") struct WindowLayersTests {
   private func program(_ layers: [any Layer]) throws -> [String] {

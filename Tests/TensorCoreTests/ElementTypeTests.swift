@@ -50,6 +50,7 @@ struct ElementTypeTests {
     let x = Tensor([3, -7] as [Int32])
     #expect((x * 0.5).doubles() == [1.5, -3.5] && (x * 0.5).dataType == .float32)
     #expect((x * 2).array(of: Int32.self) == [6, -14] && (1 - x).array(of: Int32.self) == [-2, 8])
+    #expect((Tensor([2]) * .pi .> -.infinity).array(of: Bool.self) == [true])
     #expect((Tensor([2] as [Int32]) .== 2.5).array(of: Bool.self) == [false])
     #expect((x / 2).doubles() == [1.5, -3.5] && (x / 0).doubles() == [.infinity, -.infinity])
     #expect((x / Tensor([2, 2] as [Int32])).dataType == .float32)

@@ -47,11 +47,9 @@ import Training
     try withTemporaryDirectory { directory in
       let trainer = try Trainer(configuration(directory), SingleProcess())
       var losses: [Double] = []
-      _ = try trainer.train(
-        store: nil,
-        onEvent: { event in
-          if case .step(let report) = event { losses.append(report.loss) }
-        })
+      _ = try trainer.train(store: nil, onEvent: { event in
+        if case .step(let report) = event { losses.append(report.loss) }
+      })
       #expect(losses.count == 40)
       #expect(losses[0] > 0.4 && losses.suffix(3).allSatisfy { $0 < 0.25 })
     }

@@ -104,24 +104,28 @@ extension Tensor {
   /// Adds a number in place.
   public static func += (x: inout Tensor, c: Double) { x.add_(x.scalar(c)) }
   /// Adds a number in place.
+  @_disfavoredOverload
   public static func += (x: inout Tensor, c: Float) { x.add_(x.scalar(Double(c))) }
   /// Adds a number in place.
   public static func += (x: inout Tensor, c: Int) { x.add_(x.scalar(c)) }
   /// Subtracts a number in place.
   public static func -= (x: inout Tensor, c: Double) { x.sub_(x.scalar(c)) }
   /// Subtracts a number in place.
+  @_disfavoredOverload
   public static func -= (x: inout Tensor, c: Float) { x.sub_(x.scalar(Double(c))) }
   /// Subtracts a number in place.
   public static func -= (x: inout Tensor, c: Int) { x.sub_(x.scalar(c)) }
   /// Multiplies by a number in place.
   public static func *= (x: inout Tensor, c: Double) { x.mul_(x.scalar(c)) }
   /// Multiplies by a number in place.
+  @_disfavoredOverload
   public static func *= (x: inout Tensor, c: Float) { x.mul_(x.scalar(Double(c))) }
   /// Multiplies by a number in place.
   public static func *= (x: inout Tensor, c: Int) { x.mul_(x.scalar(c)) }
   /// Divides by a number in place.
   public static func /= (x: inout Tensor, c: Double) { x.div_(x.scalar(c)) }
   /// Divides by a number in place.
+  @_disfavoredOverload
   public static func /= (x: inout Tensor, c: Float) { x.div_(x.scalar(Double(c))) }
   /// Divides by a number in place.
   public static func /= (x: inout Tensor, c: Int) { x.div_(x.scalar(c)) }

@@ -7,8 +7,10 @@ extension Tensor {
   /// c + x, elementwise.
   public static func + (c: Double, x: Tensor) -> Tensor { x.scalar(c) + x }
   /// x + c, elementwise.
+  @_disfavoredOverload
   public static func + (x: Tensor, c: Float) -> Tensor { x + x.scalar(Double(c)) }
   /// c + x, elementwise.
+  @_disfavoredOverload
   public static func + (c: Float, x: Tensor) -> Tensor { x.scalar(Double(c)) + x }
   /// x + c, elementwise.
   public static func + (x: Tensor, c: Int) -> Tensor { x + x.scalar(c) }
@@ -20,8 +22,10 @@ extension Tensor {
   /// c - x, elementwise.
   public static func - (c: Double, x: Tensor) -> Tensor { x.scalar(c) - x }
   /// x - c, elementwise.
+  @_disfavoredOverload
   public static func - (x: Tensor, c: Float) -> Tensor { x - x.scalar(Double(c)) }
   /// c - x, elementwise.
+  @_disfavoredOverload
   public static func - (c: Float, x: Tensor) -> Tensor { x.scalar(Double(c)) - x }
   /// x - c, elementwise.
   public static func - (x: Tensor, c: Int) -> Tensor { x - x.scalar(c) }
@@ -33,8 +37,10 @@ extension Tensor {
   /// c * x, elementwise.
   public static func * (c: Double, x: Tensor) -> Tensor { x.scalar(c) * x }
   /// x * c, elementwise.
+  @_disfavoredOverload
   public static func * (x: Tensor, c: Float) -> Tensor { x * x.scalar(Double(c)) }
   /// c * x, elementwise.
+  @_disfavoredOverload
   public static func * (c: Float, x: Tensor) -> Tensor { x.scalar(Double(c)) * x }
   /// x * c, elementwise.
   public static func * (x: Tensor, c: Int) -> Tensor { x * x.scalar(c) }
@@ -46,8 +52,10 @@ extension Tensor {
   /// c / x, elementwise.
   public static func / (c: Double, x: Tensor) -> Tensor { x.scalar(c) / x }
   /// x / c, elementwise.
+  @_disfavoredOverload
   public static func / (x: Tensor, c: Float) -> Tensor { x / x.scalar(Double(c)) }
   /// c / x, elementwise.
+  @_disfavoredOverload
   public static func / (c: Float, x: Tensor) -> Tensor { x.scalar(Double(c)) / x }
   /// x / c, elementwise.
   public static func / (x: Tensor, c: Int) -> Tensor { x / x.scalar(c) }
@@ -57,30 +65,35 @@ extension Tensor {
   /// Whether x = c, as bool.
   public static func .== (x: Tensor, c: Double) -> Tensor { x .== x.scalar(c) }
   /// Whether x = c, as bool.
+  @_disfavoredOverload
   public static func .== (x: Tensor, c: Float) -> Tensor { x .== x.scalar(Double(c)) }
   /// Whether x = c, as bool.
   public static func .== (x: Tensor, c: Int) -> Tensor { x .== x.scalar(c) }
   /// Whether x < c, as bool.
   public static func .< (x: Tensor, c: Double) -> Tensor { x .< x.scalar(c) }
   /// Whether x < c, as bool.
+  @_disfavoredOverload
   public static func .< (x: Tensor, c: Float) -> Tensor { x .< x.scalar(Double(c)) }
   /// Whether x < c, as bool.
   public static func .< (x: Tensor, c: Int) -> Tensor { x .< x.scalar(c) }
   /// Whether x <= c, as bool.
   public static func .<= (x: Tensor, c: Double) -> Tensor { x .<= x.scalar(c) }
   /// Whether x <= c, as bool.
+  @_disfavoredOverload
   public static func .<= (x: Tensor, c: Float) -> Tensor { x .<= x.scalar(Double(c)) }
   /// Whether x <= c, as bool.
   public static func .<= (x: Tensor, c: Int) -> Tensor { x .<= x.scalar(c) }
   /// Whether x > c, as bool.
   public static func .> (x: Tensor, c: Double) -> Tensor { x .> x.scalar(c) }
   /// Whether x > c, as bool.
+  @_disfavoredOverload
   public static func .> (x: Tensor, c: Float) -> Tensor { x .> x.scalar(Double(c)) }
   /// Whether x > c, as bool.
   public static func .> (x: Tensor, c: Int) -> Tensor { x .> x.scalar(c) }
   /// Whether x >= c, as bool.
   public static func .>= (x: Tensor, c: Double) -> Tensor { x .>= x.scalar(c) }
   /// Whether x >= c, as bool.
+  @_disfavoredOverload
   public static func .>= (x: Tensor, c: Float) -> Tensor { x .>= x.scalar(Double(c)) }
   /// Whether x >= c, as bool.
   public static func .>= (x: Tensor, c: Int) -> Tensor { x .>= x.scalar(c) }
