@@ -119,6 +119,7 @@ struct ElementTypeTests {
     #expect(y.shape == [2, 3, 5] && y.doubles() == [Double](repeating: 0, count: 30))
     y.sum().backward()
     #expect(a.grad!.shape == [2, 3, 0] && b.grad!.shape == [0, 5])
-    #expect(a[0].matmul(b).shape == [3, 5] && a.matmul(Tensor.zeros([2, 0, 4])).shape == [2, 3, 4])
+    #expect(a[0].matmul(b).shape == [3, 5])
+    #expect(a.matmul(Tensor.zeros([2, 0, 4])).shape == [2, 3, 4])
   }
 }

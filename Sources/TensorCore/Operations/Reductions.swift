@@ -12,7 +12,7 @@ private typealias IndexKernel =
   ) -> Void
 
 extension Tensor {
-  /// The sum over `axes`; by default, over all. Of integers and bool as int64.
+  /// The sum over `axes`, by default over all; of integers and bool as int64.
   ///
   /// The gradient is `dy`, expanded along the summed axes.
   public final func sum(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
