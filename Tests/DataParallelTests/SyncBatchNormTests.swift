@@ -2,7 +2,6 @@ import Collectives
 import DataParallel
 import NeuralNetworks
 import Optimizers
-import Settings
 import TensorCore
 import Testing
 

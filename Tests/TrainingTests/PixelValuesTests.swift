@@ -35,7 +35,7 @@ import Training
     configuration["data.target"] = "values"
     configuration["data.standardizeTargets"] = false
     configuration["training.loss"] = "binaryCrossEntropyWithLogits"
-    configuration["training.steps"] = 40
+    configuration["training.steps"] = 100
     configuration["training.globalBatch"] = 6
     configuration["optimizer.kind"] = "adamw"
     configuration["optimizer.learningRate"] = 0.02
@@ -47,10 +47,12 @@ import Training
     try withTemporaryDirectory { directory in
       let trainer = try Trainer(configuration(directory), SingleProcess())
       var losses: [Double] = []
-      _ = try trainer.train(store: nil, onEvent: { event in
-        if case .step(let report) = event { losses.append(report.loss) }
-      })
-      #expect(losses.count == 40)
+      _ = try trainer.train(
+        store: nil,
+        onEvent: { event in
+          if case .step(let report) = event { losses.append(report.loss) }
+        })
+      #expect(losses.count == 100)
       #expect(losses[0] > 0.4 && losses.suffix(3).allSatisfy { $0 < 0.25 })
     }
   }
