@@ -248,15 +248,15 @@ struct InPlaceTests {
     expectMessage(
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         Tensor([1.0, 2] as [Double]).expanded(to: [3, 2]).add_(Tensor([1.0, 1] as [Double]))
-      }, "Add", "expanded [3, 2]")
+      }, "Add", "several elements of this [3, 2]")
     expectMessage(
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         Tensor([1.0] as [Double]).expanded(to: [3]).copy_(Tensor([1.0, 2, 3] as [Double]))
-      }, "Copy", "expanded [3]")
+      }, "Copy", "several elements of this [3]")
     expectMessage(
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         Tensor([1.0] as [Double]).expanded(to: [3])[0..<2].assign(Tensor([1.0, 2] as [Double]))
-      }, "assign", "expanded [2]")
+      }, "assign", "several elements of this [2]")
     let x = Tensor([1.0, 2] as [Double]).expanded(to: [3, 2])
     x[0].add_(Tensor([1.0, 1] as [Double]))
     #expect(x.doubles() == [2, 3, 2, 3, 2, 3])
