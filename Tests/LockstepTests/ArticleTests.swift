@@ -70,6 +70,25 @@ private struct Classifier: Module {
     #expect(hv.array(of: Double.self) == [6, 0])
   }
 
+  @Test("A program of your own with tensors: types, and changes of views")
+  func library() {
+    let w = Tensor([1, 2])
+    w.requiresGrad = true
+
+    let a = Tensor([[1, 2], [3, 4]])
+    let b = Tensor([1, 2] as [Int32])
+    let counts = [3, 4]
+    let c = Tensor(counts)
+    let mask = a .> 2
+    #expect([a, b, c, mask].map(\.dataType) == [.float32, .int32, .int64, .bool])
+
+    var y = Tensor.zeros([2, 2])
+    y[0] += w
+    y.sum().backward()
+    #expect(w.grad!.doubles() == [1, 1] && y.doubles() == [1, 2, 0, 0])
+    y = a
+  }
+
   /// Compiled, and not run: each stops the program.
   private func refused(_ x: Tensor) {
     func overwritten() {

@@ -19,7 +19,8 @@ template <typename T> struct Distances {
   INLINE Distances(const T *x, Number<T> center, size_t n) {
     Vector<T> total = 0, square = 0;
     for_vectors<lanes<T>>(0, n, [&](size_t i, size_t count) {
-      const Vector<T> d = load(x + i, count, center) - center;
+      Vector<T> d = load(x + i, count) - center;
+      for (size_t l = count; l < lanes<T>; l++) d[l] = 0;  // a filler would be rounded to T
       total += d;
       square += d * d;
     });
