@@ -1,17 +1,6 @@
 // Layer normalization over rows, and batch normalization over channels.
 #pragma once
 
-// The sum of (x - center)^2.
-template <typename T>
-INLINE Number<T> sum_of_squared_distances(const T *x, Number<T> center, size_t n) {
-  Vector<T> total = 0;
-  for_vectors<lanes<T>>(0, n, [&](size_t i, size_t count) {
-    const Vector<T> d = load(x + i, count, center) - center;
-    total += d * d;
-  });
-  return sum_of_lanes(total);
-}
-
 // The sums of x - center and of (x - center)^2.
 template <typename T> struct Distances {
   Number<T> sum, squares;
