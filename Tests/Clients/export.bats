@@ -77,7 +77,7 @@ model:
     - selu
 END
   assert_model_exports 2x12x11 layers layers.yaml
-  assert_model_exports 7x5 layers 'model.layers=[lstm 6 layers 2, prelu, gru 5 layers 2, globalPool]'
+  assert_model_exports 1x7x5 layers 'model.layers=[reshape 7 5, lstm 6 layers 2, prelu, gru 5 layers 2, globalPool]'
   assert_model_exports 1x4x5 layers 'model.layers=[flatten, linear 12, reshape 3 2 2, conv 4 1, flatten]'
 }
 
