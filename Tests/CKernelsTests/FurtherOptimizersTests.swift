@@ -71,7 +71,7 @@ struct FurtherOptimizersTests {
   func elements(_ method: OptimizerStep) {
     for n in lengths where n > 0 {
       var numbers = Numbers(seed: n)
-      let (w, m, g) = (numbers.floats(n), numbers.floats(n), numbers.floats(n))
+      let (w, m, g) = (numbers.floats(n), numbers.floats(n, in: -1...1), numbers.floats(n))
       let (v, largest) = (numbers.floats(n, in: 2...3), numbers.floats(n, in: 0...2))
       let arrays = [w, m, v, largest, g]
       let whole = step(method, ck_f32, arrays, parts: n)

@@ -8,7 +8,7 @@ load sandbox
 # Adds the articles, and a docc.
 add_documentation() {
   mkdir project/Sources
-  cp -r "$root/Sources/Lockstep" project/Sources
+  cp -r "$root/Sources/Lockstep" "$root/Sources/LockstepTensors" project/Sources
   stand_in docc <<<'grep -o "(doc:backward)" "$2/tutorial.md"; exit "${DOCC_EXIT:-0}"'
 }
 
@@ -17,9 +17,10 @@ add_documentation() {
   launch docs
   assert_success
   assert_called "swift build --package-path $PROJECT -c release --product lockstep"
-  # What `import Lockstep` exports.
+  # What `import Lockstep` exports, and what the library that it exports does.
   assert_called --partial \
-    "-experimental-allowed-reexported-modules=Base,Checkpointing,Collectives,DataLoading,DataParallel,"
+    "-experimental-allowed-reexported-modules=Collectives,DataLoading,DataParallel,LockstepTensors,"
+  assert_called --partial ",Base,Checkpointing,NeuralNetworks,Optimizers,TensorCore"
   assert_called --partial "--output-path $PROJECT/.build/docs --warnings-as-errors"
   assert_output --partial "(doc:backward)"
   assert_output --partial "[reference][--docc]"
