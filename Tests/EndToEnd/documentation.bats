@@ -61,7 +61,7 @@ SCRIPT
 skipped=(
   '^\./launch/(run|test)$' 'Tests/Launch runs them with stand-ins; a build takes minutes'
   '^launch/mpirun-hosts |^sbatch ' 'Tests/Launch runs them with stand-ins; nodes.bats runs the first on hosts'
-  '^swift (build|test) ' 'a build takes minutes'
+  '^swift (build|run|test) ' 'a build takes minutes; Tests/OwnProgram builds and runs packages'
   '/lockstep-examples' 'ExamplesTests runs every example'
   '/spirals ' 'Tests/OwnProgram builds and runs it'
   '/?lockstep watch' 'it serves until it is stopped'
@@ -124,7 +124,7 @@ articles=$root/Sources/Lockstep/Lockstep.docc
 }
 
 @test "documentation: the commands of 'Train on your own text' run" {
-  run_commands "$articles/text.md" 5
+  run_commands "$articles/text.md" 6
 }
 
 @test "documentation: the commands of 'Choose settings' run" {
