@@ -79,18 +79,24 @@ private struct DoctorReport {
 
   mutating func checkBLAS() {
     add(.ok, "OpenBLAS", "\(BLAS.configuration), core \(BLAS.coreName)")
+    // The kernels of OpenBLAS that use this processor's instructions.
+    let isAVX512 = Threads.instructionSet.hasPrefix("avx512")
+    let fitting = isAVX512 ? "SkylakeX" : "Haswell"
     let environment = ProcessInfo.processInfo.environment
     for name in ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"] {
-      guard let value = environment[name] else { continue }
+      guard let value = environment[name], value != fitting else { continue }
       add(
         .warning, "OpenBLAS",
         "\(name)=\(value) overrides what OpenBLAS would choose and can halve its speed; "
           + "unset \(name)")
     }
-    if Threads.instructionSet == "avx512",
-      ["Haswell", "Zen", "Sandybridge"].contains(BLAS.coreName)
-    {
-      add(.warning, "OpenBLAS", "uses \(BLAS.coreName) kernels although this processor has AVX-512")
+    let withoutAVX = ["Prescott", "Core2", "Penryn", "Dunnington", "Nehalem"]
+    let narrow = isAVX512 ? withoutAVX + ["Sandybridge", "Haswell", "Zen"] : withoutAVX
+    if Threads.instructionSet.hasPrefix("avx"), narrow.contains(BLAS.coreName) {
+      add(
+        .warning, "OpenBLAS",
+        "uses \(BLAS.coreName) kernels, although this processor has \(isAVX512 ? "AVX-512" : "AVX2"); "
+          + "try OPENBLAS_CORETYPE=\(fitting)")
     }
   }
 
