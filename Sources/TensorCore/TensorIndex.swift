@@ -5,7 +5,7 @@
 /// | `2`, `-1` | one index, without the axis; negative ones count from the end |
 /// | `1..<3`, `1...2`, `2...`, `..<3`, `-3...`, `..<-1`, `1..<-1` | a range |
 /// | `.all` | the whole axis |
-/// | `.by(2)`, `.slice(from: 1, to: -1, by: 2)`, `stride(from: 0, to: 6, by: 2)` | every so many |
+/// | `.by(2)`, `.slice(from: 1, to: -1, by: 2)`, `stride(from: 0, to: 6, by: 2)` | with a step |
 /// | `.ellipsis` | as many whole axes as are left |
 /// | `.newAxis` | a new axis of size one |
 /// | an integer tensor, `[0, 2]` | those indices, in its shape |
