@@ -212,7 +212,7 @@ typedef struct {
 CK_KERNEL void (*ck_add)(ck_type type, void *y, const void *a, const void *b, const ck_broadcast *shape);
 CK_KERNEL void (*ck_sub)(ck_type type, void *y, const void *a, const void *b, const ck_broadcast *shape);
 CK_KERNEL void (*ck_mul)(ck_type type, void *y, const void *a, const void *b, const ck_broadcast *shape);
-// integers: truncating, x / 0 = 0
+// not for integers
 CK_KERNEL void (*ck_div)(ck_type type, void *y, const void *a, const void *b, const ck_broadcast *shape);
 // NaN if either is NaN
 CK_KERNEL void (*ck_maximum)(ck_type type, void *y, const void *a, const void *b, const ck_broadcast *shape);

@@ -153,7 +153,7 @@ extension Tensor {
     }
   }
 
-  /// How many elements over `axes`, by default of all, are not 0, as int32.
+  /// How many elements over `axes`, by default of all, are not 0, as int64.
   ///
   /// Not differentiable.
   public final func countNonzero(axes: [Int]? = nil) -> Tensor {
