@@ -40,7 +40,7 @@ let package = Package(
     .target(
       name: "DataLoading",
       dependencies: ["Settings", "Base", "CDigits", "CZlib", "CTurboJPEG", "CPNG"]),
-    .target(name: "Collectives", dependencies: ["Settings", "Base"]),
+    .target(name: "Collectives", dependencies: ["Settings", "Base", "CKernels"]),
     .target(
       name: "MPICollectives",
       dependencies: [

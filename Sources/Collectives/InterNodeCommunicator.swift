@@ -57,4 +57,38 @@ extension InterNodeCommunicator {
   ) -> any PendingReduction {
     algorithm.start(buffer, self, nextTag())
   }
+
+  /// Starts the first half of an all-reduce: afterwards this rank has the sums of the elements that
+  /// `owned(of:using:)` says, and the others have unspecified values.
+  ///
+  /// - Parameter algorithm: One with a plan.
+  public func startReduceScatter(
+    _ buffer: UnsafeMutableBufferPointer<Float>, using algorithm: InterNodeAllReduce
+  ) -> any PendingReduction {
+    let plan = plan(of: buffer.count, using: algorithm)
+    return RoundsUnderWay(plan.reduceScatter, on: buffer, among: self, tag: nextTag())
+  }
+
+  /// Starts the second half of an all-reduce, on any buffers of which each rank has the elements that it
+  /// owns: afterwards all ranks have all elements.
+  ///
+  /// - Parameter algorithm: One with a plan.
+  public func startAllGather(
+    _ buffer: UnsafeMutableBufferPointer<Float>, using algorithm: InterNodeAllReduce
+  ) -> any PendingReduction {
+    let plan = plan(of: buffer.count, using: algorithm)
+    return RoundsUnderWay(plan.allGather, on: buffer, among: self, tag: nextTag())
+  }
+
+  /// The elements of a buffer that this rank owns between the halves of an all-reduce.
+  public func owned(of count: Int, using algorithm: InterNodeAllReduce) -> Range<Int> {
+    plan(of: count, using: algorithm).owned
+  }
+
+  private func plan(of count: Int, using algorithm: InterNodeAllReduce) -> AllReducePlan {
+    guard let plan = algorithm.plan else {
+      preconditionFailure("InterNodeAllReduce: '\(algorithm.name)' has no plan to divide")
+    }
+    return plan(rank, size, count)
+  }
 }

@@ -6,14 +6,16 @@ import Testing
 extension InterNodeAllReduce {
   fileprivate static let linear = InterNodeAllReduce(name: "linear", addsPairwise: false) {
     rank, size, count in
-    let others = 1..<max(size, 1)
+    let all = 0..<count
     if rank > 0 {
-      return [
-        AllReduceRound(sends: .init(0, 0..<count)), AllReduceRound(receives: .init(0, 0..<count)),
-      ]
+      return AllReducePlan(
+        reduceScatter: [AllReduceRound(sends: [.init(0, all)])], owned: count..<count,
+        allGather: [AllReduceRound(receives: [.init(0, all)])])
     }
-    return others.map { AllReduceRound(receives: .init($0, 0..<count), adds: true) }
-      + others.map { AllReduceRound(sends: .init($0, 0..<count)) }
+    let others = 1..<max(size, 1)
+    return AllReducePlan(
+      reduceScatter: others.map { AllReduceRound(receives: [.init($0, all)], adds: true) },
+      owned: all, allGather: others.map { AllReduceRound(sends: [.init($0, all)]) })
   }
 
   /// An algorithm with a state of its own: all ranks send their buffer to all, and add in rank order.
@@ -102,6 +104,7 @@ struct InterNodeAllReduceTests {
     arguments: [
       (InterNodeAllReduce.all.firstIndex { $0.name == "recursive-halving-doubling" }!, [2, 4, 8]),
       (InterNodeAllReduce.all.firstIndex { $0.name == "ring" }!, [2, 3, 4, 5, 6, 7, 8]),
+      (InterNodeAllReduce.all.firstIndex { $0.name == "direct" }!, [2, 3, 4, 5, 6, 7, 8]),
     ])
   func volume(index: Int, sizes: [Int]) throws {
     for size in sizes {
@@ -116,6 +119,37 @@ struct InterNodeAllReduceTests {
       }
       let expected = 2 * 840 * 4 * (size - 1) / size
       #expect(counters == Array(repeating: [expected, expected], count: size), "\(size) nodes")
+    }
+  }
+
+  @Test(
+    "The owned parts of all ranks make up the buffer, and the halves make an all-reduce",
+    arguments: 1...9)
+  func halves(size: Int) throws {
+    for index in InterNodeAllReduce.all.indices where InterNodeAllReduce.all[index].plan != nil {
+      let count = 100
+      let found = try withRanks(size, ranksPerNode: 1) { communicator in
+        let (ranks, algorithm) = (communicator.acrossNodes, InterNodeAllReduce.all[index])
+        let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
+        defer { buffer.deallocate() }
+        for i in 0..<count { buffer[i] = Float(communicator.rank * 100 + i) }
+        let sums = ranks.startReduceScatter(buffer, using: algorithm)
+        while !sums.advance() {}
+        let owned = ranks.owned(of: count, using: algorithm)
+        let part = Array(buffer[owned])
+        for i in 0..<count where !owned.contains(i) { buffer[i] = .nan }
+        let whole = ranks.startAllGather(buffer, using: algorithm)
+        while !whole.advance() {}
+        return (owned, part, Array(buffer))
+      }
+      let name = InterNodeAllReduce.all[index].name
+      let sums = (0..<count).map { i in
+        Float((0..<size).reduce(0) { $0 + $1 * 100 + i })
+      }
+      #expect(found.flatMap { Array($0.0) }.sorted() == Array(0..<count), "\(name)")
+      for (owned, part, whole) in found {
+        #expect(part == Array(sums[owned]) && whole == sums, "\(name)")
+      }
     }
   }
 

@@ -8,6 +8,9 @@ public struct InterNodeAllReduce: Sendable {
   /// Whether sums over a power of two of nodes are ((n0 + n1) + (n2 + n3)) + ..., which fixed slices
   /// need.
   public let addsPairwise: Bool
+  /// What one of `size` ranks does for a buffer of `count` elements; nil for an algorithm that does its
+  /// own bookkeeping.
+  public let plan: (@Sendable (_ rank: Int, _ size: Int, _ count: Int) -> AllReducePlan)?
   /// Starts to add up the buffers of a communicator's ranks.
   ///
   /// All messages carry the given tag, which no other operation under way has. The result must have
@@ -25,25 +28,28 @@ public struct InterNodeAllReduce: Sendable {
         _ buffer: UnsafeMutableBufferPointer<Float>, _ ranks: any InterNodeCommunicator, _ tag: Int
       ) -> any PendingReduction
   ) {
-    self.name = name
-    self.addsPairwise = addsPairwise
+    (self.name, self.addsPairwise) = (name, addsPairwise)
+    plan = nil
     self.start = start
   }
 
-  /// An algorithm that goes in rounds: `rounds` returns those of one of `size` ranks for a buffer of
+  /// An algorithm that goes in rounds: `plan` returns those of one of `size` ranks for a buffer of
   /// `count` elements.
   public init(
     name: String, addsPairwise: Bool,
-    rounds: @escaping @Sendable (_ rank: Int, _ size: Int, _ count: Int) -> [AllReduceRound]
+    plan: @escaping @Sendable (_ rank: Int, _ size: Int, _ count: Int) -> AllReducePlan
   ) {
-    self.init(name: name, addsPairwise: addsPairwise) { buffer, ranks, tag in
-      AllReduceInRounds(
-        rounds(ranks.rank, ranks.size, buffer.count), on: buffer, among: ranks, tag: tag)
+    (self.name, self.addsPairwise) = (name, addsPairwise)
+    self.plan = plan
+    start = { buffer, ranks, tag in
+      let plan = plan(ranks.rank, ranks.size, buffer.count)
+      return RoundsUnderWay(
+        plan.reduceScatter + plan.allGather, on: buffer, among: ranks, tag: tag)
     }
   }
 
   /// All algorithms.
-  public static let all = [recursiveHalvingDoubling, ring]
+  public static let all = [recursiveHalvingDoubling, ring, direct]
 
   /// The algorithm that is used unless another one is chosen.
   public static let standard = recursiveHalvingDoubling

@@ -18,9 +18,9 @@ extension InterNodeAllReduce {
     let all = 0..<count
     if rank >= powerOfTwo {
       let partner = rank - powerOfTwo
-      return [
-        AllReduceRound(sends: .init(partner, all)), AllReduceRound(receives: .init(partner, all)),
-      ]
+      return AllReducePlan(
+        reduceScatter: [AllReduceRound(sends: [.init(partner, all)])], owned: count..<count,
+        allGather: [AllReduceRound(receives: [.init(partner, all)])])
     }
     var halving: [AllReduceRound] = []
     var doubling: [AllReduceRound] = []
@@ -32,15 +32,17 @@ extension InterNodeAllReduce {
       let (kept, given) = rank & distance == 0 ? (lower, upper) : (upper, lower)
       let peer = rank ^ distance
       halving.append(
-        AllReduceRound(sends: .init(peer, given), receives: .init(peer, kept), adds: true))
-      doubling.append(AllReduceRound(sends: .init(peer, kept), receives: .init(peer, given)))
+        AllReduceRound(sends: [.init(peer, given)], receives: [.init(peer, kept)], adds: true))
+      doubling.append(AllReduceRound(sends: [.init(peer, kept)], receives: [.init(peer, given)]))
       own = kept
       distance *= 2
     }
-    let rounds = halving + doubling.reversed()
-    guard rank + powerOfTwo < size else { return rounds }
-    let partner = rank + powerOfTwo
-    return [AllReduceRound(receives: .init(partner, all), adds: true)] + rounds
-      + [AllReduceRound(sends: .init(partner, all))]
+    var plan = AllReducePlan(reduceScatter: halving, owned: own, allGather: doubling.reversed())
+    if rank + powerOfTwo < size {
+      let partner = AllReduceRound.Transfer(rank + powerOfTwo, all)
+      plan.reduceScatter.insert(AllReduceRound(receives: [partner], adds: true), at: 0)
+      plan.allGather.append(AllReduceRound(sends: [partner]))
+    }
+    return plan
   }
 }

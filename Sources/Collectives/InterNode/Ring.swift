@@ -16,10 +16,12 @@ extension InterNodeAllReduce {
     func rounds(firstSent first: Int, adds: Bool) -> [AllReduceRound] {
       (0..<size - 1).map { round in
         AllReduceRound(
-          sends: .init(next, part(first - round)),
-          receives: .init(previous, part(first - round - 1)), adds: adds)
+          sends: [.init(next, part(first - round))],
+          receives: [.init(previous, part(first - round - 1))], adds: adds)
       }
     }
-    return rounds(firstSent: rank, adds: true) + rounds(firstSent: rank + 1, adds: false)
+    return AllReducePlan(
+      reduceScatter: rounds(firstSent: rank, adds: true), owned: part(rank + 1),
+      allGather: rounds(firstSent: rank + 1, adds: false))
   }
 }
