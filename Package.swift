@@ -1,6 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+/// The MPI library by its name for pkg-config: `mpich`, or any other, in place of Open MPI.
+let mpi = Context.environment["LOCKSTEP_MPI"] ?? "ompi-c"
+
 let package = Package(
   name: "Lockstep",
   products: [
@@ -21,7 +24,9 @@ let package = Package(
     // C and the system's libraries.
     .systemLibrary(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
-    .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+    .systemLibrary(
+      name: "CMPI", pkgConfig: mpi,
+      providers: [.apt([mpi == "mpich" ? "libmpich-dev" : "libopenmpi-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(
       name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
@@ -44,7 +49,7 @@ let package = Package(
     .target(
       name: "MPICollectives",
       dependencies: [
-        "Collectives", "COpenMPI", "CSharedMemory", "Base",
+        "Collectives", "CMPI", "CSharedMemory", "Base",
         .product(name: "Logging", package: "swift-log"),
       ]),
     .target(

@@ -1,4 +1,4 @@
-import COpenMPI
+import CMPI
 import Collectives
 
 /// The ranks of this local rank on all nodes.
@@ -31,7 +31,7 @@ final class MPIAcrossNodes: InterNodeCommunicator {
       checkMPI(
         MPI_Isend(
           bytes.baseAddress.map { $0 + range.lowerBound }, Int32(range.count), cmpi_byte(),
-          Int32(peer), Int32(tag), group.communicator, &request),
+          Int32(peer), Int32(tag), group.communicator, &request.handle),
         "MPI_Isend of \(range.count) bytes to node \(peer)")
     }
   }
@@ -43,7 +43,7 @@ final class MPIAcrossNodes: InterNodeCommunicator {
       checkMPI(
         MPI_Irecv(
           bytes.baseAddress.map { $0 + range.lowerBound }, Int32(range.count), cmpi_byte(),
-          Int32(peer), Int32(tag), group.communicator, &request),
+          Int32(peer), Int32(tag), group.communicator, &request.handle),
         "MPI_Irecv of \(range.count) bytes from node \(peer)")
     }
   }
@@ -51,11 +51,11 @@ final class MPIAcrossNodes: InterNodeCommunicator {
 
 /// A message in one or more requests, each with no more bytes than MPI can count.
 private final class MPIMessage: PendingMessage {
-  private var requests: [MPI_Request?]
+  private var requests: [cmpi_request]
 
   init(
     _ byteCount: Int, atMost largestCount: Int,
-    start: (_ range: Range<Int>, _ request: inout MPI_Request?) -> Void
+    start: (_ range: Range<Int>, _ request: inout cmpi_request) -> Void
   ) {
     requests = ranges(of: byteCount, atMost: largestCount).map { range in
       var request = cmpi_request_null()
@@ -67,8 +67,7 @@ private final class MPIMessage: PendingMessage {
   func test() -> Bool {
     var isDone: Int32 = 0
     checkMPI(
-      MPI_Testall(Int32(requests.count), &requests, &isDone, cmpi_statuses_ignore()),
-      "MPI_Testall")
+      cmpi_testall(Int32(requests.count), &requests, &isDone), "MPI_Testall")
     return isDone != 0
   }
 }

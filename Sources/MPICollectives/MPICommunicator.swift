@@ -1,5 +1,5 @@
 import Base
-import COpenMPI
+import CMPI
 public import Collectives
 public import Foundation
 import Logging

@@ -1,5 +1,5 @@
 import Base
-import COpenMPI
+import CMPI
 import Collectives
 import Foundation
 
@@ -58,12 +58,12 @@ private func finalizeIfSuccessful(_ status: Int32) {
     _exit(ExitStatus.internalError.rawValue)
   }
   // MPI_Finalize would wait for ever for a rank that never exits.
-  var request: MPI_Request?
-  checkMPI(MPI_Ibarrier(cmpi_comm_world(), &request), "MPI_Ibarrier")
+  var request = cmpi_request_null()
+  checkMPI(MPI_Ibarrier(cmpi_comm_world(), &request.handle), "MPI_Ibarrier")
   let deadline = ContinuousClock.now + patienceAtExit
   var isDone: Int32 = 0
   while isDone == 0 {
-    checkMPI(MPI_Test(&request, &isDone, cmpi_status_ignore()), "MPI_Test")
+    checkMPI(MPI_Test(&request.handle, &isDone, cmpi_status_ignore()), "MPI_Test")
     if isDone == 0 && ContinuousClock.now > deadline {
       report("this rank has exited, but others still run after \(patienceAtExit)")
       abortMPI(exitCode: 70)

@@ -1,4 +1,4 @@
-import COpenMPI
+import CMPI
 import CSharedMemory
 
 #if canImport(Glibc)

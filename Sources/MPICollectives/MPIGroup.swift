@@ -1,4 +1,4 @@
-import COpenMPI
+import CMPI
 
 /// One of MPI's communicators: ranks whose messages are kept apart from all others.
 struct MPIGroup {
@@ -8,26 +8,27 @@ struct MPIGroup {
 
   /// All ranks of another communicator.
   init(duplicating other: MPI_Comm) {
-    var communicator: MPI_Comm?
-    checkMPI(MPI_Comm_dup(other, &communicator), "MPI_Comm_dup")
-    self.init(communicator!)
+    var communicator = cmpi_comm()
+    checkMPI(MPI_Comm_dup(other, &communicator.handle), "MPI_Comm_dup")
+    self.init(communicator.handle)
   }
 
   /// The ranks that share memory with this one.
   init(sharingMemoryIn other: MPI_Comm, rank: Int) {
-    var communicator: MPI_Comm?
+    var communicator = cmpi_comm()
     checkMPI(
       MPI_Comm_split_type(
-        other, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), cmpi_info_null(), &communicator),
+        other, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), cmpi_info_null(), &communicator.handle),
       "MPI_Comm_split_type")
-    self.init(communicator!)
+    self.init(communicator.handle)
   }
 
   /// The ranks of the same color, ordered by their keys.
   init(splitting other: MPI_Comm, color: Int, key: Int) {
-    var communicator: MPI_Comm?
-    checkMPI(MPI_Comm_split(other, Int32(color), Int32(key), &communicator), "MPI_Comm_split")
-    self.init(communicator!)
+    var communicator = cmpi_comm()
+    checkMPI(
+      MPI_Comm_split(other, Int32(color), Int32(key), &communicator.handle), "MPI_Comm_split")
+    self.init(communicator.handle)
   }
 
   private init(_ communicator: MPI_Comm) {

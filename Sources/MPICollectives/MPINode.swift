@@ -1,5 +1,5 @@
 import Base
-import COpenMPI
+import CMPI
 import CSharedMemory
 import Collectives
 

@@ -1,4 +1,4 @@
-import COpenMPI
+import CMPI
 import Collectives
 
 /// MPI's names for an element type and its reductions.
@@ -38,18 +38,12 @@ struct MPIOperations {
   }
 }
 
-private typealias OperationBody =
-  @convention(c) (
-    UnsafeMutableRawPointer?, UnsafeMutableRawPointer?, UnsafeMutablePointer<Int32>?,
-    UnsafeMutablePointer<MPI_Datatype?>?
-  ) -> Void
-
 /// Creates an operation of our own: with MPI's maximum and minimum the order matters for NaN, and it
 /// is not the same on all ranks.
-private func makeOperation(_ body: OperationBody) -> MPI_Op {
-  var operation: MPI_Op?
-  checkMPI(MPI_Op_create(body, 1, &operation), "MPI_Op_create")
-  return operation!
+private func makeOperation(_ body: cmpi_operation_body) -> MPI_Op {
+  var operation = cmpi_op()
+  checkMPI(MPI_Op_create(body, 1, &operation.handle), "MPI_Op_create")
+  return operation.handle
 }
 
 private func accumulate<Scalar: BinaryFloatingPoint>(
