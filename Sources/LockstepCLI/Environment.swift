@@ -10,7 +10,7 @@ enum Environment {
     "LOCKSTEP_CONVOLUTION", "LOCKSTEP_ISA", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE",
     "OPENBLAS_NUM_THREADS",
     "OMP_NUM_THREADS",
-    "SLURM_JOB_ID", "SLURM_RESTART_COUNT",
+    "SLURM_JOB_ID", "SLURM_RESTART_COUNT", "LOCKSTEP_JOB",
   ]
 
   /// Host, processor, libraries and ranks.

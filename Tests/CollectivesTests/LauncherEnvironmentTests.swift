@@ -56,6 +56,35 @@ struct LauncherEnvironmentTests {
     #expect(LauncherEnvironment(variables) == nil)
   }
 
+  @Test("A job of flux run, with its own PMI or with PMIx", arguments: [true, false])
+  func flux(ownPMI: Bool) throws {
+    var variables = ["FLUX_JOB_ID": "f2Ug", "FLUX_JOB_SIZE": "8", "FLUX_TASK_RANK": "5"]
+    if ownPMI {
+      variables["PMI_RANK"] = "5"
+      variables["PMI_SIZE"] = "8"
+    } else {
+      variables["PMIX_RANK"] = "5"
+    }
+    let launch = try #require(LauncherEnvironment(variables))
+    #expect(launch.launcher == .flux)
+    #expect(launch.rank == 5)
+    #expect(launch.worldSize == 8)
+    let alone = #expect(throws: LaunchError.self) {
+      try launch.check(worldSize: 1, library: "Open MPI v5")
+    }
+    #expect(alone?.description.contains("flux run -o pmi=pmix") == true)
+  }
+
+  @Test("mpirun within a job of flux run is mpirun")
+  func mpirunInFlux() {
+    let launch = LauncherEnvironment([
+      "OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "1", "FLUX_JOB_SIZE": "1",
+      "FLUX_TASK_RANK": "0",
+    ])
+    #expect(launch?.launcher == .mpirun)
+    #expect(launch?.worldSize == 4)
+  }
+
   @Test("Another MPI's mpiexec, also when srun started its daemons")
   func mpiexec() {
     let launch = LauncherEnvironment([

@@ -79,6 +79,16 @@ saves_after() { # saves_after SIGNAL...
 @test "mpirun-hosts: INT saves a checkpoint" { saves_after INT; }
 @test "mpirun-hosts: USR1 saves a checkpoint" { saves_after USR1; }
 
+@test "mpirun-hosts: USR2 reaches the ranks, and the training continues" {
+  add_build
+  add_saving_launcher mpirun
+  sed -i "s/^trap save USR1/&; trap 'echo kept; touch \"\$BIN\/launcher-saves\"' USR2/" bin/mpirun
+  signal_to_hosts USR2 USR1
+  assert_failure 75
+  assert_output --partial kept
+  assert_output --partial saved
+}
+
 @test "mpirun-hosts: a repeated TERM does not interrupt the saving" {
   add_build
   add_saving_launcher mpirun

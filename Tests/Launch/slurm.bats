@@ -60,8 +60,11 @@ submit() { # submit SCRIPT ARGUMENT...
     assert_called --partial " --run-dir runs/slurm-17 --set training.seed=2"
     SLURM_RESTART_COUNT=1 submit "$script" "$digits"
     assert_called --partial " --run-dir runs/slurm-17"
-    SLURM_ARRAY_JOB_ID=15 SLURM_ARRAY_TASK_ID=3 submit "$script" "$digits"
-    assert_called --partial " --run-dir runs/slurm-15_3"
+    SLURM_ARRAY_JOB_ID=15 SLURM_ARRAY_TASK_ID=3 submit "$script" "$digits" --set "training.seed={task}"
+    assert_called --partial " --run-dir runs/slurm-15_3 --set training.seed=3"
+    SLURM_ARRAY_JOB_ID=15 SLURM_ARRAY_TASK_ID=3 submit "$script" "$digits" --run-dir mine
+    assert_failure 64
+    assert_output --partial "all tasks of this job array have the same --run-dir"
     submit "$script" "$digits" --run-dir=mine
     assert_called --partial " --set distributed.threadsPerRank=1 --run-dir=mine"
   done

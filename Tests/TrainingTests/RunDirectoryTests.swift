@@ -127,6 +127,27 @@ import Training
     }
   }
 
+  @Test("the same with the job of a launch script, but not from a process that lives on this host")
+  func requeuedJobOfLaunchScript() async {
+    await #expect(processExitsWith: .success) {
+      let directory = try TemporaryDirectory()
+      let run = RunDirectory(path: directory.path)
+      let lock = #"{"host":"elsewhere.example","pid":1,"start":1,"job":"pbs-17","restarts":1000}"#
+      try directory.write(lock, to: "LOCK")
+      setenv("LOCKSTEP_JOB", "pbs-17", 1)
+      setenv("LOCKSTEP_JOB_START", "1000", 1)
+      #expect(throws: RunDirectoryError.self) { try run.lock() }
+      setenv("LOCKSTEP_JOB_START", "1060", 1)
+      let held = try run.lock()
+      setenv("LOCKSTEP_JOB_START", "1120", 1)
+      #expect(throws: RunDirectoryError.self) { try run.lock() }
+      held.release()
+      try directory.write(lock, to: "LOCK")
+      setenv("LOCKSTEP_JOB", "pbs-17_2", 1)
+      #expect(throws: RunDirectoryError.self) { try run.lock() }
+    }
+  }
+
   /// How many were refused so far.
   private final class Refused: Sendable {
     let count = Mutex(0)

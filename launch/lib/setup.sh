@@ -24,6 +24,46 @@ fail() { # fail EXIT-CODE LINE...
   exit "$code"
 }
 
+# MARK: Environment modules
+
+# Loads the environment modules that LOCKSTEP_MODULES names ("gcc openmpi/4.1"), and runs the site's
+# commands in launch/site.sh where there is such a file.
+load_modules() {
+  local init name log status
+  # shellcheck source=/dev/null
+  if [[ -r $root/launch/site.sh ]]; then source "$root/launch/site.sh"; fi
+  [[ -n ${LOCKSTEP_MODULES-} ]] || return 0
+  for init in "${MODULESHOME-}"/init/bash "${LMOD_PKG-}"/init/bash \
+    /usr/share/{lmod/lmod,modules,Modules}/init/bash /etc/profile.d/{modules,lmod}.sh; do
+    ! declare -F module >/dev/null || break
+    if [[ -r $init ]]; then
+      # The files of sites are not written for these.
+      set +eu
+      # shellcheck source=/dev/null
+      source "$init"
+      set -eu
+    fi
+  done
+  declare -F module >/dev/null ||
+    fail 69 "LOCKSTEP_MODULES names '$LOCKSTEP_MODULES', and this host has no environment modules." \
+      "Set MODULESHOME to their folder, which has init/bash, or unset LOCKSTEP_MODULES."
+  log=$(mktemp)
+  for name in $LOCKSTEP_MODULES; do
+    status=0
+    set +eu
+    module load "$name" >"$log" 2>&1 || status=$?
+    set -eu
+    # Old versions say that they failed, and return 0.
+    if ((status != 0)) || grep -q "ERROR" "$log"; then
+      cat "$log" >&2
+      rm -f "$log"
+      fail 69 "the module '$name' of LOCKSTEP_MODULES cannot be loaded on $(uname -n)." \
+        "'module avail ${name%%/*}' lists what there is."
+    fi
+  done
+  rm -f "$log"
+}
+
 # MARK: Swift
 
 readonly swift_needed=6.2

@@ -72,6 +72,7 @@ extension CPUBinding.Node {
       "mpirun -np \(worldSize) --map-by slot:PE=\(coresPerRank) --bind-to core lockstep …"
     if coresPerRank == 0 { remedy = "mpirun -np \(worldSize) --bind-to none lockstep …" }
     if launcher == .srun { remedy = "srun --cpu-bind=cores lockstep …" }
+    if launcher == .flux { remedy = "flux run -o cpu-affinity=per-task lockstep …" }
     var problems: [String] = []
 
     // Open MPI binds one or two ranks to a core each by default. Under other launchers a single core

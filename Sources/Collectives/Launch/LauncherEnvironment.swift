@@ -11,6 +11,8 @@ public struct LauncherEnvironment: Equatable, Sendable {
     case mpirun
     /// Slurm's `srun`.
     case srun
+    /// Flux's `flux run`.
+    case flux = "flux run"
     /// The `mpiexec` of MPICH and Intel MPI.
     case mpiexec
     /// Another launcher that uses PMIx.
@@ -36,6 +38,10 @@ public struct LauncherEnvironment: Equatable, Sendable {
       number("PMI_SIZE") ?? size == size
     {
       self.init(.srun, rank, size)
+    } else if let size = number("FLUX_JOB_SIZE"), let rank = number("FLUX_TASK_RANK"),
+      number("PMI_SIZE") ?? size == size
+    {
+      self.init(.flux, rank, size)
     } else if let size = number("PMI_SIZE"), let rank = number("PMI_RANK") {
       self.init(.mpiexec, rank, size)
     } else if let rank = number("PMIX_RANK") {
@@ -92,6 +98,9 @@ public struct LauncherEnvironment: Equatable, Sendable {
     case .srun:
       "use `srun --mpi=pmix` (`srun --mpi=list` shows what this Slurm has), or call mpirun in the "
         + "allocation instead of srun"
+    case .flux:
+      "with Open MPI 4 use one that has a component for Flux (`ompi_info` shows `MCA pmix: flux`), with "
+        + "Open MPI 5 `flux run -o pmi=pmix`, which needs Flux's PMIx plugin"
     case .mpiexec:
       "this launcher belongs to another MPI (MPICH or Intel MPI); start with Open MPI's mpirun"
     case .pmix:

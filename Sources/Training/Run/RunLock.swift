@@ -14,7 +14,8 @@ public final class RunLock {
     /// When the process started, in the kernel's ticks: tells the holder from a later process of the
     /// same number.
     let start: Int
-    /// The Slurm job of the process, if there is one, and how often it was restarted.
+    /// The batch job of the process, if there is one, and how often Slurm restarted it, or when a
+    /// launch script of another scheduler started.
     let job: String?
     let restarts: Int?
 
@@ -23,16 +24,18 @@ public final class RunLock {
       let environment = ProcessInfo.processInfo.environment
       return Holder(
         host: ProcessInfo.processInfo.hostName, process: process,
-        start: startTicks(of: process) ?? 0, job: environment["SLURM_JOB_ID"],
-        restarts: environment["SLURM_RESTART_COUNT"].flatMap { Int($0) })
+        start: startTicks(of: process) ?? 0,
+        job: environment["SLURM_JOB_ID"] ?? environment["LOCKSTEP_JOB"],
+        restarts: (environment["SLURM_RESTART_COUNT"] ?? environment["LOCKSTEP_JOB_START"])
+          .flatMap { Int($0) })
     }
 
     /// Whether the holder has certainly ended.
     ///
-    /// Nothing is known about another host, unless this is the same job after it was requeued: Slurm
-    /// ends all processes of a job before it restarts it.
+    /// Nothing is known about another host, unless this is the same job after it was requeued: a
+    /// scheduler ends all processes of a job before it restarts it.
     func isGone(asSeenBy own: Holder, lockFile path: String) -> Bool {
-      if let job, job == own.job, restarts ?? 0 < own.restarts ?? 0 { return true }
+      if let job, job == own.job, restarts ?? 0 < own.restarts ?? 0, host != own.host { return true }
       if RunLock.isLocked(path) { return false }
       guard host == own.host else { return false }
       guard let process = pid_t(exactly: process), process > 0 else { return true }
