@@ -9,6 +9,8 @@ package struct Chart {
 
   /// The color of the main curve.
   package static let blue = "#1f5fa8"
+  /// The color of a second curve.
+  package static let orange = "#c55a11"
   private static let width = 490.0
 
   private let left: Double
@@ -59,23 +61,27 @@ package struct Chart {
   private func number(_ value: Double) -> String { String(format: "%.1f", value) }
 
   /// Adds a curve through points.
-  package mutating func addCurve(_ points: [(x: Double, y: Double)]) {
+  package mutating func addCurve(
+    _ points: [(x: Double, y: Double)], color: String = Chart.blue
+  ) {
     let places = points.map { point in
       let (x, y) = place(point)
       return "\(x),\(y)"
     }
     body +=
       "<polyline points=\"\(places.joined(separator: " "))\" fill=\"none\" "
-      + "stroke=\"\(Self.blue)\" stroke-width=\"2\"/>\n"
+      + "stroke=\"\(color)\" stroke-width=\"2\"/>\n"
   }
 
   /// Adds a dot at each point.
-  package mutating func addDots(_ points: [(x: Double, y: Double)]) {
+  package mutating func addDots(
+    _ points: [(x: Double, y: Double)], color: String = Chart.blue
+  ) {
     let dots = points.map { point in
       let (x, y) = place(point)
       return "<circle cx=\"\(x)\" cy=\"\(y)\" r=\"3\"/>"
     }
-    body += "<g fill=\"\(Self.blue)\">\(dots.joined())</g>\n"
+    body += "<g fill=\"\(color)\">\(dots.joined())</g>\n"
   }
 
   /// Adds a dashed line from where the axes meet to a point.

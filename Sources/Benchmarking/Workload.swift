@@ -78,6 +78,14 @@ public struct Workload: Sendable {
     var random = RandomSource(seed: 1)
     return problem.makeData(&random)
   }
+
+  /// Makes random inputs and targets of fewer samples than the workload's batch.
+  package func makeData(samples count: Int) -> (inputs: Tensor, targets: Tensor) {
+    let (inputs, targets) = makeData()
+    return (
+      rows(of: inputs, 0..<count, batch: batch), rows(of: targets, 0..<count, batch: batch)
+    )
+  }
 }
 
 /// The data and loss of a workload.

@@ -104,10 +104,15 @@ extension DataParallel {
         seed: options.seed, epoch: epoch, firstSample: microBatch.lowerBound)
       let (loss, sums) = try withTraining(randomness) { try loss(microBatch) }
       let weight = Double(microBatch.count) / Double(batch.count)
-      let isFinal = isLast && index == microBatches.count - 1 && overlap != .sync
+      let isFinal = isLast && index == microBatches.count - 1
+      let isWatched = isFinal && (overlap != .sync || didCompleteGradient != nil)
       loss.backward(
         gradient: Tensor.full(loss.shape, weight, loss.dataType),
-        onFinalGradient: isFinal ? { [reducer] in reducer.markFinal($0) } : nil)
+        onFinalGradient: isWatched
+          ? { [reducer, didCompleteGradient] leaf in
+            reducer.markFinal(leaf)
+            didCompleteGradient?(leaf)
+          } : nil)
       Activity.advance()
       guard !microBatch.isEmpty else { continue }
       let value = loss.item()

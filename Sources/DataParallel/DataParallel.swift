@@ -85,6 +85,8 @@ public final class DataParallel {
   ///
   /// No rank updates weights before it has returned on all.
   package var willUpdate: (() -> Void)?
+  /// Called in each step when a parameter's gradient is final on this rank.
+  package var didCompleteGradient: ((Tensor) -> Void)?
   let communicator: any Communicator
   let reducer: Reducer
   let sliceSum: PairwiseSliceSum?

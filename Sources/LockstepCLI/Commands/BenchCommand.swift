@@ -4,8 +4,8 @@ struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measures this machine.",
     subcommands: [
-      BenchStep.self, BenchScaling.self, BenchAllReduce.self, BenchData.self,
-      BenchLimits.self,
+      BenchStep.self, BenchScaling.self, BenchPredict.self, BenchAllReduce.self,
+      BenchData.self, BenchLimits.self,
     ])
 }
 

@@ -1,0 +1,127 @@
+/// The buckets of a step and what becomes of them: a simulation of how their all-reduces begin, share a
+/// node's link and end, in the order of `InterNodeReduction`, on one node that stands for all.
+///
+/// A bucket's all-reduce begins when its gradients are final. Those under way share the bandwidth
+/// equally, as streams of TCP do; latencies, and sums of what has arrived, do not occupy it. After the
+/// backward pass the update goes through the buckets in order, and waits for each.
+package struct BucketQueue {
+  /// A bucket of the gradients.
+  package struct Bucket: Equatable, Sendable {
+    /// Its bytes on a node.
+    package var bytes: Double
+    /// The seconds from the start of the step until its all-reduce can begin.
+    package var final: Double
+    /// The seconds of its update.
+    package var update: Double
+
+    package init(bytes: Double, final: Double, update: Double) {
+      (self.bytes, self.final, self.update) = (bytes, final, update)
+    }
+  }
+
+  /// A bucket begins a phase of its all-reduce, or has ended all.
+  package struct Event: Equatable, Sendable {
+    /// The seconds from the start of the step.
+    package let time: Double
+    /// The bucket's number.
+    package let bucket: Int
+    /// The phase's number; that of no phase after the last one.
+    package let phase: Int
+  }
+
+  /// The seconds of the step.
+  package private(set) var step = 0.0
+  /// The seconds of it that the update waits for all-reduces.
+  package private(set) var exposed = 0.0
+  /// What happened, in order.
+  package private(set) var events: [Event] = []
+
+  /// Simulates a step.
+  ///
+  /// - Parameters:
+  ///   - buckets: The buckets in order.
+  ///   - compute: The seconds of the forward and backward pass, after which all buckets are final.
+  ///   - agreement: The seconds that ranks then take to agree on the update.
+  ///   - phases: The phases of an all-reduce.
+  ///   - network: The network.
+  ///   - sumSeconds: The seconds to add up a byte that was received.
+  package init(
+    _ buckets: [Bucket], compute: Double, agreement: Double, phases: AllReducePhases,
+    _ network: NetworkModel, sumSeconds: Double
+  ) {
+    let ends = reduce(buckets, phases.phases, network, sumSeconds)
+    var time = compute + agreement
+    for (bucket, end) in zip(buckets, ends) {
+      exposed += max(0, end - time)
+      time = max(time, end) + bucket.update
+    }
+    step = time
+  }
+
+  /// A bucket whose all-reduce is under way.
+  private struct UnderWay {
+    let bucket: Int
+    var phase = -1
+    /// When its messages begin to need bandwidth.
+    var start = 0.0
+    /// The bytes that it still transfers in this phase.
+    var bytes = 0.0
+  }
+
+  /// Simulates the all-reduces; returns when each ends.
+  private mutating func reduce(
+    _ buckets: [Bucket], _ phases: [AllReducePhases.Phase], _ network: NetworkModel,
+    _ sumSeconds: Double
+  ) -> [Double] {
+    var ends = buckets.map(\.final)
+    var underWay: [UnderWay] = []
+    var next = 0
+    var time = 0.0
+    /// Begins a bucket's next phase, which starts with waiting; returns whether there is one.
+    func advance(_ item: inout UnderWay) -> Bool {
+      // What has arrived is added up before anything else can be sent.
+      let added = item.phase < 0 ? 0 : phases[item.phase].added
+      let bytes = buckets[item.bucket].bytes
+      let adding = added * bytes * sumSeconds
+      item.phase += 1
+      events.append(Event(time: time + adding, bucket: item.bucket, phase: item.phase))
+      guard item.phase < phases.count else {
+        ends[item.bucket] = time + adding
+        return false
+      }
+      let phase = phases[item.phase]
+      item.start =
+        time + adding + Double(phase.rounds) * network.latency
+        + Double(max(0, phase.messages - phase.rounds)) * network.perMessage
+      item.bytes = phase.share * bytes
+      return true
+    }
+    while next < buckets.count || !underWay.isEmpty {
+      let transferring = underWay.count { $0.start <= time }
+      let rate = network.bandwidth / Double(max(transferring, 1))
+      // The next moment at which anything changes.
+      var moment = next < buckets.count ? max(buckets[next].final, time) : .infinity
+      for item in underWay {
+        moment = min(moment, item.start > time ? item.start : time + item.bytes / rate)
+      }
+      for index in underWay.indices where underWay[index].start <= time {
+        underWay[index].bytes -= rate * (moment - time)
+      }
+      time = moment
+      // Within rounding: less than a byte is nothing.
+      var kept: [UnderWay] = []
+      for var item in underWay {
+        if item.start > time || item.bytes > 0.5 || advance(&item) { kept.append(item) }
+      }
+      underWay = kept
+      while next < buckets.count, buckets[next].final <= time {
+        var item = UnderWay(bucket: next)
+        if advance(&item) { underWay.append(item) }
+        next += 1
+      }
+    }
+    // A later bucket may end before an earlier one, but is not used before it.
+    events.sort { $0.time < $1.time }
+    return ends
+  }
+}
