@@ -93,6 +93,13 @@ extension DataParallel.Options {
     }
   }
 
+  /// Whether a run with these options can have these numbers of ranks, one for each node.
+  package func allows(ranksOfNodes ranks: [Int]) -> Bool {
+    let isEven = Set(ranks).count == 1 && ranks[0] & (ranks[0] - 1) == 0
+    guard fixedSlices == nil || isEven else { return false }
+    return (try? check(worldSize: ranks.reduce(0, +))) != nil
+  }
+
   /// Throws when the options do not fit the nodes of the run, or the all-reduce between them.
   func check(_ topology: Topology, _ algorithm: InterNodeAllReduce) throws(SettingError) {
     guard let fixedSlices else { return }

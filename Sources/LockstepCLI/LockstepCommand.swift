@@ -23,6 +23,7 @@ struct LockstepCommand: ParsableCommand {
       TrainCommand.self, EvalCommand.self, PredictCommand.self, GenerateCommand.self,
       ConfigCommand.self, DataCommand.self, GraphCommand.self, CheckpointCommand.self,
       ReportCommand.self, RunsCommand.self, WatchCommand.self, SweepCommand.self,
+      LaunchCommand.self,
       BenchCommand.self,
       DoctorCommand.self, ReferenceCommand.self,
     ])

@@ -1,5 +1,6 @@
 import Base
 import Configuration
+import Foundation
 import Reporting
 
 /// The command that resumes a run, to be pasted into a shell: its own configuration and directory, and settings
@@ -20,4 +21,11 @@ func twiceAsLong(_ configuration: TrainingConfiguration) -> String? {
 /// A command that a shell reads as these words.
 func shellCommand(_ words: [String]) -> String {
   words.map(Text.shellWord).joined(separator: " ")
+}
+
+/// Whether an executable file of this name is on the PATH, or at this path.
+func isProgram(_ name: String) -> Bool {
+  let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
+  let paths = name.contains("/") ? [name] : folders.map { String($0).appendingPath(name) }
+  return paths.contains { FileManager.default.isExecutableFile(atPath: $0) }
 }

@@ -10,12 +10,15 @@ enum StopSignals {
   private static let last = Atomic<Int32>(0)
   private static let saveIsRequested = Atomic<Bool>(false)
   private static let interruptCount = Atomic<Int>(0)
+  private static let controlCCount = Atomic<Int>(0)
   private static let queue = DispatchQueue(label: "stop signals")
   /// A source that nobody holds reports nothing.
   nonisolated(unsafe) private static var sources: [any DispatchSourceSignal] = []
 
   /// Whether a request to stop is only noted, so that the command can end in order.
   private static let isSaving = Atomic(true)
+  /// Whether a repeated request ends the process.
+  private static let endsAtSecond = Atomic(true)
 
   /// From now on a request to stop waits for a checkpoint.
   static func beginToSave() { isSaving.store(true, ordering: .relaxed) }
@@ -25,6 +28,9 @@ enum StopSignals {
     let number = last.load(ordering: .relaxed)
     return number == 0 ? nil : number
   }
+
+  /// How often SIGINT came, as with Ctrl-C.
+  static var interrupts: Int { controlCCount.load(ordering: .relaxed) }
 
   /// Whether SIGUSR2 came since the last call.
   static func takeSaveRequest() -> Bool {
@@ -38,13 +44,19 @@ enum StopSignals {
   /// there is nothing to save.
   ///
   /// SIGUSR2 is a request to save a checkpoint. Writing to a closed pipe, or beyond a file's limit, becomes an error of the write.
-  static func observe(untilSaving: Bool = false) {
+  ///
+  /// With `forChildren`, for a command that passes requests on to a job and waits for its end, SIGHUP is
+  /// a request too, unless it was ignored (nohup), and a repeated one does not end the process.
+  static func observe(untilSaving: Bool = false, forChildren: Bool = false) {
     isSaving.store(!untilSaving, ordering: .relaxed)
+    endsAtSecond.store(!forChildren, ordering: .relaxed)
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
     // Sources are registered on another thread; until then a signal would end the process.
     let registered = DispatchGroup()
-    for number in [SIGTERM, SIGINT, SIGUSR1, SIGUSR2] {
+    for number in [SIGTERM, SIGINT, SIGUSR1, SIGUSR2]
+      + (forChildren && !ignoresHangUp ? [SIGHUP] : [])
+    {
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       registered.enter()
       source.setRegistrationHandler { registered.leave() }
@@ -53,6 +65,13 @@ enum StopSignals {
       sources.append(source)
     }
     registered.wait()
+  }
+
+  private static var ignoresHangUp: Bool {
+    var action = sigaction()
+    sigaction(SIGHUP, nil, &action)
+    // SIG_IGN is the handler 1.
+    return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
   }
 
   private static func receive(_ number: Int32, count: Int) {
@@ -67,7 +86,8 @@ enum StopSignals {
       _exit(ExitStatus.stoppedAndSaved.rawValue)
     }
     last.store(number, ordering: .relaxed)
-    guard number != SIGUSR1 else { return }
+    if number == SIGINT { controlCCount.add(count, ordering: .relaxed) }
+    guard number != SIGUSR1, endsAtSecond.load(ordering: .relaxed) else { return }
     let (_, interrupts) = interruptCount.add(count, ordering: .relaxed)
     if interrupts > 1 { _exit(128 + number) }
   }

@@ -146,13 +146,6 @@ struct BenchScaling: ParsableCommand {
     ]
   }
 
-  /// Whether an executable file of this name is on the PATH, or at this path.
-  private func isProgram(_ name: String) -> Bool {
-    let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
-    let paths = name.contains("/") ? [name] : folders.map { String($0).appendingPath(name) }
-    return paths.contains { FileManager.default.isExecutableFile(atPath: $0) }
-  }
-
   private func measure(_ ranks: Int) throws -> ScalingReport.Measurement {
     var command = ranks == 1 ? [] : launcherWords + ["-n", "\(ranks)"]
     if ranks > 1, launcher == nil { command += placement(ranks) }
@@ -188,18 +181,4 @@ struct BenchScaling: ParsableCommand {
     return Cores.areAll
       ? ["--bind-to", "core", "--map-by", "slot:PE=\(threads)"] : ["--bind-to", "none"]
   }
-}
-
-/// The processor cores that this process may use.
-private enum Cores {
-  /// Their number; hardware threads of one core count once, as for mpirun.
-  static let count = Set(
-    Affinity.current.cores.map { core in
-      let path = "/sys/devices/system/cpu/cpu\(core)/topology/thread_siblings_list"
-      return fileText(path) ?? "\(core)"
-    }
-  ).count
-
-  /// Whether they are all cores of the machine.
-  static let areAll = Affinity.current.cores.count == ProcessInfo.processInfo.processorCount
 }

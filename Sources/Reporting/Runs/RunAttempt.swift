@@ -28,12 +28,21 @@ package struct RunAttempt: Sendable, Equatable {
     var step: Int?
     var ranks: Int?
     var host, version, status, reason: String?
+    var launch: String?
+    var attempt: Int?
+    var cause: String?
+
+    var launchAttempt: LaunchAttempt? {
+      guard let launch, let attempt else { return nil }
+      return LaunchAttempt(launch: launch, number: attempt)
+    }
   }
 
   /// Reads attempts.jsonl; torn and foreign lines are left out.
   static func all(at path: String) -> [RunAttempt] {
     guard let content = try? FileSystem().readFile(path) else { return [] }
     var attempts: [RunAttempt] = []
+    var launched: [LaunchAttempt: Int] = [:]
     for line in content.split(separator: UInt8(ascii: "\n")) {
       guard let event = try? JSON.decode(Event.self, from: line) else { continue }
       if event.event == "start" {
@@ -41,6 +50,13 @@ package struct RunAttempt: Sendable, Equatable {
           RunAttempt(
             start: event.time, firstStep: event.step, ranks: event.ranks, host: event.host,
             version: event.version))
+        event.launchAttempt.map { launched[$0] = attempts.count - 1 }
+      } else if event.event == "launch" {
+        // Why a killed process ended: it could not say so itself.
+        guard let index = event.launchAttempt.flatMap({ launched[$0] }),
+          attempts[index].status == nil
+        else { continue }
+        attempts[index].reason = event.cause
       } else if event.event == "end", let last = attempts.indices.last {
         attempts[last].end = event.time
         attempts[last].lastStep = event.step

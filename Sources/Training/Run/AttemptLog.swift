@@ -1,19 +1,39 @@
-import Base
+package import Base
 import Checkpointing
 import Foundation
 
 /// attempts.jsonl of a run: a line when a process begins to train it, and one when that ends.
 ///
-/// A killed process leaves no second line.
-struct AttemptLog {
+/// A killed process leaves no second line. `lockstep launch` adds one after each of its attempts, which
+/// tells why it ended.
+package struct AttemptLog {
   let path: String
+
+  /// The log of a run's directory.
+  package init(_ directory: RunDirectory) { self.init(path: directory.attemptsPath) }
+
+  init(path: String) { self.path = path }
 
   /// Notes the start of an attempt at a step.
   func start(step: Int, ranks: Int) throws {
-    try append([
-      "event": "start", "time": unixTime(), "step": step, "ranks": ranks,
-      "host": ProcessInfo.processInfo.hostName, "pid": Int(getpid()), "version": Version.current,
-    ])
+    let launch: JSONObject =
+      LaunchAttempt().map { ["launch": $0.launch, "attempt": $0.number] } ?? [:]
+    try append(
+      [
+        "event": "start", "time": unixTime(), "step": step, "ranks": ranks,
+        "host": ProcessInfo.processInfo.hostName, "pid": Int(getpid()), "version": Version.current,
+      ] + launch)
+  }
+
+  /// Notes what `lockstep launch` knows about an attempt after its end.
+  package func launched(_ attempt: LaunchAttempt, _ record: JSONObject) throws {
+    try append(
+      ["event": "launch", "launch": attempt.launch, "attempt": attempt.number] + record)
+  }
+
+  /// Whether the log has an attempt of a launch.
+  package func has(launch: String) -> Bool {
+    (fileText(path) ?? "").contains("\"launch\":\(JSONObject.text(launch))")
   }
 
   /// Notes the end of an attempt.
@@ -40,4 +60,4 @@ struct AttemptLog {
 }
 
 /// The seconds since 1970, to the millisecond.
-func unixTime() -> Double { (Date().timeIntervalSince1970 * 1000).rounded() / 1000 }
+package func unixTime() -> Double { (Date().timeIntervalSince1970 * 1000).rounded() / 1000 }

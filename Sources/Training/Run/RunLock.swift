@@ -18,24 +18,31 @@ public final class RunLock {
     /// launch script of another scheduler started.
     let job: String?
     let restarts: Int?
+    /// The `lockstep launch` that started the process, if one did, and the number of its attempt.
+    let launch: String?
+    let attempt: Int?
 
     static func current() -> Holder {
       let process = Int(getpid())
       let environment = ProcessInfo.processInfo.environment
+      let attempt = LaunchAttempt(environment)
       return Holder(
         host: ProcessInfo.processInfo.hostName, process: process,
         start: startTicks(of: process) ?? 0,
         job: environment["SLURM_JOB_ID"] ?? environment["LOCKSTEP_JOB"],
         restarts: (environment["SLURM_RESTART_COUNT"] ?? environment["LOCKSTEP_JOB_START"])
-          .flatMap { Int($0) })
+          .flatMap { Int($0) },
+        launch: attempt?.launch, attempt: attempt?.number)
     }
 
     /// Whether the holder has certainly ended.
     ///
-    /// Nothing is known about another host, unless this is the same job after it was requeued: a
-    /// scheduler ends all processes of a job before it restarts it.
+    /// Nothing is known about another host, unless this is the same job after it was requeued, or a
+    /// later attempt of the same launch: schedulers and `lockstep launch` end all processes before they
+    /// start them again.
     func isGone(asSeenBy own: Holder, lockFile path: String) -> Bool {
       if let job, job == own.job, restarts ?? 0 < own.restarts ?? 0, host != own.host { return true }
+      if let launch, launch == own.launch, attempt ?? 0 < own.attempt ?? 0 { return true }
       if RunLock.isLocked(path) { return false }
       guard host == own.host else { return false }
       guard let process = pid_t(exactly: process), process > 0 else { return true }
@@ -60,7 +67,7 @@ public final class RunLock {
     }
 
     private enum CodingKeys: String, CodingKey {
-      case host, start, job, restarts
+      case host, start, job, restarts, launch, attempt
       case process = "pid"
     }
   }

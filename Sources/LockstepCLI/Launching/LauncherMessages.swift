@@ -1,0 +1,66 @@
+import Foundation
+
+/// The lines that a launcher's standard error brings, those of ranks and its own.
+package struct LauncherMessages {
+  /// What ranks wrote.
+  package private(set) var ranks: [String] = []
+  /// What the launcher, its daemons and the MPI library wrote.
+  package private(set) var launcher: [String] = []
+  /// Whether the next line stands between two lines of dashes.
+  private var isInNotice = false
+
+  /// Reads all lines of a text.
+  package init(_ text: String = "") {
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+      _ = take(String(line))
+    }
+  }
+
+  /// Takes a line, and returns whether a rank wrote it.
+  package mutating func take(_ line: String) -> Bool {
+    let line = line.replacing(/\u{1B}\[[0-9;]*[A-Za-z]/, with: "")
+    if line.wholeMatch(of: /-{40,}/) != nil {
+      isInNotice.toggle()
+      return false
+    }
+    if isInNotice || LauncherMessages.starts.contains(where: line.hasPrefix)
+      || line.firstMatch(of: LauncherMessages.daemonLine) != nil
+    {
+      launcher.append(line)
+      return false
+    }
+    ranks.append(line)
+    return true
+  }
+
+  /// How lines of launchers begin: of Hydra, of Slurm, and of ssh.
+  private static let starts = [
+    "===", "=  ", "YOUR APPLICATION", "This typically refers to a problem with your application",
+    "Please see the FAQ page", "srun: ", "slurmstepd: ", "ssh: ", "MPI_ABORT was invoked",
+    "mpirun: Forwarding signal",
+  ]
+
+  /// `[host:12345] …`, `[host][[1,2],3][file.c:4:f] …` and `[proxy:0:1@host] …`.
+  private nonisolated(unsafe) static let daemonLine =
+    /^\[(?:[^\]\s]+:\d+\] |[^\]\s]+\]\[\[|(?:proxy|mpiexec)[:@])/
+
+  /// Whether a line says that the job has failed, so that the launcher should end.
+  package var showFailure: Bool {
+    ranks.contains { $0.hasPrefix("error: no progress") || $0.hasPrefix("error: rank ") }
+      || launcher.contains { line in
+        ["has lost communication", "exited on signal", "MPI_ABORT was invoked", "Node failure on"]
+          .contains { line.contains($0) }
+      }
+  }
+
+  /// The last lines of ranks that say something, or those up to a crash: an error with its line in the source
+  /// is worth more than the list of calls after it.
+  package func lastLines(_ count: Int) -> [String] {
+    let lines = ranks.map { $0.trimmingCharacters(in: .whitespaces) }
+      .filter { !$0.isEmpty && !$0.hasPrefix("note: ") }
+    let end = lines.lastIndex { line in
+      ["Fatal error:", "Program crashed:"].contains { line.contains($0) }
+    }
+    return Array(lines[...(end ?? lines.count - 1)].suffix(count))
+  }
+}

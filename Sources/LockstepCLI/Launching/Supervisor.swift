@@ -1,0 +1,284 @@
+import Base
+import Foundation
+import Lockstep
+import Logging
+import Training
+
+/// Runs a job on ranks: starts it, watches it, and starts it again on the hosts that are left.
+final class Supervisor {
+  private let hosts: [LaunchHost]
+  private let options: LaunchPlan.Options
+  private let limit: Int?
+  private var job: LaunchedJob
+  private var policy: RestartPolicy
+  /// What tells this launch from all others.
+  private let launch = String(
+    String(UInt64.random(in: 0 ... .max), radix: 16).suffix(8))
+  private var failed: [String] = []
+  /// What hosts call themselves, by the launcher's name.
+  private var ownNames: [String: String] = [:]
+  private let clock = Stopwatch()
+
+  /// The seconds in which a launcher must end after a failure was seen.
+  private static let patience = 15.0
+  /// The seconds between two attempts.
+  private static let pause: UInt32 = 1
+
+  /// - Parameters:
+  ///   - job: What the ranks run.
+  ///   - hosts: The hosts; one where they were not named.
+  ///   - limit: The most ranks; nil is all slots.
+  ///   - options: How ranks are started.
+  ///   - restarts: How often a training may be restarted.
+  init(
+    _ job: LaunchedJob, hosts: [LaunchHost], limit: Int?, _ options: LaunchPlan.Options,
+    restarts: Int
+  ) {
+    (self.job, self.hosts, self.limit, self.options) = (job, hosts, limit, options)
+    policy = RestartPolicy(limit: job.training == nil ? 0 : restarts)
+  }
+
+  /// The command of the first attempt, if all hosts answer.
+  func firstCommand() throws -> [String] {
+    try plan().command(job.program(attempt: 1, after: 0))
+  }
+
+  /// Runs the job to its end, and returns its exit code.
+  func run() throws -> Int32 {
+    var number = 1
+    while true {
+      try leaveOutSilentHosts()
+      let plan = try plan()
+      let attempt = LaunchAttempt(launch: launch, number: number)
+      logger.notice("attempt \(number): \(plan.description)\(placeText(plan))")
+      let start = unixTime()
+      let ended = try supervise(
+        plan.command(job.program(attempt: number, after: clock.elapsed), attempt: attempt))
+      job.findDirectory(launch: launch)
+      let cause = FirstCause(exitCode: ended.code, errors: ended.errors, plan: plan)
+      let hasFailed = ![0, ExitStatus.stoppedAndSaved.rawValue].contains(ended.code)
+      note(attempt, plan, start: start, code: ended.code, hasFailed ? cause : nil)
+      guard hasFailed else { return ended.code }
+      try clearLeftRanks()
+      if StopSignals.interrupts > 1 { return 128 + SIGINT }
+      report(attempt, cause, ended, seconds: unixTime() - start)
+      guard StopSignals.requested == nil else { return ended.code }
+      let host = cause.mayBeOfHost ? cause.host.flatMap(name(ofHost:)) : nil
+      switch policy.decide(exitCode: ended.code, blaming: host, step: furthestStep) {
+      case .end(let reason):
+        if job.training != nil { logger.notice("not restarted: \(reason)") }
+        return ended.code
+      case .restart: break
+      }
+      // Without a host there is nothing to restart on.
+      let condemned = policy.condemned.subtracting(failed)
+      if failed.count + condemned.count < hosts.count {
+        for host in condemned.sorted() {
+          logger.warning("\(host) is left out: its ranks failed in two attempts in a row")
+        }
+        failed += condemned.sorted()
+      }
+      sleep(Supervisor.pause)
+      if StopSignals.requested != nil {
+        logger.notice("stopped between two attempts; the same command resumes")
+        return ExitStatus.stoppedAndSaved.rawValue
+      }
+      number += 1
+    }
+  }
+
+  // MARK: Hosts
+
+  private func plan() throws -> LaunchPlan {
+    let left = hosts.filter { !failed.contains($0.name) }
+    let parallel = try job.training?.configuration.group(DataParallel.Options.self)
+    guard
+      let plan = LaunchPlan(
+        hosts: left, failed: failed, limit: limit, options,
+        allows: { parallel?.allows(ranksOfNodes: $0) ?? true })
+    else {
+      throw CommandError("no host is left to run on", .inputOutput)
+    }
+    return plan
+  }
+
+  /// What is not used, and from where the attempt resumes.
+  private func placeText(_ plan: LaunchPlan) -> String {
+    let slots = hosts.filter { !failed.contains($0.name) }.reduce(0) { $0 + $1.slots }
+    let possible = min(limit ?? .max, slots)
+    var text =
+      plan.ranks < possible
+      ? ", the most of \(possible) that distributed.fixedSlices allows" : ""
+    if let step = job.directory(launch: launch)?.lastSavedStep {
+      text += ", resuming from step \(grouped(step))"
+    }
+    return text
+  }
+
+  /// Asks all hosts whether they answer, and leaves out those that do not.
+  private func leaveOutSilentHosts() throws {
+    guard options.hasHosts else { return }
+    let left = hosts.map(\.name).filter { !failed.contains($0) }
+    if options.launcher == .srun {
+      let down = try SlurmJob.hostsThatAreDown(left)
+      for host in down { logger.warning("\(host) is left out: Slurm says that it is down") }
+      failed += down
+      return
+    }
+    let answers = try probe.answers(of: left)
+    for host in left where answers[host] == nil {
+      logger.warning(
+        "\(host) is left out: it does not answer '\(shellCommand(probe.agent)) \(host)'")
+      failed.append(host)
+    }
+    ownNames.merge(answers) { $1 }
+  }
+
+  private var probe: HostProbe {
+    let agent = options.agent.map { $0.split(separator: " ").map(String.init) }
+    return HostProbe(
+      agent: agent ?? ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5"], launch: launch)
+  }
+
+  /// Ends what an attempt has left on this host; other hosts are cleared when they are asked.
+  private func clearLeftRanks() throws {
+    if !options.hasHosts { try probe.clearThisHost() }
+  }
+
+  private func name(ofHost name: String) -> String? {
+    hosts.host(called: name, ownNames: ownNames)
+  }
+
+  // MARK: An attempt
+
+  private struct Ended {
+    let code: Int32
+    let errors: String
+    let messages: LauncherMessages
+  }
+
+  /// Starts a command, passes on what its ranks print and what this process is asked, and waits for its end.
+  private func supervise(_ command: [String]) throws -> Ended {
+    // If this process is killed, its job must not go on without it.
+    let guarded = isProgram("setpriv") ? ["setpriv", "--pdeathsig", "TERM"] : []
+    let child = try ChildProcess(guarded + command, output: .inherited)
+    var messages = LauncherMessages()
+    var (offset, line) = (0, Data())
+    func follow() {
+      let bytes = child.errors(after: offset)
+      offset += bytes.count
+      for byte in bytes {
+        guard byte == UInt8(ascii: "\n") else {
+          line.append(byte)
+          continue
+        }
+        show()
+      }
+    }
+    func show() {
+      if messages.take(String(decoding: line, as: UTF8.self)) {
+        try? FileHandle.standardError.write(contentsOf: line + Data("\n".utf8))
+      }
+      line = Data()
+    }
+    var asked = 0
+    var failure: Stopwatch?
+    while child.exitCode == nil {
+      usleep(50_000)
+      follow()
+      asked = passRequests(to: child, asked: asked)
+      if failure == nil, messages.showFailure { failure = Stopwatch() }
+      if let failure, failure.elapsed > Supervisor.patience {
+        logger.warning("the launcher does not end after the failure; it is killed")
+        child.stop()
+      }
+    }
+    follow()
+    if !line.isEmpty { show() }
+    return Ended(code: child.exitCode ?? 1, errors: child.errors, messages: messages)
+  }
+
+  /// Asks the ranks to save a checkpoint and to stop, or kills them at the second Ctrl-C; returns how far this
+  /// has come: 1 asked, 2 killed.
+  private func passRequests(to child: ChildProcess, asked: Int) -> Int {
+    if StopSignals.takeSaveRequest() { child.send(SIGUSR2) }
+    if StopSignals.interrupts > 1, asked < 2 {
+      child.stop()
+      return 2
+    }
+    guard let signal = StopSignals.requested, asked == 0 else { return asked }
+    if signal == SIGINT {
+      logger.notice(
+        "saving a checkpoint, then stopping; press Ctrl-C again to stop at once")
+    }
+    // mpirun kills its ranks two seconds after other signals, too soon for a checkpoint.
+    child.send(SIGUSR1)
+    return 1
+  }
+
+  private var furthestStep: Int {
+    guard let directory = job.directory(launch: launch) else { return 0 }
+    return max(directory.lastRecordedStep, directory.lastSavedStep ?? 0)
+  }
+
+  /// Notes in the run's directory how an attempt ended.
+  private func note(
+    _ attempt: LaunchAttempt, _ plan: LaunchPlan, start: Double, code: Int32, _ cause: FirstCause?
+  ) {
+    guard let directory = job.directory(launch: launch) else { return }
+    do {
+      try AttemptLog(directory).launched(
+        attempt,
+        [
+          "start": start, "end": unixTime(), "hosts": plan.hosts.map(\.name), "ranks": plan.ranks,
+          "leftOut": failed, "exitCode": Int(code), "cause": cause?.description,
+          "step": furthestStep,
+        ])
+    } catch {
+      logger.warning("\(error); the launch continues without this record")
+    }
+  }
+
+  /// Says in five lines why an attempt ended.
+  private func report(
+    _ attempt: LaunchAttempt, _ cause: FirstCause, _ ended: Ended, seconds: Double
+  ) {
+    let directory = job.directory(launch: launch)
+    var lines = [
+      "attempt \(attempt.number) ended after \(Int(seconds)) s: \(cause.description)"
+    ]
+    if let directory {
+      let saved = directory.lastSavedStep.map { "the newest checkpoint is of step \(grouped($0))" }
+      lines.append(
+        "step \(grouped(directory.lastRecordedStep)) was the last recorded, "
+          + (saved ?? "there is no checkpoint yet"))
+    }
+    lines += cause.log.map { String($0.prefix(300)) }
+    var place = ""
+    if let path = directory.flatMap({ write(ended.errors, attempt, $0) }) {
+      place = ", all messages are in '\(path)'"
+    } else {
+      // They are shown nowhere else.
+      for line in ended.messages.launcher {
+        FileHandle.standardError.write(Data((line + "\n").utf8))
+      }
+    }
+    lines.append("exit code \(ended.code)" + place)
+    logger.error("\(lines.joined(separator: "\n  "))")
+  }
+
+  /// Keeps the messages of an attempt, and returns the file.
+  private func write(
+    _ errors: String, _ attempt: LaunchAttempt, _ directory: RunDirectory
+  ) -> String? {
+    let folder = directory.path.appendingPath("errors")
+    let path = folder.appendingPath("launch-\(attempt.launch)-\(attempt.number).log")
+    do {
+      try FileSystem().makeDirectories(folder)
+      try FileSystem().replaceFile(path, with: String(errors.suffix(1 << 20)))
+      return path
+    } catch {
+      return nil
+    }
+  }
+}
