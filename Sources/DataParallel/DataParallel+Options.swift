@@ -5,12 +5,11 @@ extension DataParallel {
   /// How ranks train together.
   public struct Options: SettingsGroup {
     /// The fixed slices of every global batch, a power of two, whose gradients are added up in a
-    /// fixed order, so that the weights get the same bits on any number of ranks.
+    /// fixed order, so that the weights get the same bits on any number of ranks up to this one.
     ///
-    /// The number of ranks is then a power of two that divides it. With nil, runs on different
-    /// numbers of ranks agree to rounding.
+    /// With nil, runs on different numbers of ranks agree to rounding.
     @Setting(
-      "fixed slices of every global batch, a power of two: results have the same bits on 1, 2, 4, ... ranks up to this number; null is none",
+      "fixed slices of every global batch, a power of two: results have the same bits on any number of ranks up to this; null is none",
       in: 1...4096, unit: "slices", unset: 0, oldNames: ["shards"])
     public var fixedSlices: Int? = nil
     /// The micro-batches in which a slice is computed, one after the other, to save memory.
@@ -85,10 +84,10 @@ extension DataParallel.Options {
   package func check(worldSize: Int) throws(SettingError) {
     try validate()
     guard let fixedSlices else { return }
-    guard worldSize & (worldSize - 1) == 0, worldSize <= fixedSlices else {
+    guard worldSize <= fixedSlices else {
       throw SettingError(
         "fixedSlices",
-        "is \(fixedSlices), which \(worldSize) ranks cannot share evenly; start 1, 2, 4, ... or \(fixedSlices) ranks"
+        "is \(fixedSlices), too few for \(worldSize) ranks; start at most \(fixedSlices) ranks, or choose more slices"
       )
     }
   }
@@ -103,12 +102,6 @@ extension DataParallel.Options {
   /// Throws when the options do not fit the nodes of the run, or the all-reduce between them.
   func check(_ topology: Topology, _ algorithm: InterNodeAllReduce) throws(SettingError) {
     guard let fixedSlices else { return }
-    guard topology.isEven, topology.localSize & (topology.localSize - 1) == 0 else {
-      throw SettingError(
-        "fixedSlices",
-        "is \(fixedSlices), which needs the same power of two of ranks on every node; this one has \(topology.localSize), another \(topology.smallestLocalSize)"
-      )
-    }
     guard topology.nodeCount == 1 || algorithm.addsPairwise else {
       throw SettingError(
         "fixedSlices",

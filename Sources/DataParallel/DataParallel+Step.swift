@@ -23,7 +23,7 @@ extension DataParallel {
     OperationProfiler.mark("between steps")
     var clock = Stopwatch()
     var header = StepHeader(
-      slices: sliceCount, parameters: arena.entries.count, sums: sumNames)
+      slices: slices.count, parameters: arena.entries.count, sums: sumNames)
     header.setStep([
       UInt64(stepCount), UInt64(bitPattern: Int64(samples.lowerBound)), UInt64(samples.count),
       UInt64(bitPattern: Int64(epoch)), learningRate.bitPattern,
@@ -32,11 +32,11 @@ extension DataParallel {
     statistics.begin()
     reducer.beginStep()
     sliceSum?.reset()
-    let slices = ownSlices(of: samples)
-    for (index, slice) in slices.enumerated() {
+    let ownSlices = ownSlices(of: samples)
+    for (index, slice) in ownSlices.enumerated() {
       if index > 0 { statistics.restore() }
       try computeGradients(
-        of: slice, isLast: index == slices.count - 1, batch: samples, epoch, &header, loss)
+        of: slice, isLast: index == ownSlices.count - 1, batch: samples, epoch, &header, loss)
     }
     reducer.completeBuckets()
     header.stopRequests = wantsToStop ? 1 : 0
@@ -79,12 +79,8 @@ extension DataParallel {
 
   /// This rank's slices of a global batch.
   private func ownSlices(of samples: Range<Int>) -> [Slice] {
-    let own = sliceCount / communicator.worldSize
-    return (0..<own).map {
-      let number = topology.position * own + $0
-      return Slice(
-        number: number,
-        samples: BatchPartition(index: number, of: sliceCount).slice(of: samples))
+    slices.own.map {
+      Slice(number: $0, samples: BatchPartition(index: $0, of: slices.count).slice(of: samples))
     }
   }
 

@@ -99,8 +99,8 @@ public final class DataParallel {
   let average: WeightAverage?
   /// The first samples of this step whose loss is not finite.
   var nonFiniteSamples: Range<Int>?
-  /// The slices of a global batch over all ranks.
-  let sliceCount: Int
+  /// The slices of a global batch, and which of them each rank computes.
+  let slices: BatchSlices
   private let hasSyncBatchNorm: Bool
 
   /// Moves the parameters of `model`, which have the same shapes on all ranks, into memory that the
@@ -125,7 +125,6 @@ public final class DataParallel {
     self.options = options
     topology = communicator.topology
     overlap = options.overlap.resolved(communicator)
-    sliceCount = options.fixedSlices ?? communicator.worldSize
     let hasSyncBatchNorm = model.hasSyncBatchNorm
     self.hasSyncBatchNorm = hasSyncBatchNorm
     try communicator.collectiveTry {
@@ -138,6 +137,7 @@ public final class DataParallel {
       }
       try options.check(communicator.topology, interNodeAllReduce)
     }
+    slices = BatchSlices(fixed: options.fixedSlices, topology)
     try communicator.checkInvariants(
       DataParallel.invariants(model, options, interNodeAllReduce).merging(invariants) { $1 })
     buffers = model.namedBuffers().map { name, buffer in
@@ -148,7 +148,7 @@ public final class DataParallel {
       return (name, UnsafeMutableBufferPointer(start: start, count: buffer.count))
     }
     statistics = RunningStatistics(
-      buffers.map(\.values), slices: sliceCount, isOrdered: options.fixedSlices != nil,
+      buffers.map(\.values), slices: slices.count, isOrdered: options.fixedSlices != nil,
       canRestore: options.checksGradients)
     let memory = NodeMemory(communicator)
     arena = ParameterArena(model.trainedParameters(), memory: memory)
@@ -159,9 +159,18 @@ public final class DataParallel {
     }
     if options.auditEverySteps != nil { arena.checksums = WeightChecksums(arena) }
     if let failure = memory.failure { throw failure }
-    sliceSum = sliceCount > communicator.worldSize ? PairwiseSliceSum(arena) : nil
+    var gradients = memory.nodeGradients(of: arena)
+    // Without blocks, float64 is all-reduced between nodes in another order than that of the tree.
+    let isFloat64BetweenNodes = topology.nodeCount > 1 && arena.dataType == .float64
+    if slices.isUneven || options.fixedSlices != nil && isFloat64BetweenNodes {
+      gradients.blocks = try NodeBlocks(slices, gradients, communicator)
+    }
+    sliceSum =
+      slices.own.count > 1
+      ? PairwiseSliceSum(
+        arena, slices: slices.own, blockSums: gradients.blocks?.own ?? []) : nil
     reducer = try Reducer(
-      arena, memory.nodeGradients(of: arena), sliceSum: sliceSum, communicator,
+      arena, gradients, sliceSum: sliceSum, slices, communicator,
       bucketBytes: options.bucketBytes, overlap: overlap, algorithm: interNodeAllReduce,
       checksGradients: options.checksGradients)
     if synchronizesBatchNorm {
@@ -196,7 +205,7 @@ public final class DataParallel {
 
   /// Which samples of every global batch this rank computes.
   public var partition: BatchPartition {
-    BatchPartition(index: topology.position, of: communicator.worldSize)
+    BatchPartition(slices: slices.own, of: slices.count)
   }
 
   /// The samples of a global batch that this rank computes; may be empty.

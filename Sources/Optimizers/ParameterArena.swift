@@ -153,16 +153,20 @@ public final class ParameterArena {
   }
 
   /// Copies the gradients of some entries into the gradient buffer, and writes zeros for parameters
-  /// without one, so that the buffer can be added to other ranks'.
-  package func zeroFillMissingGradients(of entries: Range<Int>) {
+  /// without one, as far as they are among some elements, so that these can be added to other ranks'.
+  package func zeroFillMissingGradients(of entries: Range<Int>, in elements: Range<Int>) {
     for entry in self.entries[entries] {
       entry.collectGradient()
-      if entry.parameter.grad == nil { gradientBuffer[entry.range].fill(0) }
+      if entry.parameter.grad == nil {
+        gradientBuffer[entry.range.clamped(to: elements)].fill(0)
+      }
     }
   }
 
   /// Writes zeros for parameters without a gradient.
-  public func zeroFillMissingGradients() { zeroFillMissingGradients(of: entries.indices) }
+  public func zeroFillMissingGradients() {
+    zeroFillMissingGradients(of: entries.indices, in: 0..<count)
+  }
 
   /// The number of elements in a block of the gradient's norm: squares are added up in each block
   /// first, so the norm does not depend on which thread or process computes a block.

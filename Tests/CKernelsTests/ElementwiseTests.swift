@@ -296,6 +296,36 @@ struct ElementwiseTests {
     }
   }
 
+  @Test("a stack adds its two topmost sums as often as it is told, also onto one of its terms")
+  func stacks() {
+    // ((a + (b + c)) + d) + (e + f)
+    let merges: [UInt8] = [0, 0, 2, 1, 0, 2]
+    func check<Scalar: BinaryFloatingPoint & KernelElement>(_ type: ck_type, _ terms: [[Scalar]]) {
+      let n = terms[0].count
+      let expected = (0..<n).map { i in
+        let x = terms.map { $0[i] }
+        return ((x[0] + (x[1] + x[2])) + x[3]) + (x[4] + x[5])
+      }
+      let memory = terms.map { term in
+        let buffer = UnsafeMutableBufferPointer<Scalar>.allocate(capacity: max(n, 1))
+        _ = buffer.update(fromContentsOf: term)
+        return buffer
+      }
+      defer { memory.forEach { $0.deallocate() } }
+      let pointers = memory.map { UnsafeRawPointer($0.baseAddress!) }
+      #expect(
+        guarded(n, guard: Scalar(7)) { ck_sum_stacked(type, $0, pointers, merges, 6, n) }
+          == expected)
+      ck_sum_stacked(type, memory[2].baseAddress!, pointers, merges, 6, n)
+      #expect(memory[2].prefix(n).elementsEqual(expected))
+    }
+    for n in lengths + [40_000] {
+      var numbers = Numbers(seed: n)
+      check(ck_f32, (0..<6).map { _ in numbers.floats(n) })
+      check(ck_f64, (0..<6).map { _ in numbers.doubles(n) })
+    }
+  }
+
   @Test("fill writes every element and no other")
   func fill() {
     for n in lengths {

@@ -72,6 +72,28 @@ struct DataLoaderTests {
     }
   }
 
+  @Test("Several slices are the samples of each of them", arguments: [1, 6, 7, 13])
+  func severalSlices(batch: Int) {
+    let positions = 20..<20 + batch
+    for (lower, upper) in [(0, 8), (0, 3), (3, 5), (5, 8), (7, 8)] {
+      let partition = BatchPartition(slices: lower..<upper, of: 8)
+      let expected = (lower..<upper).flatMap {
+        Array(BatchPartition(index: $0, of: 8).slice(of: positions))
+      }
+      #expect(Array(partition.slice(of: positions)) == expected)
+    }
+    let sampler = GlobalBatchSampler(count: 26, globalBatch: batch, seed: 5)
+    let loaders = [0..<2, 2..<5, 5..<8].map {
+      DataLoader(
+        numbered(26), sampler: sampler, partition: BatchPartition(slices: $0, of: 8))
+    }
+    var seen: [Int] = []
+    for _ in 0..<sampler.batchesPerEpoch {
+      for loader in loaders { seen += (try? loader.next().sampleIndices) ?? [] }
+    }
+    #expect(seen == sampler.order(epoch: 0))
+  }
+
   @Test("A rank may have no samples")
   func emptySlices() throws {
     let sampler = GlobalBatchSampler(count: 2, globalBatch: 8, shuffle: false)

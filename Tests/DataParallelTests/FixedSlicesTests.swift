@@ -3,6 +3,7 @@ import Collectives
 import DataParallel
 import NeuralNetworks
 import Optimizers
+import Synchronization
 import TensorCore
 import Testing
 
@@ -24,6 +25,109 @@ import Testing
             "batch \(batch), \(ranks.testDescription), \(overlap)")
         }
       }
+    }
+  }
+
+  /// Numbers of ranks and nodes that do not share fixed slices evenly, and one that does.
+  private static let uneven = [
+    (3, 3), (5, 5), (6, 6), (7, 7), (3, 1), (3, 2), (5, 1), (5, 2), (5, 4), (6, 3), (6, 2), (7, 3),
+    (8, 3), (4, 3), (4, 1),
+  ].map { Ranks(count: $0.0, perNode: $0.1) }
+
+  @Test(
+    "the bits are those of one rank also where the ranks do not share the slices evenly",
+    arguments: Case.all)
+  fileprivate func unevenRanks(_ example: Case) throws {
+    for (slices, batch) in [(8, 19), (16, 5)] {
+      let expected = try train(example, on: .one, batch: batch) { $0.fixedSlices = slices }[0]
+      for (index, ranks) in FixedSlicesTests.uneven.enumerated() {
+        let overlap = [Overlap.sync, .poll, .thread][index % 3]
+        let found = try train(example, on: ranks, batch: batch) {
+          $0.fixedSlices = slices
+          $0.overlap = overlap
+        }
+        #expect(
+          found.allSatisfy { $0 == expected },
+          "\(slices) slices, \(ranks.testDescription), \(overlap)")
+      }
+    }
+  }
+
+  @Test("as many ranks as slices, and every number below, have the same bits")
+  func everyNumber() throws {
+    for slices in [2, 4, 8, 16] {
+      func run(_ ranks: Ranks) throws -> [[Float]] {
+        try train(.mlp, on: ranks, steps: 2, batch: 21) {
+          $0.fixedSlices = slices
+          $0.gradientClipNorm = 0.1
+        } optimizer: {
+          LAMB($0)
+        }
+      }
+      let expected = try run(.one)[0]
+      for count in 2...slices {
+        for perNode in Set([1, 2, 3, count]) where perNode <= count {
+          let ranks = Ranks(count: count, perNode: perNode)
+          #expect(
+            try run(ranks).allSatisfy { $0 == expected },
+            "\(slices) slices, \(ranks.testDescription)")
+        }
+      }
+    }
+  }
+
+  @Test("float64 has the same bits on any number of ranks and nodes")
+  func float64() throws {
+    func run(_ ranks: Ranks) throws -> [[Double]] {
+      try withRanks(ranks.count, ranksPerNode: ranks.perNode) { communicator in
+        let model = Linear(
+          weight: (Tensor.arange(12, .float64) / 7).sin().reshaped(to: [3, 4]),
+          bias: .zeros([3], .float64))
+        var options = DataParallel.Options()
+        options.fixedSlices = 8
+        let parallel = try DataParallel(model, communicator, options: options) { SGD($0) }
+        for step in 0..<3 {
+          _ = try parallel.step(samples: step * 16..<(step + 1) * 16, learningRate: 0.1) {
+            samples in
+            let numbers =
+              Tensor.arange(samples.count * 4, .float64) + Double(samples.lowerBound * 4)
+            let labels = samples.map { Int32($0 % 3) }
+            return crossEntropy(
+              model(numbers.sin().reshaped(to: [samples.count, 4])), Tensor(labels))
+          }
+        }
+        return model.weight.doubles()
+      }
+    }
+    let expected = try run(.one)[0]
+    for ranks in FixedSlicesTests.uneven + [
+      Ranks(count: 4, perNode: 1), Ranks(count: 8, perNode: 2),
+    ] {
+      #expect(try run(ranks).allSatisfy { $0 == expected }, "\(ranks.testDescription)")
+    }
+  }
+
+  @Test("between nodes, each sends the sums of its blocks once, and the sums of its part")
+  func volume() throws {
+    // Nodes of one rank, and the blocks that each has of 8 slices.
+    for blocks in [[1, 1], [1, 2, 2], [1, 1, 1, 1], [1, 2, 1, 1, 1], [1, 1, 1, 1, 1, 1]] {
+      let nodes = blocks.count
+      let sent = try withRanks(nodes, ranksPerNode: 1) { base in
+        let communicator = CountingCommunicator(base)
+        let model = Linear(60, 1024, bias: false)
+        var options = DataParallel.Options()
+        options.fixedSlices = 8
+        options.bucketMegabytes = nil
+        let parallel = try DataParallel(model, communicator, options: options) { SGD($0) }
+        let before = communicator.sentBytes
+        _ = try parallel.step(samples: 0..<16, learningRate: 0.1) {
+          model(.ones([$0.count, 60])).mean()
+        }
+        return communicator.sentBytes - before
+      }
+      let bytes = 60 * 1024 * 4
+      let expected = blocks.map { ($0 + 1) * (nodes - 1) * bytes / nodes }
+      #expect(sent == expected, "\(nodes) nodes")
     }
   }
 
@@ -62,8 +166,7 @@ import Testing
   @Test(
     "options that do not fit the ranks are explained",
     arguments: [
-      (3, 3, 4, "3 ranks"), (2, 2, 6, "not a power of two"), (4, 4, 2, "start 1, 2"),
-      (4, 3, 4, "the same power of two of ranks"),
+      (5, 5, 4, "5 ranks"), (2, 2, 6, "not a power of two"), (4, 4, 2, "start at most 2"),
     ])
   func options(_ count: Int, _ perNode: Int, _ slices: Int, _ message: String) {
     let error = #expect(throws: CollectiveFailure.self) {
@@ -83,5 +186,61 @@ import Testing
     #expect(error?.exitStatus == .configuration)
     // On one node there is no such all-reduce.
     _ = try train(.mlp, on: Ranks(count: 4, perNode: 4), algorithm: .ring) { $0.fixedSlices = 4 }
+  }
+}
+
+/// A communicator that counts the bytes that it sends to other nodes.
+private final class CountingCommunicator: Communicator {
+  private let base: any Communicator
+  private let counter: CountingAcrossNodes
+
+  init(_ base: any Communicator) {
+    self.base = base
+    counter = CountingAcrossNodes(base.acrossNodes)
+  }
+
+  var sentBytes: Int { counter.sentBytes }
+  var rank: Int { base.rank }
+  var worldSize: Int { base.worldSize }
+  var topology: Topology { base.topology }
+  var node: any NodeCommunicator { base.node }
+  var acrossNodes: any InterNodeCommunicator { counter }
+
+  func allReduce(_ buffer: UnsafeMutableBufferPointer<Float>, _ operation: ReductionOperation) {
+    base.allReduce(buffer, operation)
+  }
+  func allReduce(_ buffer: UnsafeMutableBufferPointer<Double>, _ operation: ReductionOperation) {
+    base.allReduce(buffer, operation)
+  }
+  func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) {
+    base.broadcast(bytes, root: root)
+  }
+  func allGather(_ bytes: [UInt8]) -> [[UInt8]] { base.allGather(bytes) }
+  func barrier() { base.barrier() }
+  func abort(exitCode: Int32) -> Never { base.abort(exitCode: exitCode) }
+  func finalize() { base.finalize() }
+}
+
+private final class CountingAcrossNodes: InterNodeCommunicator {
+  private let base: any InterNodeCommunicator
+  private let sent = Mutex(0)
+
+  init(_ base: any InterNodeCommunicator) { self.base = base }
+
+  /// Messages may be started by the progress thread.
+  var sentBytes: Int { sent.withLock { $0 } }
+  var rank: Int { base.rank }
+  var size: Int { base.size }
+  var canProgressOnAnyThread: Bool { base.canProgressOnAnyThread }
+
+  func nextTag() -> Int { base.nextTag() }
+  func startSend(_ bytes: UnsafeRawBufferPointer, to peer: Int, tag: Int) -> any PendingMessage {
+    sent.withLock { $0 += bytes.count }
+    return base.startSend(bytes, to: peer, tag: tag)
+  }
+  func startReceive(
+    _ bytes: UnsafeMutableRawBufferPointer, from peer: Int, tag: Int
+  ) -> any PendingMessage {
+    base.startReceive(bytes, from: peer, tag: tag)
   }
 }

@@ -154,6 +154,12 @@ CK_KERNEL void (*ck_accumulate)(ck_type type, void *y, const void *x, size_t n);
 CK_KERNEL void (*ck_sum_tree)(ck_type type, void *y, const void *_Nonnull const *_Nonnull x,
                               size_t terms, size_t n);
 
+// The sum of x[0][i], x[1][i], ... in the order that a stack gives: each term is put on it, and then the
+// two topmost are added merges[k] times. One is left after the last term, and there are never more than
+// 32. y may be one of the x. float32 and float64.
+CK_KERNEL void (*ck_sum_stacked)(ck_type type, void *y, const void *_Nonnull const *_Nonnull x,
+                                 const uint8_t *merges, size_t terms, size_t n);
+
 // ---------------------------------------------------------------- activations; floating point and bfloat16
 
 // y[i] = f(x[i]), and dx[i] = dy[i] * f'(...), computed from what the forward pass saved: x, or y

@@ -161,3 +161,24 @@ template <typename T> void sum_tree(T *y, const void *const *terms, size_t count
   });
 }
 KERNEL(sum_tree, float, double)
+
+// As above, with the carries that the caller says.
+template <typename T>
+void sum_stacked(T *y, const void *const *terms, const uint8_t *merges, size_t count, size_t n) {
+  const T *const *x = (const T *const *)terms;
+  if (count == 0) return;
+  parallel_for(n, GRAIN_MEMORY, [=](size_t begin, size_t end) {
+    for_vectors<lanes<T>>(begin, end, [&](size_t i, size_t width) {
+      Vector<T> waiting[32];
+      int levels = 0;
+      for (size_t k = 0; k < count; k++) {
+        prefetch(x[k] + i);
+        Vector<T> sum = load(x[k] + i, width);
+        for (int left = merges[k]; left > 0; left--) sum = waiting[--levels] + sum;
+        waiting[levels++] = sum;
+      }
+      store(y + i, waiting[0], width);
+    });
+  });
+}
+KERNEL(sum_stacked, float, double)

@@ -33,17 +33,20 @@ final class InterNodeReduction: @unchecked Sendable {
   private let chunks: [Range<Int>]
   private let ranks: any InterNodeCommunicator
   private let algorithm: InterNodeAllReduce
+  /// Takes the algorithm's place for fixed slices that the ranks do not share evenly.
+  private let blockExchange: BlockExchange?
   /// For each rank of this node, the buckets that it has published.
   private let published: SharedCounter
   private let finishedBuckets = Atomic(0)
 
   init(
     _ gradients: NodeGradients, chunks: [Range<Int>], _ communicator: any Communicator,
-    _ algorithm: InterNodeAllReduce
+    _ algorithm: InterNodeAllReduce, blockExchange: BlockExchange?
   ) throws(SharedMemoryError) {
     self.gradients = gradients
     self.chunks = chunks
     self.algorithm = algorithm
+    self.blockExchange = blockExchange
     ranks = communicator.acrossNodes
     published = try SharedCounter(communicator.node)
     base = -chunks.count
@@ -86,9 +89,7 @@ final class InterNodeReduction: @unchecked Sendable {
       let chunk = chunks[nextToStart]
       if !chunk.isEmpty {
         started = started ?? Timeline.now
-        gradients.sumInPlace(chunk)
-        underWay.append(
-          (nextToStart, ranks.startAllReduce(gradients.own[chunk].floats, using: algorithm)))
+        underWay.append((nextToStart, start(chunk)))
       }
       nextToStart += 1
     }
@@ -101,6 +102,13 @@ final class InterNodeReduction: @unchecked Sendable {
     let hasMoved = (nextToStart, underWay.count) != before
     if hasMoved { Activity.advance() }
     return hasMoved
+  }
+
+  /// Starts to replace this rank's gradients in a chunk by their sums.
+  private func start(_ chunk: Range<Int>) -> any PendingReduction {
+    if let blockExchange { return blockExchange.start(chunk) }
+    gradients.sumInPlace(chunk)
+    return ranks.startAllReduce(gradients.own[chunk].floats, using: algorithm)
   }
 
   /// The seconds from the first start to the last end of the step, once it is finished.

@@ -64,6 +64,8 @@ struct NodeGradients {
   let buffers: [ArenaBuffer]
   /// This rank's number among them.
   let localRank: Int
+  /// The sums of the ranks' blocks of slices, where a rank may have several; else nil.
+  var blocks: NodeBlocks?
 
   /// This rank's gradients.
   var own: ArenaBuffer { buffers[localRank] }
@@ -71,6 +73,7 @@ struct NodeGradients {
   /// Adds up some elements over the ranks of this node, pairwise.
   func sum(_ elements: Range<Int>, into sums: UnsafeMutableRawPointer) {
     guard !elements.isEmpty else { return }
+    if let blocks { return blocks.sum(elements, into: sums) }
     let terms = buffers.map { UnsafeRawPointer($0.pointer(at: elements.lowerBound)) }
     ck_sum_tree(own.kernelType, sums, terms, terms.count, elements.count)
   }

@@ -42,6 +42,7 @@ final class Reducer {
   ///   - arena: The gradients of this rank.
   ///   - gradients: Those of all ranks of its node.
   ///   - sliceSum: The sum over this rank's slices, if it has several.
+  ///   - slices: The slices of all ranks.
   ///   - communicator: All ranks.
   ///   - bucketBytes: The size of a bucket; 0 makes one bucket of everything.
   ///   - overlap: How inter-node all-reduces make progress during the backward pass.
@@ -49,7 +50,7 @@ final class Reducer {
   ///   - checksGradients: Whether to look for gradients that are not finite.
   init(
     _ arena: ParameterArena, _ gradients: NodeGradients, sliceSum: PairwiseSliceSum?,
-    _ communicator: any Communicator, bucketBytes: Int, overlap: Overlap,
+    _ slices: BatchSlices, _ communicator: any Communicator, bucketBytes: Int, overlap: Overlap,
     algorithm: InterNodeAllReduce, checksGradients: Bool
   ) throws(SharedMemoryError) {
     self.arena = arena
@@ -59,8 +60,11 @@ final class Reducer {
     self.checksGradients = checksGradients
     let topology = communicator.topology
     let isOneNode = topology.nodeCount == 1
+    let blockExchange = gradients.blocks.flatMap {
+      isOneNode ? nil : BlockExchange(slices, $0, to: gradients.own, communicator.acrossNodes)
+    }
     // The all-reduces between nodes are for float32; float64 is for exactness, not for speed.
-    let sumsWhole = !isOneNode && arena.dataType == .float64
+    let sumsWhole = !isOneNode && arena.dataType == .float64 && blockExchange == nil
     wholeSum = sumsWhole ? communicator : nil
     layout = BucketLayout(
       count: arena.count, bytes: isOneNode ? 0 : bucketBytes,
@@ -68,7 +72,9 @@ final class Reducer {
     chunks = layout.chunks(ofLocalRank: topology.localRank)
     interNode =
       isOneNode || sumsWhole
-      ? nil : try InterNodeReduction(gradients, chunks: chunks, communicator, algorithm)
+      ? nil
+      : try InterNodeReduction(
+        gradients, chunks: chunks, communicator, algorithm, blockExchange: blockExchange)
     progressThread = overlap == .thread ? interNode.map(ProgressThread.init) : nil
 
     let ranges = arena.entries.map(\.range)
@@ -125,8 +131,10 @@ final class Reducer {
   }
 
   private func completeNextBucket() {
-    arena.zeroFillMissingGradients(of: entriesOfBucket[completedBuckets])
-    sliceSum?.addWaitingSums(to: layout.buckets[completedBuckets])
+    let bucket = layout.buckets[completedBuckets]
+    // A parameter may also have elements in buckets before, which are complete.
+    arena.zeroFillMissingGradients(of: entriesOfBucket[completedBuckets], in: bucket)
+    sliceSum?.addWaitingSums(to: bucket)
     if checksGradients, nonFiniteEntry == nil {
       // Before publication: then the gradients belong to the reduction.
       nonFiniteEntry = arena.firstNonFiniteGradient(of: entriesOfBucket[completedBuckets])
