@@ -2,8 +2,8 @@
 /// node's link and end, in the order of `InterNodeReduction`, on one node that stands for all.
 ///
 /// A bucket's all-reduce begins when its gradients are final. Those under way share the bandwidth
-/// equally, as streams of TCP do; latencies, and sums of what has arrived, do not occupy it. After the
-/// backward pass the update goes through the buckets in order, and waits for each.
+/// equally, as streams of TCP do; latencies, and sums of what has arrived, one after the other, do not
+/// occupy it. After the backward pass the update goes through the buckets in order, and waits for each.
 package struct BucketQueue {
   /// A bucket of the gradients.
   package struct Bucket: Equatable, Sendable {
@@ -77,21 +77,24 @@ package struct BucketQueue {
     var underWay: [UnderWay] = []
     var next = 0
     var time = 0.0
+    /// When the thread that adds up what arrives has nothing left to add.
+    var idle = 0.0
     /// Begins a bucket's next phase, which starts with waiting; returns whether there is one.
     func advance(_ item: inout UnderWay) -> Bool {
       // What has arrived is added up before anything else can be sent.
       let added = item.phase < 0 ? 0 : phases[item.phase].added
       let bytes = buckets[item.bucket].bytes
-      let adding = added * bytes * sumSeconds
+      if added > 0 { idle = max(idle, time) + added * bytes * sumSeconds }
+      let start = added > 0 ? idle : time
       item.phase += 1
-      events.append(Event(time: time + adding, bucket: item.bucket, phase: item.phase))
+      events.append(Event(time: start, bucket: item.bucket, phase: item.phase))
       guard item.phase < phases.count else {
-        ends[item.bucket] = time + adding
+        ends[item.bucket] = start
         return false
       }
       let phase = phases[item.phase]
       item.start =
-        time + adding + Double(phase.rounds) * network.latency
+        start + Double(phase.rounds) * network.latency
         + Double(max(0, phase.messages - phase.rounds)) * network.perMessage
       item.bytes = phase.share * bytes
       return true
