@@ -31,6 +31,13 @@ public protocol InterNodeCommunicator: AnyObject {
   func startReceive(
     _ bytes: UnsafeMutableRawBufferPointer, from peer: Int, tag: Int
   ) -> any PendingMessage
+
+  /// Adds up the buffers of these ranks by the library's own algorithm; waits for all of them.
+  ///
+  /// Ranks make these calls in the same order. The result has the same bits on all ranks.
+  ///
+  /// - Parameter tag: One for this operation, where it needs messages.
+  func allReduce(_ buffer: UnsafeMutableBufferPointer<Float>, tag: Int)
 }
 
 /// A message that was started.
@@ -47,6 +54,12 @@ public protocol PendingReduction: AnyObject {
 }
 
 extension InterNodeCommunicator {
+  /// Adds up the buffers by the standard algorithm, for communicators that have none of their own.
+  public func allReduce(_ buffer: UnsafeMutableBufferPointer<Float>, tag: Int) {
+    let sum = InterNodeAllReduce.standard.start(buffer, self, tag)
+    while !sum.advance() {}
+  }
+
   /// Starts to add up the buffers of these ranks; the buffer belongs to the reduction until its
   /// `advance()` returns true.
   ///

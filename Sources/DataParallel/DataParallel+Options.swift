@@ -24,6 +24,18 @@ extension DataParallel {
     /// How inter-node all-reduces progress during backward.
     @Setting("how inter-node all-reduces progress during backward", mayChangeOnResume: true)
     public var overlap = Overlap.auto
+    /// The algorithm of all-reduces between nodes, by its name in `InterNodeAllReduce.all`; `auto` takes
+    /// the fastest at the start of the run.
+    @Setting(
+      "algorithm of all-reduces between nodes; auto times them at start and takes the fastest",
+      type: .word(["auto"] + InterNodeAllReduce.all.map(\.name)), mayChangeOnResume: true)
+    public var allReduce = "auto"
+    /// The consecutive nodes that share a switch, for the two-level all-reduce; nil is unknown.
+    @Setting(
+      "consecutive nodes that share a switch, for the two-level all-reduce; null is unknown",
+      in: 1...,
+      unit: "nodes", mayChangeOnResume: true)
+    public var nodesPerSwitch: Int? = nil
     /// The norm to which a longer gradient is scaled down; nil leaves gradients as they are.
     @Setting(
       "norm to which a longer gradient is scaled down; null leaves gradients as they are", in: 0...,
@@ -68,6 +80,9 @@ extension Overlap: SettingRepresentable {}
 extension DataParallel.Options {
   /// Throws when the options do not fit together.
   public func check() throws(SettingError) {
+    guard allReduce != "two-level" || nodesPerSwitch != nil else {
+      throw SettingError("allReduce", "is two-level, which needs 'nodesPerSwitch'")
+    }
     guard let fixedSlices else { return }
     guard fixedSlices & (fixedSlices - 1) == 0 else {
       throw SettingError("fixedSlices", "is \(fixedSlices), which is not a power of two")
@@ -94,19 +109,50 @@ extension DataParallel.Options {
 
   /// Whether a run with these options can have these numbers of ranks, one for each node.
   package func allows(ranksOfNodes ranks: [Int]) -> Bool {
-    let isEven = Set(ranks).count == 1 && ranks[0] & (ranks[0] - 1) == 0
-    guard fixedSlices == nil || isEven else { return false }
-    return (try? check(worldSize: ranks.reduce(0, +))) != nil
+    (try? check(worldSize: ranks.reduce(0, +))) != nil
   }
 
-  /// Throws when the options do not fit the nodes of the run, or the all-reduce between them.
-  func check(_ topology: Topology, _ algorithm: InterNodeAllReduce) throws(SettingError) {
-    guard let fixedSlices else { return }
-    guard topology.nodeCount == 1 || algorithm.addsPairwise else {
+  /// The algorithms of all-reduces between nodes that these options allow; `own` is one that the program
+  /// brings, instead of any that they name.
+  ///
+  /// Throws when the options do not fit the nodes of the run.
+  func allReduces(
+    _ topology: Topology, own: InterNodeAllReduce?
+  ) throws(SettingError) -> [InterNodeAllReduce] {
+    guard topology.nodeCount > 1 else { return [] }
+    let named = if let own { own } else { try namedAllReduce(topology) }
+    if let fixedSlices, let named, !named.addsPairwise {
       throw SettingError(
         "fixedSlices",
-        "is \(fixedSlices), which needs an inter-node all-reduce that adds nodes pairwise; '\(algorithm.name)' does not"
+        "is \(fixedSlices), which needs an inter-node all-reduce that adds nodes pairwise; '\(named.name)' does not"
       )
     }
+    if let named { return [named] }
+    let twoLevel = twoLevelAllReduce(topology)
+    return InterNodeAllReduce.all.compactMap { algorithm in
+      algorithm.name == "two-level" ? twoLevel : algorithm
+    }.filter { fixedSlices == nil || $0.addsPairwise }
+  }
+
+  /// The algorithm that the options name; nil for `auto`.
+  private func namedAllReduce(_ topology: Topology) throws(SettingError) -> InterNodeAllReduce? {
+    guard allReduce == "two-level" else {
+      return InterNodeAllReduce.all.first { $0.name == allReduce }
+    }
+    guard let twoLevel = twoLevelAllReduce(topology) else {
+      throw SettingError(
+        "nodesPerSwitch",
+        "is \(nodesPerSwitch ?? 0), of which the \(topology.nodeCount) nodes of this run are no larger multiple; choose another 'allReduce', or another number of nodes"
+      )
+    }
+    return twoLevel
+  }
+
+  /// The two-level all-reduce, if the nodes of the run fill several switches.
+  private func twoLevelAllReduce(_ topology: Topology) -> InterNodeAllReduce? {
+    guard let nodesPerSwitch, topology.nodeCount > nodesPerSwitch,
+      topology.nodeCount.isMultiple(of: nodesPerSwitch)
+    else { return nil }
+    return .twoLevel(nodesPerSwitch: nodesPerSwitch)
   }
 }

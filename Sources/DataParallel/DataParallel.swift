@@ -75,6 +75,8 @@ public final class DataParallel {
   public let optimizer: any Optimizer
   /// How inter-node all-reduces make progress in this run; never `auto`.
   public let overlap: Overlap
+  /// The algorithm of all-reduces between nodes; nil on one node.
+  public let interNodeAllReduce: AllReduceChoice?
   /// The nodes of the run, and where this rank stands.
   public let topology: Topology
   /// Where the time of all steps has gone.
@@ -113,12 +115,12 @@ public final class DataParallel {
   ///   - model: What is trained.
   ///   - communicator: The ranks.
   ///   - options: The settings.
-  ///   - interNodeAllReduce: The algorithm of all-reduces between nodes.
+  ///   - interNodeAllReduce: An algorithm of all-reduces between nodes, instead of what the options say.
   ///   - invariants: Further values that must be the same on all ranks, by name.
   ///   - makeOptimizer: Creates the optimizer of the parameters.
   public init(
     _ model: any Module, _ communicator: any Communicator, options: Options = Options(),
-    interNodeAllReduce: InterNodeAllReduce = .standard, invariants: [String: String] = [:],
+    interNodeAllReduce: InterNodeAllReduce? = nil, invariants: [String: String] = [:],
     makeOptimizer: (ParameterArena) -> any Optimizer
   ) throws {
     self.communicator = communicator
@@ -127,7 +129,7 @@ public final class DataParallel {
     overlap = options.overlap.resolved(communicator)
     let hasSyncBatchNorm = model.hasSyncBatchNorm
     self.hasSyncBatchNorm = hasSyncBatchNorm
-    try communicator.collectiveTry {
+    let allReduces = try communicator.collectiveTry {
       try options.check(worldSize: communicator.worldSize)
       if hasSyncBatchNorm, let slices = options.fixedSlices {
         throw SettingError(
@@ -135,11 +137,11 @@ public final class DataParallel {
           "is \(slices), which takes batch statistics over each slice; the model's SyncBatchNorm takes them over the whole batch. Choose one"
         )
       }
-      try options.check(communicator.topology, interNodeAllReduce)
+      return try options.allReduces(communicator.topology, own: interNodeAllReduce)
     }
     slices = BatchSlices(fixed: options.fixedSlices, topology)
     try communicator.checkInvariants(
-      DataParallel.invariants(model, options, interNodeAllReduce).merging(invariants) { $1 })
+      DataParallel.invariants(model, options, allReduces).merging(invariants) { $1 })
     buffers = model.namedBuffers().map { name, buffer in
       require(
         buffer.dataType == .float32,
@@ -171,8 +173,9 @@ public final class DataParallel {
         arena, slices: slices.own, blockSums: gradients.blocks?.own ?? []) : nil
     reducer = try Reducer(
       arena, gradients, sliceSum: sliceSum, slices, communicator,
-      bucketBytes: options.bucketBytes, overlap: overlap, algorithm: interNodeAllReduce,
+      bucketBytes: options.bucketBytes, overlap: overlap, algorithms: allReduces,
       checksGradients: options.checksGradients)
+    self.interNodeAllReduce = reducer.algorithm
     if synchronizesBatchNorm {
       model.synchronizeBatchNorm(
         StatisticsReduction { [communicator] in communicator.allReduce($0, .sum) },
@@ -190,14 +193,15 @@ public final class DataParallel {
 
   /// The values that must be the same on all ranks.
   private static func invariants(
-    _ model: any Module, _ options: Options, _ algorithm: InterNodeAllReduce
+    _ model: any Module, _ options: Options, _ allReduces: [InterNodeAllReduce]
   ) -> [String: String] {
     let shapes = model.namedParameters().map {
       "\($0.name) \($0.parameter.shape)\($0.parameter.requiresGrad ? "" : " frozen")"
     }
     return [
       "model": shapes.joined(separator: ", "), "options": "\(options)",
-      "inter-node all-reduce": algorithm.name, "program version": Version.current,
+      "inter-node all-reduce": allReduces.map(\.name).joined(separator: " or "),
+      "program version": Version.current,
       "instruction set": Threads.instructionSet, "OpenBLAS kernels": BLAS.coreName,
       "Winograd's algorithm": "\(ConvolutionAlgorithms.includeWinograd)",
     ]

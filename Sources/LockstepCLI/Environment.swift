@@ -31,6 +31,7 @@ enum Environment {
       "ranks": run.worldSize,
       "machines": run.nodeCount,
       "overlap": run.overlap.rawValue,
+      "allReduce": run.allReduce.map { $0.algorithm.name },
       "threadsPerRank": run.threads,
       "environment": environment.filter { relevantVariables.contains($0.key) },
     ]

@@ -3,15 +3,25 @@ import Collectives
 
 /// The ranks of this local rank on all nodes.
 final class MPIAcrossNodes: InterNodeCommunicator {
+  /// The most bytes of a request.
+  ///
+  /// Over TCP, Open MPI sends up to 64 KiB, its own header included, without asking the receiver first.
+  /// What is larger waits for an answer, which the receiver gives when it next looks at the network, and
+  /// then takes twice as long or longer in both directions at once.
+  private static let eagerBytes = 60 << 10
+
   let canProgressOnAnyThread: Bool
   private let group: MPIGroup
   private let largestCount: Int
+  private let largestMessage: Int
   private var tags = 0
+  private let requests = MPIRequests()
 
-  /// Messages of more than `largestCount` bytes are split.
+  /// Calls with more than `largestCount` elements are split, and large messages anyway.
   init(_ group: MPIGroup, largestCount: Int) {
     self.group = group
     self.largestCount = largestCount
+    largestMessage = min(largestCount, MPIAcrossNodes.eagerBytes)
     var provided: Int32 = 0
     checkMPI(MPI_Query_thread(&provided), "MPI_Query_thread")
     canProgressOnAnyThread = Int(provided) >= Int(MPI_THREAD_MULTIPLE)
@@ -27,7 +37,7 @@ final class MPIAcrossNodes: InterNodeCommunicator {
   }
 
   func startSend(_ bytes: UnsafeRawBufferPointer, to peer: Int, tag: Int) -> any PendingMessage {
-    MPIMessage(bytes.count, atMost: largestCount) { range, request in
+    MPIMessage(bytes.count, atMost: largestMessage, among: requests) { range, request in
       checkMPI(
         MPI_Isend(
           bytes.baseAddress.map { $0 + range.lowerBound }, Int32(range.count), cmpi_byte(),
@@ -39,7 +49,7 @@ final class MPIAcrossNodes: InterNodeCommunicator {
   func startReceive(
     _ bytes: UnsafeMutableRawBufferPointer, from peer: Int, tag: Int
   ) -> any PendingMessage {
-    MPIMessage(bytes.count, atMost: largestCount) { range, request in
+    MPIMessage(bytes.count, atMost: largestMessage, among: requests) { range, request in
       checkMPI(
         MPI_Irecv(
           bytes.baseAddress.map { $0 + range.lowerBound }, Int32(range.count), cmpi_byte(),
@@ -47,27 +57,82 @@ final class MPIAcrossNodes: InterNodeCommunicator {
         "MPI_Irecv of \(range.count) bytes from node \(peer)")
     }
   }
+
+  func allReduce(_ buffer: UnsafeMutableBufferPointer<Float>, tag: Int) {
+    for range in ranges(of: buffer.count, atMost: largestCount) {
+      checkMPI(
+        MPI_Allreduce(
+          cmpi_in_place(), buffer.baseAddress! + range.lowerBound, Int32(range.count), cmpi_float(),
+          cmpi_sum(), group.communicator),
+        "MPI_Allreduce of \(range.count) floats between nodes")
+    }
+  }
 }
 
-/// A message in one or more requests, each with no more bytes than MPI can count.
+/// The requests that are not complete, of all messages.
+private final class MPIRequests {
+  private var requests: [cmpi_request] = []
+  /// The message of each request.
+  private var messages: [MPIMessage] = []
+  private var completed: [Int32] = []
+  /// How often they were tested.
+  private(set) var tests = 0
+
+  func add(_ request: cmpi_request, of message: MPIMessage) {
+    requests.append(request)
+    messages.append(message)
+  }
+
+  /// Makes progress, and tells messages which of their requests are complete.
+  func test() {
+    tests += 1
+    if completed.count < requests.count {
+      completed = Array(repeating: 0, count: 2 * requests.count)
+    }
+    var count: Int32 = 0
+    checkMPI(
+      cmpi_testsome(Int32(requests.count), &requests, &count, &completed),
+      "MPI_Testsome")
+    // MPI_UNDEFINED, if there are no requests, is negative.
+    for index in completed.prefix(max(Int(count), 0)) {
+      messages[Int(index)].openRequests -= 1
+    }
+    // The last ones take the places of those that are complete.
+    for index in completed.prefix(max(Int(count), 0)).sorted(by: >) {
+      requests.swapAt(Int(index), requests.count - 1)
+      messages.swapAt(Int(index), messages.count - 1)
+      requests.removeLast()
+      messages.removeLast()
+    }
+  }
+}
+
+/// A message in one or more requests.
 private final class MPIMessage: PendingMessage {
-  private var requests: [cmpi_request]
+  private let all: MPIRequests
+  fileprivate var openRequests: Int
+  /// How often requests had been tested when this message was last asked.
+  private var seenTests: Int
 
   init(
-    _ byteCount: Int, atMost largestCount: Int,
+    _ byteCount: Int, atMost largestMessage: Int, among all: MPIRequests,
     start: (_ range: Range<Int>, _ request: inout cmpi_request) -> Void
   ) {
-    requests = ranges(of: byteCount, atMost: largestCount).map { range in
+    self.all = all
+    openRequests = (byteCount + largestMessage - 1) / largestMessage
+    seenTests = all.tests
+    for first in stride(from: 0, to: byteCount, by: largestMessage) {
       var request = cmpi_request_null()
-      start(range, &request)
-      return request
+      start(first..<min(first + largestMessage, byteCount), &request)
+      all.add(request, of: self)
     }
   }
 
+  /// Tests the requests of all messages, unless another message has done so since this one was last
+  /// asked: a look at many messages makes progress once.
   func test() -> Bool {
-    var isDone: Int32 = 0
-    checkMPI(
-      cmpi_testall(Int32(requests.count), &requests, &isDone), "MPI_Testall")
-    return isDone != 0
+    if openRequests > 0, seenTests == all.tests { all.test() }
+    seenTests = all.tests
+    return openRequests == 0
   }
 }

@@ -58,7 +58,7 @@ private final class EveryoneToEveryone: PendingReduction {
 @Suite("InterNodeAllReduce")
 struct InterNodeAllReduceTests {
   private static let algorithms =
-    InterNodeAllReduce.all + [.linear, .everyoneToEveryone]
+    InterNodeAllReduce.all + [.twoLevel(nodesPerSwitch: 3), .linear, .everyoneToEveryone]
 
   /// What each rank has of the sums of small whole numbers, several sums at a time.
   private func sums(
@@ -102,24 +102,70 @@ struct InterNodeAllReduceTests {
   @Test(
     "No rank sends or receives more than 2 (N - 1) / N times the buffer",
     arguments: [
-      (InterNodeAllReduce.all.firstIndex { $0.name == "recursive-halving-doubling" }!, [2, 4, 8]),
-      (InterNodeAllReduce.all.firstIndex { $0.name == "ring" }!, [2, 3, 4, 5, 6, 7, 8]),
-      (InterNodeAllReduce.all.firstIndex { $0.name == "direct" }!, [2, 3, 4, 5, 6, 7, 8]),
+      ("recursive-halving-doubling", [2, 4, 8]), ("recursive-multiplying", Array(2...10)),
+      ("ring", Array(2...8)), ("direct", Array(2...8)), ("two-level", Array(2...10)),
     ])
-  func volume(index: Int, sizes: [Int]) throws {
+  func volume(name: String, sizes: [Int]) throws {
     for size in sizes {
       let counters = try withRanks(size, ranksPerNode: 1) { communicator in
         let counter = Counting(communicator.acrossNodes)
-        let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: 840)
+        let algorithm = InterNodeAllReduce.all.first { $0.name == name }!
+        let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: 2520)
         buffer.initialize(repeating: 1)
         defer { buffer.deallocate() }
-        let pending = counter.startAllReduce(buffer, using: InterNodeAllReduce.all[index])
+        let pending = counter.startAllReduce(buffer, using: algorithm)
         while !pending.advance() {}
         return [counter.sentBytes, counter.receivedBytes]
       }
-      let expected = 2 * 840 * 4 * (size - 1) / size
+      let expected = 2 * 2520 * 4 * (size - 1) / size
       #expect(counters == Array(repeating: [expected, expected], count: size), "\(size) nodes")
     }
+  }
+
+  @Test(
+    "Recursive halving and doubling on three nodes, and on one more than a power of two, sends at most twice the buffer",
+    arguments: [3, 5, 9, 17])
+  func foldedVolume(size: Int) {
+    let plans = plans(.recursiveHalvingDoubling, size: size, count: 1600)
+    for plan in plans {
+      let rounds = plan.reduceScatter + plan.allGather
+      for transfers in [rounds.flatMap(\.sends), rounds.flatMap(\.receives)] {
+        #expect(transfers.reduce(0) { $0 + $1.elements.count } <= 2 * 1600)
+      }
+    }
+  }
+
+  @Test(
+    "Recursive multiplying takes as many rounds as the number of nodes has factors, fours first")
+  func roundsOfFactors() {
+    let rounds = [2: 1, 3: 1, 4: 1, 6: 2, 7: 1, 8: 2, 9: 2, 12: 2, 16: 2, 25: 2, 30: 3, 1000: 5]
+    for (size, count) in rounds {
+      let plan = InterNodeAllReduce.recursiveMultiplying.plan!(size - 1, size, 1)
+      #expect(plan.reduceScatter.count == count && plan.allGather.count == count, "\(size)")
+    }
+  }
+
+  @Test("Of the two-level all-reduce, only a node's part of the buffer travels between switches")
+  func betweenSwitches() {
+    for (size, nodesPerSwitch) in [(6, 3), (8, 2), (12, 4), (9, 3)] {
+      let plans = plans(.twoLevel(nodesPerSwitch: nodesPerSwitch), size: size, count: 720)
+      for (rank, plan) in plans.enumerated() {
+        let switches = size / nodesPerSwitch
+        let sent = (plan.reduceScatter + plan.allGather).flatMap(\.sends)
+          .filter { $0.peer / nodesPerSwitch != rank / nodesPerSwitch }
+        #expect(
+          sent.reduce(0) { $0 + $1.elements.count }
+            == 2 * 720 / nodesPerSwitch * (switches - 1) / switches,
+          "\(size) nodes, \(nodesPerSwitch) at a switch")
+      }
+    }
+  }
+
+  /// The plans of all ranks.
+  private func plans(
+    _ algorithm: InterNodeAllReduce, size: Int, count: Int
+  ) -> [AllReducePlan] {
+    (0..<size).map { algorithm.plan!($0, size, count) }
   }
 
   @Test(

@@ -36,6 +36,58 @@ import Testing
     #expect(difference(found[0], expected) < roundingBound, "\(algorithm.name)")
   }
 
+  @Test("auto takes an algorithm that all ranks agree on, and says what each took")
+  func fastestAllReduce() throws {
+    for (ranks, slices) in [(Ranks(count: 6, perNode: 2), nil), (Ranks(count: 4, perNode: 1), 8)] {
+      let choices = try withRanks(ranks.count, ranksPerNode: ranks.perNode) { communicator in
+        var options = DataParallel.Options()
+        options.fixedSlices = slices
+        let model = withRandomSource(seed: 1, Case.mlp.makeModel)
+        let parallel = try DataParallel(model, communicator, options: options) { SGD($0) }
+        return try #require(parallel.interNodeAllReduce)
+      }
+      // Without nodesPerSwitch there is no two-level one.
+      let candidates = InterNodeAllReduce.all.filter {
+        $0.name != "two-level" && (slices == nil || $0.addsPairwise)
+      }.map(\.name)
+      for choice in choices {
+        #expect(choice.description == choices[0].description)
+        #expect(choice.description.hasPrefix("\(choice.algorithm.name), "))
+        #expect(choice.timings.map(\.algorithm.name).sorted() == candidates.sorted())
+        #expect(choice.timings.allSatisfy { $0.seconds > 0 } && choice.bytes > 0)
+      }
+    }
+  }
+
+  @Test("an algorithm that is named is not timed, and the two-level one needs switches")
+  func namedAllReduce() throws {
+    func choice(_ name: String, nodes: Int, nodesPerSwitch: Int?) throws -> AllReduceChoice? {
+      try withRanks(nodes, ranksPerNode: 1) { communicator in
+        var options = DataParallel.Options()
+        options.allReduce = name
+        options.nodesPerSwitch = nodesPerSwitch
+        return try DataParallel(Linear(1, 1), communicator, options: options) { SGD($0) }
+          .interNodeAllReduce
+      }[0]
+    }
+    for name in InterNodeAllReduce.all.map(\.name) {
+      let found = try choice(name, nodes: 4, nodesPerSwitch: 2)
+      #expect(found?.description == name && found?.timings.count == 0)
+      #expect(try choice(name, nodes: 1, nodesPerSwitch: 2) == nil)
+    }
+    #expect(throws: CollectiveFailure.self) {
+      try choice("two-level", nodes: 4, nodesPerSwitch: nil)
+    }
+    #expect(throws: CollectiveFailure.self) {
+      try choice("two-level", nodes: 4, nodesPerSwitch: 3)
+    }
+    #expect(throws: CollectiveFailure.self) {
+      try choice("token-ring", nodes: 2, nodesPerSwitch: nil)
+    }
+    let timed = try choice("auto", nodes: 4, nodesPerSwitch: 2)
+    #expect(timed?.timings.contains { $0.algorithm.name == "two-level" } == true)
+  }
+
   @Test(
     "the norm of the gradient is that of the whole batch on any ranks, and changes no weight",
     arguments: [

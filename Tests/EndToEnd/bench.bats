@@ -117,3 +117,15 @@ load lockstep
   assert_equal "$status" 143
   assert_no_process_is_left
 }
+
+@test "bench allreduce: compares shared memory with MPI on one node" {
+  ranks 2 bench allreduce --sizes 1K,64K --seconds 0.01
+  assert_success
+  assert_line --regexp '^ +1024 +[0-9.]+ us +[0-9.]+ us +[0-9.]+$'
+  assert_line --regexp '^ +65536 +[0-9.]+ us +[0-9.]+ us +[0-9.]+$'
+}
+
+@test "bench allreduce: sizes that are no floats are refused (64)" {
+  lockstep bench allreduce --sizes 1K,7
+  assert_failed_with 64 "'7'.*multiple of 4"
+}

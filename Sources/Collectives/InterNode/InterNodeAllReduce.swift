@@ -8,6 +8,8 @@ public struct InterNodeAllReduce: Sendable {
   /// Whether sums over a power of two of nodes are ((n0 + n1) + (n2 + n3)) + ..., which fixed slices
   /// need.
   public let addsPairwise: Bool
+  /// Whether it waits in `advance()` for the other ranks.
+  public let blocks: Bool
   /// What one of `size` ranks does for a buffer of `count` elements; nil for an algorithm that does its
   /// own bookkeeping.
   public let plan: (@Sendable (_ rank: Int, _ size: Int, _ count: Int) -> AllReducePlan)?
@@ -22,13 +24,13 @@ public struct InterNodeAllReduce: Sendable {
 
   /// An algorithm that does its own bookkeeping.
   public init(
-    name: String, addsPairwise: Bool,
+    name: String, addsPairwise: Bool, blocks: Bool = false,
     start:
       @escaping @Sendable (
         _ buffer: UnsafeMutableBufferPointer<Float>, _ ranks: any InterNodeCommunicator, _ tag: Int
       ) -> any PendingReduction
   ) {
-    (self.name, self.addsPairwise) = (name, addsPairwise)
+    (self.name, self.addsPairwise, self.blocks) = (name, addsPairwise, blocks)
     plan = nil
     self.start = start
   }
@@ -39,7 +41,7 @@ public struct InterNodeAllReduce: Sendable {
     name: String, addsPairwise: Bool,
     plan: @escaping @Sendable (_ rank: Int, _ size: Int, _ count: Int) -> AllReducePlan
   ) {
-    (self.name, self.addsPairwise) = (name, addsPairwise)
+    (self.name, self.addsPairwise, blocks) = (name, addsPairwise, false)
     self.plan = plan
     start = { buffer, ranks, tag in
       let plan = plan(ranks.rank, ranks.size, buffer.count)
@@ -49,7 +51,12 @@ public struct InterNodeAllReduce: Sendable {
   }
 
   /// All algorithms.
-  public static let all = [recursiveHalvingDoubling, ring, direct]
+  ///
+  /// The two-level one is there for two nodes on each switch.
+  public static let all = [
+    recursiveHalvingDoubling, recursiveMultiplying, recursiveDoubling, ring, direct,
+    twoLevel(nodesPerSwitch: 2), mpi,
+  ]
 
   /// The algorithm that is used unless another one is chosen.
   public static let standard = recursiveHalvingDoubling

@@ -20,6 +20,8 @@ final class Reducer {
   /// The all-reduces between nodes, and the thread that advances them; nil on one node.
   private let interNode: InterNodeReduction?
   private let progressThread: ProgressThread?
+  /// The algorithm of these all-reduces; nil where there are none.
+  let algorithm: AllReduceChoice?
   /// The entries of each bucket and the buckets of each entry, by their numbers.
   private let entriesOfBucket: [Range<Int>]
   private let bucketsOfEntry: [Range<Int>]
@@ -46,12 +48,12 @@ final class Reducer {
   ///   - communicator: All ranks.
   ///   - bucketBytes: The size of a bucket; 0 makes one bucket of everything.
   ///   - overlap: How inter-node all-reduces make progress during the backward pass.
-  ///   - algorithm: The algorithm of the inter-node all-reduces.
+  ///   - algorithms: The algorithms of inter-node all-reduces from which the fastest is taken.
   ///   - checksGradients: Whether to look for gradients that are not finite.
   init(
     _ arena: ParameterArena, _ gradients: NodeGradients, sliceSum: PairwiseSliceSum?,
     _ slices: BatchSlices, _ communicator: any Communicator, bucketBytes: Int, overlap: Overlap,
-    algorithm: InterNodeAllReduce, checksGradients: Bool
+    algorithms: [InterNodeAllReduce], checksGradients: Bool
   ) throws(SharedMemoryError) {
     self.arena = arena
     self.gradients = gradients
@@ -70,11 +72,19 @@ final class Reducer {
       count: arena.count, bytes: isOneNode ? 0 : bucketBytes,
       chunksPerBucket: topology.smallestLocalSize)
     chunks = layout.chunks(ofLocalRank: topology.localRank)
-    interNode =
-      isOneNode || sumsWhole
-      ? nil
-      : try InterNodeReduction(
-        gradients, chunks: chunks, communicator, algorithm, blockExchange: blockExchange)
+    if isOneNode || sumsWhole {
+      (algorithm, interNode) = (nil, nil)
+    } else {
+      // Blocks go to the owner of their sum directly.
+      let algorithms = blockExchange == nil ? algorithms : [.direct]
+      let choice =
+        algorithms.count == 1
+        ? AllReduceChoice(algorithms[0])
+        : AllReduceTuning(algorithms, chunks: chunks, communicator).choose()
+      algorithm = choice
+      interNode = try InterNodeReduction(
+        gradients, chunks: chunks, communicator, choice.algorithm, blockExchange: blockExchange)
+    }
     progressThread = overlap == .thread ? interNode.map(ProgressThread.init) : nil
 
     let ranges = arena.entries.map(\.range)

@@ -57,6 +57,12 @@ struct BenchStep: ParsableCommand {
   @Option(help: BenchStep.help("bucketMegabytes", "megabytes"))
   var bucketMegabytes = DataParallel.Options().bucketMegabytes ?? 0
 
+  @Option(help: BenchStep.help("allReduce", "name"))
+  var allReduce = DataParallel.Options().allReduce
+
+  @Option(help: BenchStep.help("nodesPerSwitch", "count"))
+  var nodesPerSwitch: Int?
+
   @Flag(help: "Show where the time goes, by operation and by module.")
   var profile = false
 
@@ -95,6 +101,8 @@ struct BenchStep: ParsableCommand {
     var options = DataParallel.Options()
     options.fixedSlices = fixedSlices == 0 ? nil : fixedSlices
     options.overlap = overlap
+    options.allReduce = allReduce
+    options.nodesPerSwitch = nodesPerSwitch == 0 ? nil : nodesPerSwitch
     options.bucketMegabytes = bucketMegabytes == 0 ? nil : bucketMegabytes
     return options
   }
@@ -143,6 +151,7 @@ struct BenchStep: ParsableCommand {
       "precision": precision.rawValue,
       "scaling": strong ? "strong" : "weak", "shards": fixedSlices ?? 0,
       "overlap": run.parallel.overlap.rawValue,
+      "all_reduce": run.parallel.interNodeAllReduce.map { $0.algorithm.name },
       "steps": measurement.seconds.count,
       "median_ms": milliseconds(measurement.median),
       "min_ms": milliseconds(measurement.seconds.min()!),
@@ -176,6 +185,7 @@ struct BenchStep: ParsableCommand {
       "\(ranks) with \(count(threads, "thread")) each"
         + (nodes > 1
           ? " on \(nodes) nodes, inter-node all-reduce: \(run.parallel.overlap.rawValue)" : ""))
+    if let allReduce = run.parallel.interNodeAllReduce { line("all-reduce", "\(allReduce)") }
     line("kernels", "\(Threads.instructionSet), OpenBLAS \(BLAS.coreName)")
     line("median", "\(milliseconds(measurement.median)) per step")
     line("minimum", "\(milliseconds(measurement.seconds.min()!)) per step")

@@ -74,6 +74,9 @@ final class ProgressReporter {
         description.fixedSlices.map {
           "\($0) fixed slices: any number of ranks gives the same bits"
         })
+      if let allReduce = description.allReduce {
+        printLine("nodes  inter-node all-reduce: \(allReduce)")
+      }
     }
     let epochs = "\(count(description.epochs, "epoch")) × \(description.stepsPerEpoch)"
     let isWhole = description.epochs * description.stepsPerEpoch == description.totalSteps

@@ -38,6 +38,8 @@ public struct RunDescription: Sendable {
   public var fixedSlices: Int?
   /// How inter-node all-reduces progress during backward.
   public var overlap: Overlap
+  /// The algorithm of inter-node all-reduces, and why it was chosen; nil on one node.
+  public var allReduce: AllReduceChoice?
   /// The learnable numbers of the model.
   public var parameterCount: Int
   /// Those of them that are trained: all that are not frozen.
