@@ -109,7 +109,7 @@ struct InterNodeAllReduceTests {
   func volume(index: Int, sizes: [Int]) throws {
     for size in sizes {
       let counters = try withRanks(size, ranksPerNode: 1) { communicator in
-        let counter = Counting(communicator.acrossNodes)
+        let counter = CountingCommunicator(communicator.acrossNodes)
         let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: 840)
         buffer.initialize(repeating: 1)
         defer { buffer.deallocate() }
@@ -157,30 +157,5 @@ struct InterNodeAllReduceTests {
   func names() {
     #expect(Set(InterNodeAllReduce.all.map(\.name)).count == InterNodeAllReduce.all.count)
     #expect(InterNodeAllReduce.all.contains { $0.name == InterNodeAllReduce.standard.name })
-  }
-}
-
-/// Counts what an algorithm sends and receives.
-private final class Counting: InterNodeCommunicator {
-  private let base: any InterNodeCommunicator
-  var sentBytes = 0
-  var receivedBytes = 0
-
-  init(_ base: any InterNodeCommunicator) { self.base = base }
-
-  var rank: Int { base.rank }
-  var size: Int { base.size }
-  var canProgressOnAnyThread: Bool { base.canProgressOnAnyThread }
-
-  func nextTag() -> Int { base.nextTag() }
-  func startSend(_ bytes: UnsafeRawBufferPointer, to peer: Int, tag: Int) -> any PendingMessage {
-    sentBytes += bytes.count
-    return base.startSend(bytes, to: peer, tag: tag)
-  }
-  func startReceive(
-    _ bytes: UnsafeMutableRawBufferPointer, from peer: Int, tag: Int
-  ) -> any PendingMessage {
-    receivedBytes += bytes.count
-    return base.startReceive(bytes, from: peer, tag: tag)
   }
 }
