@@ -1,5 +1,6 @@
-import Collectives
+public import Collectives
 public import Settings
+import TensorCore
 
 extension DataParallel {
   /// How ranks train together.
@@ -25,6 +26,31 @@ extension DataParallel {
     /// How inter-node all-reduces progress during backward.
     @Setting("how inter-node all-reduces progress during backward", mayChangeOnResume: true)
     public var overlap = Overlap.auto
+    /// The type of numbers in the messages of gradients between nodes.
+    ///
+    /// bfloat16 halves the traffic, and rounds gradients to eight significant bits; see `WireFormat`.
+    /// Fixed slices need float32.
+    @Setting(
+      "type of numbers in messages of gradients between nodes; bfloat16 halves the traffic",
+      mayChangeOnResume: true)
+    public var wire = WireFormat.float32
+    /// Whether what rounding to bfloat16 took away is added to the gradients of the next step.
+    ///
+    /// What is left over is dropped where a checkpoint is saved: a run that resumes from it computes what
+    /// it would have computed without the interruption.
+    @Setting(
+      "whether what rounding to bfloat16 took away is added to the gradients of the next step",
+      mayChangeOnResume: true)
+    public var errorFeedback = false
+    /// Whether each node keeps and updates only its part of the optimizer's state (ZeRO, stage 1).
+    ///
+    /// The state of N nodes then takes 1/N of the memory on each of them. Weights get the same bits, and
+    /// checkpoints are the same: the first node has the whole state while one is saved. On one node it
+    /// has no effect: its ranks share the state anyway.
+    @Setting(
+      "whether each node keeps and updates only its part of the optimizer's state, to save memory",
+      mayChangeOnResume: true)
+    public var shardOptimizer = false
     /// The norm to which a longer gradient is scaled down; nil leaves gradients as they are.
     @Setting(
       "norm to which a longer gradient is scaled down; null leaves gradients as they are", in: 0...,
@@ -67,11 +93,40 @@ extension DataParallel {
 extension Overlap: SettingRepresentable {}
 
 extension DataParallel.Options {
+  /// Throws when the options do not fit the type of the model's parameters.
+  func check(_ parameters: DataType) throws(SettingError) {
+    guard parameters == .float64 else { return }
+    guard !shardOptimizer else {
+      throw SettingError(
+        "shardOptimizer",
+        "is true, and the model's parameters are float64, which every node updates; leave it out")
+    }
+    guard wire != .float32 else { return }
+    throw SettingError(
+      "wire",
+      "is \(wire.rawValue), and the model's parameters are float64, whose gradients are never rounded; leave it out"
+    )
+  }
+}
+
+extension DataParallel.Options {
   /// Throws when the options do not fit together.
   public func check() throws(SettingError) {
+    guard wire == .bfloat16 || !errorFeedback else {
+      throw SettingError(
+        "errorFeedback",
+        "is true, but messages in float32 are not rounded; set 'wire' to bfloat16 too, or leave it out"
+      )
+    }
     guard let fixedSlices else { return }
     guard fixedSlices & (fixedSlices - 1) == 0 else {
       throw SettingError("fixedSlices", "is \(fixedSlices), which is not a power of two")
+    }
+    guard wire == .float32 else {
+      throw SettingError(
+        "fixedSlices",
+        "is \(fixedSlices), which gives the same bits on any number of nodes; 'wire' \(wire.rawValue) rounds the sums of each node. Choose one"
+      )
     }
     guard !synchronizedBatchNorm else {
       throw SettingError(
@@ -95,6 +150,17 @@ extension DataParallel.Options {
 
   /// Throws when the options do not fit the nodes of the run, or the all-reduce between them.
   func check(_ topology: Topology, _ algorithm: InterNodeAllReduce) throws(SettingError) {
+    if topology.nodeCount > 1, algorithm.plan == nil, shardOptimizer {
+      throw SettingError(
+        "shardOptimizer",
+        "is true, which needs an inter-node all-reduce with a plan; '\(algorithm.name)' has none")
+    }
+    if topology.nodeCount > 1, algorithm.plan == nil, wire != .float32 {
+      throw SettingError(
+        "wire",
+        "is \(wire.rawValue), which needs an inter-node all-reduce with a plan; '\(algorithm.name)' has none"
+      )
+    }
     guard let fixedSlices else { return }
     guard topology.isEven, topology.localSize & (topology.localSize - 1) == 0 else {
       throw SettingError(

@@ -95,6 +95,8 @@ public final class DataParallel {
   let frozen: FrozenParameters?
   /// The average of the weights over the steps; nil without `emaDecay`.
   let average: WeightAverage?
+  /// Whether the first node has the whole state of the optimizer, of which it otherwise keeps a part.
+  var isStateGathered = false
   /// The first samples of this step whose loss is not finite.
   var nonFiniteSamples: Range<Int>?
   /// The slices of a global batch over all ranks.
@@ -111,17 +113,19 @@ public final class DataParallel {
   ///   - model: What is trained.
   ///   - communicator: The ranks.
   ///   - options: The settings.
-  ///   - interNodeAllReduce: The algorithm of all-reduces between nodes.
+  ///   - interNodeAllReduce: The algorithm of all-reduces between nodes; nil chooses one.
   ///   - invariants: Further values that must be the same on all ranks, by name.
   ///   - makeOptimizer: Creates the optimizer of the parameters.
   public init(
     _ model: any Module, _ communicator: any Communicator, options: Options = Options(),
-    interNodeAllReduce: InterNodeAllReduce = .standard, invariants: [String: String] = [:],
+    interNodeAllReduce: InterNodeAllReduce? = nil, invariants: [String: String] = [:],
     makeOptimizer: (ParameterArena) -> any Optimizer
   ) throws {
     self.communicator = communicator
     self.options = options
     topology = communicator.topology
+    let interNodeAllReduce =
+      interNodeAllReduce ?? .standard(for: options.wire, nodes: topology.nodeCount)
     overlap = options.overlap.resolved(communicator)
     sliceCount = options.fixedSlices ?? communicator.worldSize
     let hasSyncBatchNorm = model.hasSyncBatchNorm
@@ -135,6 +139,7 @@ public final class DataParallel {
         )
       }
       try options.check(communicator.topology, interNodeAllReduce)
+      try options.check(model.trainedParameters().first?.parameter.dataType ?? .float32)
     }
     try communicator.checkInvariants(
       DataParallel.invariants(model, options, interNodeAllReduce).merging(invariants) { $1 })
@@ -160,12 +165,14 @@ public final class DataParallel {
     sliceSum = sliceCount > communicator.worldSize ? PairwiseSliceSum(arena) : nil
     reducer = try Reducer(
       arena, memory.nodeGradients(of: arena), sliceSum: sliceSum, communicator,
-      bucketBytes: options.bucketBytes, overlap: overlap, algorithm: interNodeAllReduce,
-      checksGradients: options.checksGradients)
+      options, overlap: overlap, algorithm: interNodeAllReduce)
     if synchronizesBatchNorm {
       model.synchronizeBatchNorm(
         StatisticsReduction { [communicator] in communicator.allReduce($0, .sum) },
         onlySyncBatchNorm: !options.synchronizedBatchNorm)
+    }
+    if shardsOptimizer {
+      for (_, values) in optimizer.stateBuffers { SharedMemory.avoidHugePages(values.bytes) }
     }
     if memory.takesOverValues { average?.start() }
     shareRootState()

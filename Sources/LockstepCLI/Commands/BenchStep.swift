@@ -57,6 +57,15 @@ struct BenchStep: ParsableCommand {
   @Option(help: BenchStep.help("bucketMegabytes", "megabytes"))
   var bucketMegabytes = DataParallel.Options().bucketMegabytes ?? 0
 
+  @Option(help: BenchStep.help("wire", "type"))
+  var wire = DataParallel.Options().wire
+
+  @Flag(help: "Add what rounding to bfloat16 took away to the gradients of the next step.")
+  var errorFeedback = false
+
+  @Flag(help: "Let each node keep and update only its part of the optimizer's state.")
+  var shardOptimizer = false
+
   @Flag(help: "Show where the time goes, by operation and by module.")
   var profile = false
 
@@ -96,6 +105,9 @@ struct BenchStep: ParsableCommand {
     options.fixedSlices = fixedSlices == 0 ? nil : fixedSlices
     options.overlap = overlap
     options.bucketMegabytes = bucketMegabytes == 0 ? nil : bucketMegabytes
+    options.wire = wire
+    options.errorFeedback = errorFeedback
+    options.shardOptimizer = shardOptimizer
     return options
   }
 
@@ -142,7 +154,8 @@ struct BenchStep: ParsableCommand {
       "nodes": run.parallel.topology.nodeCount, "threads": threads,
       "precision": precision.rawValue,
       "scaling": strong ? "strong" : "weak", "shards": fixedSlices ?? 0,
-      "overlap": run.parallel.overlap.rawValue,
+      "overlap": run.parallel.overlap.rawValue, "wire": wire.rawValue,
+      "shard_optimizer": shardOptimizer,
       "steps": measurement.seconds.count,
       "median_ms": milliseconds(measurement.median),
       "min_ms": milliseconds(measurement.seconds.min()!),
@@ -175,7 +188,9 @@ struct BenchStep: ParsableCommand {
       "ranks",
       "\(ranks) with \(count(threads, "thread")) each"
         + (nodes > 1
-          ? " on \(nodes) nodes, inter-node all-reduce: \(run.parallel.overlap.rawValue)" : ""))
+          ? " on \(nodes) nodes, inter-node all-reduce: \(run.parallel.overlap.rawValue), \(wire.rawValue)"
+            + (shardOptimizer ? ", optimizer sharded" : "")
+          : ""))
     line("kernels", "\(Threads.instructionSet), OpenBLAS \(BLAS.coreName)")
     line("median", "\(milliseconds(measurement.median)) per step")
     line("minimum", "\(milliseconds(measurement.seconds.min()!)) per step")
