@@ -98,10 +98,14 @@ extension InterNodeCommunicator {
     plan(of: count, using: algorithm).owned
   }
 
-  private func plan(of count: Int, using algorithm: InterNodeAllReduce) -> AllReducePlan {
+  /// What a rank, this one unless another is given, does by an algorithm whose parts are whole units.
+  func plan(
+    of count: Int, using algorithm: InterNodeAllReduce, inUnitsOf unit: Int = 1, rank: Int? = nil
+  ) -> AllReducePlan {
     guard let plan = algorithm.plan else {
       preconditionFailure("InterNodeAllReduce: '\(algorithm.name)' has no plan to divide")
     }
-    return plan(rank, size, count)
+    let units = plan(rank ?? self.rank, size, (count + unit - 1) / unit)
+    return unit == 1 ? units : units.ofElements(count, inUnitsOf: unit)
   }
 }

@@ -276,10 +276,14 @@ extension TrainingConfiguration {
     _ data: DataSplits, _ signature: ModelSignature, _ communicator: any Communicator
   ) throws -> MemoryEstimate {
     let optimizer = try chosen(OptimizerKind.all, in: "optimizer")
+    let parallel = try group(DataParallel.Options.self)
+    let topology = communicator.topology
     return try MemoryEstimate(
       training: elementCount(signature),
-      stateBuffers: optimizer.entry.stateBufferCount(optimizer.settings)
-        + (group(DataParallel.Options.self).emaDecay == nil ? 0 : 1),
+      stateBuffers: optimizer.entry.stateBufferCount(optimizer.settings),
+      // The first node has the whole state while a checkpoint is saved.
+      stateNodes: parallel.shardOptimizer && topology.nodeIndex > 0 ? topology.nodeCount : 1,
+      hasAverage: parallel.emaDecay != nil,
       batchByteCount: group(Trainer.Options.self).batchByteCount(
         for: data.train, worldSize: communicator.worldSize), ranks: communicator.node.size)
   }

@@ -1,5 +1,6 @@
-import Collectives
+public import Collectives
 public import Settings
+import TensorCore
 
 extension DataParallel {
   /// How ranks train together.
@@ -36,6 +37,31 @@ extension DataParallel {
       in: 1...,
       unit: "nodes", mayChangeOnResume: true)
     public var nodesPerSwitch: Int? = nil
+    /// The type of numbers in the messages of gradients between nodes.
+    ///
+    /// bfloat16 halves the traffic, and rounds gradients to eight significant bits; see `WireFormat`.
+    /// Fixed slices need float32.
+    @Setting(
+      "type of numbers in messages of gradients between nodes; bfloat16 halves the traffic",
+      mayChangeOnResume: true)
+    public var wire = WireFormat.float32
+    /// Whether what rounding to bfloat16 took away is added to the gradients of the next step.
+    ///
+    /// What is left over is dropped where a checkpoint is saved: a run that resumes from it computes what
+    /// it would have computed without the interruption.
+    @Setting(
+      "whether what rounding to bfloat16 took away is added to the gradients of the next step",
+      mayChangeOnResume: true)
+    public var errorFeedback = false
+    /// Whether each node keeps and updates only its part of the optimizer's state (ZeRO, stage 1).
+    ///
+    /// The state of N nodes then takes 1/N of the memory on each of them. Weights get the same bits, and
+    /// checkpoints are the same: the first node has the whole state while one is saved. On one node it
+    /// has no effect: its ranks share the state anyway.
+    @Setting(
+      "whether each node keeps and updates only its part of the optimizer's state, to save memory",
+      mayChangeOnResume: true)
+    public var shardOptimizer = false
     /// The norm to which a longer gradient is scaled down; nil leaves gradients as they are.
     @Setting(
       "norm to which a longer gradient is scaled down; null leaves gradients as they are", in: 0...,
@@ -78,14 +104,43 @@ extension DataParallel {
 extension Overlap: SettingRepresentable {}
 
 extension DataParallel.Options {
+  /// Throws when the options do not fit the type of the model's parameters.
+  func check(_ parameters: DataType) throws(SettingError) {
+    guard parameters == .float64 else { return }
+    guard !shardOptimizer else {
+      throw SettingError(
+        "shardOptimizer",
+        "is true, and the model's parameters are float64, which every node updates; leave it out")
+    }
+    guard wire != .float32 else { return }
+    throw SettingError(
+      "wire",
+      "is \(wire.rawValue), and the model's parameters are float64, whose gradients are never rounded; leave it out"
+    )
+  }
+}
+
+extension DataParallel.Options {
   /// Throws when the options do not fit together.
   public func check() throws(SettingError) {
     guard allReduce != "two-level" || nodesPerSwitch != nil else {
       throw SettingError("allReduce", "is two-level, which needs 'nodesPerSwitch'")
     }
+    guard wire == .bfloat16 || !errorFeedback else {
+      throw SettingError(
+        "errorFeedback",
+        "is true, but messages in float32 are not rounded; set 'wire' to bfloat16 too, or leave it out"
+      )
+    }
     guard let fixedSlices else { return }
     guard fixedSlices & (fixedSlices - 1) == 0 else {
       throw SettingError("fixedSlices", "is \(fixedSlices), which is not a power of two")
+    }
+    guard wire == .float32 else {
+      throw SettingError(
+        "fixedSlices",
+        "is \(fixedSlices), which gives the same bits on any number of nodes; 'wire' \(wire.rawValue) rounds the sums of each node. Choose one"
+      )
     }
     guard !synchronizedBatchNorm else {
       throw SettingError(
@@ -121,6 +176,17 @@ extension DataParallel.Options {
   ) throws(SettingError) -> [InterNodeAllReduce] {
     guard topology.nodeCount > 1 else { return [] }
     let named = if let own { own } else { try namedAllReduce(topology) }
+    if let named, named.plan == nil, shardOptimizer {
+      throw SettingError(
+        "shardOptimizer",
+        "is true, which needs an inter-node all-reduce in two halves; '\(named.name)' has none")
+    }
+    if let named, named.plan == nil, wire != .float32 {
+      throw SettingError(
+        "wire",
+        "is \(wire.rawValue), which needs an inter-node all-reduce of our own; '\(named.name)' is MPI's"
+      )
+    }
     if let fixedSlices, let named, !named.addsPairwise {
       throw SettingError(
         "fixedSlices",
@@ -128,10 +194,13 @@ extension DataParallel.Options {
       )
     }
     if let named { return [named] }
+    if wire != .float32 { return [.standard(for: wire, nodes: topology.nodeCount)] }
     let twoLevel = twoLevelAllReduce(topology)
     return InterNodeAllReduce.all.compactMap { algorithm in
       algorithm.name == "two-level" ? twoLevel : algorithm
-    }.filter { fixedSlices == nil || $0.addsPairwise }
+    }.filter {
+      (fixedSlices == nil || $0.addsPairwise) && (!shardOptimizer || $0.givesEach(of: topology.nodeCount))
+    }
   }
 
   /// The algorithm that the options name; nil for `auto`.
@@ -154,5 +223,13 @@ extension DataParallel.Options {
       topology.nodeCount.isMultiple(of: nodesPerSwitch)
     else { return nil }
     return .twoLevel(nodesPerSwitch: nodesPerSwitch)
+  }
+}
+
+extension InterNodeAllReduce {
+  /// Whether each of some nodes owns a part between the halves.
+  fileprivate func givesEach(of nodes: Int) -> Bool {
+    guard let plan else { return false }
+    return (0..<nodes).allSatisfy { !plan($0, nodes, nodes).owned.isEmpty }
   }
 }

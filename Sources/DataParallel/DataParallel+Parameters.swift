@@ -10,6 +10,7 @@ extension DataParallel {
   /// Collective: all ranks call it after a step.
   public func gatherGradients() {
     reducer.sumInPlace()
+    reducer.gatherSums()
     communicator.node.barrier()
     reducer.copySumsOfOtherRanks()
     communicator.node.barrier()
@@ -32,6 +33,7 @@ extension DataParallel {
   /// Collective: all ranks call it.
   public func shareRootState() {
     communicator.node.barrier()
+    reducer.dropResiduals()
     broadcastNodeMemory(arena.valueBuffer)
     if let frozen { broadcastNodeMemory(frozen.values) }
     if let average {
@@ -43,13 +45,20 @@ extension DataParallel {
           return values
         })
     }
-    for (_, values) in optimizer.stateBuffers { broadcastNodeMemory(values) }
+    for (_, values) in optimizer.stateBuffers {
+      if shardsOptimizer { scatterState(values) } else { broadcastNodeMemory(values) }
+    }
     for (_, values) in buffers {
       communicator.broadcast(UnsafeMutableRawBufferPointer(values), root: 0)
     }
     optimizer.restore(stateCounters: communicator.broadcast(optimizer.stateCounters))
     arena.markValuesChanged()
     communicator.node.barrier()
+    if shardsOptimizer {
+      if topology.localRank == 0 { releaseOtherState() }
+      isStateGathered = false
+      communicator.node.barrier()
+    }
   }
 
   /// Copies memory that the ranks of a node share from rank zero's node to the others.
@@ -105,7 +114,8 @@ extension DataParallel {
             isSharedByNode: true)
         }
       }
-      if includesOptimizer {
+      // Parts of the optimizer's state have no replica.
+      if includesOptimizer, !shardsOptimizer {
         for (name, memory) in optimizer.stateBuffers { add(name + ".", memory) }
       }
     }

@@ -48,6 +48,8 @@ extension DataParallel {
     times.compute += clock.lap()
     OperationProfiler.mark("other")
     willUpdate?()
+    if isStateGathered, communicator.isRoot { releaseOtherState() }
+    isStateGathered = false
 
     header.allReduce(communicator)
     times.waiting += clock.lap()
@@ -146,7 +148,7 @@ extension DataParallel {
     optimizer.beginStep()
     let layerwise = optimizer as? LayerwiseOptimizer
     if maximum > 0 {
-      for chunk in reducer.chunks {
+      for chunk in reducer.parts {
         arena.scaleGradients(toNorm: maximum, from: norm, in: chunk)
       }
     }
@@ -166,8 +168,13 @@ extension DataParallel {
       if maximum > 0 || !measuresNorm {
         optimizer.updateAll(elements, gradients: sums, learningRate: learningRate)
       }
-      average?.add(elements, after: stepCount)
+      if !shardsOptimizer { average?.add(elements, after: stepCount) }
       if isDistributed { lapOfUpdate(&clock) }
+    }
+    if shardsOptimizer {
+      reducer.waitForParameters()
+      exposed += lapOfExposed(&clock)
+      for chunk in reducer.chunks { average?.add(chunk, after: stepCount) }
     }
     optimizer.endStep()
     average?.addBuffers(after: stepCount)
@@ -177,8 +184,7 @@ extension DataParallel {
     // No rank may read parameters that another one is still writing.
     communicator.node.barrier()
     if maximum <= 0, measuresNorm {
-      // All nodes have the same sums.
-      norm = communicator.allReduce(topology.nodeIndex == 0 ? squares : 0, .sum).squareRoot()
+      norm = communicator.allReduce(countsSums ? squares : 0, .sum).squareRoot()
     }
     lapOfUpdate(&clock)
     return maximum > 0 || measuresNorm ? norm : nil
@@ -235,16 +241,20 @@ extension DataParallel {
 
   /// Gives an optimizer the norms of whole parameters, of which each rank of a node measures its chunks.
   ///
-  /// Each block is measured on one rank, so the norms do not depend on the number of ranks. Every node
-  /// measures, because that may be a part of the update, and the numbers of the first one count.
+  /// Each block is measured on one rank of a node, so the norms do not depend on the number of ranks. Every
+  /// node measures what it updates, because that may be a part of the update.
   private func measureLayers(_ optimizer: LayerwiseOptimizer) {
     var sums = [Double](repeating: 0, count: optimizer.sumCount)
-    for chunk in reducer.chunks where !chunk.isEmpty {
+    for chunk in reducer.parts where !chunk.isEmpty {
       optimizer.measure(chunk, gradients: arena.gradientBuffer[chunk], adding: &sums)
     }
-    if topology.nodeIndex > 0 { sums = sums.map { _ in 0 } }
+    if !countsSums { sums = sums.map { _ in 0 } }
     optimizer.setNorms(communicator.allReduce(sums, .sum))
   }
+
+  /// Whether sums over this rank's gradients count: those of the first node, unless each node has its
+  /// own.
+  private var countsSums: Bool { topology.nodeIndex == 0 || shardsOptimizer }
 
   /// The norm of the summed gradients, of which each rank of a node has its chunks.
   ///
@@ -252,8 +262,7 @@ extension DataParallel {
   /// norm does not depend on the number of ranks.
   private func gradientNorm() -> Double {
     var sums = [Double](repeating: 0, count: arena.normBlockCount)
-    // All nodes have the same sums.
-    for chunk in reducer.chunks where topology.nodeIndex == 0 && !chunk.isEmpty {
+    for chunk in reducer.parts where countsSums && !chunk.isEmpty {
       let size = ParameterArena.normBlock
       let blocks = chunk.lowerBound / size..<(chunk.upperBound + size - 1) / size
       sums.replaceSubrange(blocks, with: arena.squareSums(ofBlocks: blocks))

@@ -99,6 +99,8 @@ public final class DataParallel {
   let frozen: FrozenParameters?
   /// The average of the weights over the steps; nil without `emaDecay`.
   let average: WeightAverage?
+  /// Whether the first node has the whole state of the optimizer, of which it otherwise keeps a part.
+  var isStateGathered = false
   /// The first samples of this step whose loss is not finite.
   var nonFiniteSamples: Range<Int>?
   /// The slices of a global batch, and which of them each rank computes.
@@ -137,6 +139,7 @@ public final class DataParallel {
           "is \(slices), which takes batch statistics over each slice; the model's SyncBatchNorm takes them over the whole batch. Choose one"
         )
       }
+      try options.check(model.trainedParameters().first?.parameter.dataType ?? .float32)
       return try options.allReduces(communicator.topology, own: interNodeAllReduce)
     }
     slices = BatchSlices(fixed: options.fixedSlices, topology)
@@ -172,14 +175,16 @@ public final class DataParallel {
       ? PairwiseSliceSum(
         arena, slices: slices.own, blockSums: gradients.blocks?.own ?? []) : nil
     reducer = try Reducer(
-      arena, gradients, sliceSum: sliceSum, slices, communicator,
-      bucketBytes: options.bucketBytes, overlap: overlap, algorithms: allReduces,
-      checksGradients: options.checksGradients)
+      arena, gradients, sliceSum: sliceSum, slices, communicator, options, overlap: overlap,
+      algorithms: allReduces)
     self.interNodeAllReduce = reducer.algorithm
     if synchronizesBatchNorm {
       model.synchronizeBatchNorm(
         StatisticsReduction { [communicator] in communicator.allReduce($0, .sum) },
         onlySyncBatchNorm: !options.synchronizedBatchNorm)
+    }
+    if shardsOptimizer {
+      for (_, values) in optimizer.stateBuffers { SharedMemory.avoidHugePages(values.bytes) }
     }
     if memory.takesOverValues { average?.start() }
     shareRootState()

@@ -5,3 +5,4 @@ public import Lockstep
 extension DataPart: ExpressibleByArgument {}
 extension Overlap: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
+extension WireFormat: ExpressibleByArgument {}

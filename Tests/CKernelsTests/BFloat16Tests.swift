@@ -31,6 +31,30 @@ struct BFloat16Tests {
     }
   }
 
+  @Test("rounding in place keeps what it takes away, where that is finite")
+  func residuals() {
+    let edges: [Float] = [0, -0.0, 1.0039063, 3.4e38, .infinity, -.infinity, .nan]
+    for n in lengths {
+      var numbers = Numbers(seed: n)
+      let x = (edges + numbers.floats(n, in: -10...10)).suffix(max(n, edges.count)).map { $0 }
+      let before = numbers.floats(x.count, in: -0.1...0.1)
+      var (inPlace, residual) = (x, before)
+      let y = guarded(x.count, guard: BFloat16(7)) {
+        ck_round_to_bfloat16($0, &inPlace, &residual, x.count)
+      }
+      #expect(y == narrowed(x))
+      #expect(inPlace.map(\.bitPattern) == y.map(\.float.bitPattern))
+      let expected = zip(before, zip(x, inPlace)).map { old, pair in
+        let sum = old + (pair.0 - pair.1)
+        return sum.isFinite ? sum : 0
+      }
+      #expect(residual == expected)
+      var alone = x
+      ck_round_to_bfloat16(nil, &alone, nil, x.count)
+      #expect(alone.map(\.bitPattern) == inPlace.map(\.bitPattern))
+    }
+  }
+
   @Test("functions of one array are those of float32, rounded", arguments: UnaryCase.all)
   func unary(_ kernel: UnaryCase) {
     for n in lengths {

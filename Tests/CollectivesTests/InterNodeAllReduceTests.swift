@@ -108,7 +108,7 @@ struct InterNodeAllReduceTests {
   func volume(name: String, sizes: [Int]) throws {
     for size in sizes {
       let counters = try withRanks(size, ranksPerNode: 1) { communicator in
-        let counter = Counting(communicator.acrossNodes)
+        let counter = CountingCommunicator(communicator.acrossNodes)
         let algorithm = InterNodeAllReduce.all.first { $0.name == name }!
         let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: 2520)
         buffer.initialize(repeating: 1)
@@ -203,30 +203,5 @@ struct InterNodeAllReduceTests {
   func names() {
     #expect(Set(InterNodeAllReduce.all.map(\.name)).count == InterNodeAllReduce.all.count)
     #expect(InterNodeAllReduce.all.contains { $0.name == InterNodeAllReduce.standard.name })
-  }
-}
-
-/// Counts what an algorithm sends and receives.
-private final class Counting: InterNodeCommunicator {
-  private let base: any InterNodeCommunicator
-  var sentBytes = 0
-  var receivedBytes = 0
-
-  init(_ base: any InterNodeCommunicator) { self.base = base }
-
-  var rank: Int { base.rank }
-  var size: Int { base.size }
-  var canProgressOnAnyThread: Bool { base.canProgressOnAnyThread }
-
-  func nextTag() -> Int { base.nextTag() }
-  func startSend(_ bytes: UnsafeRawBufferPointer, to peer: Int, tag: Int) -> any PendingMessage {
-    sentBytes += bytes.count
-    return base.startSend(bytes, to: peer, tag: tag)
-  }
-  func startReceive(
-    _ bytes: UnsafeMutableRawBufferPointer, from peer: Int, tag: Int
-  ) -> any PendingMessage {
-    receivedBytes += bytes.count
-    return base.startReceive(bytes, from: peer, tag: tag)
   }
 }

@@ -363,6 +363,7 @@ func read(_ yaml: String, _ overrides: [String] = []) throws -> TrainingConfigur
         "checkpoint.everySteps", "checkpoint.keep", "checkpoint.keepBest", "checkpoint.background",
         "checkpoint.onSignal", "distributed.bucketMegabytes", "distributed.overlap",
         "distributed.allReduce", "distributed.nodesPerSwitch",
+        "distributed.wire", "distributed.errorFeedback", "distributed.shardOptimizer",
         "distributed.auditEverySteps", "distributed.stallWarning", "distributed.stallTimeout",
         "distributed.threadsPerRank", "logging.everySteps",
         "logging.directory", "logging.tensorboard",

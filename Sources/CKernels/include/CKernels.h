@@ -66,6 +66,10 @@ CK_KERNEL void (*ck_copy)(ck_type type, void *y, const void *x, size_t rows, siz
 // (saturating; NaN becomes 0), and rounded to nearest, ties to even, when they become narrower.
 CK_KERNEL void (*ck_convert)(ck_type to, void *y, ck_type from, const void *x, size_t n);
 
+// x = x rounded to bfloat16, to nearest, ties to even; y, unless NULL, gets the same numbers as bfloat16.
+// What rounding took away is added to residual, unless that is NULL; a residual that is not finite becomes 0.
+CK_KERNEL void (*ck_round_to_bfloat16)(void *_Nullable y, float *x, float *_Nullable residual, size_t n);
+
 // y[r, :] = x[indices[r], :]; the caller checks the indices.
 CK_KERNEL void (*ck_gather_rows)(ck_type type, void *y, const void *x, const int32_t *indices,
                                  size_t rows, size_t cols);

@@ -163,6 +163,23 @@ template <typename To> void convert(To *y, ck_type from, const void *elements, s
 }
 KERNEL(convert, float, double, int32_t, bfloat16, int64_t, uint8_t)
 
+void round_to_bfloat16(void *y, float *x, float *residual, size_t n) {
+  parallel_for(n, GRAIN_MEMORY, [=](size_t begin, size_t end) {
+    for_vectors<lanes<float>>(begin, end, [&](size_t i, size_t count) {
+      const vf exact = load(x + i, count);
+      const auto stored = Element<bfloat16>::to_stored(exact);
+      const vf rounded = Element<bfloat16>::to_number(stored);
+      store(x + i, rounded, count);
+      if (y != NULL) store((bfloat16 *)y + i, rounded, count);
+      if (residual == NULL) return;
+      const vf sum = load(residual + i, count) + (exact - rounded);
+      // Also where `exact` is finite, and rounded to infinity.
+      store(residual + i, sum - sum == 0 ? sum : 0, count);
+    });
+  });
+}
+UNTYPED_KERNEL(round_to_bfloat16)
+
 // ---------------------------------------------------------------- rows by index
 
 template <typename T>

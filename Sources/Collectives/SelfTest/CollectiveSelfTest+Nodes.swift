@@ -146,15 +146,16 @@ extension CollectiveSelfTest {
   }
 
   static func checkEqualSums(
-    _ communicator: any Communicator, by algorithm: InterNodeAllReduce
+    _ communicator: any Communicator, by algorithm: InterNodeAllReduce, _ wire: WireFormat
   ) -> [String] {
+    guard wire == .float32 || algorithm.plan != nil else { return [] }
     let ranks = communicator.acrossNodes
     let size = 1000
     let sums = (0..<2).map { _ in
       let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: size)
       defer { buffer.deallocate() }
       for i in 0..<size { buffer[i] = inexact(ranks.rank, i) }
-      let pending = ranks.startAllReduce(buffer, using: algorithm)
+      let pending = ranks.startAllReduce(buffer, using: algorithm, wire: wire)
       while !pending.advance() {}
       return Array(buffer)
     }
@@ -165,7 +166,9 @@ extension CollectiveSelfTest {
     for other in Set(communicator.allGather(bits)) where other != bits {
       if other.hasPrefix("\(ranks.size): ") { failures.append("nodes have different sums") }
     }
-    guard algorithm.addsPairwise, ranks.size.nonzeroBitCount == 1 else { return failures }
+    guard wire == .float32, algorithm.addsPairwise, ranks.size.nonzeroBitCount == 1 else {
+      return failures
+    }
     let isPairwise = (0..<size).allSatisfy { i in
       var terms = (0..<ranks.size).map { inexact($0, i) }
       while terms.count > 1 {

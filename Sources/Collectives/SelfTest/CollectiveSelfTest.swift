@@ -53,7 +53,11 @@ public enum CollectiveSelfTest {
         ) { checkExactSums($0, by: algorithm) },
         Check(
           description: "all-reduces between nodes by \(algorithm.name) give all nodes the same bits"
-        ) { checkEqualSums($0, by: algorithm) },
+        ) { checkEqualSums($0, by: algorithm, .float32) },
+        Check(
+          description:
+            "all-reduces between nodes by \(algorithm.name) in bfloat16 are the same on all nodes"
+        ) { checkEqualSums($0, by: algorithm, .bfloat16) },
       ]
     } + [
       Check(description: "all ranks throw what one rank throws") { checkCollectiveTry($0) },

@@ -17,9 +17,12 @@ package struct BucketLayout {
   ///   - count: The number of elements of the arena.
   ///   - bytes: The size of a bucket; 0 makes one bucket of everything.
   ///   - chunksPerBucket: The number of chunks of a bucket.
-  package init(count: Int, bytes: Int, chunksPerBucket: Int) {
+  ///   - partsPerChunk: The number of parts into which nodes divide a chunk: all buckets but the last can
+  ///     be divided evenly.
+  package init(count: Int, bytes: Int, chunksPerBucket: Int, partsPerChunk: Int = 1) {
     self.chunksPerBucket = chunksPerBucket
-    let alignment = BucketLayout.alignment
+    let alignment =
+      BucketLayout.alignment * (partsPerChunk > 1 ? chunksPerBucket * partsPerChunk : 1)
     // A message of this many elements has fewer bytes than MPI can count.
     let largest = 1 << 26
     func elements(_ bytes: Int) -> Int {

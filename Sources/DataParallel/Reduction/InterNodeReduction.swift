@@ -3,8 +3,16 @@ import Collectives
 import Optimizers
 import Synchronization
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// The inter-node all-reduces of this rank's chunks: started bucket by bucket in a fixed order, each
 /// as soon as all ranks of the node have completed the bucket.
+///
+/// Where nodes share out the optimizer's state, only the first half of each all-reduce sums gradients:
+/// this rank gets the sums of its parts. The second half gathers the parameters that the nodes have
+/// updated.
 ///
 /// The rank's own thread calls `openStep`, `publishNextBucket` and `isFinished`; one thread at a time,
 /// which may be another one, calls `beginStep` and `advance`. A bucket's gradients belong to the
@@ -18,6 +26,7 @@ final class InterNodeReduction: @unchecked Sendable {
   /// The buckets of earlier steps, and those that this rank has published.
   private var bucketsBefore = 0
   private var publishedBuckets = 0
+  private var updatedBuckets = 0
 
   // MARK: State of the thread that advances
 
@@ -26,6 +35,10 @@ final class InterNodeReduction: @unchecked Sendable {
   private var underWay: [(bucket: Int, sum: any PendingReduction)] = []
   private var started: UInt64?
   private var ended: UInt64?
+  private var nextToGather = 0
+  private var gathers: [(bucket: Int, values: any PendingReduction)] = []
+  private var startedGathers: UInt64?
+  private var endedGathers: UInt64?
 
   // MARK: Shared state
 
@@ -35,25 +48,50 @@ final class InterNodeReduction: @unchecked Sendable {
   private let algorithm: InterNodeAllReduce
   /// Takes the algorithm's place for fixed slices that the ranks do not share evenly.
   private let blockExchange: BlockExchange?
+  private let wire: WireFormat
+  /// What rounding took away from the gradients of this rank's chunks; nil where it is dropped.
+  private let residuals: ChunkResiduals?
   /// For each rank of this node, the buckets that it has published.
   private let published: SharedCounter
   private let finishedBuckets = Atomic(0)
+  /// The values of all parameters, which are gathered after an update; nil where all nodes update all.
+  private let gathered: ArenaBuffer?
+  /// The buckets whose parts this rank has updated.
+  private let updated = Atomic(0)
+  private let gatheredBuckets = Atomic(0)
+  /// The buckets up to the last step that was discarded: they are not gathered.
+  private let discardedBuckets = Atomic(0)
 
+  /// - Parameters:
+  ///   - gradients: The gradients of this node.
+  ///   - values: The parameters, which are gathered where `options` shares out the optimizer's state.
+  ///   - chunks: This rank's chunk of each bucket.
+  ///   - communicator: All ranks.
+  ///   - options: The type of messages, and what is shared out.
+  ///   - algorithm: The algorithm.
+  ///   - blockExchange: Takes its place for fixed slices that the ranks do not share evenly.
   init(
-    _ gradients: NodeGradients, chunks: [Range<Int>], _ communicator: any Communicator,
-    _ algorithm: InterNodeAllReduce, blockExchange: BlockExchange?
+    _ gradients: NodeGradients, values: ArenaBuffer, chunks: [Range<Int>],
+    _ communicator: any Communicator,
+    _ options: DataParallel.Options, _ algorithm: InterNodeAllReduce, blockExchange: BlockExchange?
   ) throws(SharedMemoryError) {
     self.gradients = gradients
     self.chunks = chunks
     self.algorithm = algorithm
     self.blockExchange = blockExchange
+    wire = options.wire
+    gathered = options.shardOptimizer ? values : nil
+    residuals = options.errorFeedback ? ChunkResiduals(chunks) : nil
     ranks = communicator.acrossNodes
     published = try SharedCounter(communicator.node)
     base = -chunks.count
   }
 
   /// Opens a step on the rank's thread.
-  func openStep() { bucketsBefore = publishedBuckets }
+  func openStep() {
+    bucketsBefore = publishedBuckets
+    updatedBuckets = bucketsBefore
+  }
 
   /// Publishes the next bucket: this rank's gradients in it are final.
   func publishNextBucket() {
@@ -66,17 +104,68 @@ final class InterNodeReduction: @unchecked Sendable {
     finishedBuckets.load(ordering: .acquiring) > bucketsBefore + bucket
   }
 
+  /// Publishes that this rank has updated its part of the next bucket.
+  func publishNextUpdate() {
+    guard gathered != nil else { return }
+    updatedBuckets += 1
+    updated.store(updatedBuckets, ordering: .releasing)
+  }
+
+  /// Whether the updated parameters of a bucket's chunk have arrived from all nodes, in the open step.
+  func isGathered(_ bucket: Int) -> Bool {
+    gathered == nil
+      || gatheredBuckets.load(ordering: .acquiring) > bucketsBefore + bucket
+  }
+
+  /// Ends the open step, whose sums are finished, without an update.
+  func discard() {
+    discardedBuckets.store(bucketsBefore + chunks.count, ordering: .releasing)
+    dropResiduals()
+  }
+
+  /// The part of a chunk that a node sums and updates.
+  func part(of chunk: Range<Int>, node: Int) -> Range<Int> {
+    guard gathered != nil, !chunk.isEmpty else { return chunk }
+    let part = ranks.owned(
+      of: chunk.count, using: algorithm, inUnitsOf: BucketLayout.alignment, rank: node)
+    return chunk.lowerBound + part.lowerBound..<chunk.lowerBound + part.upperBound
+  }
+
+  /// Completes sums of gradients of which each node has its parts, between steps.
+  func gatherSums() {
+    guard gathered != nil else { return }
+    for chunk in chunks where !chunk.isEmpty { wait(for: startGather(gradients.own[chunk])) }
+  }
+
+  private func wait(for pending: any PendingReduction) {
+    while !pending.advance() { sched_yield() }
+  }
+
+  private func startGather(_ values: ArenaBuffer) -> any PendingReduction {
+    ranks.startAllGather(
+      values.floats, using: algorithm, inUnitsOf: BucketLayout.alignment)
+  }
+
+  /// Drops what rounding took away from earlier gradients, on the rank's thread between steps.
+  func dropResiduals() { residuals?.drop() }
+
   /// Opens a step on the thread that advances.
   func beginStep() {
     base += chunks.count
     nextToStart = 0
     started = nil
     ended = nil
+    nextToGather = 0
+    startedGathers = nil
+    endedGathers = nil
   }
 
-  /// Whether all buckets of the step are finished, for the thread that advances.
+  /// Whether nothing of the step is left to do, for the thread that advances.
   var isStepFinished: Bool {
-    finishedBuckets.load(ordering: .relaxed) >= base + chunks.count
+    let end = base + chunks.count
+    return finishedBuckets.load(ordering: .relaxed) >= end
+      && (gathered == nil || gatheredBuckets.load(ordering: .relaxed) >= end
+        || discardedBuckets.load(ordering: .acquiring) >= end)
   }
 
   /// Starts the all-reduces of buckets that all ranks of this node have published, and advances those
@@ -84,12 +173,12 @@ final class InterNodeReduction: @unchecked Sendable {
   @discardableResult
   func advance() -> Bool {
     guard !chunks.isEmpty else { return false }
-    let before = (nextToStart, underWay.count)
+    let before = (nextToStart, underWay.count, nextToGather, gathers.count)
     while nextToStart < chunks.count, published.minimum > base + nextToStart {
       let chunk = chunks[nextToStart]
       if !chunk.isEmpty {
         started = started ?? Timeline.now
-        underWay.append((nextToStart, start(chunk)))
+        underWay.append((nextToStart, startSum(nextToStart)))
       }
       nextToStart += 1
     }
@@ -99,22 +188,60 @@ final class InterNodeReduction: @unchecked Sendable {
     if finishedBuckets.load(ordering: .relaxed) != finished {
       finishedBuckets.store(finished, ordering: .releasing)
     }
-    let hasMoved = (nextToStart, underWay.count) != before
+    if let gathered, nextToStart == chunks.count { advanceGathers(gathered) }
+    let hasMoved = (nextToStart, underWay.count, nextToGather, gathers.count) != before
     if hasMoved { Activity.advance() }
     return hasMoved
   }
 
-  /// Starts to replace this rank's gradients in a chunk by their sums.
-  private func start(_ chunk: Range<Int>) -> any PendingReduction {
+  /// Starts to replace this rank's gradients in its chunk of a bucket by their sums.
+  private func startSum(_ bucket: Int) -> any PendingReduction {
+    let chunk = chunks[bucket]
     if let blockExchange { return blockExchange.start(chunk) }
     gradients.sumInPlace(chunk)
-    return ranks.startAllReduce(gradients.own[chunk].floats, using: algorithm)
+    let sums = gradients.own[chunk].floats
+    let residual = residuals?.chunks[bucket]
+    return gathered == nil
+      ? ranks.startAllReduce(sums, using: algorithm, wire: wire, residual: residual)
+      : ranks.startReduceScatter(
+        sums, using: algorithm, wire: wire, residual: residual,
+        inUnitsOf: BucketLayout.alignment)
   }
 
-  /// The seconds from the first start to the last end of the step, once it is finished.
+  /// Gathers the parameters of buckets that this rank has updated; all sums have been started.
+  private func advanceGathers(_ values: ArenaBuffer) {
+    while nextToGather < chunks.count,
+      updated.load(ordering: .acquiring) > base + nextToGather
+    {
+      let chunk = chunks[nextToGather]
+      if !chunk.isEmpty {
+        startedGathers = startedGathers ?? Timeline.now
+        gathers.append((nextToGather, startGather(values[chunk])))
+      }
+      nextToGather += 1
+    }
+    gathers.removeAll { $0.values.advance() }
+    if nextToGather == chunks.count, gathers.isEmpty, endedGathers == nil {
+      endedGathers = Timeline.now
+      if let startedGathers, let endedGathers {
+        Timeline.add(
+          "parameters, \(chunks.count) buckets", .betweenNodes, from: startedGathers,
+          to: endedGathers)
+      }
+    }
+    let finished = base + (gathers.first?.bucket ?? nextToGather)
+    if gatheredBuckets.load(ordering: .relaxed) != finished {
+      gatheredBuckets.store(finished, ordering: .releasing)
+    }
+  }
+
+  /// The seconds in which all-reduces of the step were under way, once it is finished.
   var secondsUnderWay: Double {
-    guard let started, let ended else { return 0 }
-    return Double(ended - started) / 1e9
+    func seconds(_ start: UInt64?, _ end: UInt64?) -> Double {
+      guard let start, let end else { return 0 }
+      return Double(end - start) / 1e9
+    }
+    return seconds(started, ended) + seconds(startedGathers, endedGathers)
   }
 
   private func end() {

@@ -4,7 +4,8 @@ import Foundation
 import Optimizers
 import TensorCore
 
-/// Sums the gradients of all ranks: each rank gets the sums of its chunk of every bucket.
+/// Sums the gradients of all ranks: each rank gets the sums of its chunk of every bucket, or where nodes
+/// share out the optimizer's state, of its node's part of the chunk.
 ///
 /// The ranks of a node read each other's gradients in shared memory. Between nodes, chunks are
 /// all-reduced by the ranks of equal local rank, bucket by bucket in a fixed order, as soon as the
@@ -17,8 +18,11 @@ final class Reducer {
   private let layout: BucketLayout
   /// This rank's chunk of each bucket.
   let chunks: [Range<Int>]
+  /// What this rank sums and updates of each bucket: its chunk, or its node's part of it.
+  let parts: [Range<Int>]
   /// The all-reduces between nodes, and the thread that advances them; nil on one node.
   private let interNode: InterNodeReduction?
+  private let nodeIndex: Int
   private let progressThread: ProgressThread?
   /// The algorithm of these all-reduces; nil where there are none.
   let algorithm: AllReduceChoice?
@@ -46,20 +50,20 @@ final class Reducer {
   ///   - sliceSum: The sum over this rank's slices, if it has several.
   ///   - slices: The slices of all ranks.
   ///   - communicator: All ranks.
-  ///   - bucketBytes: The size of a bucket; 0 makes one bucket of everything.
+  ///   - options: The size of buckets, the type of messages, and whether to look for gradients that are
+  ///     not finite.
   ///   - overlap: How inter-node all-reduces make progress during the backward pass.
   ///   - algorithms: The algorithms of inter-node all-reduces from which the fastest is taken.
-  ///   - checksGradients: Whether to look for gradients that are not finite.
   init(
     _ arena: ParameterArena, _ gradients: NodeGradients, sliceSum: PairwiseSliceSum?,
-    _ slices: BatchSlices, _ communicator: any Communicator, bucketBytes: Int, overlap: Overlap,
-    algorithms: [InterNodeAllReduce], checksGradients: Bool
+    _ slices: BatchSlices, _ communicator: any Communicator, _ options: DataParallel.Options,
+    overlap: Overlap, algorithms: [InterNodeAllReduce]
   ) throws(SharedMemoryError) {
     self.arena = arena
     self.gradients = gradients
     self.sliceSum = sliceSum
     self.overlap = overlap
-    self.checksGradients = checksGradients
+    checksGradients = options.checksGradients
     let topology = communicator.topology
     let isOneNode = topology.nodeCount == 1
     let blockExchange = gradients.blocks.flatMap {
@@ -69,9 +73,11 @@ final class Reducer {
     let sumsWhole = !isOneNode && arena.dataType == .float64 && blockExchange == nil
     wholeSum = sumsWhole ? communicator : nil
     layout = BucketLayout(
-      count: arena.count, bytes: isOneNode ? 0 : bucketBytes,
-      chunksPerBucket: topology.smallestLocalSize)
-    chunks = layout.chunks(ofLocalRank: topology.localRank)
+      count: arena.count, bytes: isOneNode ? 0 : options.bucketBytes,
+      chunksPerBucket: topology.smallestLocalSize,
+      partsPerChunk: options.shardOptimizer ? topology.nodeCount : 1)
+    let chunks = layout.chunks(ofLocalRank: topology.localRank)
+    let interNode: InterNodeReduction?
     if isOneNode || sumsWhole {
       (algorithm, interNode) = (nil, nil)
     } else {
@@ -83,8 +89,12 @@ final class Reducer {
         : AllReduceTuning(algorithms, chunks: chunks, communicator).choose()
       algorithm = choice
       interNode = try InterNodeReduction(
-        gradients, chunks: chunks, communicator, choice.algorithm, blockExchange: blockExchange)
+        gradients, values: arena.valueBuffer, chunks: chunks, communicator, options,
+        choice.algorithm, blockExchange: blockExchange)
     }
+    (self.chunks, self.interNode) = (chunks, interNode)
+    nodeIndex = topology.nodeIndex
+    parts = chunks.map { interNode?.part(of: $0, node: topology.nodeIndex) ?? $0 }
     progressThread = overlap == .thread ? interNode.map(ProgressThread.init) : nil
 
     let ranges = arena.entries.map(\.range)
@@ -155,16 +165,18 @@ final class Reducer {
 
   // MARK: - Using sums
 
-  /// Calls `body` with this rank's chunks, or ranges of them, and the sums of their gradients over
-  /// all ranks.
+  /// Calls `body` with this rank's parts, or ranges of them, and the sums of their gradients over
+  /// all ranks; `body` updates the parameters.
   ///
   /// All ranks have completed all buckets, and know it of each other.
   func forEachSum(_ body: (_ elements: Range<Int>, _ sums: ArenaBuffer) -> Void) {
     sumWhole()
-    for (bucket, chunk) in chunks.enumerated() {
+    for (bucket, chunk) in parts.enumerated() {
       if interNode != nil || areSumsInPlace {
         wait(for: bucket)
         body(chunk, gradients.own[chunk])
+        interNode?.publishNextUpdate()
+        if progressThread == nil { interNode?.advance() }
         continue
       }
       // Elements pass through the cache once: summed into memory that stays in it, and used there.
@@ -176,7 +188,14 @@ final class Reducer {
     }
   }
 
-  /// Replaces this rank's gradients in its chunks by their sums.
+  /// Waits until the parameters that other nodes have updated have arrived, after `forEachSum`.
+  func waitForParameters() {
+    for bucket in chunks.indices {
+      wait(for: bucket) { $0.isGathered(bucket) }
+    }
+  }
+
+  /// Replaces this rank's gradients in its parts by their sums.
   ///
   /// All ranks have completed all buckets, and know it of each other.
   func sumInPlace() {
@@ -198,7 +217,33 @@ final class Reducer {
   /// Waits for the all-reduces of a step whose sums are not wanted.
   func discard() {
     for bucket in chunks.indices { wait(for: bucket) }
+    interNode?.discard()
   }
+
+  /// Drops what rounding took away from the gradients of earlier steps.
+  ///
+  /// No step is open.
+  func dropResiduals() { interNode?.dropResiduals() }
+
+  /// The parts of this rank's chunks that a node sums and updates.
+  func parts(ofNode node: Int) -> [Range<Int>] {
+    chunks.map { interNode?.part(of: $0, node: node) ?? $0 }
+  }
+
+  /// The elements that no rank of this node updates, where nodes share out the optimizer's state.
+  var otherParts: [Range<Int>] {
+    var others: [Range<Int>] = []
+    for localRank in 0..<layout.chunksPerBucket {
+      for chunk in layout.chunks(ofLocalRank: localRank) {
+        let part = interNode?.part(of: chunk, node: nodeIndex) ?? chunk
+        others += [chunk.lowerBound..<part.lowerBound, part.upperBound..<chunk.upperBound]
+      }
+    }
+    return others.filter { !$0.isEmpty }
+  }
+
+  /// Completes the sums of this rank's chunks, where it has those of its parts, between steps.
+  func gatherSums() { interNode?.gatherSums() }
 
   /// Copies the sums of all chunks of this node's other ranks over this rank's gradients.
   ///
@@ -216,10 +261,12 @@ final class Reducer {
   var secondsUnderWay: Double { interNode?.secondsUnderWay ?? 0 }
 
   /// Waits until the sums of a bucket's chunk have arrived from the other nodes.
-  private func wait(for bucket: Int) {
-    guard let interNode, !interNode.isFinished(bucket) else { return }
+  private func wait(for bucket: Int) { wait(for: bucket) { $0.isFinished(bucket) } }
+
+  private func wait(for bucket: Int, until isDone: (InterNodeReduction) -> Bool) {
+    guard let interNode, !isDone(interNode) else { return }
     Activity.waiting(for: .gradients, bucket: bucket) {
-      while !interNode.isFinished(bucket) {
+      while !isDone(interNode) {
         if let progressThread { progressThread.hurry() } else { interNode.advance() }
         sched_yield()
       }

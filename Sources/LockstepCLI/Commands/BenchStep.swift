@@ -63,6 +63,15 @@ struct BenchStep: ParsableCommand {
   @Option(help: BenchStep.help("nodesPerSwitch", "count"))
   var nodesPerSwitch: Int?
 
+  @Option(help: BenchStep.help("wire", "type"))
+  var wire = DataParallel.Options().wire
+
+  @Flag(help: "Add what rounding to bfloat16 took away to the gradients of the next step.")
+  var errorFeedback = false
+
+  @Flag(help: "Let each node keep and update only its part of the optimizer's state.")
+  var shardOptimizer = false
+
   @Flag(help: "Show where the time goes, by operation and by module.")
   var profile = false
 
@@ -104,6 +113,9 @@ struct BenchStep: ParsableCommand {
     options.allReduce = allReduce
     options.nodesPerSwitch = nodesPerSwitch == 0 ? nil : nodesPerSwitch
     options.bucketMegabytes = bucketMegabytes == 0 ? nil : bucketMegabytes
+    options.wire = wire
+    options.errorFeedback = errorFeedback
+    options.shardOptimizer = shardOptimizer
     return options
   }
 
@@ -152,6 +164,7 @@ struct BenchStep: ParsableCommand {
       "scaling": strong ? "strong" : "weak", "shards": fixedSlices ?? 0,
       "overlap": run.parallel.overlap.rawValue,
       "all_reduce": run.parallel.interNodeAllReduce.map { $0.algorithm.name },
+      "wire": wire.rawValue, "shard_optimizer": shardOptimizer,
       "steps": measurement.seconds.count,
       "median_ms": milliseconds(measurement.median),
       "min_ms": milliseconds(measurement.seconds.min()!),
@@ -184,7 +197,9 @@ struct BenchStep: ParsableCommand {
       "ranks",
       "\(ranks) with \(count(threads, "thread")) each"
         + (nodes > 1
-          ? " on \(nodes) nodes, inter-node all-reduce: \(run.parallel.overlap.rawValue)" : ""))
+          ? " on \(nodes) nodes, inter-node all-reduce: \(run.parallel.overlap.rawValue), \(wire.rawValue)"
+            + (shardOptimizer ? ", optimizer sharded" : "")
+          : ""))
     if let allReduce = run.parallel.interNodeAllReduce { line("all-reduce", "\(allReduce)") }
     line("kernels", "\(Threads.instructionSet), OpenBLAS \(BLAS.coreName)")
     line("median", "\(milliseconds(measurement.median)) per step")

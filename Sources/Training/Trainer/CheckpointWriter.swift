@@ -1,5 +1,6 @@
 import Base
 import Checkpointing
+import Collectives
 import DataParallel
 import Optimizers
 
@@ -39,6 +40,10 @@ final class CheckpointWriter {
     // The weights are the same on all ranks, so all throw or none does.
     guard trainer.parallel.arena.hasFiniteValues else {
       throw NonFiniteWeights(step: trainer.step)
+    }
+    // Only rank zero knows.
+    if trainer.communicator.broadcast(store != nil && requestedStep != trainer.step) {
+      trainer.parallel.prepareToSave()
     }
     guard let store, requestedStep != trainer.step else { return }
     try finish(report)
