@@ -62,9 +62,7 @@ final class Reducer {
     // The all-reduces between nodes are for float32; float64 is for exactness, not for speed.
     let sumsWhole = !isOneNode && arena.dataType == .float64
     wholeSum = sumsWhole ? communicator : nil
-    layout = BucketLayout(
-      count: arena.count, bytes: isOneNode ? 0 : bucketBytes,
-      chunksPerBucket: topology.smallestLocalSize)
+    layout = BucketLayout(count: arena.count, bucketBytes: bucketBytes, topology)
     chunks = layout.chunks(ofLocalRank: topology.localRank)
     interNode =
       isOneNode || sumsWhole
