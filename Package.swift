@@ -150,7 +150,8 @@ let package = Package(
       resources: [.copy("Goldens")]),
     .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "Settings", "Base"]),
     .testTarget(
-      name: "MPICollectivesTests", dependencies: ["MPICollectives", "Collectives"]),
+      name: "MPICollectivesTests",
+      dependencies: ["MPICollectives", "DataParallel", "TensorCore", "Collectives"]),
     .testTarget(
       name: "DataParallelTests",
       dependencies: [

@@ -27,15 +27,8 @@ package struct AvailableMemory: Equatable, Sendable {
     else { return nil }
     let swap = value("SwapFree:", in: meminfo)?.multiplied(by: 1024) ?? 0
     var limits = [AvailableMemory(byteCount: available, limit: "the system")]
-    for line in (fileText(root + "proc/self/cgroup") ?? "").split(separator: "\n") {
-      // "0::/path" in version 2; "4:memory:/path" in version 1.
-      let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-      guard fields.count == 3 else { continue }
-      if fields[1].isEmpty {
-        limits += groups(String(fields[2]), in: root + "sys/fs/cgroup", version2)
-      } else if fields[1].split(separator: ",").contains("memory") {
-        limits += groups(String(fields[2]), in: root + "sys/fs/cgroup/memory", version1)
-      }
+    limits += ControlGroups.ofThisProcess(controller: "memory", root: root).compactMap {
+      left(in: $0.folder, $0.version == .two ? version2 : version1)
     }
     let smallest = limits.min { $0.byteCount < $1.byteCount }!
     return AvailableMemory(
@@ -51,29 +44,16 @@ package struct AvailableMemory: Equatable, Sendable {
     "memory.limit_in_bytes", "memory.usage_in_bytes", ["total_inactive_file", "total_active_file"]
   )
 
-  /// What a control group and those around it leave, as far as they have a limit.
-  private static func groups(
-    _ path: String, in hierarchy: String, _ names: Names
-  ) -> [AvailableMemory] {
-    var found: [AvailableMemory] = []
-    // In a container the outermost folder is its group, and the path may not exist.
-    var parts = path.split(separator: "/")
-    while true {
-      let folder = hierarchy + parts.map { "/" + $0 }.joined()
-      if let limit = number(folder, names.limit), let usage = number(folder, names.usage) {
-        let statistics = fileText("\(folder)/memory.stat") ?? ""
-        let cache = names.caches.reduce(0) {
-          $0.adding(value($1, in: statistics) ?? 0) ?? .max
-        }
-        // Of two numbers that are not negative, the difference does not overflow.
-        let left = max(0, limit - usage).adding(cache) ?? .max
-        found.append(
-          AvailableMemory(
-            byteCount: min(left, limit), limit: "the control group \(folder)"))
-      }
-      if parts.isEmpty { return found }
-      parts.removeLast()
+  /// What a control group leaves; nil if it has no limit.
+  private static func left(in folder: String, _ names: Names) -> AvailableMemory? {
+    guard let limit = number(folder, names.limit), let usage = number(folder, names.usage) else {
+      return nil
     }
+    let statistics = fileText("\(folder)/memory.stat") ?? ""
+    let cache = names.caches.reduce(0) { $0.adding(value($1, in: statistics) ?? 0) ?? .max }
+    // Of two numbers that are not negative, the difference does not overflow.
+    let left = max(0, limit - usage).adding(cache) ?? .max
+    return AvailableMemory(byteCount: min(left, limit), limit: "the control group \(folder)")
   }
 
   /// The number in a file of one line; nil for "max".

@@ -1,5 +1,9 @@
 import Synchronization
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// Memory that the ranks of a node share: a segment for each rank, which starts as zeros.
 ///
 /// What one rank writes, another may read after both have called a collective or the node's
@@ -28,6 +32,20 @@ public final class SharedMemory {
   }
 
   deinit { release() }
+
+  /// Writes zeros into the pages that begin in some bytes of a segment: the system places a page on the
+  /// NUMA node of the thread that writes it first.
+  ///
+  /// Nobody else uses these pages meanwhile, and nothing has been written yet.
+  package func place(_ bytes: Range<Int>, ofSegment segment: Int) {
+    let page = sysconf(Int32(_SC_PAGESIZE))
+    let memory = segments[segment]
+    for offset in stride(
+      from: (bytes.lowerBound + page - 1) / page * page, to: bytes.upperBound, by: page)
+    {
+      memory.storeBytes(of: 0, toByteOffset: offset, as: UInt8.self)
+    }
+  }
 }
 
 /// A failure to share memory between the ranks of a node.

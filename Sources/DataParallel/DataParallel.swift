@@ -155,7 +155,10 @@ public final class DataParallel {
     statistics = RunningStatistics(
       buffers.map(\.values), slices: slices.count, isOrdered: options.fixedSlices != nil,
       canRestore: options.checksGradients)
-    let memory = NodeMemory(communicator)
+    let memory = NodeMemory(
+      communicator, bucketBytes: options.bucketBytes,
+      elementByteCount: model.trainedParameters().first?.parameter.dataType.byteCount ?? 4,
+      placesPages: !options.shardOptimizer)
     arena = ParameterArena(model.trainedParameters(), memory: memory)
     frozen = FrozenParameters(model, memory: memory)
     optimizer = makeOptimizer(arena)

@@ -24,7 +24,7 @@ enum Environment {
       "host": ProcessInfo.processInfo.hostName,
       "system": ProcessInfo.processInfo.operatingSystemVersionString,
       "processor": processor,
-      "cores": Affinity.current.cores.count,
+      "cores": Affinity.current.countingCoresOnce().cores.count,
       "instructionSet": Threads.instructionSet,
       "openBLAS": "\(BLAS.configuration) (core \(BLAS.coreName))",
       "mpi": MPICommunicator.libraryVersion,

@@ -113,7 +113,7 @@ public final class MPICommunicator: Communicator {
       throw LaunchError(
         description:
           "MPI (\(libraryVersion)) does not support calls from more than one thread "
-          + "(MPI_THREAD_SERIALIZED); use a build of Open MPI with thread support")
+          + "(MPI_THREAD_SERIALIZED); use a build of it with thread support")
     }
     MPI_Comm_set_errhandler(cmpi_comm_world(), cmpi_errors_return())
     finalizeMPIAtExit()
@@ -197,14 +197,24 @@ public final class MPICommunicator: Communicator {
     Activity.waiting(for: .finalize) { checkMPI(MPI_Finalize(), "MPI_Finalize") }
   }
 
-  /// The name and version of the MPI library, such as `Open MPI v4.1.4`.
+  /// The name and version of the MPI library, such as `Open MPI v4.1.4` or `MPICH 4.0.2`.
   public static var libraryVersion: String {
     var text = [CChar](repeating: 0, count: Int(MPI_MAX_LIBRARY_VERSION_STRING))
     var length: Int32 = 0
     MPI_Get_library_version(&text, &length)
     let full = String(
       decoding: text.prefix(Int(length)).map(UInt8.init(bitPattern:)), as: UTF8.self)
-    return String(full.prefix { $0 != "," && $0 != "\0" && $0 != "\n" })
+    return shortened(libraryVersion: full)
+  }
+
+  /// Whether the MPI library is Open MPI, whose launcher has options of its own.
+  package static var isOpenMPI: Bool { libraryVersion.hasPrefix("Open MPI") }
+
+  /// The name and version in what a library tells about itself: MPICH tells much more, with `Version:` in
+  /// front of the number.
+  package static func shortened(libraryVersion full: String) -> String {
+    full.prefix { $0 != "," && $0 != "\0" && $0 != "\n" }
+      .split { $0 == " " || $0 == "\t" }.filter { $0 != "Version:" }.joined(separator: " ")
   }
 }
 
@@ -220,7 +230,7 @@ extension MPICommunicator {
       return SingleProcess()
     }
     // Open MPI then ends the process during its initialization, where nobody can explain it.
-    if launcher.launcher == .srun, launcher.rank == 0, environment["PMIX_RANK"] == nil {
+    if launcher.launcher == .srun, launcher.rank == 0, environment["PMIX_RANK"] == nil, isOpenMPI {
       Logger(label: "lockstep.mpi").notice(
         "srun offers no PMIx; should MPI fail now, use srun --mpi=pmix or mpirun")
     }

@@ -49,9 +49,37 @@ struct AffinityTests {
   @Test("Ranks of one node learn each other's masks")
   func overRanks() throws {
     let threads = try withRanks(3) { communicator in
-      communicator.threadsPerRank(
-        Affinity(cores: communicator.rank == 0 ? [0, 1, 2] : [4, 5, 6, 7]))
+      communicator.findCPUBinding(
+        Affinity(cores: communicator.rank == 0 ? [0, 1, 2] : [4, 5, 6, 7])
+      ).threads
     }
     #expect(threads == [3, 2, 2])
+  }
+
+  @Test("Hardware threads of one core count once, whatever their numbers")
+  func hardwareThreads() throws {
+    // Cores 0, 1, 2 and 3, whose second threads are 4, 5, 6 and 7.
+    try withFiles(
+      Dictionary(
+        uniqueKeysWithValues: (0..<8).map {
+          (
+            "sys/devices/system/cpu/cpu\($0)/topology/thread_siblings_list",
+            "\($0 % 4),\($0 % 4 + 4)\n"
+          )
+        })
+    ) { root in
+      func cores(_ list: String) -> String? {
+        Affinity(list: list)?.countingCoresOnce(root: root).list
+      }
+      #expect(cores("0-7") == "0-3")
+      #expect(cores("0,4") == "0")
+      #expect(cores("5-6") == "1-2")
+      // Two ranks on the two threads of one core have one core in common.
+      let masks = ["2", "6"].map { Affinity(list: $0)!.countingCoresOnce(root: root) }
+      #expect(masks[0] == masks[1])
+      #expect(Affinity.threads(ofRank: 0, masks: masks) == 1)
+      // Without the files, the kernel's numbers count.
+      #expect(cores("8-9") == "8-9")
+    }
   }
 }

@@ -5,12 +5,11 @@ import Testing
 struct CPUBindingTests {
   private func warnings(
     _ masks: [ClosedRange<Int>], of available: Int, threadsPerRank: Int? = nil,
-    hardwareThreadsPerCore: Int = 1, launcher: LauncherEnvironment.Launcher? = .mpirun
+    quotas: [[CPUQuota]] = [], launcher: LauncherEnvironment.Launcher? = .mpirun
   ) -> [String] {
     let node = CPUBinding.Node(
       host: "node01", masks: masks.map { Affinity(cores: Array($0)) },
-      available: Affinity(cores: Array(0..<available)),
-      hardwareThreadsPerCore: hardwareThreadsPerCore)
+      available: Affinity(cores: Array(0..<available)), quotas: quotas)
     return CPUBinding(nodes: [node], threads: 1)
       .warnings(threadsPerRank: threadsPerRank, launcher: launcher)
   }
@@ -36,14 +35,50 @@ struct CPUBindingTests {
     #expect(warnings([0...0], of: 16).first?.contains("mpirun -np 1 --map-by slot:PE=16") == true)
   }
 
-  @Test("Hardware threads are not taken for cores")
-  func hardwareThreads() {
-    // Cores of two threads each, numbered as neighbours.
-    let text = warnings([0...1, 2...3], of: 32, hardwareThreadsPerCore: 2)
-    #expect(text.count == 1)
-    #expect(text.first?.contains("leaves 14 of 16 idle; for 8 cores each") == true)
-    #expect(text.first?.contains("slot:PE=8 ") == true)
-    #expect(warnings([0...1, 2...3], of: 4, hardwareThreadsPerCore: 2) == [])
+  /// A quota that ranks share if its name is the same.
+  private func quota(_ cores: Double, _ name: String = "job") -> CPUQuota {
+    CPUQuota(cores: cores, group: "/sys/fs/cgroup/\(name)", identity: name)
+  }
+
+  @Test("A core each is all that a CPU quota leaves of a large computer")
+  func narrowUnderQuota() {
+    #expect(warnings([0...0, 1...1], of: 64, quotas: [[quota(2)], [quota(2)]]) == [])
+    let text = warnings([0...0, 1...1], of: 64, quotas: [[quota(8)], [quota(8)]])
+    #expect(text.first?.contains("leaves 6 of 8 idle; for 4 cores each") == true)
+  }
+
+  @Test("A CPU quota that is too small for its ranks is told, with what helps")
+  func smallQuota() {
+    #expect(
+      warnings(
+        [0...63, 0...63, 0...63], of: 64, quotas: [[quota(2.5)], [quota(2.5)], [quota(2.5)]]) == [
+          "node01: a CPU quota of 2.5 cores (control group /sys/fs/cgroup/job) for 3 ranks: all stand still in "
+            + "turn; start 2 or fewer, or raise the quota"
+        ])
+    #expect(
+      warnings([0...63], of: 64, quotas: [[quota(0.5)]], launcher: nil).first?.hasSuffix(
+        "for 1 rank: all stand still in turn; raise the quota") == true)
+    // Containers of their own.
+    #expect(
+      warnings([0...63, 0...63], of: 64, quotas: [[quota(1, "a")], [quota(1, "b")]]) == [])
+  }
+
+  @Test("More threads than a CPU quota has time for are told")
+  func threadsUnderQuota() {
+    let quotas = [[quota(4)], [quota(4)]]
+    #expect(warnings([0...63, 0...63], of: 64, threadsPerRank: 2, quotas: quotas) == [])
+    #expect(
+      warnings([0...63, 0...63], of: 64, threadsPerRank: 3, quotas: quotas) == [
+        "node01: threadsPerRank 3 makes 6 threads with a CPU quota of 4 cores (control group "
+          + "/sys/fs/cgroup/job); set it to 2, or leave it unset"
+      ])
+  }
+
+  @Test("MPICH's launcher is told in its own words")
+  func mpiexec() {
+    #expect(
+      warnings([0...7, 4...11], of: 12, launcher: .mpiexec).first?.hasSuffix(
+        "mpiexec -n 2 -bind-to core:6 lockstep …") == true)
   }
 
   @Test("A core for each rank is what was asked for, unless mpirun chose it")
@@ -133,6 +168,20 @@ struct CPUBindingTests {
     }
     let node = bindings[0].nodes[0]
     #expect(!node.host.isEmpty && !node.available.cores.isEmpty)
-    #expect(node.hardwareThreadsPerCore >= 1)
+  }
+
+  @Test("Ranks learn each other's quotas, and each gets its share of the tightest one")
+  func quotasOverRanks() throws {
+    let bindings = try withRanks(3) { communicator in
+      // The first two are in a container of two cores; all are in a job of nine.
+      let own = [quota(2, "container")]
+      return communicator.findCPUBinding(
+        Affinity(cores: Array(0..<64)),
+        quotas: (communicator.rank < 2 ? own : []) + [quota(9)])
+    }
+    #expect(bindings.map(\.threads) == [1, 1, 3])
+    #expect(bindings[0].nodes == bindings[2].nodes)
+    #expect(bindings[0].nodes[0].quotas[1] == [quota(2, "container"), quota(9)])
+    #expect(bindings[0].nodes[0].tightestQuota == quota(2, "container"))
   }
 }

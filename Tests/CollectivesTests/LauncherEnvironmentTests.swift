@@ -105,6 +105,33 @@ struct LauncherEnvironmentTests {
     try launch.check(worldSize: 3, library: "Open MPI v4")
   }
 
+  @Test(
+    "The remedy fits the library and the launcher",
+    arguments: [
+      (
+        ["OMPI_COMM_WORLD_SIZE": "4"], "MPICH 4.0.2",
+        "Open MPI's; start with the mpiexec of MPICH 4.0.2"
+      ),
+      (["OMPI_COMM_WORLD_SIZE": "4"], "Open MPI v4", "start with the mpirun that belongs"),
+      (["PMI_SIZE": "4", "PMI_RANK": "0"], "MPICH 4.0.2", "start with the mpiexec that belongs"),
+      (["PMI_SIZE": "4", "PMI_RANK": "0"], "Open MPI v4", "start with Open MPI's mpirun"),
+      (
+        ["SLURM_PROCID": "0", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "4"], "MPICH 4.0.2",
+        "srun --mpi=pmi2"
+      ),
+      (
+        ["SLURM_PROCID": "0", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "4"], "Open MPI v4",
+        "srun --mpi=pmix"
+      ),
+    ] as [([String: String], String, String)])
+  func remedies(variables: [String: String], library: String, remedy: String) throws {
+    let launch = try #require(LauncherEnvironment(variables))
+    let error = #expect(throws: LaunchError.self) {
+      try launch.check(worldSize: 1, library: library)
+    }
+    #expect(error?.description.contains(remedy) == true)
+  }
+
   @Test("A broken promise says what happened, why, and what to do")
   func brokenPromise() throws {
     let launch = try #require(

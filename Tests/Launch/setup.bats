@@ -164,3 +164,30 @@ load sandbox
   assert_output --partial "sudo dnf install -y bats bats-support bats-assert bats-file"
   refute_output --partial "module load"
 }
+
+# MARK: Other MPI libraries
+
+@test "setup: LOCKSTEP_MPI=mpich needs MPICH's packages in place of Open MPI's" {
+  rm bin/mpirun installed/ompi-c
+  export LOCKSTEP_MPI=mpich
+  launch run
+  assert_failure 69
+  assert_output --partial "installing: libmpich-dev mpich"
+  refute_called libopenmpi-dev
+  touch installed/mpich
+  stand_in mpiexec.hydra <<<''
+  launch run
+  assert_success
+  refute_called apt-get
+}
+
+@test "setup: another MPI library must be known to pkg-config" {
+  export LOCKSTEP_MPI=impi
+  launch run
+  assert_failure 69
+  assert_output --partial "pkg-config does not find 'impi', which LOCKSTEP_MPI names"
+  refute_called "swift build"
+  touch installed/impi
+  launch run
+  assert_success
+}

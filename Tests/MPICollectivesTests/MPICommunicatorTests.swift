@@ -1,8 +1,10 @@
 // With ranks: `mpirun -np 3 .build/release/LockstepPackageTests.xctest --testing-library
 // swift-testing --filter MPICollectivesTests`.
 import Collectives
+import DataParallel
 import Foundation
 import MPICollectives
+import TensorCore
 import Testing
 
 @Suite("MPICommunicator without a launcher")
@@ -22,12 +24,27 @@ struct MPICommunicatorStartTests {
 
   @Test("The library tells its name and version in one line")
   func libraryVersion() {
-    #expect(MPICommunicator.libraryVersion.contains("MPI v"))
-    #expect(!MPICommunicator.libraryVersion.contains("\n"))
+    let version = MPICommunicator.libraryVersion
+    #expect(version.contains("MPI"))
+    #expect(version.contains { $0.isNumber } && !version.contains { "\n\t".contains($0) })
+  }
+
+  @Test(
+    "The name and version are found in what libraries tell",
+    arguments: [
+      ("Open MPI v4.1.4, package: Debian OpenMPI, ident: 4.1.4", "Open MPI v4.1.4"),
+      ("MPICH Version:\t4.0.2\nMPICH Release date:\tThu Apr  7", "MPICH 4.0.2"),
+      ("MPICH Version:      4.2.0\n", "MPICH 4.2.0"),
+      (
+        "Intel(R) MPI Library 2021.11 for Linux* OS\0", "Intel(R) MPI Library 2021.11 for Linux* OS"
+      ),
+    ])
+  func shortVersions(full: String, short: String) {
+    #expect(MPICommunicator.shortened(libraryVersion: full) == short)
   }
 }
 
-private let isLaunched = ProcessInfo.processInfo.environment["OMPI_COMM_WORLD_SIZE"] != nil
+private let isLaunched = LauncherEnvironment() != nil
 
 /// All ranks run these tests in the same order, one at a time.
 ///
@@ -74,7 +91,9 @@ struct MPICommunicatorTests {
     let communicator = try communicator("world")
     #expect(communicator.worldSize == launcher.worldSize)
     #expect(communicator.rank == launcher.rank)
-    let localRank = ProcessInfo.processInfo.environment["OMPI_COMM_WORLD_LOCAL_RANK"]
+    // Open MPI's name, and that of MPICH.
+    let environment = ProcessInfo.processInfo.environment
+    let localRank = environment["OMPI_COMM_WORLD_LOCAL_RANK"] ?? environment["MPI_LOCALRANKID"]
     #expect(communicator.node.rank == localRank.flatMap { Int($0) })
     try launcher.check(
       worldSize: communicator.worldSize, library: MPICommunicator.libraryVersion)
@@ -97,5 +116,48 @@ struct MPICommunicatorTests {
     let threads = communicator.threadsPerRank()
     #expect(threads >= 1)
     #expect(threads <= Affinity.current.cores.count)
+  }
+
+  @Test("Each rank is the first to write its part of the memory of a node")
+  func placement() throws {
+    let communicator = try communicator("placement")
+    let memory = NodeMemory(communicator, bucketBytes: 1 << 20, elementByteCount: 4)
+    // Not as much as a huge page, of which the first writer would touch more.
+    let byteCount = 20 * 65536
+    let storage = memory.allocateCommon(byteCount: byteCount)
+    // Alone, a rank has memory of its own.
+    guard communicator.node.size > 1 else { return }
+    let page = sysconf(Int32(_SC_PAGESIZE))
+    let owned = memory.ownedBytes(of: byteCount)
+    // Which pages this process has touched, a bit of each entry, where the system tells.
+    guard let map = FileHandle(forReadingAtPath: "/proc/self/pagemap") else { return }
+    try map.seek(toOffset: UInt64(Int(bitPattern: storage.pointer) / page * 8))
+    let entries = try #require(try map.read(upToCount: byteCount / page * 8))
+    let touched = (0..<byteCount / page).filter { entries[$0 * 8 + 7] & 0x80 != 0 }
+    let own = owned.flatMap { $0.lowerBound / page..<$0.upperBound / page }
+    #expect(!own.isEmpty && touched == own)
+    communicator.barrier()
+    try expectOnOwnNode(storage.pointer)
+  }
+
+  /// Expects all pages of a mapping that this process has touched on the NUMA node of its cores, if these
+  /// are all of one node.
+  private func expectOnOwnNode(_ address: UnsafeMutableRawPointer) throws {
+    let cores = Set(Affinity.current.cores)
+    let nodes = (0..<64).filter { node in
+      let list = try? String(
+        contentsOfFile: "/sys/devices/system/node/node\(node)/cpulist", encoding: .utf8)
+      let ofNode = list.flatMap {
+        Affinity(list: $0.trimmingCharacters(in: .whitespacesAndNewlines))
+      }
+      return ofNode.map { !cores.isDisjoint(with: $0.cores) } ?? false
+    }
+    let name = String(Int(bitPattern: address), radix: 16)
+    guard nodes.count == 1,
+      let maps = try? String(contentsOfFile: "/proc/self/numa_maps", encoding: .utf8),
+      let line = maps.split(separator: "\n").first(where: { $0.hasPrefix(name + " ") })
+    else { return }
+    let counts = line.split(separator: " ").filter { $0.wholeMatch(of: /N\d+=\d+/) != nil }
+    #expect(counts.count == 1 && counts[0].hasPrefix("N\(nodes[0])="), "\(line)")
   }
 }

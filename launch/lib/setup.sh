@@ -99,12 +99,26 @@ TEXT
 
 # What scripts need from the system. A line has the check (kind and name), then the packages for
 # apt, dnf, pacman and brew.
+#
+# LOCKSTEP_MPI names the MPI library that Package.swift builds with, as pkg-config does. Packages are known
+# of Open MPI, which is the default, and of MPICH; another one has to be there.
+case ${LOCKSTEP_MPI:-ompi-c} in
+  ompi-c) mpi_needs=(
+    "library ompi-c      libopenmpi-dev   openmpi-devel       openmpi   open-mpi"
+    "command mpirun      openmpi-bin      openmpi             openmpi   open-mpi"
+  ) ;;
+  mpich) mpi_needs=(
+    "library mpich         libmpich-dev   mpich-devel         mpich     mpich"
+    "command mpiexec.hydra mpich          mpich               mpich     mpich"
+  ) ;;
+  *) mpi_needs=() ;;
+esac
+
 # shellcheck disable=SC2034
 readonly build_needs=(
   "command pkg-config  pkg-config       pkgconf-pkg-config  pkgconf   pkgconf"
   "library openblas    libopenblas-dev  openblas-devel      openblas  openblas"
-  "library ompi-c      libopenmpi-dev   openmpi-devel       openmpi   open-mpi"
-  "command mpirun      openmpi-bin      openmpi             openmpi   open-mpi"
+  "${mpi_needs[@]}"
   "library zlib        zlib1g-dev       zlib-devel          zlib      zlib"
   "library libturbojpeg libturbojpeg0-dev turbojpeg-devel libjpeg-turbo jpeg-turbo"
   "library libpng      libpng-dev       libpng-devel        libpng    libpng"
@@ -162,6 +176,10 @@ missing_needs() { # missing_needs NEED...
 # Installs missing system packages with apt-get; names them for other package managers.
 require_packages() { # require_packages NEED...
   local missing
+  if ((${#mpi_needs[@]} == 0)) && ! pkg-config --exists "$LOCKSTEP_MPI" 2>/dev/null; then
+    fail 69 "pkg-config does not find '$LOCKSTEP_MPI', which LOCKSTEP_MPI names as the MPI library." \
+      "Name ompi-c (the default) or mpich, or add the folder of its .pc file to PKG_CONFIG_PATH."
+  fi
   missing=$(missing_needs "$@")
   [[ -n $missing ]] || return 0
 
@@ -184,8 +202,8 @@ require_packages() { # require_packages NEED...
   fi
   local names hint="Then run this command again."
   names=$(package_names "$column" "$missing")
-  if ((column == 4)) && [[ $names == *openmpi* ]]; then
-    hint="Then 'module load mpi/openmpi-x86_64' in a new shell, and run this command again."
+  if ((column == 4)) && [[ $names =~ (openmpi|mpich)-devel ]]; then
+    hint="Then 'module load mpi/${BASH_REMATCH[1]}-x86_64' in a new shell, and run this command again."
   fi
   fail 69 "missing system packages. Install them with:" "  $installer $names" "$hint"
 }

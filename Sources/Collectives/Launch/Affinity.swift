@@ -2,6 +2,9 @@ import Base
 import Foundation
 
 /// The processor cores on which the operating system lets a process run.
+///
+/// The kernel counts each hardware thread of a core as a core of its own, and so do its lists;
+/// `countingCoresOnce()` does not.
 public struct Affinity: Equatable, Sendable {
   /// The numbers of the cores, in ascending order.
   public let cores: [Int]
@@ -54,25 +57,37 @@ public struct Affinity: Equatable, Sendable {
       .joined(separator: ",")
   }
 
-  /// How many hardware threads a core of this node has, each of which the kernel calls a core.
-  static var hardwareThreadsPerCore: Int {
-    let path = "/sys/devices/system/cpu/cpu\(current.cores.first ?? 0)/topology/"
-    let list = fileText(path + "thread_siblings_list")
-    let siblings = list.flatMap {
-      Affinity(list: $0.trimmingCharacters(in: .whitespacesAndNewlines))
-    }
-    return siblings?.cores.count ?? 1
+  /// The same with each core of this computer once, by the number of its first hardware thread.
+  ///
+  /// Two hardware threads of one core share its arithmetic units: a second thread of computation hardly
+  /// makes it faster.
+  ///
+  /// - Parameters:
+  ///   - root: The folder that has `sys`; another one in tests.
+  package func countingCoresOnce(root: String = "") -> Affinity {
+    Affinity(
+      cores: cores.map { core in
+        let list = fileText(
+          "\(root)/sys/devices/system/cpu/cpu\(core)/topology/thread_siblings_list")
+        let siblings = list.flatMap {
+          Affinity(list: $0.trimmingCharacters(in: .whitespacesAndNewlines))
+        }
+        return siblings?.cores.first ?? core
+      })
   }
 
   /// How many threads a rank should use so that the ranks of a node do not compete for cores: each of
-  /// its cores counts as one over the number of ranks that may use it, and the result is at least one.
-  public static func threads(ofRank rank: Int, masks: [Affinity]) -> Int {
+  /// its cores counts as one over the number of ranks that may use it, its share of CPU quotas limits the
+  /// sum, and the result is at least one.
+  public static func threads(
+    ofRank rank: Int, masks: [Affinity], quotas: [[CPUQuota]] = []
+  ) -> Int {
     var ranksOfCore: [Int: Int] = [:]
     for mask in masks {
       for core in mask.cores { ranksOfCore[core, default: 0] += 1 }
     }
     let cores = masks[rank].cores.reduce(0.0) { $0 + 1 / Double(ranksOfCore[$1] ?? 1) }
     // Thirds and sevenths do not add up exactly.
-    return max(1, Int(cores + 1e-6))
+    return max(1, Int(min(cores, CPUQuota.share(ofRank: rank, quotas: quotas)) + 1e-6))
   }
 }

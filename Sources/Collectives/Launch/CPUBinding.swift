@@ -1,6 +1,9 @@
 import Foundation
 
-/// The cores that each rank of a run may use, as the launcher has bound them.
+/// The cores that each rank of a run may use, as the launcher has bound them, and the CPU quotas of their
+/// control groups.
+///
+/// A core counts once, whether it has one hardware thread or two, and goes by the number of its first one.
 public struct CPUBinding: Equatable, Sendable {
   /// The cores that the ranks of one node may use.
   public struct Node: Equatable, Sendable {
@@ -10,17 +13,24 @@ public struct CPUBinding: Equatable, Sendable {
     public let masks: [Affinity]
     /// The cores of the process that started the ranks, which it could give to them.
     public let available: Affinity
-    /// How many hardware threads a core has; the kernel, and with it a mask, counts each as a core.
-    public let hardwareThreadsPerCore: Int
+    /// The CPU quotas of each rank, by local rank; empty if none has any.
+    public let quotas: [[CPUQuota]]
 
     /// Creates the binding of a node's ranks.
     public init(
-      host: String, masks: [Affinity], available: Affinity, hardwareThreadsPerCore: Int = 1
+      host: String, masks: [Affinity], available: Affinity, quotas: [[CPUQuota]] = []
     ) {
       self.host = host
       self.masks = masks
       self.available = available
-      self.hardwareThreadsPerCore = hardwareThreadsPerCore
+      self.quotas = quotas
+    }
+
+    /// The quota that leaves the ranks of this node the least time each; nil if there is none.
+    public var tightestQuota: CPUQuota? {
+      quotas.joined().min {
+        $0.cores / Double($0.rankCount(in: quotas)) < $1.cores / Double($1.rankCount(in: quotas))
+      }
     }
   }
 
@@ -65,26 +75,22 @@ extension CPUBinding.Node {
     threads: Int?, _ launcher: LauncherEnvironment.Launcher?, ranks worldSize: Int
   ) -> [String] {
     let used = Set(masks.flatMap(\.cores))
-    let all = used.union(available.cores).count
+    // What the ranks could use at a time.
+    let shares = masks.indices.map { CPUQuota.share(ofRank: $0, quotas: quotas) }
+    let time = shares.reduce(1e-6, +)
+    let all = min(used.union(available.cores).count, time < 1e6 ? Int(time) : .max)
     // The whole cores that each rank could have, as mpirun counts them.
-    let coresPerRank = all / hardwareThreadsPerCore / masks.count
-    var remedy =
-      "mpirun -np \(worldSize) --map-by slot:PE=\(coresPerRank) --bind-to core lockstep …"
-    if coresPerRank == 0 { remedy = "mpirun -np \(worldSize) --bind-to none lockstep …" }
-    if launcher == .srun { remedy = "srun --cpu-bind=cores lockstep …" }
-    if launcher == .flux { remedy = "flux run -o cpu-affinity=per-task lockstep …" }
+    let coresPerRank = all / masks.count
+    let remedy = remedy(launcher, ranks: worldSize, coresPerRank: coresPerRank)
     var problems: [String] = []
 
     // Open MPI binds one or two ranks to a core each by default. Under other launchers a single core
     // is what was asked for.
     let isNarrow =
-      launcher == .mpirun && coresPerRank > 1
-      && masks.contains { $0.cores.count <= hardwareThreadsPerCore }
+      launcher == .mpirun && coresPerRank > 1 && masks.contains { $0.cores.count <= 1 }
     if isNarrow {
-      let cores = all / hardwareThreadsPerCore
-      let idle = (all - used.count) / hardwareThreadsPerCore
       problems.append(
-        "mpirun gives 1 core to a rank and leaves \(idle) of \(cores) idle; for \(coresPerRank) "
+        "mpirun gives 1 core to a rank and leaves \(max(0, all - used.count)) of \(all) idle; for \(coresPerRank) "
           + "cores each: \(remedy)")
     }
 
@@ -93,6 +99,8 @@ extension CPUBinding.Node {
         "ranks share some of their cores, such as \(mask.list) and \(other.list), and slow each "
           + "other down; for cores of their own: \(remedy)")
     }
+
+    if let problem = quotaProblem(threads: threads) { return problems + [problem] }
 
     // The sets of cores to which ranks are confined: all cores, and those of each mask.
     var groups = [Group(cores: isNarrow ? all : used.count, ranks: masks.count)]
@@ -111,6 +119,38 @@ extension CPUBinding.Node {
           + "to \(max(1, group.cores / group.ranks)), or leave it unset")
     }
     return problems
+  }
+
+  /// The command that gives each rank cores of its own.
+  private func remedy(
+    _ launcher: LauncherEnvironment.Launcher?, ranks: Int, coresPerRank: Int
+  ) -> String {
+    switch launcher {
+    case .srun: "srun --cpu-bind=cores lockstep …"
+    case .flux: "flux run -o cpu-affinity=per-task lockstep …"
+    case .mpiexec where coresPerRank > 0:
+      "mpiexec -n \(ranks) -bind-to core:\(coresPerRank) lockstep …"
+    case .mpiexec: "mpiexec -n \(ranks) -bind-to none lockstep …"
+    default:
+      coresPerRank > 0
+        ? "mpirun -np \(ranks) --map-by slot:PE=\(coresPerRank) --bind-to core lockstep …"
+        : "mpirun -np \(ranks) --bind-to none lockstep …"
+    }
+  }
+
+  /// What a CPU quota is too small for.
+  private func quotaProblem(threads: Int?) -> String? {
+    guard let quota = tightestQuota else { return nil }
+    let ranks = quota.rankCount(in: quotas)
+    let whole = Int(quota.cores + 1e-6)
+    let noun = "\(ranks) rank\(ranks == 1 ? "" : "s")"
+    if whole < ranks {
+      return "\(quota) for \(noun): all stand still in turn; "
+        + (whole > 0 ? "start \(whole) or fewer, or raise the quota" : "raise the quota")
+    }
+    guard let threads, ranks * threads > whole else { return nil }
+    return "threadsPerRank \(threads) makes \(ranks * threads) threads with \(quota); set it to "
+      + "\(whole / ranks), or leave it unset"
   }
 
   private struct Group {
@@ -132,20 +172,23 @@ extension CPUBinding.Node {
   }
 
   private func cores(_ group: Group) -> String {
-    let noun = hardwareThreadsPerCore > 1 ? "hardware thread" : "core"
-    return "\(group.cores) \(noun)\(group.cores == 1 ? "" : "s")"
+    "\(group.cores) core\(group.cores == 1 ? "" : "s")"
   }
 }
 
 extension Communicator {
-  /// Finds the cores that the ranks may use.
+  /// Finds the cores that the ranks may use, and how much of their time.
   ///
   /// Collective: all ranks call it.
-  public func findCPUBinding(_ affinity: Affinity = .current) -> CPUBinding {
-    let own = [
-      ProcessInfo.processInfo.hostName, affinity.list, Affinity.parent.list,
-      String(Affinity.hardwareThreadsPerCore),
-    ]
+  public func findCPUBinding() -> CPUBinding {
+    findCPUBinding(Affinity.current.countingCoresOnce(), quotas: CPUQuota.current())
+  }
+
+  /// The same, given the cores and the quotas of this rank.
+  package func findCPUBinding(_ cores: Affinity, quotas: [CPUQuota] = []) -> CPUBinding {
+    let own =
+      [ProcessInfo.processInfo.hostName, cores.list, Affinity.parent.countingCoresOnce().list]
+      + quotas.map(\.line)
     let ranks = allGather(own.joined(separator: "\t")).map { $0.components(separatedBy: "\t") }
     let nodes = topology.nodes.map { ranksOfNode in
       let first = ranks[ranksOfNode[0]]
@@ -153,17 +196,17 @@ extension Communicator {
         host: first[0],
         masks: ranksOfNode.map { Affinity(list: ranks[$0][1]) ?? Affinity(cores: []) },
         available: Affinity(list: first[2]) ?? Affinity(cores: []),
-        hardwareThreadsPerCore: Int(first[3])!)
+        quotas: ranksOfNode.map { ranks[$0][3...].compactMap { CPUQuota(line: $0[...]) } })
     }
+    let local = nodes[topology.nodeIndex]
     return CPUBinding(
       nodes: nodes,
-      threads: Affinity.threads(ofRank: node.rank, masks: nodes[topology.nodeIndex].masks))
+      threads: Affinity.threads(ofRank: node.rank, masks: local.masks, quotas: local.quotas))
   }
 
-  /// Returns how many threads this rank should use, from the masks of the ranks of its node.
+  /// Returns how many threads this rank should use, from the cores and the CPU quotas of the ranks of its
+  /// node.
   ///
   /// Collective: all ranks call it.
-  public func threadsPerRank(_ affinity: Affinity = .current) -> Int {
-    findCPUBinding(affinity).threads
-  }
+  public func threadsPerRank() -> Int { findCPUBinding().threads }
 }

@@ -79,32 +79,41 @@ public struct LauncherEnvironment: Equatable, Sendable {
           \(promised)-process run: \(launcher.rawValue) promised \(promised) ranks, MPI sees 1
           cause: \(launcher.rawValue) does not belong to the MPI library of this program \
           (\(library))
-          fix: \(remedy)
+          fix: \(remedy(library))
           """)
     }
     throw LaunchError(
       description: """
         \(launcher.rawValue) promised \(promised) ranks, but MPI (\(library)) sees \(actual)
         cause: one launcher was started by another one, and both set their variables
-        fix: \(remedy)
+        fix: \(remedy(library))
         """)
   }
 
-  private var remedy: String {
-    switch launcher {
+  private func remedy(_ library: String) -> String {
+    let isOpenMPI = library.hasPrefix("Open MPI")
+    return switch launcher {
+    case .mpirun where !isOpenMPI:
+      "this launcher is Open MPI's; start with the mpiexec of \(library)"
     case .mpirun:
       "start with the mpirun that belongs to this library (compare `mpirun --version`), and unset "
         + "OMPI_COMM_WORLD_SIZE if it comes from an earlier shell"
+    case .srun where !isOpenMPI:
+      "use `srun --mpi=pmi2` (`srun --mpi=list` shows what this Slurm has), or call mpiexec in the "
+        + "allocation instead of srun"
     case .srun:
       "use `srun --mpi=pmix` (`srun --mpi=list` shows what this Slurm has), or call mpirun in the "
         + "allocation instead of srun"
     case .flux:
       "with Open MPI 4 use one that has a component for Flux (`ompi_info` shows `MCA pmix: flux`), with "
         + "Open MPI 5 `flux run -o pmi=pmix`, which needs Flux's PMIx plugin"
+    case .mpiexec where !isOpenMPI:
+      "start with the mpiexec that belongs to this library (compare `mpiexec --version`), and unset "
+        + "PMI_SIZE if it comes from an earlier shell"
     case .mpiexec:
       "this launcher belongs to another MPI (MPICH or Intel MPI); start with Open MPI's mpirun"
     case .pmix:
-      "start with Open MPI's mpirun"
+      "start with \(isOpenMPI ? "Open MPI's mpirun" : "the mpiexec of \(library)")"
     }
   }
 }

@@ -1,3 +1,4 @@
+package import Collectives
 import Optimizers
 import TensorCore
 
@@ -45,6 +46,18 @@ package struct BucketLayout {
       bounds.append(bounds.last! + next)
     }
     buckets = zip(bounds, bounds.dropFirst()).map { $0..<$1 }
+  }
+
+  /// The layout of a run: on one node there is nothing to send early, and one bucket of everything.
+  ///
+  /// - Parameter sharesChunks: Whether the nodes divide each chunk between them.
+  package init(
+    count: Int, bucketBytes: Int, _ topology: Topology, sharesChunks: Bool = false
+  ) {
+    self.init(
+      count: count, bytes: topology.nodeCount == 1 ? 0 : bucketBytes,
+      chunksPerBucket: topology.smallestLocalSize,
+      partsPerChunk: sharesChunks ? topology.nodeCount : 1)
   }
 
   /// The chunk of each bucket that a rank sums and updates; empty for a local rank that some node

@@ -1,31 +1,55 @@
 import CKernels
-import Collectives
+package import Collectives
 import Optimizers
-import TensorCore
+package import TensorCore
 
 /// The memory of an arena: the ranks of a node have values and optimizer state in common, and read
 /// each other's gradients.
-final class NodeMemory: ArenaMemory {
+///
+/// Each rank is the first to write what it owns, so that it lies on the rank's NUMA node: its gradients,
+/// and of the common memory the chunks that it updates.
+package final class NodeMemory: ArenaMemory {
   private let communicator: any Communicator
+  private let bucketBytes: Int
+  private let elementByteCount: Int
+  private let placesPages: Bool
   /// Why memory could not be shared, if that happened; private memory stands in until it is thrown.
   private(set) var failure: SharedMemoryError?
   /// The gradients of all ranks of this node; nil for a single process.
   private var gradients: SharedMemory?
 
-  init(_ communicator: any Communicator) {
+  /// - Parameters:
+  ///   - communicator: All ranks.
+  ///   - bucketBytes: The size of a bucket, which decides the chunks.
+  ///   - elementByteCount: The bytes of a parameter's element.
+  ///   - placesPages: Whether to place the pages of common memory at once. Otherwise a page takes memory
+  ///     only when it is first used, as when each node uses a part of the optimizer's state.
+  package init(
+    _ communicator: any Communicator, bucketBytes: Int, elementByteCount: Int,
+    placesPages: Bool = true
+  ) {
     self.communicator = communicator
+    self.bucketBytes = bucketBytes
+    self.elementByteCount = elementByteCount
+    self.placesPages = placesPages
   }
 
   /// The first rank of each node provides the values.
-  var takesOverValues: Bool { communicator.node.rank == 0 }
+  package var takesOverValues: Bool { communicator.node.rank == 0 }
 
-  func allocateCommon(byteCount: Int) -> Storage {
+  package func allocateCommon(byteCount: Int) -> Storage {
     let memory = share(byteCount: takesOverValues ? byteCount : 0)
+    if let memory, placesPages {
+      for chunk in ownedBytes(of: byteCount) { memory.place(chunk, ofSegment: 0) }
+      // The first rank may write its values when all pages have their places.
+      communicator.node.barrier()
+    }
     return storage(memory, segment: 0, byteCount)
   }
 
-  func allocateOwn(byteCount: Int) -> Storage {
+  package func allocateOwn(byteCount: Int) -> Storage {
     gradients = share(byteCount: byteCount)
+    gradients?.place(0..<byteCount, ofSegment: communicator.node.rank)
     return storage(gradients, segment: communicator.node.rank, byteCount)
   }
 
@@ -36,6 +60,16 @@ final class NodeMemory: ArenaMemory {
     }
     return NodeGradients(
       buffers: segments ?? [arena.gradientBuffer], localRank: communicator.node.rank)
+  }
+
+  /// The bytes of common memory that this rank updates.
+  package func ownedBytes(of byteCount: Int) -> [Range<Int>] {
+    let topology = communicator.topology
+    return BucketLayout(
+      count: byteCount / elementByteCount, bucketBytes: bucketBytes, topology
+    ).chunks(ofLocalRank: topology.localRank).map {
+      $0.lowerBound * elementByteCount..<$0.upperBound * elementByteCount
+    }
   }
 
   private func share(byteCount: Int) -> SharedMemory? {

@@ -73,9 +73,8 @@ final class Reducer {
     let sumsWhole = !isOneNode && arena.dataType == .float64 && blockExchange == nil
     wholeSum = sumsWhole ? communicator : nil
     layout = BucketLayout(
-      count: arena.count, bytes: isOneNode ? 0 : options.bucketBytes,
-      chunksPerBucket: topology.smallestLocalSize,
-      partsPerChunk: options.shardOptimizer ? topology.nodeCount : 1)
+      count: arena.count, bucketBytes: options.bucketBytes, topology,
+      sharesChunks: options.shardOptimizer)
     let chunks = layout.chunks(ofLocalRank: topology.localRank)
     let interNode: InterNodeReduction?
     if isOneNode || sumsWhole {

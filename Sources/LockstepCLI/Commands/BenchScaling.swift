@@ -56,7 +56,8 @@ struct BenchScaling: ParsableCommand {
     help: ArgumentHelp(
       """
       The command that starts several ranks, to which -n and their number are added. Default: \
-      mpirun, with each rank on its own cores. One rank needs no launcher.
+      mpirun (or mpiexec, if built with another MPI than Open MPI), with each rank on its own cores. \
+      One rank needs no launcher.
       """, valueName: "command"))
   var launcher: String?
 
@@ -79,8 +80,8 @@ struct BenchScaling: ParsableCommand {
     guard counts.last! > 1 else { return }
     guard let program = launcherWords.first, isProgram(program) else {
       throw ValidationError(
-        "no program '\(launcherWords.first ?? "")' was found to start ranks with; install Open MPI, "
-          + "or name another program with --launcher")
+        "no program '\(launcherWords.first ?? "")' was found to start ranks with; install that of "
+          + "\(MPICommunicator.libraryVersion), or name another program with --launcher")
     }
   }
 
@@ -130,7 +131,8 @@ struct BenchScaling: ParsableCommand {
   }
 
   private var launcherWords: [String] {
-    (launcher ?? "mpirun").split(separator: " ").map(String.init)
+    (launcher ?? (MPICommunicator.isOpenMPI ? "mpirun" : "mpiexec")).split(separator: " ").map(
+      String.init)
   }
 
   private var stepOptions: [String] {
@@ -174,8 +176,13 @@ struct BenchScaling: ParsableCommand {
     return measurement
   }
 
-  /// Open MPI's options that give each rank its own cores, if there are enough.
+  /// The launcher's options that give each rank its own cores, if there are enough.
   private func placement(_ ranks: Int) -> [String] {
+    guard MPICommunicator.isOpenMPI else {
+      // MPICH's launcher puts several ranks on a core without being asked.
+      let isPossible = Cores.areAll && ranks * threads <= Cores.count
+      return ["-bind-to", isPossible ? "core:\(threads)" : "none"]
+    }
     if ranks * threads > Cores.count { return ["--bind-to", "none", "--oversubscribe"] }
     // Open MPI binds to any cores of the machine, also those that this process may not use.
     return Cores.areAll

@@ -69,9 +69,14 @@ private struct DoctorReport {
 
   mutating func checkProgram() {
     add(.ok, "program", "lockstep \(Version.current), kernels for \(Threads.instructionSet)")
+    let hardwareThreads = Affinity.current
+    let cores = hardwareThreads.countingCoresOnce().cores.count
     add(
       .ok, "processor",
-      "\(Environment.processor), \(count(Affinity.current.cores.count, "core")) for this process")
+      "\(Environment.processor), \(count(cores, "core")) for this process"
+        + (hardwareThreads.cores.count > cores
+          ? " (\(hardwareThreads.cores.count) hardware threads, of which one per core computes)"
+          : ""))
     if let wanted = ProcessInfo.processInfo.environment["LOCKSTEP_ISA"] {
       add(.warning, "kernels", "LOCKSTEP_ISA=\(wanted) is set; unset it for the fastest kernels")
     }
@@ -112,7 +117,8 @@ private struct DoctorReport {
         .ok, "ranks",
         "\(ranks) on \(count(cores.nodes.count, "host")), \(MPICommunicator.libraryVersion)")
     }
-    add(.ok, "threads", "\(cores.threads) per rank")
+    let quota = cores.nodes[communicator.topology.nodeIndex].tightestQuota
+    add(.ok, "threads", "\(cores.threads) per rank" + (quota.map { ", under \($0)" } ?? ""))
     for warning in cores.warnings() { add(.warning, "cores", warning) }
     for (index, name) in [(0, "kernels"), (1, "OpenBLAS core")]
     where Set(rows.map { $0[index] }).count > 1 {
@@ -177,7 +183,7 @@ private struct DoctorReport {
 
   /// Open MPI's messages between ranks of a node pass through files of 4 MiB, one per rank.
   mutating func checkSharedMemory(ranks: Int) {
-    guard ranks > 1 else { return }
+    guard ranks > 1, MPICommunicator.isOpenMPI else { return }
     let attributes = try? FileManager.default.attributesOfFileSystem(forPath: "/dev/shm")
     guard let free = attributes?[.systemFreeSize] as? Int else { return }
     let megabytes = free >> 20

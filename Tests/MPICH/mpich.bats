@@ -1,0 +1,59 @@
+#!/usr/bin/env bats
+# The command built with MPICH in place of Open MPI, under MPICH's launcher.
+
+load ../EndToEnd/lockstep
+
+mpich=$BATS_SUITE_TMPDIR/lockstep-mpich
+mpiexec=(mpiexec.hydra -n)
+
+# The loss of every step of a run.
+losses() { # losses RUN
+  grep '"kind":"step"' "$1/metrics.jsonl" | grep -o '"\(step\|loss\)":[^,}]*'
+}
+
+@test "mpich: doctor finds the library, the ranks and working collectives" {
+  launch "${mpiexec[@]}" 2 "$mpich" doctor
+  assert_success
+  assert_line --regexp 'ranks +2 on 1 host, MPICH [0-9]'
+  assert_line --regexp 'collectives +[0-9]+ checks passed on all ranks'
+  refute_output --partial "Open MPI"
+}
+
+@test "mpich: training has the losses of a build with Open MPI, on 1, 2 and 4 ranks" {
+  local ranks
+  for ranks in 1 2 4; do
+    launch "${mpirun[@]}" "$ranks" "$lockstep" "${short[@]}" --run-dir "open-$ranks"
+    assert_success
+    launch "${mpiexec[@]}" "$ranks" "$mpich" "${short[@]}" --run-dir "mpich-$ranks"
+    assert_success
+    losses "open-$ranks" >expected
+    losses "mpich-$ranks" >actual
+    assert_file_not_empty expected
+    run diff expected actual
+    assert_success
+    # Both used what they were built with.
+    grep -q '"mpi": *"MPICH' "mpich-$ranks/env.json"
+    grep -q '"mpi": *"Open MPI' "open-$ranks/env.json"
+  done
+}
+
+@test "mpich: a run is resumed on another number of ranks" {
+  launch "${mpiexec[@]}" 2 "$mpich" "${short[@]}" --run-dir run --max-steps 60
+  assert_success
+  launch "${mpiexec[@]}" 4 "$mpich" "${short[@]}" --run-dir run
+  assert_success
+  assert_equal "$(losses run | grep -c step)" 120
+}
+
+@test "mpich: a failed rank ends all, with its exit code" {
+  launch "${mpiexec[@]}" 1 "$mpich" "${short[@]}" --run-dir run \
+    : -n 1 "$mpich" "${short[@]}" --set training.seed=2 --run-dir run
+  assert_failed_with 81 'ranks do not agree'
+}
+
+@test "mpich: Open MPI's launcher is refused, with a remedy (81)" {
+  launch "${mpirun[@]}" 2 "$mpich" "${short[@]}" --run-dir run
+  assert_failed_with 81 'separate one-process runs'
+  assert_stderr_fits "^fix: this launcher is Open MPI's; start with the mpiexec of MPICH"
+  assert_not_exists run
+}
