@@ -182,6 +182,7 @@ let package = Package(
       dependencies: [
         "Reporting", "Configuration", "Training", "DataLoading", "Base", "TestSupport",
       ]),
+    .testTarget(name: "LockstepCLITests", dependencies: ["LockstepCLI", "Base"]),
     .testTarget(
       name: "BenchmarkingTests",
       dependencies: [
