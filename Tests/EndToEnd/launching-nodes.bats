@@ -72,12 +72,29 @@ train_whole() {
   train_whole
   begin run "${launch_command[@]}" "${steady[@]}" --run-dir run
   wait_for_steps run 8
-  # Its cable is pulled: no connection is closed.
+  # Its cable is pulled: no connection is closed. ssh would not reach it either.
+  sed -i "2i [[ \$(ip -n $node_prefix-switch link show port\${1##*.}) == *'state UP'* ]] || exit 255" \
+    "$BATS_FILE_TMPDIR/agent"
   ip -n "$node_prefix-switch" link set port2 down
   finish 90
   assert_equal "$status" 0
   assert_stderr_fits "^error: attempt 1 ended .*: host $node_network.2 with rank 1 does not answer"
   assert_stderr_fits "^note: attempt 2: 1 rank on 1 host \($node_network.1\)"
+  assert_same_weights whole run
+}
+
+@test "launch on nodes: a node that answers, but on which no rank can start, is left out after two attempts" {
+  prepare_nodes 2
+  train_whole
+  # As with a firewall: the agent reaches it, mpirun's connections do not.
+  begin run "${launch_command[@]}" "${steady[@]}" --run-dir run
+  wait_for_steps run 8
+  ip -n "$node_prefix-switch" link set port2 down
+  finish 90
+  assert_equal "$status" 0
+  assert_stderr_fits '^error: attempt 2 ended .*: the launcher says: '
+  assert_stderr_fits "^warning: $node_network.2 is left out: it failed in two attempts in a row"
+  assert_stderr_fits "^note: attempt 3: 1 rank on 1 host"
   assert_same_weights whole run
 }
 

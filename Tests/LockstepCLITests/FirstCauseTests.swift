@@ -140,7 +140,7 @@ import Testing
     #expect(
       cause.description
         == "the launcher says: There are not enough slots available in the system to satisfy the 64 "
-        + "slots that were requested by the application:")
+        + "slots that were requested by the application")
   }
 
   @Test func namesAHostThatSSHDoesNotReach() {

@@ -220,4 +220,11 @@ import Testing
     #expect(policy.decide(exitCode: 139, blaming: "a", step: 9) == .restart)
     #expect(policy.condemned == ["a"])
   }
+
+  @Test func condemnsAHostThatWasLostAndThenCannotBeStarted() {
+    var policy = RestartPolicy(limit: 100)
+    #expect(policy.decide(exitCode: 205, blaming: "a", step: 1) == .restart)
+    #expect(policy.decide(exitCode: 1, blaming: nil, hasStarted: false, step: 1) == .restart)
+    #expect(policy.condemned == ["a"])
+  }
 }

@@ -201,7 +201,7 @@ extension FirstCause {
     return FirstCause(kind: .unknown, event: String(line.dropFirst("error: ".count)))
   }
 
-  /// The first sentences of the launcher about a job that it could not start.
+  /// The first sentence of the launcher about a job that it could not start.
   private static func launcher(_ messages: LauncherMessages) -> FirstCause? {
     // What it says about every job that failed tells less than the exit code.
     let lines = messages.launcher.filter { line in
@@ -210,7 +210,12 @@ extension FirstCause {
     }
     let sentence = lines.drop { $0.isEmpty }.prefix { !$0.isEmpty }
       .map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: " ")
-    guard !sentence.isEmpty else { return nil }
-    return FirstCause(kind: .launcher, event: "the launcher says: " + sentence)
+    let first = sentence.prefix(
+      upTo: sentence.firstRange(of: ". ")?.lowerBound ?? sentence.endIndex)
+    guard !first.isEmpty else { return nil }
+    return FirstCause(
+      kind: .launcher,
+      event: "the launcher says: " + first.trimmingCharacters(in: CharacterSet(charactersIn: ".: "))
+    )
   }
 }
