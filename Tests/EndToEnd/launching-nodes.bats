@@ -14,7 +14,7 @@ teardown() {
 
 # A run whose weights are the same on any number of ranks, and whose steps are slow enough to interrupt.
 steady=("${slow[@]}" --set distributed.fixedSlices=4 --set checkpoint.everySteps=5
-  --max-steps 50 --progress none)
+  --max-steps 80 --progress none)
 
 # Starts nodes of one slot each, and sets `launch_command`, which launches on them from the first.
 prepare_nodes() { # prepare_nodes COUNT [OPTION-OF-LAUNCH...]
@@ -40,7 +40,7 @@ train_whole() {
   begin run "${launch_command[@]}" "${steady[@]}" --run-dir run
   wait_for_steps run 8
   end_node 3
-  finish 90
+  finish 240
   assert_equal "$status" 0
   local name=$node_network.3
   assert_stderr_fits '^note: attempt 1: 4 ranks on 4 hosts '
@@ -49,7 +49,7 @@ train_whole() {
   assert_stderr_fits "^warning: $name is left out: it does not answer "
   assert_stderr_fits '^note: attempt 2: [23] ranks on [23] hosts .*, resuming from step [0-9]+$'
   assert_same_weights whole run
-  assert_logs_every_step run 50
+  assert_logs_every_step run 80
   assert_one_line run/attempts.jsonl '"attempt":2,.*"leftOut":\["'"$name"'"\],"exitCode":0'
 }
 
@@ -61,7 +61,7 @@ train_whole() {
   wait_for_steps run 8
   assert_one_line run/LOCK '"host":"machine2"'
   end_node 2
-  finish 90
+  finish 240
   assert_equal "$status" 0
   assert_stderr_fits "^note: attempt 2: 1 rank on 1 host \($node_network.3\)"
   assert_same_weights whole run
@@ -76,7 +76,7 @@ train_whole() {
   sed -i "2i [[ \$(ip -n $node_prefix-switch link show port\${1##*.}) == *'state UP'* ]] || exit 255" \
     "$BATS_FILE_TMPDIR/agent"
   ip -n "$node_prefix-switch" link set port2 down
-  finish 90
+  finish 240
   assert_equal "$status" 0
   assert_stderr_fits "^error: attempt 1 ended .*: host $node_network.2 with rank 1 does not answer"
   assert_stderr_fits "^note: attempt 2: 1 rank on 1 host \($node_network.1\)"
@@ -90,7 +90,7 @@ train_whole() {
   begin run "${launch_command[@]}" "${steady[@]}" --run-dir run
   wait_for_steps run 8
   ip -n "$node_prefix-switch" link set port2 down
-  finish 90
+  finish 240
   assert_equal "$status" 0
   assert_stderr_fits '^error: attempt 2 ended .*: the launcher says: '
   assert_stderr_fits "^warning: $node_network.2 is left out: it failed in two attempts in a row"
@@ -110,7 +110,7 @@ train_whole() {
       kill -STOP "$process"
     fi
   done
-  finish 90
+  finish 240
   assert_equal "$status" 0
   assert_stderr_fits \
     '^error: attempt 1 ended .*: no progress for 4 s: rank 3 on machine2 .* is stopped \(SIGSTOP\)$'

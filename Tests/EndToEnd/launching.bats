@@ -51,7 +51,7 @@ refute_restart() {
   assert_success
   assert_output --regexp "^mpirun -np 4 --map-by slot --bind-to none( --oversubscribe)?\
  -x OPENBLAS_NUM_THREADS=1 .*lockstep train $digits --max-steps 3\
- --set distributed.stallTimeout=60$"
+ --set distributed.stallTimeout=120$"
   printf 'node01 slots=2\nnode02 slots=2\n' >hosts
   lockstep launch --print --hosts hosts --cores 2 --agent "my agent" --stall-timeout 5 -- \
     train "$digits"
@@ -60,17 +60,17 @@ refute_restart() {
   assert_output --partial " --set distributed.stallTimeout=5"
   # What the configuration says is left as it is.
   lockstep launch --print -n 1 -- train "$digits" --set distributed.stallTimeout=7
-  refute_output --partial stallTimeout=60
+  refute_output --partial stallTimeout=120
 }
 
 @test "launch: a killed rank is named, and the run ends with the bits of an undisturbed one" {
-  ranks 2 "${steady[@]}" --max-steps 60 --run-dir whole --progress none
+  ranks 2 "${steady[@]}" --max-steps 80 --run-dir whole --progress none
   assert_success
-  begin_launch run 2 -- "${steady[@]}" --max-steps 60 --progress none
+  begin_launch run 2 -- "${steady[@]}" --max-steps 80 --progress none
   kill -KILL "$(process_of 1)"
   wait_for_attempt run 2
   kill -KILL "$(process_of 0)"
-  finish 90
+  finish 240
   assert_equal "$status" 0
   assert_stderr_fits '^note: attempt 1: 2 ranks on this host$'
   assert_stderr_fits \
@@ -81,7 +81,7 @@ refute_restart() {
   assert_stderr_fits '^error: attempt 2 ended .*: rank 0 on .* signal 9'
   assert_stderr_fits '^note: attempt 3: '
   assert_same_weights whole run
-  assert_logs_every_step run 60
+  assert_logs_every_step run 80
   # The attempts are on record.
   assert_one_line run/attempts.jsonl '"event":"launch".*"attempt":1,.*"exitCode":137,"cause":"rank 1 on'
   assert_one_line run/attempts.jsonl '"event":"launch".*"attempt":3,.*"exitCode":0,"cause":null'
@@ -99,7 +99,7 @@ refute_restart() {
     sleep 0.1
   done
   kill -KILL "$(process_of 1)"
-  finish 90
+  finish 240
   assert_equal "$status" 0
   assert_stderr_fits '^note: attempt 2: .*resuming from step 20$'
   assert_equal "$(compgen -G 'runs/digits-mlp/*' | wc -l)" 1
@@ -109,7 +109,7 @@ refute_restart() {
 @test "launch: a stopped rank of four ends the attempt (83), which is repeated" {
   begin_launch run 4 --stall-timeout 4 -- "${steady[@]}" --max-steps 40 --progress none
   kill -STOP "$(process_of 2)"
-  finish 90
+  finish 240
   assert_equal "$status" 0
   assert_stderr_fits '^error: no progress for 4 s on .*: rank 2 on .* is stopped'
   assert_stderr_fits \
