@@ -188,6 +188,7 @@ let package = Package(
       dependencies: [
         "Reporting", "Configuration", "Training", "DataLoading", "Base", "TestSupport",
       ]),
+    .testTarget(name: "LockstepCLITests", dependencies: ["LockstepCLI", "Base"]),
     .testTarget(
       name: "BenchmarkingTests",
       dependencies: [

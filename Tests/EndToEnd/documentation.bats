@@ -62,6 +62,7 @@ skipped=(
   '^\./launch/(run|test)$' 'Tests/Launch runs them with stand-ins; a build takes minutes'
   '^launch/mpirun-hosts |^sbatch ' 'Tests/Launch runs them with stand-ins; nodes.bats runs the first on hosts'
   '^swift (build|run|test) ' 'a build takes minutes; Tests/OwnProgram builds and runs packages'
+  'lockstep launch .*--hosts ' 'launching-nodes.bats launches on nodes'
   '/lockstep-examples' 'ExamplesTests runs every example'
   '/spirals ' 'Tests/OwnProgram builds and runs it'
   '/?lockstep watch' 'it serves until it is stopped'

@@ -84,6 +84,23 @@ import Training
     #expect(attempts[1].reason == "SIGTERM")
   }
 
+  @Test
+  func `a launch tells why an attempt was killed, and is silent about one that says so itself`()
+    throws
+  {
+    let log = """
+      {"event":"start","time":100,"step":0,"ranks":2,"host":"a","launch":"f00","attempt":1}
+      {"event":"launch","launch":"f00","attempt":1,"exitCode":137,"cause":"rank 1 was killed"}
+      {"event":"launch","launch":"f00","attempt":2,"exitCode":205,"cause":"did not start"}
+      {"event":"start","time":200,"step":40,"ranks":2,"host":"a","launch":"f00","attempt":3}
+      {"event":"end","time":260,"step":80,"status":"failed","reason":"no space"}
+      {"event":"launch","launch":"f00","attempt":3,"exitCode":74,"cause":"rank 0 failed"}
+      """
+    let attempts = try RunFixture(["attempts.jsonl": log]).history.attempts
+    #expect(attempts.map(\.reason) == ["rank 1 was killed", "no space"])
+    #expect(attempts.map(\.status) == [nil, "failed"])
+  }
+
   @Test func `the start is in the name of the directory`() throws {
     let folder = try TemporaryDirectory()
     let path = folder.path("2026-11-21T06-50-38_dfd8")

@@ -148,6 +148,23 @@ import Training
     }
   }
 
+  @Test("an attempt of a launch takes over the lock of an earlier one from another host")
+  func laterAttempt() async {
+    await #expect(processExitsWith: .success) {
+      let directory = try TemporaryDirectory()
+      let run = RunDirectory(path: directory.path)
+      setenv("LOCKSTEP_LAUNCH", "f00/2", 1)
+      let lock = #"{"host":"elsewhere.example","pid":1,"start":1,"launch":"f00","attempt":"#
+      try directory.write(lock + "2}", to: "LOCK")
+      #expect(throws: RunDirectoryError.self) { try run.lock() }
+      try directory.write(lock + "1}", to: "LOCK")
+      try run.lock().release()
+      try directory.write(lock + "1}", to: "LOCK")
+      setenv("LOCKSTEP_LAUNCH", "f01/2", 1)
+      #expect(throws: RunDirectoryError.self) { try run.lock() }
+    }
+  }
+
   /// How many were refused so far.
   private final class Refused: Sendable {
     let count = Mutex(0)

@@ -70,7 +70,10 @@ extension FirstCause {
     if host == nil, let rank { host = plan?.host(ofRank: rank) }
     if rank == nil, let host { rank = plan?.firstRank(onHost: host) }
     let event = event
-    log = messages.lastLines(2).filter { !$0.hasSuffix(event) }
+    // The line of which the event was made need not be repeated.
+    log = messages.lastLines(2).filter {
+      !event.hasSuffix($0.replacing(/^error: (?:rank \d+: )?/, with: ""))
+    }
   }
 
   private static func meaning(of code: Int32) -> String {
@@ -198,12 +201,21 @@ extension FirstCause {
     return FirstCause(kind: .unknown, event: String(line.dropFirst("error: ".count)))
   }
 
-  /// The first sentences of the launcher about a job that it could not start.
+  /// The first sentence of the launcher about a job that it could not start.
   private static func launcher(_ messages: LauncherMessages) -> FirstCause? {
-    let lines = messages.launcher.filter { !$0.contains("Forwarding signal") }
+    // What it says about every job that failed tells less than the exit code.
+    let lines = messages.launcher.filter { line in
+      !["Forwarding signal", "Primary job  terminated", "a non-zero exit code. Per user-direction"]
+        .contains { line.contains($0) }
+    }
     let sentence = lines.drop { $0.isEmpty }.prefix { !$0.isEmpty }
       .map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: " ")
-    guard !sentence.isEmpty else { return nil }
-    return FirstCause(kind: .launcher, event: "the launcher says: " + sentence)
+    let first = sentence.prefix(
+      upTo: sentence.firstRange(of: ". ")?.lowerBound ?? sentence.endIndex)
+    guard !first.isEmpty else { return nil }
+    return FirstCause(
+      kind: .launcher,
+      event: "the launcher says: " + first.trimmingCharacters(in: CharacterSet(charactersIn: ".: "))
+    )
   }
 }

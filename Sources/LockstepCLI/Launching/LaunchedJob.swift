@@ -25,7 +25,7 @@ struct LaunchedJob {
 
   /// Seconds without progress after which a stalled job ends, where neither the configuration nor an option tells:
   /// here a restart costs minutes, a lost night more.
-  static let stallTimeout = 60.0
+  static let stallTimeout = 120.0
 
   /// Reads the words of a command; throws what is wrong with those of `train`.
   ///

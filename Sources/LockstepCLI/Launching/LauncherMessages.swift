@@ -11,9 +11,10 @@ package struct LauncherMessages {
 
   /// Reads all lines of a text.
   package init(_ text: String = "") {
-    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
-      _ = take(String(line))
-    }
+    var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    // What follows the last line's end is no line.
+    if lines.last == "" { lines.removeLast() }
+    for line in lines { _ = take(String(line)) }
   }
 
   /// Takes a line, and returns whether a rank wrote it.
@@ -58,9 +59,9 @@ package struct LauncherMessages {
   package func lastLines(_ count: Int) -> [String] {
     let lines = ranks.map { $0.trimmingCharacters(in: .whitespaces) }
       .filter { !$0.isEmpty && !$0.hasPrefix("note: ") }
-    let end = lines.lastIndex { line in
-      ["Fatal error:", "Program crashed:"].contains { line.contains($0) }
-    }
+    let end =
+      lines.firstIndex { $0.contains("Fatal error:") }
+      ?? lines.firstIndex { $0.contains("Program crashed:") }
     return Array(lines[...(end ?? lines.count - 1)].suffix(count))
   }
 }

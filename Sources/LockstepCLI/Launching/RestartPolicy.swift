@@ -38,8 +38,12 @@ package struct RestartPolicy: Sendable {
   /// - Parameters:
   ///   - exitCode: Its exit code.
   ///   - host: The host that may be to blame.
+  ///   - hasStarted: Whether the launcher could start the ranks: otherwise the host of the attempt before may
+  ///     be to blame again.
   ///   - step: The furthest step that it recorded or saved.
-  package mutating func decide(exitCode: Int32, blaming host: String?, step: Int) -> Decision {
+  package mutating func decide(
+    exitCode: Int32, blaming host: String?, hasStarted: Bool = true, step: Int
+  ) -> Decision {
     if let status = ExitStatus(rawValue: exitCode), RestartPolicy.final.contains(status) {
       return .end("exit code \(exitCode) means that \(status.meaning): a restart would not help")
     }
@@ -52,8 +56,9 @@ package struct RestartPolicy: Sendable {
     guard fruitless < RestartPolicy.attemptsWithoutProgress else {
       return .end("\(fruitless) attempts in a row did not get beyond step \(grouped(furthestStep))")
     }
-    if let host, suspects.contains(host) { condemned.insert(host) }
-    suspects = host.map { [$0] } ?? []
+    let blamed: Set = host.map { [$0] } ?? (hasStarted ? [] : suspects)
+    condemned.formUnion(suspects.intersection(blamed))
+    suspects = blamed
     restarts += 1
     return .restart
   }

@@ -64,7 +64,10 @@ final class Supervisor {
       report(attempt, cause, ended, seconds: unixTime() - start)
       guard StopSignals.requested == nil else { return ended.code }
       let host = cause.mayBeOfHost ? cause.host.flatMap(name(ofHost:)) : nil
-      switch policy.decide(exitCode: ended.code, blaming: host, step: furthestStep) {
+      switch policy.decide(
+        exitCode: ended.code, blaming: host, hasStarted: cause.kind != .launcher, step: furthestStep
+      )
+      {
       case .end(let reason):
         if job.training != nil { logger.notice("not restarted: \(reason)") }
         return ended.code
@@ -74,7 +77,7 @@ final class Supervisor {
       let condemned = policy.condemned.subtracting(failed)
       if failed.count + condemned.count < hosts.count {
         for host in condemned.sorted() {
-          logger.warning("\(host) is left out: its ranks failed in two attempts in a row")
+          logger.warning("\(host) is left out: it failed in two attempts in a row")
         }
         failed += condemned.sorted()
       }

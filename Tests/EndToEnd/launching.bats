@@ -1,0 +1,219 @@
+#!/usr/bin/env bats
+# lockstep launch on one host: ranks that are killed or stopped, mistakes, and requests to stop.
+# shellcheck disable=SC2154 # lockstep.bash sets the variables.
+
+load lockstep
+
+# A run of some seconds whose weights are the same on any number of ranks.
+steady=("${slow[@]}" --set distributed.fixedSlices=4 --set checkpoint.everySteps=10)
+
+# Starts ranks that train, in the background.
+begin_launch() { # begin_launch RUN RANKS [OPTION-OF-LAUNCH...] -- ARGUMENT...
+  needs_mpirun
+  local run=$1 ranks=$2 options=()
+  shift 2
+  while [[ $1 != -- ]]; do
+    options+=("$1")
+    shift
+  done
+  begin "$run" "$lockstep" launch -n "$ranks" "${options[@]}" -- "${@:2}" --run-dir "$run"
+  wait_for_steps "$run" 12
+}
+
+# The process of a rank that `begin_launch` started.
+process_of() { # process_of RANK
+  local process
+  for process in $(processes); do
+    if tr '\0' '\n' <"/proc/$process/environ" | grep -qx "OMPI_COMM_WORLD_RANK=$1"; then
+      echo "$process"
+    fi
+  done
+} 2>/dev/null
+
+# Waits until the launch has begun an attempt, and the attempt has recorded a step.
+wait_for_attempt() { # wait_for_attempt RUN NUMBER
+  local tries
+  for ((tries = 0; tries < 600; tries++)); do
+    if grep -q "^{\"event\":\"start\".*\"attempt\":$2}" "$1/attempts.jsonl"; then return; fi
+    sleep 0.1
+  done
+  fail "there is no attempt $2"
+}
+
+# The last launch made one attempt.
+refute_restart() {
+  local output=$stderr lines=("${stderr_lines[@]}")
+  refute_line --regexp '^note: attempt 2'
+}
+
+@test "launch: --print shows the command, with the most ranks that fixed slices allow" {
+  lockstep launch --print -n 4 --no-bind -- train "$digits" --max-steps 3
+  assert_success
+  assert_output --regexp "^mpirun -np 4 --map-by slot --bind-to none( --oversubscribe)?\
+ -x OPENBLAS_NUM_THREADS=1 .*lockstep train $digits --max-steps 3\
+ --set distributed.stallTimeout=120$"
+  printf 'node01 slots=2\nnode02 slots=2\n' >hosts
+  lockstep launch --print --hosts hosts --cores 2 --agent "my agent" --stall-timeout 5 -- \
+    train "$digits"
+  assert_output --partial "mpirun -np 4 --host node01:2,node02:2 --map-by slot:PE=2 --bind-to core"
+  assert_output --partial " --mca plm_rsh_agent 'my agent' --mca oob_tcp_keepalive_time 5 "
+  assert_output --partial " --set distributed.stallTimeout=5"
+  # What the configuration says is left as it is.
+  lockstep launch --print -n 1 -- train "$digits" --set distributed.stallTimeout=7
+  refute_output --partial stallTimeout=120
+}
+
+@test "launch: a killed rank is named, and the run ends with the bits of an undisturbed one" {
+  ranks 2 "${steady[@]}" --max-steps 80 --run-dir whole --progress none
+  assert_success
+  begin_launch run 2 -- "${steady[@]}" --max-steps 80 --progress none
+  kill -KILL "$(process_of 1)"
+  wait_for_attempt run 2
+  kill -KILL "$(process_of 0)"
+  finish 240
+  assert_equal "$status" 0
+  assert_stderr_fits '^note: attempt 1: 2 ranks on this host$'
+  assert_stderr_fits \
+    '^error: attempt 1 ended after [0-9]+ s: rank 1 on [^ ]+ was ended by signal 9 \(Killed\)$'
+  assert_stderr_fits '^  step [0-9]+ was the last recorded, the newest checkpoint is of step [0-9]+$'
+  assert_stderr_fits "^  exit code 137, all messages are in 'run/errors/launch-[0-9a-f]+-1.log'$"
+  assert_stderr_fits '^note: attempt 2: 2 ranks on this host, resuming from step [0-9]+$'
+  assert_stderr_fits '^error: attempt 2 ended .*: rank 0 on .* signal 9'
+  assert_stderr_fits '^note: attempt 3: '
+  assert_same_weights whole run
+  assert_logs_every_step run 80
+  # The attempts are on record.
+  assert_one_line run/attempts.jsonl '"event":"launch".*"attempt":1,.*"exitCode":137,"cause":"rank 1 on'
+  assert_one_line run/attempts.jsonl '"event":"launch".*"attempt":3,.*"exitCode":0,"cause":null'
+  lockstep report run
+  assert_success
+  assert_file_contains run/report.html 'was ended by signal 9'
+}
+
+@test "launch: without a run directory it resumes in the one that train has chosen" {
+  needs_mpirun
+  begin runs "$lockstep" launch -n 2 -- "${slow[@]}" --max-steps 45 --progress none --resume never
+  local tries run
+  for ((tries = 0; tries < 600; tries++)); do
+    run=$(compgen -G 'runs/digits-mlp/*') && [[ -e $run/checkpoints/latest ]] && break
+    sleep 0.1
+  done
+  kill -KILL "$(process_of 1)"
+  finish 240
+  assert_equal "$status" 0
+  assert_stderr_fits '^note: attempt 2: .*resuming from step 20$'
+  assert_equal "$(compgen -G 'runs/digits-mlp/*' | wc -l)" 1
+  assert_logs_every_step "$run" 45
+}
+
+@test "launch: a stopped rank of four ends the attempt (83), which is repeated" {
+  begin_launch run 4 --stall-timeout 4 -- "${steady[@]}" --max-steps 40 --progress none
+  kill -STOP "$(process_of 2)"
+  finish 240
+  assert_equal "$status" 0
+  assert_stderr_fits '^error: no progress for 4 s on .*: rank 2 on .* is stopped'
+  assert_stderr_fits \
+    '^error: attempt 1 ended .*: no progress for 4 s: rank 2 on .* it is stopped \(SIGSTOP\)$'
+  assert_stderr_fits '^  exit code 83, '
+  assert_stderr_fits '^note: attempt 2: 4 ranks '
+  assert_logs_every_step run 40
+}
+
+@test "launch: what would fail again is not restarted" {
+  needs_mpirun
+  lockstep launch -n 2 -- train "$digits" --set training.epoch=3
+  assert_failed_with 78 "unknown key 'training.epoch'"
+  lockstep launch -n 2 -- train "$digits" --set data.kind=csv --set data.path=none.csv
+  assert_failure 66
+  assert_stderr_fits '^note: attempt 1: '
+  assert_stderr_fits '^note: not restarted: exit code 66 means that an input file does not exist'
+  refute_restart
+}
+
+@test "launch: gives up when attempts get no further" {
+  mkdir bin
+  printf '#!/bin/sh\necho "[here:1] a message" >&2\nexit 137\n' >bin/mpirun
+  chmod +x bin/mpirun
+  launch env "PATH=$PWD/bin:$PATH" "$lockstep" launch -n 2 -- "${slow[@]}" --run-dir run
+  assert_failure 137
+  assert_stderr_fits '^note: attempt 3: '
+  assert_stderr_fits '^note: not restarted: 3 attempts in a row did not get beyond step 0'
+  # Where there is no run directory yet, the launcher's messages are shown.
+  assert_stderr_fits '^\[here:1\] a message'
+  launch env "PATH=$PWD/bin:$PATH" "$lockstep" launch -n 2 --restarts 0 -- "${slow[@]}"
+  assert_failure 137
+  assert_stderr_fits '^note: not restarted: --restarts is 0'
+  refute_restart
+}
+
+@test "launch: mistakes of the command line are refused (64)" {
+  lockstep launch -n 2
+  assert_failed_with 64 'give it after --'
+  lockstep launch -n 2 -- trian
+  assert_failed_with 64 "'trian' is no command"
+  lockstep launch -n 2 -- train --epochs 3
+  assert_failed_with 64 'train: Unknown option'
+  lockstep launch -n 0 -- train
+  assert_failed_with 64 '-n must be 1'
+  lockstep launch --hosts none -- train
+  assert_failed_with 66 "cannot read the host file 'none'"
+  echo "node01 cores=3" >hosts
+  lockstep launch --hosts hosts -- train
+  assert_failed_with 65 "hosts:1: 'cores=3' is not known"
+  printf '#!/bin/sh\nexit 1\n' >agent
+  chmod +x agent
+  echo "node01 slots=3" >hosts
+  lockstep launch --hosts hosts --agent ./agent -- train
+  assert_failed_with 74 'no host is left'
+  assert_stderr_fits "^warning: node01 is left out: it does not answer './agent node01'"
+}
+
+@test "launch: other commands run once on all ranks" {
+  needs_mpirun
+  lockstep launch -n 2 -- doctor
+  assert_success
+  assert_line --regexp 'ranks +2 on 1 host'
+}
+
+# MARK: Signals
+
+@test "launch: TERM, HUP, USR1 and Ctrl-C save a checkpoint and stop (75); USR2 saves and continues" {
+  local signal
+  for signal in TERM HUP USR1 INT; do
+    begin_launch "$signal" 2 -- "${slow[@]}" --progress none
+    if [[ $signal == TERM ]]; then
+      kill -USR2 "$job"
+      wait_for_steps "$signal" 16
+    fi
+    kill "-$signal" "$job"
+    finish 30
+    assert_equal "$status" 75
+    assert_exists "$(weights "$signal")"
+    refute_restart
+    assert_no_process_is_left
+  done
+  assert [ "$(compgen -G 'TERM/checkpoints/step-*' | wc -l)" -ge 2 ]
+  # The same command resumes.
+  lockstep launch -n 2 -- "${slow[@]}" --run-dir INT --max-steps 40
+  assert_success
+  assert_logs_every_step INT 40
+}
+
+@test "launch: a second Ctrl-C stops at once (130), and a killed launch leaves no rank" {
+  begin_launch run 2 -- "${slow[@]}" --progress none
+  # Ranks that cannot save.
+  kill -STOP "$(process_of 0)" "$(process_of 1)"
+  kill -INT "$job"
+  sleep 0.5
+  kill -INT "$job"
+  finish 30
+  assert_equal "$status" 130
+  assert_stderr_fits 'press Ctrl-C again to stop at once'
+  assert_no_process_is_left
+
+  command -v setpriv >/dev/null || skip "there is no setpriv"
+  begin_launch run 2 -- "${slow[@]}" --progress none
+  kill -KILL "$job"
+  finish 10
+  assert_no_process_is_left
+}

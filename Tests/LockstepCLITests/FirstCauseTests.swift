@@ -1,0 +1,264 @@
+import LockstepCLI
+import Testing
+
+/// The texts are those of Open MPI 4.1.4, of the Hydra of MPICH 4 and Intel MPI, of Slurm, and of this program.
+@Suite struct FirstCauseTests {
+  private let dashes = String(repeating: "-", count: 74)
+
+  private func openMPI(_ notice: String) -> String { "\(dashes)\n\(notice)\n\(dashes)\n" }
+
+  private let primaryJob = """
+    Primary job  terminated normally, but 1 process returned
+    a non-zero exit code. Per user-direction, the job has been aborted.
+    """
+
+  private var plan: LaunchPlan {
+    LaunchPlan(
+      hosts: [LaunchHost("node01", slots: 2), LaunchHost("node02", slots: 2)], limit: nil, .init())!
+  }
+
+  // MARK: Open MPI
+
+  @Test func namesTheRankThatASignalEnded() {
+    let errors =
+      "warning: slow disk\n" + openMPI(primaryJob)
+      + "[node01][[21380,1],0][../../btl_tcp_frag.c:135:mca_btl_tcp_frag_send] writev failed: reset (104)\n"
+      + openMPI(
+        "mpirun noticed that process rank 2 with PID 17656 on node node02 exited on signal 9 (Killed)."
+      ) + "[node01:17635] 2 more processes have sent help message help-mpi-btl-tcp.txt\n"
+    let cause = FirstCause(exitCode: 137, errors: errors)
+    #expect(cause.kind == .signal(9))
+    #expect(cause.rank == 2)
+    #expect(cause.host == "node02")
+    #expect(cause.description == "rank 2 on node02 was ended by signal 9 (Killed)")
+    #expect(cause.mayBeOfHost)
+    #expect(cause.log == ["warning: slow disk"])
+  }
+
+  @Test func quotesTheFatalErrorOfATrap() {
+    let errors =
+      """
+      Lockstep/Tensor.swift:692: Fatal error: Index out of range
+
+      💣 \u{1B}[91mProgram crashed: Illegal instruction at 0x00007faaac56df7f\u{1B}[39m
+
+      Thread 0 "lockstep" crashed:
+
+        \u{1B}[90m0\u{1B}[39m  main + 647 in lockstep
+
+      """ + openMPI(primaryJob)
+      + openMPI(
+        "mpirun noticed that process rank 1 with PID 0 on node vm exited on signal 4 (Illegal instruction)."
+      )
+    let cause = FirstCause(exitCode: 132, errors: errors)
+    #expect(cause.description == "rank 1 on vm was ended by signal 4 (Illegal instruction)")
+    #expect(cause.log == ["Lockstep/Tensor.swift:692: Fatal error: Index out of range"])
+  }
+
+  @Test func namesTheHostThatIsLost() {
+    let errors =
+      openMPI(
+        """
+        ORTE has lost communication with a remote daemon.
+
+          HNP daemon   : [[21340,0],0] on node node01
+          Remote daemon: [[21340,0],2] on node node02
+
+        This is usually due to either a failure of the TCP network
+        """)
+      + openMPI(
+        """
+        WARNING: Open MPI failed to TCP connect to a peer MPI process.  This
+        should not happen.
+        """)
+    let cause = FirstCause(exitCode: 205, errors: errors, plan: plan)
+    #expect(cause.kind == .lostHost)
+    #expect(cause.host == "node02")
+    #expect(cause.description == "host node02 with rank 2 does not answer any more")
+    #expect(cause.log.isEmpty)
+  }
+
+  @Test func quotesTheErrorOfARank() {
+    let errors =
+      "error: rank 3: cannot write 'runs/a/metrics.jsonl': No space left on device\n"
+      + openMPI(
+        """
+        MPI_ABORT was invoked on rank 3 in communicator MPI_COMM_WORLD
+        with errorcode 74.
+        """)
+    let cause = FirstCause(exitCode: 74, errors: errors, plan: plan)
+    #expect(cause.kind == .exit)
+    #expect(
+      cause.description
+        == "rank 3 on node02 failed: cannot write 'runs/a/metrics.jsonl': No space left on device")
+    #expect(!cause.mayBeOfHost)
+    // The line is not repeated.
+    #expect(cause.log.isEmpty)
+  }
+
+  @Test func namesTheRankThatExits() {
+    let abort = openMPI(
+      """
+      MPI_ABORT was invoked on rank 1 in communicator MPI_COMM_WORLD
+      with errorcode 42.
+
+      NOTE: invoking MPI_ABORT causes Open MPI to kill all MPI processes.
+      """)
+    #expect(
+      FirstCause(exitCode: 42, errors: abort, plan: plan).description
+        == "rank 1 on node01 ended with exit code 42")
+    let exit = openMPI(
+      """
+      mpirun detected that one or more processes exited with non-zero status, thus causing
+      the job to be terminated. The first process to do so was:
+
+        Process name: [[59438,1],3]
+        Exit code:    70
+      """)
+    #expect(
+      FirstCause(exitCode: 70, errors: openMPI(primaryJob) + exit, plan: plan).description
+        == "rank 3 on node02 ended with exit code 70: a fault in this program")
+  }
+
+  @Test func quotesAnErrorThatRankZeroReportsForAll() {
+    let errors = "note: a\nerror: key 'training.epoch' is unknown\n" + openMPI(primaryJob)
+    let cause = FirstCause(exitCode: 78, errors: errors)
+    #expect(cause.description == "key 'training.epoch' is unknown")
+    #expect(!cause.mayBeOfHost)
+  }
+
+  @Test func quotesALauncherThatCannotStart() {
+    let errors = openMPI(
+      """
+      There are not enough slots available in the system to satisfy the 64
+      slots that were requested by the application:
+
+        lockstep
+      """)
+    let cause = FirstCause(exitCode: 1, errors: errors)
+    #expect(cause.kind == .launcher)
+    #expect(
+      cause.description
+        == "the launcher says: There are not enough slots available in the system to satisfy the 64 "
+        + "slots that were requested by the application")
+  }
+
+  @Test func namesAHostThatSSHDoesNotReach() {
+    let errors =
+      "ssh: connect to host node02 port 22: No route to host\n"
+      + openMPI("ORTE was unable to reliably start one or more daemons.")
+    let cause = FirstCause(exitCode: 255, errors: errors)
+    #expect(cause.kind == .lostHost)
+    #expect(cause.host == "node02")
+  }
+
+  // MARK: Stalls
+
+  @Test func namesARankThatStalls() {
+    let errors = """
+      warning: no progress for 30 s on node02: rank 3 on node02 does not answer: it is stopped (SIGSTOP)
+        rank 2 (process 11): step 14, training step, waits in all-reduce (call 106) for rank 3
+      error: no progress for 60 s on node02: rank 3 on node02 does not answer: it is stopped (SIGSTOP)
+        rank 2 (process 11): step 14, training step, waits in all-reduce (call 106) for rank 3
+        rank 3 (process 12): step 13, training step, computes; it is stopped (SIGSTOP)
+
+      """
+    let cause = FirstCause(exitCode: 83, errors: errors, plan: plan)
+    #expect(cause.kind == .stall)
+    #expect(cause.rank == 3)
+    #expect(cause.host == "node02")
+    #expect(
+      cause.description
+        == "no progress for 60 s: rank 3 on node02 does not answer: it is stopped (SIGSTOP)")
+    #expect(
+      cause.log.last
+        == "rank 3 (process 12): step 13, training step, computes; it is stopped (SIGSTOP)")
+  }
+
+  @Test func namesARankOfAnotherNodeThatStalls() {
+    let errors =
+      "error: no progress for 62 s on node01: the ranks of node01 wait for rank 1 (node02)\n"
+    let cause = FirstCause(exitCode: 83, errors: errors)
+    #expect(cause.rank == 1)
+    #expect(cause.host == "node02")
+    let many = "error: no progress for 62 s on node01: the ranks of node01 wait for each other\n"
+    #expect(FirstCause(exitCode: 83, errors: many).host == nil)
+  }
+
+  // MARK: Others
+
+  @Test func readsIntelsHydra() {
+    let errors = """
+      ===================================================================================
+      =   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES
+      =   RANK 2 PID 29380 RUNNING AT node02
+      =   KILLED BY SIGNAL: 9 (Killed)
+      ===================================================================================
+
+      """
+    let cause = FirstCause(exitCode: 9, errors: errors)
+    #expect(cause.description == "rank 2 on node02 was ended by signal 9 (Killed)")
+  }
+
+  @Test func readsMPICHsHydra() {
+    let errors = """
+      ===================================================================================
+      =   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES
+      =   PID 29380 RUNNING AT node02
+      =   EXIT CODE: 11
+      =   CLEANING UP REMAINING PROCESSES
+      =   YOU CAN IGNORE THE BELOW CLEANUP MESSAGES
+      ===================================================================================
+      YOUR APPLICATION TERMINATED WITH THE EXIT STRING: Segmentation fault (signal 11)
+      This typically refers to a problem with your application.
+      Please see the FAQ page for debugging suggestions
+
+      """
+    let cause = FirstCause(exitCode: 139, errors: errors)
+    #expect(cause.description == "a rank on node02 was ended by signal 11 (Segmentation fault)")
+    let lost =
+      "[mpiexec@node01] control_cb (pm/pmiserv/pmiserv_cb.c:208): assert (!closed) failed\n"
+    #expect(FirstCause(exitCode: 255, errors: lost).kind == .lostHost)
+  }
+
+  @Test func readsSrun() {
+    #expect(
+      FirstCause(exitCode: 137, errors: "srun: error: node02: task 3: Killed\n").description
+        == "rank 3 on node02 was ended by signal 9 (Killed)")
+    #expect(
+      FirstCause(exitCode: 83, errors: "srun: error: node02: task 1: Exited with exit code 83\n")
+        .description
+        == "rank 1 on node02 ended with exit code 83: a rank did not answer in time")
+    let failure =
+      "srun: error: Node failure on node02\nslurmstepd: error: *** STEP 1.0 CANCELLED ***\n"
+    let cause = FirstCause(exitCode: 1, errors: failure, plan: plan)
+    #expect(cause.description == "host node02 with rank 2 does not answer any more")
+  }
+
+  @Test func saysWhatItDoesNotKnow() {
+    #expect(
+      FirstCause(exitCode: 205, errors: "").description
+        == "the launcher ended with exit code 205 and did not say why")
+    #expect(
+      FirstCause(exitCode: 137, errors: "").description == "the launcher was ended by signal 9")
+    #expect(
+      FirstCause(exitCode: 70, errors: openMPI(primaryJob)).description
+        == "a fault in this program (exit code 70)")
+  }
+
+  // MARK: Lines
+
+  @Test func tellsLinesOfRanksFromThoseOfTheLauncher() {
+    var messages = LauncherMessages()
+    let lines = [
+      "warning: a", dashes, "error: in a notice", dashes, "b",
+      "[node01:17635] 2 more processes have sent help message", "[ranks 1-3] c",
+    ]
+    let areOfRanks = lines.map { messages.take($0) }
+    #expect(areOfRanks == [true, false, false, false, true, false, true])
+    #expect(messages.ranks == ["warning: a", "b", "[ranks 1-3] c"])
+    #expect(!messages.showFailure)
+    _ = messages.take("error: no progress for 4 s on vm: x")
+    #expect(messages.showFailure)
+  }
+}
