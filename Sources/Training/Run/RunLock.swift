@@ -35,7 +35,9 @@ public final class RunLock {
     /// Nothing is known about another host, unless this is the same job after it was requeued: a
     /// scheduler ends all processes of a job before it restarts it.
     func isGone(asSeenBy own: Holder, lockFile path: String) -> Bool {
-      if let job, job == own.job, restarts ?? 0 < own.restarts ?? 0, host != own.host { return true }
+      if let job, job == own.job, host != own.host, restarts ?? 0 < own.restarts ?? 0 {
+        return true
+      }
       if RunLock.isLocked(path) { return false }
       guard host == own.host else { return false }
       guard let process = pid_t(exactly: process), process > 0 else { return true }
