@@ -10,8 +10,8 @@
 #   OPTION     passed to `lockstep train`: --set training.epochs=3, --run-dir DIR, ...
 #
 # Submits a job that runs this script; within a job, of `flux alloc` for example, it trains at once.
-# Every node must find this folder, the data and the working directory under the same paths. Build
-# first, on a node like the others: swift build -c release --product lockstep
+# Every node must find this folder, the data and the working directory under the same paths. In a
+# checkout build first, on a node like the others: swift build -c release --product lockstep
 #
 # Open MPI 4 needs its component for Flux, which Debian's has (ompi_info shows MCA pmix: flux); any
 # other needs the PMIx plugin of Flux (flux-pmix).

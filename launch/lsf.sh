@@ -10,8 +10,8 @@
 #   OPTION     passed to `lockstep train`: --set training.epochs=3, --run-dir DIR, ...
 #
 # Submits a job that runs this script; within a job, of `bsub -Is` for example, it trains at once.
-# Every host must find this folder, the data and the working directory under the same paths. Build
-# first, on a host like the others: swift build -c release --product lockstep
+# Every host must find this folder, the data and the working directory under the same paths. In a
+# checkout build first, on a host like the others: swift build -c release --product lockstep
 #
 # The run directory is runs/lsf-JOB, in a job array runs/lsf-JOB_TASK, unless --run-dir names another.
 # In a job array (-J "name[1-8]"), {task} in an OPTION is the number of the task:

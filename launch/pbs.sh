@@ -10,8 +10,8 @@
 #   OPTION     passed to `lockstep train`: --set training.epochs=3, --run-dir DIR, ...
 #
 # Submits a job that runs this script; within a job, of `qsub -I` for example, it trains at once.
-# Every node must find this folder, the data and the working directory under the same paths. Build
-# first, on a node like the others: swift build -c release --product lockstep
+# Every node must find this folder, the data and the working directory under the same paths. In a
+# checkout build first, on a node like the others: swift build -c release --product lockstep
 #
 # The run directory is runs/pbs-JOB, in a job array runs/pbs-JOB_TASK, unless --run-dir names another.
 # In a job array (-J 1-8, with Torque -t 1-8), {task} in an OPTION is the number of the task:

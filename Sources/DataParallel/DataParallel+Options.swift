@@ -199,7 +199,8 @@ extension DataParallel.Options {
     return InterNodeAllReduce.all.compactMap { algorithm in
       algorithm.name == "two-level" ? twoLevel : algorithm
     }.filter {
-      (fixedSlices == nil || $0.addsPairwise) && (!shardOptimizer || $0.givesEach(of: topology.nodeCount))
+      (fixedSlices == nil || $0.addsPairwise)
+        && (!shardOptimizer || $0.givesEach(of: topology.nodeCount))
     }
   }
 

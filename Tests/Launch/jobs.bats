@@ -28,7 +28,7 @@ esac
 TEXT
   stand_in ompi_info <<<'echo "MCA pmix: flux (MCA v2.1.0)"'
   export WALLTIME=04:00:00
-  unset LD_LIBRARY_PATH
+  unset LD_LIBRARY_PATH LOCKSTEP_MODULES
 }
 
 # Runs a command in the environment of job 17 of each scheduler.
@@ -41,7 +41,7 @@ in_flux() { FLUX_TEST_JOB=ƒ2Ug "$@"; }
 submits_itself() { # submits_itself SCHEDULER "COMMAND" DIRECTIVE
   add_schedulers
   cp "$digits" "my digits.yaml"
-  LOCKSTEP_MODULES= launch "$1.sh" --cores 2 -N 2 -q "long jobs" -- "my digits.yaml" --set "a=b c"
+  launch "$1.sh" --cores 2 -N 2 -q "long jobs" -- "my digits.yaml" --set "a=b c"
   assert_success
   assert_called "$2 -N 2 -q long jobs"
   refute_called "mpirun "
@@ -55,7 +55,7 @@ submits_itself() { # submits_itself SCHEDULER "COMMAND" DIRECTIVE
   sed -i 's/^  run\*) .*/  run*) printf "[%s]" "$@"; echo "in $PWD" ;;/' bin/flux
   mkdir elsewhere
   cp job elsewhere
-  cd elsewhere
+  cd elsewhere || return
   in_"$1" run env PATH="$BIN:$tools" ./job
   assert_success
   assert_output --partial "[$binary][train][my digits.yaml][--set][distributed.threadsPerRank=2]"
@@ -149,7 +149,7 @@ submits_itself() { # submits_itself SCHEDULER "COMMAND" DIRECTIVE
 @test "jobs: each job, and each task of an array, has a run directory of its own" {
   add_schedulers
   PBS_JOBID='17[3].server' PBS_ARRAY_INDEX=3 PBS_NODEFILE=nodes launch pbs.sh -- "$digits" \
-    --set training.seed={task}
+    --set 'training.seed={task}'
   assert_called --partial "--run-dir runs/pbs-17_3 --max-time 14280 --set training.seed=3"
   PBS_JOBID=17-4.server PBS_ARRAYID=4 PBS_NODEFILE=nodes launch pbs.sh -- "$digits"
   assert_called --partial "--run-dir runs/pbs-17_4 "

@@ -43,6 +43,7 @@ forward_environment() { # forward_environment THREADS
 
 # Sets `agent`, mpirun's options to start its daemons on the other hosts by the scheduler's command,
 # where there is one: ssh may be forbidden. An Open MPI that was built for the scheduler ignores them.
+# shellcheck disable=SC2034 # The caller uses it.
 choose_agent() { # choose_agent COMMAND
   agent=()
   if command -v "$1" >/dev/null && [[ -z ${OMPI_MCA_plm_rsh_agent-} ]]; then
@@ -183,6 +184,7 @@ submit() { # submit "DIRECTIVES" COMMAND...
 
 # Sets `options`: those of the command line, with the number of this task of a job array in the
 # place of {task}. Tasks may not share a run directory.
+# shellcheck disable=SC2034 # The caller uses them.
 fill_in_task() { # fill_in_task OPTION...
   if [[ -z $job_task && $* == *\{task\}* ]]; then
     fail 64 "{task} is the number of a task, and this job is no job array."
@@ -211,6 +213,7 @@ choose_run_directory() { # choose_run_directory OPTION...
 # Sets `time_limit`, the option that makes the training stop two minutes before the job's time is
 # over, for schedulers that send no signal then. Empty where the arguments have one, or without a
 # limit.
+# shellcheck disable=SC2034 # The caller uses it.
 choose_time_limit() { # choose_time_limit SECONDS OPTION...
   local spare=120
   time_limit=()

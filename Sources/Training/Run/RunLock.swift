@@ -41,7 +41,9 @@ public final class RunLock {
     /// later attempt of the same launch: schedulers and `lockstep launch` end all processes before they
     /// start them again.
     func isGone(asSeenBy own: Holder, lockFile path: String) -> Bool {
-      if let job, job == own.job, restarts ?? 0 < own.restarts ?? 0, host != own.host { return true }
+      if let job, job == own.job, host != own.host, restarts ?? 0 < own.restarts ?? 0 {
+        return true
+      }
       if let launch, launch == own.launch, attempt ?? 0 < own.attempt ?? 0 { return true }
       if RunLock.isLocked(path) { return false }
       guard host == own.host else { return false }
