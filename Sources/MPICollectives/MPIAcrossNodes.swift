@@ -83,9 +83,15 @@ private final class MPIRequests {
     messages.append(message)
   }
 
-  /// Makes progress, and tells messages which of their requests are complete.
+  /// Makes progress as long as requests become complete, and tells their messages.
   func test() {
     tests += 1
+    while completeSome() {}
+  }
+
+  /// Makes progress once, and returns whether any request is complete.
+  private func completeSome() -> Bool {
+    if requests.isEmpty { return false }
     if completed.count < requests.count {
       completed = Array(repeating: 0, count: 2 * requests.count)
     }
@@ -93,17 +99,15 @@ private final class MPIRequests {
     checkMPI(
       cmpi_testsome(Int32(requests.count), &requests, &count, &completed),
       "MPI_Testsome")
-    // MPI_UNDEFINED, if there are no requests, is negative.
-    for index in completed.prefix(max(Int(count), 0)) {
-      messages[Int(index)].openRequests -= 1
-    }
+    for index in completed.prefix(Int(count)) { messages[Int(index)].openRequests -= 1 }
     // The last ones take the places of those that are complete.
-    for index in completed.prefix(max(Int(count), 0)).sorted(by: >) {
+    for index in completed.prefix(Int(count)).sorted(by: >) {
       requests.swapAt(Int(index), requests.count - 1)
       messages.swapAt(Int(index), messages.count - 1)
       requests.removeLast()
       messages.removeLast()
     }
+    return count > 0
   }
 }
 
