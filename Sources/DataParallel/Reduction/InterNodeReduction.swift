@@ -168,6 +168,12 @@ final class InterNodeReduction: @unchecked Sendable {
         || discardedBuckets.load(ordering: .acquiring) >= end)
   }
 
+  /// Whether nothing can be done before the rank's thread has updated a bucket, for the thread that
+  /// advances.
+  var awaitsUpdate: Bool {
+    gathered != nil && nextToStart == chunks.count && underWay.isEmpty && gathers.isEmpty
+  }
+
   /// Starts the all-reduces of buckets that all ranks of this node have published, and advances those
   /// that are under way; returns whether any has started or ended.
   @discardableResult

@@ -35,7 +35,14 @@ final class ProgressThread: Sendable {
       let hasMoved = reduction.advance()
       if reduction.isStepFinished || isStopped.load(ordering: .acquiring) { return }
       pause = hasMoved ? ProgressThread.pauses.lowerBound : min(2 * pause, Self.pauses.upperBound)
-      if isWaitedFor.load(ordering: .relaxed) { sched_yield() } else { usleep(UInt32(pause)) }
+      // A rank that computes an update does not wait.
+      if reduction.awaitsUpdate {
+        usleep(UInt32(Self.pauses.lowerBound))
+      } else if isWaitedFor.load(ordering: .relaxed) {
+        sched_yield()
+      } else {
+        usleep(UInt32(pause))
+      }
     }
   }
 

@@ -71,6 +71,9 @@ final class ProgressReporter {
         nodes > 1
           ? "inter-node all-reduce: \(description.overlap.rawValue)"
           : ranks > 1 ? "shared memory" : nil,
+        nodes > 1 && description.wire != .float32
+          ? "messages in \(description.wire.rawValue)" : nil,
+        nodes > 1 && description.shardsOptimizer ? "optimizer sharded" : nil,
         description.fixedSlices.map {
           "\($0) fixed slices: any number of ranks gives the same bits"
         })

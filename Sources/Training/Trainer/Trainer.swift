@@ -106,6 +106,7 @@ public final class Trainer {
       worldSize: communicator.worldSize, nodeCount: parallel.topology.nodeCount,
       threads: Threads.count, fixedSlices: parallel.options.fixedSlices, overlap: parallel.overlap,
       allReduce: parallel.interNodeAllReduce,
+      wire: parallel.options.wire, shardsOptimizer: parallel.options.shardOptimizer,
       parameterCount: model.parameterCount,
       trainedParameterCount: model.trainedParameters().reduce(0) { $0 + $1.parameter.count },
       countsTokens: task.countsTokens,

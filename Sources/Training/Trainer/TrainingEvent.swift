@@ -1,3 +1,4 @@
+public import Collectives
 public import DataParallel
 
 /// What a trainer reports, on rank zero only.
@@ -40,6 +41,10 @@ public struct RunDescription: Sendable {
   public var overlap: Overlap
   /// The algorithm of inter-node all-reduces, and why it was chosen; nil on one node.
   public var allReduce: AllReduceChoice?
+  /// The type of numbers in the messages of gradients between nodes.
+  public var wire: WireFormat
+  /// Whether each node keeps a part of the optimizer's state.
+  public var shardsOptimizer: Bool
   /// The learnable numbers of the model.
   public var parameterCount: Int
   /// Those of them that are trained: all that are not frozen.
