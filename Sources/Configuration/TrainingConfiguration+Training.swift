@@ -279,7 +279,7 @@ extension TrainingConfiguration {
     return try MemoryEstimate(
       training: elementCount(signature),
       stateBuffers: optimizer.entry.stateBufferCount(optimizer.settings)
-        + (group(DataParallel.Options.self).emaDecay == nil ? 0 : 1),
+        + group(DataParallel.Options.self).weightCopies,
       batchByteCount: group(Trainer.Options.self).batchByteCount(
         for: data.train, worldSize: communicator.worldSize), ranks: communicator.node.size)
   }

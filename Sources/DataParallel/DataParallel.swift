@@ -95,6 +95,12 @@ public final class DataParallel {
   let frozen: FrozenParameters?
   /// The average of the weights over the steps; nil without `emaDecay`.
   let average: WeightAverage?
+  /// What the nodes need to make steps of their own; nil without `localSteps`.
+  let localSteps: LocalSteps?
+  /// The step after which an outer step is due also between others: that of the end of the run.
+  package var lastStep: Int?
+  /// The updates made before the last audit.
+  var auditedStep = 0
   /// The first samples of this step whose loss is not finite.
   var nonFiniteSamples: Range<Int>?
   /// The slices of a global batch, and which of them each rank computes.
@@ -122,7 +128,8 @@ public final class DataParallel {
     self.communicator = communicator
     self.options = options
     topology = communicator.topology
-    overlap = options.overlap.resolved(communicator)
+    // Steps of a node have nothing to overlap.
+    overlap = options.localSteps == nil ? options.overlap.resolved(communicator) : .sync
     let hasSyncBatchNorm = model.hasSyncBatchNorm
     self.hasSyncBatchNorm = hasSyncBatchNorm
     try communicator.collectiveTry {
@@ -131,6 +138,12 @@ public final class DataParallel {
         throw SettingError(
           "fixedSlices",
           "is \(slices), which takes batch statistics over each slice; the model's SyncBatchNorm takes them over the whole batch. Choose one"
+        )
+      }
+      if hasSyncBatchNorm, let steps = options.localSteps {
+        throw SettingError(
+          "localSteps",
+          "is \(steps), with which nodes have weights of their own; the model's SyncBatchNorm takes statistics over all nodes at every step. Choose one"
         )
       }
       try options.check(communicator.topology, interNodeAllReduce)
@@ -167,10 +180,22 @@ public final class DataParallel {
       slices.own.count > 1
       ? PairwiseSliceSum(
         arena, slices: slices.own, blockSums: gradients.blocks?.own ?? []) : nil
+    localSteps = try options.localSteps.map { [arena, optimizer] interval in
+      require(
+        arena.dataType == .float32,
+        "DataParallel: the parameters are \(arena.dataType); localSteps takes float32")
+      let outer = OuterOptimizer(
+        arena, learningRate: options.outerLearningRate, momentum: options.outerMomentum)
+      let sumCount = (optimizer as? LayerwiseOptimizer)?.sumCount ?? 0
+      return LocalSteps(
+        interval: interval, outer, interNodeAllReduce,
+        try NodeSum(capacity: max(sumCount, arena.normBlockCount, 1), communicator.node))
+    }
+    if let failure = memory.failure { throw failure }
     reducer = try Reducer(
       arena, gradients, sliceSum: sliceSum, slices, communicator,
-      bucketBytes: options.bucketBytes, overlap: overlap, algorithm: interNodeAllReduce,
-      checksGradients: options.checksGradients)
+      sumsNodesOnly: localSteps != nil, bucketBytes: options.bucketBytes, overlap: overlap,
+      algorithm: interNodeAllReduce, checksGradients: options.checksGradients)
     if synchronizesBatchNorm {
       model.synchronizeBatchNorm(
         StatisticsReduction { [communicator] in communicator.allReduce($0, .sum) },

@@ -44,13 +44,15 @@ final class Reducer {
   ///   - sliceSum: The sum over this rank's slices, if it has several.
   ///   - slices: The slices of all ranks.
   ///   - communicator: All ranks.
+  ///   - sumsNodesOnly: Whether gradients are summed over the ranks of each node only.
   ///   - bucketBytes: The size of a bucket; 0 makes one bucket of everything.
   ///   - overlap: How inter-node all-reduces make progress during the backward pass.
   ///   - algorithm: The algorithm of the inter-node all-reduces.
   ///   - checksGradients: Whether to look for gradients that are not finite.
   init(
     _ arena: ParameterArena, _ gradients: NodeGradients, sliceSum: PairwiseSliceSum?,
-    _ slices: BatchSlices, _ communicator: any Communicator, bucketBytes: Int, overlap: Overlap,
+    _ slices: BatchSlices, _ communicator: any Communicator, sumsNodesOnly: Bool, bucketBytes: Int,
+    overlap: Overlap,
     algorithm: InterNodeAllReduce, checksGradients: Bool
   ) throws(SharedMemoryError) {
     self.arena = arena
@@ -59,7 +61,7 @@ final class Reducer {
     self.overlap = overlap
     self.checksGradients = checksGradients
     let topology = communicator.topology
-    let isOneNode = topology.nodeCount == 1
+    let isOneNode = topology.nodeCount == 1 || sumsNodesOnly
     let blockExchange = gradients.blocks.flatMap {
       isOneNode ? nil : BlockExchange(slices, $0, to: gradients.own, communicator.acrossNodes)
     }

@@ -1,5 +1,6 @@
 import Base
 import Checkpointing
+import Collectives
 import DataParallel
 import Optimizers
 
@@ -40,12 +41,13 @@ final class CheckpointWriter {
     guard trainer.parallel.arena.hasFiniteValues else {
       throw NonFiniteWeights(step: trainer.step)
     }
+    let replicas = gatherReplicas(trainer)
     guard let store, requestedStep != trainer.step else { return }
     try finish(report)
     requestedStep = trainer.step
     do {
       try willSave()
-      let files = trainer.checkpointFiles()
+      let files = trainer.checkpointFiles(replicas: replicas)
       if isInBackground {
         pending = PendingCheckpoint(
           step: trainer.step, bestStep: trainer.keptBestStep, files, buffer, to: store)
@@ -59,6 +61,15 @@ final class CheckpointWriter {
       failure = error
       try report(.checkpointFailed(step: trainer.step, reason: "\(error)"))
     }
+  }
+
+  /// The optimizer states of the nodes but the first, on rank zero, if nodes have states of their own and a
+  /// checkpoint is to be written.
+  private func gatherReplicas(_ trainer: Trainer) -> [ReplicaState] {
+    guard trainer.parallel.replicaCount > 1 else { return [] }
+    let isWritten = store != nil && requestedStep != trainer.step
+    return trainer.communicator.broadcast(isWritten)
+      ? trainer.parallel.gatherReplicaStates() : []
   }
 
   /// The newest checkpoint, to return to: on rank zero, and nil if there is none.
