@@ -25,6 +25,9 @@ public import TensorCore
 /// The ranks of a node have one copy of the parameters, of which the optimizer updates a chunk on each
 /// rank. Other changes to parameters are made on one rank of each node, in `changeParameters`.
 ///
+/// With `localSteps` the nodes make updates of their own, from the gradient over each node's samples, and an
+/// outer step after some of them brings the nodes together; `synchronize()` makes one at once.
+///
 /// Three nouns for parts:
 /// - A *slice* is consecutive samples of a global batch whose gradients are computed together.
 /// - A *bucket* is consecutive elements of the gradients that are all-reduced together.
@@ -43,7 +46,7 @@ public final class DataParallel {
     /// Whether any rank wants to save.
     public let saves: Bool
     /// The Euclidean norm of the gradient of the mean loss over the global batch, before clipping; nil if it
-    /// was neither asked for nor needed.
+    /// was neither asked for nor needed. With `localSteps` it is that of a node's gradient.
     public internal(set) var gradientNorm: Double?
 
     /// The mean loss of a sample.

@@ -8,7 +8,7 @@ load nodes
 setup_file() { needs_nodes; }
 teardown_file() { end_nodes; }
 
-local_steps=(--set distributed.localSteps=10 --progress none)
+local_steps=(--set distributed.localSteps=10)
 
 @test "local steps: 2 nodes train together, and a resumed run has the same weights" {
   local shared=(train "$digits" "${local_steps[@]}" --max-steps 70)
