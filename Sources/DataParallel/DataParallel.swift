@@ -45,8 +45,8 @@ public final class DataParallel {
     public let stops: Bool
     /// Whether any rank wants to save.
     public let saves: Bool
-    /// The Euclidean norm of the gradient of the mean loss over the global batch, before clipping; nil if it
-    /// was neither asked for nor needed. With `localSteps` it is that of a node's gradient.
+    /// The Euclidean norm of the gradient of the mean loss over the global batch, or with `localSteps` over a
+    /// node's samples, before clipping; nil if it was neither asked for nor needed.
     public internal(set) var gradientNorm: Double?
 
     /// The mean loss of a sample.
