@@ -283,7 +283,7 @@ extension TrainingConfiguration {
       stateBuffers: optimizer.entry.stateBufferCount(optimizer.settings),
       // The first node has the whole state while a checkpoint is saved.
       stateNodes: parallel.shardOptimizer && topology.nodeIndex > 0 ? topology.nodeCount : 1,
-      hasAverage: parallel.emaDecay != nil,
+      weightCopies: parallel.weightCopies,
       batchByteCount: group(Trainer.Options.self).batchByteCount(
         for: data.train, worldSize: communicator.worldSize), ranks: communicator.node.size)
   }

@@ -13,6 +13,18 @@ extension DataParallel {
       "fixed slices of every global batch, a power of two: results have the same bits on any number of ranks up to this; null is none",
       in: 1...4096, unit: "slices", unset: 0, oldNames: ["shards"])
     public var fixedSlices: Int? = nil
+    /// The steps that each node makes on its own samples, between outer steps that bring the nodes
+    /// together (DiLoCo); nil makes every step together.
+    @Setting(
+      "steps that each node makes on its own samples between two outer steps, which average the nodes (DiLoCo); null makes every step together",
+      in: 1...1_000_000, unit: "steps")
+    public var localSteps: Int? = nil
+    /// The learning rate of the outer steps.
+    @Setting("learning rate of the outer steps of localSteps", in: 0...)
+    public var outerLearningRate = 0.7
+    /// The factor of Nesterov's momentum in the outer steps.
+    @Setting("factor of Nesterov's momentum in the outer steps of localSteps", in: 0..<1)
+    public var outerMomentum = 0.9
     /// The micro-batches in which a slice is computed, one after the other, to save memory.
     @Setting("micro-batches in which a slice is computed, to save memory", in: 1...1_000_000)
     public var microBatches = 1
@@ -96,6 +108,11 @@ extension DataParallel {
     /// The defaults.
     public init() {}
 
+    /// How many numbers are kept for each weight besides those of the optimizer.
+    package var weightCopies: Int {
+      (emaDecay == nil ? 0 : 1) + (localSteps == nil ? 0 : outerMomentum == 0 ? 1 : 2)
+    }
+
     /// The bytes of a bucket; 0 is all at once.
     var bucketBytes: Int { Int((bucketMegabytes ?? 0) * Double(1 << 20)) }
   }
@@ -132,6 +149,7 @@ extension DataParallel.Options {
         "is true, but messages in float32 are not rounded; set 'wire' to bfloat16 too, or leave it out"
       )
     }
+    try checkLocalSteps()
     guard let fixedSlices else { return }
     guard fixedSlices & (fixedSlices - 1) == 0 else {
       throw SettingError("fixedSlices", "is \(fixedSlices), which is not a power of two")
@@ -146,6 +164,28 @@ extension DataParallel.Options {
       throw SettingError(
         "fixedSlices",
         "is \(fixedSlices), which takes batch statistics over each slice; 'synchronizedBatchNorm' takes them over the whole batch. Choose one"
+      )
+    }
+  }
+
+  private func checkLocalSteps() throws(SettingError) {
+    guard let localSteps else { return }
+    let others = [
+      (fixedSlices != nil, "fixedSlices", "makes the same steps on any number of ranks"),
+      (
+        synchronizedBatchNorm, "synchronizedBatchNorm",
+        "takes statistics over all nodes at every step"
+      ),
+      (
+        emaDecay != nil, "emaDecay", "averages weights that are the same on all nodes at every step"
+      ),
+      (wire != .float32, "wire", "is for gradients, which the nodes then do not send"),
+      (shardOptimizer, "shardOptimizer", "shares out a state that all nodes have in common"),
+    ]
+    for (isSet, name, meaning) in others where isSet {
+      throw SettingError(
+        "localSteps",
+        "is \(localSteps), with which nodes have weights of their own; '\(name)' \(meaning). Choose one"
       )
     }
   }

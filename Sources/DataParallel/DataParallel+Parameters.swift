@@ -19,10 +19,16 @@ extension DataParallel {
   /// Changes parameters otherwise than by a step: `body` runs on one rank of each node, and all ranks
   /// see what it did.
   ///
-  /// Collective: all ranks call it. `body` must do the same on every node.
+  /// Collective: all ranks call it. `body` must do the same on every node. With `localSteps`, call
+  /// `synchronize()` before it.
   public func changeParameters(_ body: () throws -> Void) rethrows {
+    require(
+      isSynchronized, "DataParallel.changeParameters: between outer steps; call synchronize()")
     communicator.node.barrier()
-    if topology.localRank == 0 { try withoutGrad { try body() } }
+    if topology.localRank == 0 {
+      try withoutGrad { try body() }
+      localSteps?.outer.start()
+    }
     arena.markValuesChanged()
     communicator.node.barrier()
   }
@@ -47,6 +53,11 @@ extension DataParallel {
     }
     for (_, values) in optimizer.stateBuffers {
       if shardsOptimizer { scatterState(values) } else { broadcastNodeMemory(values) }
+    }
+    if let localSteps {
+      if let velocity = localSteps.outer.velocity { broadcastNodeMemory(velocity) }
+      if topology.localRank == 0 { localSteps.outer.start() }
+      localSteps.reset()
     }
     for (_, values) in buffers {
       communicator.broadcast(UnsafeMutableRawBufferPointer(values), root: 0)
@@ -81,11 +92,22 @@ extension DataParallel {
   /// Compares the parameters of all nodes and the buffers of all ranks, bit by bit, and the parameters
   /// with what the last update wrote.
   ///
-  /// Collective: all ranks call it. Throws `ReplicasDiverged` or `WeightsChanged` on all of them.
+  /// Collective: all ranks call it. Throws `ReplicasDiverged` or `WeightsChanged` on all of them. With
+  /// `localSteps`, call `synchronize()` before it.
   ///
   /// - Parameter includesOptimizer: Whether to compare the optimizer's state too.
   public func audit(includesOptimizer: Bool = false) throws {
+    require(isSynchronized, "DataParallel.audit: between outer steps; call synchronize()")
+    auditedStep = stepCount
     try Activity.during(.audit) { try compareReplicas(includesOptimizer: includesOptimizer) }
+  }
+
+  /// Whether an audit is due after a step: at every multiple of `auditEverySteps`, or at the outer step
+  /// that follows it.
+  var isAuditDue: Bool {
+    guard let interval = options.auditEverySteps, isSynchronized else { return false }
+    return localSteps == nil
+      ? stepCount.isMultiple(of: interval) : stepCount / interval > auditedStep / interval
   }
 
   private func compareReplicas(includesOptimizer: Bool) throws {
@@ -116,7 +138,12 @@ extension DataParallel {
       }
       // Parts of the optimizer's state have no replica.
       if includesOptimizer, !shardsOptimizer {
-        for (name, memory) in optimizer.stateBuffers { add(name + ".", memory) }
+        // Nodes that make steps of their own have states of their own, but for that of the outer steps.
+        if let localSteps {
+          if let velocity = localSteps.outer.velocity { add("outer.", velocity) }
+        } else {
+          for (name, memory) in optimizer.stateBuffers { add(name + ".", memory) }
+        }
       }
     }
     try ReplicaAudit.run(values, step: stepCount, communicator)

@@ -73,9 +73,9 @@ extension DataParallel {
     result.gradientNorm = update(
       learningRate: learningRate, measuresNorm: header.normRequests > 0, &clock)
     stepCount += 1
-    if let interval = options.auditEverySteps, stepCount.isMultiple(of: interval) {
-      try audit()
-    }
+    noteLocalStep(samples)
+    synchronizeIfDue()
+    if isAuditDue { try audit() }
     return result
   }
 
@@ -101,7 +101,7 @@ extension DataParallel {
       let randomness = SampleRandomness(
         seed: options.seed, epoch: epoch, firstSample: microBatch.lowerBound)
       let (loss, sums) = try withTraining(randomness) { try loss(microBatch) }
-      let weight = Double(microBatch.count) / Double(batch.count)
+      let weight = Double(microBatch.count) / Double(max(replicaSamples(of: batch).count, 1))
       let isFinal = isLast && index == microBatches.count - 1
       let isWatched = isFinal && (overlap != .sync || didCompleteGradient != nil)
       loss.backward(
@@ -135,7 +135,7 @@ extension DataParallel {
   private func update(
     learningRate: Double, measuresNorm: Bool, _ clock: inout Stopwatch
   ) -> Double? {
-    let isDistributed = topology.nodeCount > 1
+    let isDistributed = topology.nodeCount > 1 && localSteps == nil
     var exposed = 0.0
     let maximum = options.gradientClipNorm ?? 0
     var norm = 0.0
@@ -184,6 +184,7 @@ extension DataParallel {
     // No rank may read parameters that another one is still writing.
     communicator.node.barrier()
     if maximum <= 0, measuresNorm {
+      // Those of the first node, where nodes make steps of their own.
       norm = communicator.allReduce(countsSums ? squares : 0, .sum).squareRoot()
     }
     lapOfUpdate(&clock)
@@ -248,13 +249,12 @@ extension DataParallel {
     for chunk in reducer.parts where !chunk.isEmpty {
       optimizer.measure(chunk, gradients: arena.gradientBuffer[chunk], adding: &sums)
     }
-    if !countsSums { sums = sums.map { _ in 0 } }
-    optimizer.setNorms(communicator.allReduce(sums, .sum))
+    optimizer.setNorms(sumOfReplica(sums))
   }
 
   /// Whether sums over this rank's gradients count: those of the first node, unless each node has its
   /// own.
-  private var countsSums: Bool { topology.nodeIndex == 0 || shardsOptimizer }
+  var countsSums: Bool { topology.nodeIndex == 0 || shardsOptimizer }
 
   /// The norm of the summed gradients, of which each rank of a node has its chunks.
   ///
@@ -262,11 +262,11 @@ extension DataParallel {
   /// norm does not depend on the number of ranks.
   private func gradientNorm() -> Double {
     var sums = [Double](repeating: 0, count: arena.normBlockCount)
-    for chunk in reducer.parts where countsSums && !chunk.isEmpty {
+    for chunk in reducer.parts where !chunk.isEmpty {
       let size = ParameterArena.normBlock
       let blocks = chunk.lowerBound / size..<(chunk.upperBound + size - 1) / size
       sums.replaceSubrange(blocks, with: arena.squareSums(ofBlocks: blocks))
     }
-    return communicator.allReduce(sums, .sum).reduce(0, +).squareRoot()
+    return sumOfReplica(sums).reduce(0, +).squareRoot()
   }
 }

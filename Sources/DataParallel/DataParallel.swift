@@ -25,6 +25,9 @@ public import TensorCore
 /// The ranks of a node have one copy of the parameters, of which the optimizer updates a chunk on each
 /// rank. Other changes to parameters are made on one rank of each node, in `changeParameters`.
 ///
+/// With `localSteps` the nodes make updates of their own, from the gradient over each node's samples, and an
+/// outer step after some of them brings the nodes together; `synchronize()` makes one at once.
+///
 /// Three nouns for parts:
 /// - A *slice* is consecutive samples of a global batch whose gradients are computed together.
 /// - A *bucket* is consecutive elements of the gradients that are all-reduced together.
@@ -42,8 +45,8 @@ public final class DataParallel {
     public let stops: Bool
     /// Whether any rank wants to save.
     public let saves: Bool
-    /// The Euclidean norm of the gradient of the mean loss over the global batch, before clipping; nil if it
-    /// was neither asked for nor needed.
+    /// The Euclidean norm of the gradient of the mean loss over the global batch, or with `localSteps` over a
+    /// node's samples, before clipping; nil if it was neither asked for nor needed.
     public internal(set) var gradientNorm: Double?
 
     /// The mean loss of a sample.
@@ -101,6 +104,12 @@ public final class DataParallel {
   let average: WeightAverage?
   /// Whether the first node has the whole state of the optimizer, of which it otherwise keeps a part.
   var isStateGathered = false
+  /// What the nodes need to make steps of their own; nil without `localSteps`.
+  let localSteps: LocalSteps?
+  /// The step after which an outer step is due also between others: that of the end of the run.
+  package var lastStep: Int?
+  /// The updates made before the last audit.
+  var auditedStep = 0
   /// The first samples of this step whose loss is not finite.
   var nonFiniteSamples: Range<Int>?
   /// The slices of a global batch, and which of them each rank computes.
@@ -128,7 +137,8 @@ public final class DataParallel {
     self.communicator = communicator
     self.options = options
     topology = communicator.topology
-    overlap = options.overlap.resolved(communicator)
+    // Steps of a node have nothing to overlap.
+    overlap = options.localSteps == nil ? options.overlap.resolved(communicator) : .sync
     let hasSyncBatchNorm = model.hasSyncBatchNorm
     self.hasSyncBatchNorm = hasSyncBatchNorm
     let allReduces = try communicator.collectiveTry {
@@ -140,6 +150,12 @@ public final class DataParallel {
         )
       }
       try options.check(model.trainedParameters().first?.parameter.dataType ?? .float32)
+      if hasSyncBatchNorm, let steps = options.localSteps {
+        throw SettingError(
+          "localSteps",
+          "is \(steps), with which nodes have weights of their own; the model's SyncBatchNorm takes statistics over all nodes at every step. Choose one"
+        )
+      }
       return try options.allReduces(communicator.topology, own: interNodeAllReduce)
     }
     slices = BatchSlices(fixed: options.fixedSlices, topology)
@@ -177,10 +193,24 @@ public final class DataParallel {
       slices.own.count > 1
       ? PairwiseSliceSum(
         arena, slices: slices.own, blockSums: gradients.blocks?.own ?? []) : nil
+    localSteps = try options.localSteps.map { [arena, optimizer] interval in
+      require(
+        arena.dataType == .float32,
+        "DataParallel: the parameters are \(arena.dataType); localSteps takes float32")
+      let outer = OuterOptimizer(
+        arena, learningRate: options.outerLearningRate, momentum: options.outerMomentum)
+      let sumCount = (optimizer as? LayerwiseOptimizer)?.sumCount ?? 0
+      return LocalSteps(
+        interval: interval, outer, allReduces.count == 1 ? allReduces[0] : .standard,
+        try NodeSum(capacity: max(sumCount, arena.normBlockCount, 1), communicator.node))
+    }
+    if let failure = memory.failure { throw failure }
     reducer = try Reducer(
       arena, gradients, sliceSum: sliceSum, slices, communicator, options, overlap: overlap,
       algorithms: allReduces)
-    self.interNodeAllReduce = reducer.algorithm
+    self.interNodeAllReduce =
+      reducer.algorithm
+      ?? (topology.nodeCount > 1 ? localSteps.map { AllReduceChoice($0.algorithm) } : nil)
     if synchronizesBatchNorm {
       model.synchronizeBatchNorm(
         StatisticsReduction { [communicator] in communicator.allReduce($0, .sum) },

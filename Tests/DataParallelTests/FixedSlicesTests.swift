@@ -3,7 +3,6 @@ import Collectives
 import DataParallel
 import NeuralNetworks
 import Optimizers
-import Synchronization
 import TensorCore
 import Testing
 
@@ -186,61 +185,5 @@ import Testing
     #expect(error?.exitStatus == .configuration)
     // On one node there is no such all-reduce.
     _ = try train(.mlp, on: Ranks(count: 4, perNode: 4), algorithm: .ring) { $0.fixedSlices = 4 }
-  }
-}
-
-/// A communicator that counts the bytes that it sends to other nodes.
-private final class CountingCommunicator: Communicator {
-  private let base: any Communicator
-  private let counter: CountingAcrossNodes
-
-  init(_ base: any Communicator) {
-    self.base = base
-    counter = CountingAcrossNodes(base.acrossNodes)
-  }
-
-  var sentBytes: Int { counter.sentBytes }
-  var rank: Int { base.rank }
-  var worldSize: Int { base.worldSize }
-  var topology: Topology { base.topology }
-  var node: any NodeCommunicator { base.node }
-  var acrossNodes: any InterNodeCommunicator { counter }
-
-  func allReduce(_ buffer: UnsafeMutableBufferPointer<Float>, _ operation: ReductionOperation) {
-    base.allReduce(buffer, operation)
-  }
-  func allReduce(_ buffer: UnsafeMutableBufferPointer<Double>, _ operation: ReductionOperation) {
-    base.allReduce(buffer, operation)
-  }
-  func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) {
-    base.broadcast(bytes, root: root)
-  }
-  func allGather(_ bytes: [UInt8]) -> [[UInt8]] { base.allGather(bytes) }
-  func barrier() { base.barrier() }
-  func abort(exitCode: Int32) -> Never { base.abort(exitCode: exitCode) }
-  func finalize() { base.finalize() }
-}
-
-private final class CountingAcrossNodes: InterNodeCommunicator {
-  private let base: any InterNodeCommunicator
-  private let sent = Mutex(0)
-
-  init(_ base: any InterNodeCommunicator) { self.base = base }
-
-  /// Messages may be started by the progress thread.
-  var sentBytes: Int { sent.withLock { $0 } }
-  var rank: Int { base.rank }
-  var size: Int { base.size }
-  var canProgressOnAnyThread: Bool { base.canProgressOnAnyThread }
-
-  func nextTag() -> Int { base.nextTag() }
-  func startSend(_ bytes: UnsafeRawBufferPointer, to peer: Int, tag: Int) -> any PendingMessage {
-    sent.withLock { $0 += bytes.count }
-    return base.startSend(bytes, to: peer, tag: tag)
-  }
-  func startReceive(
-    _ bytes: UnsafeMutableRawBufferPointer, from peer: Int, tag: Int
-  ) -> any PendingMessage {
-    base.startReceive(bytes, from: peer, tag: tag)
   }
 }

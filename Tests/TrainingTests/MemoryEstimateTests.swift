@@ -17,7 +17,7 @@ import Training
     #expect(bytes(10, 2, 7, 1) == 207)
     #expect(bytes(10, 2, 7, 4) == 4 * 10 * 11 + 28)
     let shared = MemoryEstimate(
-      training: 12, stateBuffers: 2, stateNodes: 3, hasAverage: true, batchByteCount: 7, ranks: 1)
+      training: 12, stateBuffers: 2, stateNodes: 3, weightCopies: 1, batchByteCount: 7, ranks: 1)
     #expect(shared.byteCount == 4 * 12 * (1 + 1 + 2) + 4 * 12 * 2 / 3 + 7)
     #expect(bytes(nil, 0, 0, 1) == nil && bytes(1, 0, nil, 1) == nil)
     #expect(bytes(1 << 60, 2, 0, 4) == nil && bytes(1, 0, .max, 2) == nil)

@@ -51,7 +51,7 @@ final class Reducer {
   ///   - slices: The slices of all ranks.
   ///   - communicator: All ranks.
   ///   - options: The size of buckets, the type of messages, and whether to look for gradients that are
-  ///     not finite.
+  ///     not finite. With `localSteps` gradients are summed over the ranks of each node only.
   ///   - overlap: How inter-node all-reduces make progress during the backward pass.
   ///   - algorithms: The algorithms of inter-node all-reduces from which the fastest is taken.
   init(
@@ -65,7 +65,7 @@ final class Reducer {
     self.overlap = overlap
     checksGradients = options.checksGradients
     let topology = communicator.topology
-    let isOneNode = topology.nodeCount == 1
+    let isOneNode = topology.nodeCount == 1 || options.localSteps != nil
     let blockExchange = gradients.blocks.flatMap {
       isOneNode ? nil : BlockExchange(slices, $0, to: gradients.own, communicator.acrossNodes)
     }
@@ -73,7 +73,7 @@ final class Reducer {
     let sumsWhole = !isOneNode && arena.dataType == .float64 && blockExchange == nil
     wholeSum = sumsWhole ? communicator : nil
     layout = BucketLayout(
-      count: arena.count, bucketBytes: options.bucketBytes, topology,
+      count: arena.count, bucketBytes: isOneNode ? 0 : options.bucketBytes, topology,
       sharesChunks: options.shardOptimizer)
     let chunks = layout.chunks(ofLocalRank: topology.localRank)
     let interNode: InterNodeReduction?

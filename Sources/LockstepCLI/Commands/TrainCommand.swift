@@ -101,6 +101,8 @@ struct TrainCommand: ParsableCommand {
     if communicator.isRoot {
       for warning in cores.warnings(threadsPerRank: threads) { logger.warning("\(warning)") }
     }
+    timeLimit?.stepsToCheckpoint =
+      try configuration.group(DataParallel.Options.self).localSteps ?? 1
     let trainer = try Trainer(
       configuration, communicator, onNotice: { logger.notice("\($0)") })
     try communicator.checkInvariants([
@@ -124,6 +126,9 @@ struct TrainCommand: ParsableCommand {
     }
     if communicator.broadcast(run?.checkpoint != nil) {
       try trainer.restore(from: run?.checkpoint)
+      if communicator.isRoot {
+        for warning in trainer.resumeWarnings { logger.warning("\(warning)") }
+      }
     }
     let recorder = try communicator.collectiveTry {
       try run.map { try Recorder($0, trainer, configuration, ProgressReporter(progress)) }

@@ -69,7 +69,8 @@ final class ProgressReporter {
       printItems(
         "ranks  \(ranks) on \(count(nodes, "node"))",
         nodes > 1
-          ? "inter-node all-reduce: \(description.overlap.rawValue)"
+          ? description.localSteps.map { "inter-node all-reduce: every \(count($0, "step"))" }
+            ?? "inter-node all-reduce: \(description.overlap.rawValue)"
           : ranks > 1 ? "shared memory" : nil,
         nodes > 1 && description.wire != .float32
           ? "messages in \(description.wire.rawValue)" : nil,

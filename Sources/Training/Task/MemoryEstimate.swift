@@ -48,17 +48,17 @@ package struct MemoryEstimate: Sendable, Equatable {
   ///   - elementCount: The elements of all parameters and buffers.
   ///   - stateBuffers: How many numbers the optimizer keeps for each element.
   ///   - stateNodes: The nodes that share out the optimizer's state; 1 where this one has all of it.
-  ///   - hasAverage: Whether a moving average of the parameters is kept.
+  ///   - weightCopies: How many further numbers are kept for each element, such as a moving average.
   ///   - batchByteCount: The bytes of a rank's batches; nil if there are more than an `Int` counts.
   ///   - ranks: The ranks of the computer.
   package init(
-    training elementCount: Int?, stateBuffers: Int, stateNodes: Int = 1, hasAverage: Bool = false,
+    training elementCount: Int?, stateBuffers: Int, stateNodes: Int = 1, weightCopies: Int = 0,
     batchByteCount: Int?, ranks: Int
   ) {
     self.elementCount = elementCount
     self.ranks = ranks
     purpose = .training
-    let perElement = MemoryLayout<Float>.size * (1 + (hasAverage ? 1 : 0) + 2 * ranks)
+    let perElement = MemoryLayout<Float>.size * (1 + weightCopies + 2 * ranks)
     let state = elementCount?.multiplied(by: MemoryLayout<Float>.size * stateBuffers)
     let batches = batchByteCount?.multiplied(by: ranks)
     byteCount = batches.flatMap {

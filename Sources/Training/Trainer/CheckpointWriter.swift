@@ -42,15 +42,16 @@ final class CheckpointWriter {
       throw NonFiniteWeights(step: trainer.step)
     }
     // Only rank zero knows.
-    if trainer.communicator.broadcast(store != nil && requestedStep != trainer.step) {
-      trainer.parallel.prepareToSave()
-    }
+    let isWritten = trainer.communicator.broadcast(store != nil && requestedStep != trainer.step)
+    if isWritten { trainer.parallel.prepareToSave() }
+    let hasReplicas = trainer.parallel.replicaCount > 1
+    let replicas = isWritten && hasReplicas ? trainer.parallel.gatherReplicaStates() : []
     guard let store, requestedStep != trainer.step else { return }
     try finish(report)
     requestedStep = trainer.step
     do {
       try willSave()
-      let files = trainer.checkpointFiles()
+      let files = trainer.checkpointFiles(replicas: replicas)
       if isInBackground {
         pending = PendingCheckpoint(
           step: trainer.step, bestStep: trainer.keptBestStep, files, buffer, to: store)

@@ -10,6 +10,8 @@ public struct TimeLimit {
 
   /// The time that the training may take, in seconds.
   public let seconds: Double
+  /// The most steps from a request to stop to the checkpoint: more than one with `localSteps`.
+  public var stepsToCheckpoint = 1
   private let start: ContinuousClock.Instant
   private var lastCall: Double?
   private var longestStep = 0.0
@@ -46,8 +48,9 @@ public struct TimeLimit {
   package mutating func isReached(after elapsed: Double) -> Bool {
     if let lastCall { longestStep = max(longestStep, elapsed - lastCall) }
     lastCall = elapsed
-    // A request to stop ends the training after the step that follows.
+    // A request to stop ends the training after the step that follows, or the outer step.
     let checkpoint = longestCheckpoint ?? min(TimeLimit.unmeasuredCheckpoint, seconds / 10)
-    return elapsed + longestStep + 1.5 * checkpoint + min(TimeLimit.spare, seconds / 10) >= seconds
+    return elapsed + Double(stepsToCheckpoint) * longestStep + 1.5 * checkpoint
+      + min(TimeLimit.spare, seconds / 10) >= seconds
   }
 }

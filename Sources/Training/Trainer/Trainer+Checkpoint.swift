@@ -10,13 +10,20 @@ import TensorCore
 
 // The files in a checkpoint of a training run: model.safetensors, optimizer.safetensors, state.json,
 // config.json, signature.json, with a moving average of the weights ema.safetensors, and of a model with a
-// byte-pair tokenizer tokenizer.json.
+// byte-pair tokenizer tokenizer.json. With `localSteps` outer.safetensors, and for the nodes but the first
+// optimizer.node-1.safetensors and so on.
 
 extension Checkpoint {
   static let modelFile = "model.safetensors"
   /// The moving average of the weights, where there is one.
   static let averageFile = "ema.safetensors"
   static let optimizerFile = "optimizer.safetensors"
+  /// The state of the outer steps, where there are some.
+  static let outerFile = "outer.safetensors"
+  /// The state of the optimizer of a node, where nodes have states of their own.
+  static func optimizerFile(ofNode node: Int) -> String {
+    node == 0 ? optimizerFile : "optimizer.node-\(node).safetensors"
+  }
   static let stateFile = "state.json"
   static let signatureFile = "signature.json"
   static let tokenizerFile = BytePairTokenizer.fileName
@@ -59,12 +66,15 @@ extension SafetensorsFile {
 
 extension Trainer {
   /// The files of a checkpoint of the current state.
-  func checkpointFiles() -> [CheckpointFile] {
+  ///
+  /// - Parameter replicas: The optimizer states of other nodes, where nodes have states of their own.
+  func checkpointFiles(replicas: [ReplicaState] = []) -> [CheckpointFile] {
     state.data = task.invariants
+    state.replicas = replicas.isEmpty ? nil : replicas.count + 1
     state.stepCounts = parallel.optimizer.stateCounters
     var files: [CheckpointFile] = [
       .tensors(Checkpoint.modelFile, weightTensors(of: model), metadata: ["format": "pt"]),
-      .tensors(Checkpoint.optimizerFile, optimizerTensors()),
+      .tensors(Checkpoint.optimizerFile, optimizerTensors(parallel.optimizer.stateBuffers)),
       .text(Checkpoint.stateFile, JSON.text(state) + "\n"),
       .text(Checkpoint.signatureFile, task.signature.json + "\n"),
     ]
@@ -77,6 +87,15 @@ extension Trainer {
           .tensors(Checkpoint.averageFile, weightTensors(of: model), metadata: ["format": "pt"])
         })
     }
+    if !parallel.outerStateBuffers.isEmpty {
+      files.append(.tensors(Checkpoint.outerFile, optimizerTensors(parallel.outerStateBuffers)))
+    }
+    for (index, replica) in replicas.enumerated() {
+      files.append(
+        .tensors(
+          Checkpoint.optimizerFile(ofNode: index + 1),
+          optimizerTensors(replica.buffers, keepingAlive: replica)))
+    }
     if let configurationFile {
       files.append(.text(Checkpoint.configurationFile, configurationFile))
     }
@@ -84,19 +103,25 @@ extension Trainer {
   }
 
   /// The bytes of a checkpoint of the current state.
-  package var checkpointByteCount: Int { checkpointFiles().reduce(0) { $0 + $1.byteCount } }
+  package var checkpointByteCount: Int {
+    checkpointFiles().reduce(0) { sum, file in
+      sum + file.byteCount * (file.name == Checkpoint.optimizerFile ? parallel.replicaCount : 1)
+    }
+  }
 
-  /// The optimizer's state: `momentum_buffer.1.weight` and so on.
-  private func optimizerTensors() -> [SafetensorsTensor] {
-    let optimizer = parallel.optimizer
-    return optimizer.stateBuffers.flatMap { name, values in
+  /// The state of an optimizer: `momentum_buffer.1.weight` and so on.
+  private func optimizerTensors(
+    _ buffers: [(name: String, values: ArenaBuffer)], keepingAlive owner: AnyObject? = nil
+  ) -> [SafetensorsTensor] {
+    let owners = (parallel, owner)
+    return buffers.flatMap { name, values in
       parallel.arena.entries.map { entry in
         SafetensorsTensor(
           name: "\(name).\(entry.name)",
           dataType: values.dataType == .float64 ? .float64 : .float32,
           shape: entry.parameter.shape.array
         ) { write in
-          try withExtendedLifetime(optimizer) {
+          try withExtendedLifetime(owners) {
             try write(UnsafeRawBufferPointer(values[entry.range].bytes))
           }
         }
@@ -108,15 +133,19 @@ extension Trainer {
   ///
   /// Only rank zero reads files. Throws on every rank when it cannot.
   public func restore(from checkpoint: Checkpoint?) throws {
+    var replicas: [ReplicaState] = []
     try communicator.collectiveTry {
-      if communicator.isRoot { try read(checkpoint!) }
+      if communicator.isRoot { replicas = try read(checkpoint!) }
     }
     parallel.shareRootState()
+    parallel.restoreReplicaStates(replicas)
     state = try JSON.decode(from: communicator.broadcast(JSON.text(state)).utf8)
     parallel.stepCount = state.step
   }
 
-  private func read(_ checkpoint: Checkpoint) throws {
+  /// Reads a checkpoint on rank zero; returns the optimizer states of the other nodes, if nodes have
+  /// states of their own and the checkpoint has one for each.
+  private func read(_ checkpoint: Checkpoint) throws -> [ReplicaState] {
     let statePath = try checkpoint.path(of: Checkpoint.stateFile)
     let restored = try TrainingState(checkpoint)
     guard restored.stepCounts.count == parallel.arena.entries.count,
@@ -128,8 +157,32 @@ extension Trainer {
     try parallel.restoreAverages {
       try loadWeights(of: model, from: checkpoint.tensors(Checkpoint.averageFile))
     }
-    let memory = try checkpoint.tensors(Checkpoint.optimizerFile)
-    for (name, values) in parallel.optimizer.stateBuffers {
+    try read(parallel.optimizer.stateBuffers, from: checkpoint, Checkpoint.optimizerFile)
+    if !parallel.outerStateBuffers.isEmpty {
+      try read(parallel.outerStateBuffers, from: checkpoint, Checkpoint.outerFile)
+    }
+    let replicas = try (1..<max(restored.replicas ?? 1, 1)).map { node in
+      let replica = ReplicaState(like: parallel.optimizer)
+      try read(replica.buffers, from: checkpoint, Checkpoint.optimizerFile(ofNode: node))
+      return replica
+    }
+    state = restored
+    parallel.optimizer.restore(stateCounters: restored.stepCounts)
+    guard replicas.count + 1 != parallel.replicaCount else { return replicas }
+    parallel.averageStates(replicas)
+    resumeWarnings = [
+      "the checkpoint has optimizer states of \(count(replicas.count + 1, "node")), and this run has "
+        + "\(parallel.replicaCount): each continues with their average"
+    ]
+    return []
+  }
+
+  /// Reads the state of an optimizer from a file of a checkpoint.
+  private func read(
+    _ buffers: [(name: String, values: ArenaBuffer)], from checkpoint: Checkpoint, _ file: String
+  ) throws {
+    let memory = try checkpoint.tensors(file)
+    for (name, values) in buffers {
       for entry in parallel.arena.entries {
         let name = "\(name).\(entry.name)"
         guard let saved = memory[name], saved.shape == entry.parameter.shape.array else {
@@ -144,7 +197,5 @@ extension Trainer {
         }
       }
     }
-    state = restored
-    parallel.optimizer.restore(stateCounters: restored.stepCounts)
   }
 }

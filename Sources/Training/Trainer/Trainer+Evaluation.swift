@@ -19,7 +19,7 @@ extension Trainer {
   /// Whether the state is that of the end of an epoch whose evaluation was abandoned because of a
   /// stop; at the end of other epochs the epoch's metrics have been reported and are empty.
   var isEvaluationPending: Bool {
-    step > 0 && (step % reportInterval == 0 || step == totalSteps)
+    step > 0 && (isDue(every: reportInterval) || step == totalSteps)
       && state.epochMetrics.sampleCount > 0
   }
 
@@ -33,7 +33,7 @@ extension Trainer {
     let learningRate = learningRate(ofStep: step - 1)
     var validation: Metrics?
     var isBest = false
-    if let limit = evaluationSamples(epoch: epoch) {
+    if let limit = evaluationSamples() {
       var clock = Stopwatch()
       validation = try Activity.during(.evaluation) {
         try parallel.withAverages {
@@ -85,10 +85,12 @@ extension Trainer {
   var reportInterval: Int { options.evaluateEverySteps ?? sampler.batchesPerEpoch }
 
   /// How many validation samples to evaluate at the end of an epoch, where a nil count is all; nil if none.
-  private func evaluationSamples(epoch: Int) -> (count: Int?, Void)? {
+  private func evaluationSamples() -> (count: Int?, Void)? {
     guard task.data.validation.count > 0,
-      let interval = options.evaluateEverySteps != nil ? 1 : options.evaluateEveryEpochs,
-      epoch % interval == 0 || step == totalSteps
+      let steps = options.evaluateEverySteps
+        ?? options.evaluateEveryEpochs.map({
+          $0.multiplied(by: sampler.batchesPerEpoch) ?? .max
+        }), isDue(every: steps) || step == totalSteps
     else { return nil }
     let limit = step == totalSteps ? nil : options.evaluationBatches
     return (limit.map { $0 * options.globalBatch }, ())

@@ -32,6 +32,11 @@ public final class Trainer {
   private var consecutiveSkips = 0
   /// A request to save that the ranks have not agreed on yet.
   private var isSaveWanted = false
+  /// Requests to stop and to save that the ranks have agreed on, until all nodes have the same weights.
+  private var hasStopRequest = false
+  private var hasSaveRequest = false
+  /// What the user should know about the checkpoint that the run resumes from.
+  public internal(set) var resumeWarnings: [String] = []
   let keepsBest: Bool
   /// Where the time of this rank went since the last report of an epoch.
   var phases = PhaseTimes()
@@ -82,6 +87,7 @@ public final class Trainer {
     parallel = try DataParallel(
       task.model, communicator, options: parallelOptions, invariants: task.invariants,
       makeOptimizer: makeOptimizer)
+    parallel.lastStep = totalSteps
   }
 
   /// Throws when options of the loop and of the ranks do not fit together.
@@ -104,7 +110,8 @@ public final class Trainer {
   public func describe() -> RunDescription {
     RunDescription(
       worldSize: communicator.worldSize, nodeCount: parallel.topology.nodeCount,
-      threads: Threads.count, fixedSlices: parallel.options.fixedSlices, overlap: parallel.overlap,
+      threads: Threads.count, fixedSlices: parallel.options.fixedSlices,
+      localSteps: parallel.options.localSteps, overlap: parallel.overlap,
       allReduce: parallel.interNodeAllReduce,
       wire: parallel.options.wire, shardsOptimizer: parallel.options.shardOptimizer,
       parameterCount: model.parameterCount,
@@ -138,9 +145,12 @@ public final class Trainer {
   ///
   /// - Parameters:
   ///   - store: Where rank zero saves checkpoints, and finds those to return to; nil saves none.
-  ///   - maximumSteps: The step of the run at which to stop early.
-  ///   - isStopRequested: Called on every rank before each step; one true stops all ranks after it.
-  ///   - isSaveRequested: Called on every rank before each step; one true saves a checkpoint after it.
+  ///   - maximumSteps: The step of the run at which to stop early; with `localSteps` at the outer step that
+  ///     follows.
+  ///   - isStopRequested: Called on every rank before each step; one true stops all ranks after it, or with
+  ///     `localSteps` after the next outer step.
+  ///   - isSaveRequested: Called on every rank before each step; one true saves a checkpoint after it, or
+  ///     after the next outer step.
   ///   - willSave: Called on rank zero before each checkpoint, and before a return to one; what it
   ///     throws, fails the checkpoint or ends the training.
   ///   - willTakeStep: Called on every rank before each step.
@@ -156,8 +166,8 @@ public final class Trainer {
   ) throws -> Outcome {
     Activity.begin(.trainingStep, step: step + 1)
     let report = communicator.isRoot ? onEvent : { _ in }
-    let lastStep = min(totalSteps, maximumSteps ?? totalSteps)
-    isSaveWanted = false
+    let lastStep = min(totalSteps, maximumSteps.map(synchronizedStep) ?? totalSteps)
+    (isSaveWanted, hasStopRequest, hasSaveRequest) = (false, false, false)
     let rollsBack = options.onNonFinite == .rollback
     let isSaved = !rollsBack || (try? store?.steps().contains(step)) ?? false
     let checkpoints = CheckpointWriter(
@@ -217,9 +227,10 @@ public final class Trainer {
         batch, isStopRequested(), isSaveWanted,
         communicator.isRoot && wantsGradientNorm(step + 1), report)
       if saves { isSaveWanted = false }
+      (stops, saves) = (takeRequest(&hasStopRequest, stops), takeRequest(&hasSaveRequest, saves))
       state.epochMetrics += metrics
       clocks.samples += metrics.sampleCount
-      let isEndOfEpoch = step % reportInterval == 0 || step == totalSteps
+      let isEndOfEpoch = isDue(every: reportInterval) || step == totalSteps
       try report(
         .step(
           StepReport(
@@ -306,9 +317,10 @@ public final class Trainer {
     state.step += 1
     state.skippedSteps = (state.skippedSteps ?? 0) + 1
     parallel.stepCount = state.step
+    parallel.synchronizeIfDue()
   }
 
   private func isCheckpointDue(_ isEndOfEpoch: Bool) -> Bool {
-    checkpointInterval.map { step % $0 == 0 } ?? isEndOfEpoch
+    checkpointInterval.map { isDue(every: $0) } ?? isEndOfEpoch
   }
 }

@@ -37,6 +37,8 @@ public struct RunDescription: Sendable {
   public var threads: Int
   /// The fixed slices of a batch that make results independent of the number of ranks; nil is none.
   public var fixedSlices: Int?
+  /// The steps that each node makes on its own between outer steps; nil makes every step together.
+  public var localSteps: Int?
   /// How inter-node all-reduces progress during backward.
   public var overlap: Overlap
   /// The algorithm of inter-node all-reduces, and why it was chosen; nil on one node.

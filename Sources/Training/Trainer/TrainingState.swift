@@ -18,6 +18,8 @@ package struct TrainingState: Codable, Equatable {
   private var epochCorrectCount = 0.0
   /// For each parameter in the arena's order, the steps that the optimizer counts.
   var stepCounts: [Int] = []
+  /// The replicas that have an optimizer state of their own, with `localSteps`; nil is one.
+  var replicas: Int?
   /// The fingerprints of the data; nil in checkpoints of earlier versions.
   var data: [String: String]?
   /// The number of steps left out because a loss or gradient was not finite; nil is none.
@@ -59,6 +61,7 @@ package struct TrainingState: Codable, Equatable {
     let counts = 0...1_000_000_000_000_000
     let isPossible =
       counts.contains(step) && (0...max(step, 0)).contains(skippedSteps ?? 0)
+      && (1...1_000_000).contains(replicas ?? 1)
       && rollbacks?.isPossible(counts) ?? true && best?.isPossible(upTo: step) ?? true
       && (plateau.map {
         counts.contains($0.cooldown)
