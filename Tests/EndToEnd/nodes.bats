@@ -80,3 +80,11 @@ teardown_file() { end_nodes; }
     grep -q "\"gradients, [0-9]* buckets\".*\"pid\":$rank" trace.json
   done
 }
+
+@test "nodes: bench predict measures the network between them" {
+  on_nodes 1 bench predict --workload mlp-tiny --seconds 0.5 --nodes 2,8
+  assert_success
+  assert_line --regexp '^network  measured: [0-9.]+ us, [0-9.]+ MB/s'
+  assert_line --regexp '^    8 +[0-9.]+ '
+  assert_one_line predict-mlp-tiny/predict.json '"source":"measured"'
+}
