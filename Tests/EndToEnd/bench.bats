@@ -129,3 +129,102 @@ load lockstep
   lockstep bench allreduce --sizes 1K,7
   assert_failed_with 64 "'7'.*multiple of 4"
 }
+
+# A profile that was not measured, so that predictions can be checked: 10 ms of computation, and gradients of
+# 1 MiB that are final at its end.
+write_profile() { # write_profile FILE
+  local timeline='"ranks":1,"gradients":[{"end":262144,"final":1}],"update_s":0.001'
+  timeline+=',"agreement_bytes":0,"statistics_bytes":0'
+  cat >"$1" <<EOF
+{"profile":{"workload":"mlp-tiny","precision":"float32","threads":1,"sum_bytes_per_s":1e30,"timelines":[
+{"batch":32,"compute_s":[0.01],$timeline},{"batch":1,"compute_s":[0.0025],$timeline}]}}
+EOF
+}
+
+@test "bench predict: measures a workload, prints a table for weak and strong scaling, and writes three files" {
+  lockstep bench predict --workload mlp-tiny --seconds 0.2 --network 50e-6,117e6
+  assert_success
+  assert_line --regexp '^weak scaling, .*recursive-halving-doubling, 0\.5 MB'
+  assert_line --regexp '^ 1024 +[0-9.]+ +[0-9.]+ % '
+  assert_line --regexp '^strong scaling, '
+  local line
+  for line in "${lines[@]}"; do ((${#line} <= 80)); done
+  # A batch of 32 samples is for up to 32 ranks: 10 and 5 numbers of nodes.
+  assert_equal "$(grep -c '^ *[0-9]* .* %' "$out")" 15
+  assert_one_line predict-mlp-tiny/predict.csv '^weak,2,2,32,.*,ring,0\.25,'
+  assert_one_line predict-mlp-tiny/predict.json '^\{.*"predictions":.*"profile":.*\}$'
+  assert_one_line predict-mlp-tiny/predict.svg '>weak scaling</text>'
+}
+
+@test "bench predict: the numbers are those of the network that is given" {
+  write_profile predict.json
+  # 10 ms of computation; two halves of a MiB at 2^20 bytes per second, and 10 ms before each; 1 ms of update.
+  lockstep bench predict --workload mlp-tiny --profile predict.json --network 0.01,1048576 --nodes 2 \
+    --weak --all-reduce ring --bucket-megabytes 0 --json
+  assert_success
+  assert_one_line "$out" '"configured":\{"algorithm":"ring","bucket_mb":0\.0,"step_ms":1031\.0,'
+}
+
+@test "bench predict: measured steps stand beside predicted ones" {
+  write_profile predict.json
+  cat >scaling.json <<'EOF'
+{"workload":"mlp-tiny","scaling":"weak","measurements":[
+{"ranks":2,"nodes":2,"median_ms":1000.0,"samples_per_s":62.0}]}
+EOF
+  lockstep bench predict --workload mlp-tiny --profile predict.json --network 0.01,1048576 --nodes 1,2 \
+    --bucket-megabytes 0 --measured scaling.json
+  assert_success
+  assert_line --regexp '^nodes +step +measured +off by$'
+  assert_line --regexp '^    2 +1031 +1000 +\+3\.1 %$'
+  assert_one_line predict-mlp-tiny/predict.json '"measured_ms":1000\.0'
+  assert_one_line predict-mlp-tiny/predict.svg 'weak scaling, dots: measured'
+}
+
+@test "bench predict: --smpi writes a trace for each number of nodes" {
+  write_profile predict.json
+  lockstep bench predict --workload mlp-tiny --profile predict.json --network 0.01,1e6 --nodes 2,4 \
+    --weak --smpi traces
+  assert_success
+  assert_equal "$(cd traces && echo *)" "weak-2.trace weak-4.trace"
+  assert_equal "$(grep -c ' finalize$' traces/weak-4.trace)" 8
+  lockstep bench predict --workload mlp-tiny --profile predict.json --network 0.01,1e6 --nodes 3 \
+    --weak --smpi traces
+  assert_failed_with 64 '3 nodes do not all do the same'
+}
+
+@test "bench predict: options that cannot be are refused (64)" {
+  lockstep bench predict --workload huge --network 1e-5,1e9
+  assert_failed_with 64 "'huge'.*mlp"
+  local network
+  for network in fast 1e-5 1e-5,0 -1,1e9 1e-5,1e9,nan 1,2,3,4; do
+    lockstep bench predict --workload mlp-tiny "--network=$network"
+    assert_failed_with 64 "'$network'"
+  done
+  local nodes
+  for nodes in 0 1,x 2,2 5000 ''; do
+    lockstep bench predict --workload mlp-tiny --network 1e-5,1e9 "--nodes=$nodes"
+    assert_failed_with 64 "--nodes needs .*'$nodes'"
+  done
+  lockstep bench predict --workload mlp-tiny --network 1e-5,1e9 --all-reduce best
+  assert_failed_with 64 "'best'.*ring"
+  lockstep bench predict --workload mlp-tiny
+  assert_failed_with 64 'needs ranks on two nodes'
+}
+
+@test "bench predict: files that are none are refused (65, 66)" {
+  lockstep bench predict --workload mlp-tiny --network 1e-5,1e9 --profile nowhere.json
+  assert_failed_with 66 'nowhere\.json'
+  echo '{}' >empty.json
+  lockstep bench predict --workload mlp-tiny --network 1e-5,1e9 --profile empty.json
+  assert_failed_with 65 "empty\.json.*'profile' is missing"
+  write_profile predict.json
+  sed -i 's/"final":1/"final":7/' predict.json
+  lockstep bench predict --workload mlp-tiny --network 1e-5,1e9 --profile predict.json
+  assert_failed_with 65 "predict\.json is damaged.*'final'"
+  write_profile predict.json
+  lockstep bench predict --workload mlp --network 1e-5,1e9 --profile predict.json
+  assert_failed_with 64 "'mlp-tiny', not of 'mlp'"
+  lockstep bench predict --workload mlp-tiny --network 1e-5,1e9 --profile predict.json \
+    --measured empty.json
+  assert_failed_with 65 'empty\.json is no scaling\.json'
+}

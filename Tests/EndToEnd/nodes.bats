@@ -137,3 +137,11 @@ teardown_file() { end_nodes; }
   awk -v whole="${bytes[0]}" -v sharded="${bytes[1]}" 'BEGIN { exit !(sharded < whole - 15) }' ||
     fail "${bytes[1]} MB with a sharded optimizer, ${bytes[0]} MB without"
 }
+
+@test "nodes: bench predict measures the network between them" {
+  on_nodes 1 bench predict --workload mlp-tiny --seconds 0.5 --nodes 2,8
+  assert_success
+  assert_line --regexp '^network  measured: [0-9.]+ us, [0-9.]+ MB/s'
+  assert_line --regexp '^    8 +[0-9.]+ '
+  assert_one_line predict-mlp-tiny/predict.json '"source":"measured"'
+}

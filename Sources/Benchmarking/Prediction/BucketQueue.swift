@@ -2,8 +2,8 @@
 /// node's link and end, in the order of `InterNodeReduction`, on one node that stands for all.
 ///
 /// A bucket's all-reduce begins when its gradients are final. Those under way share the bandwidth
-/// equally, as streams of TCP do; latencies, and sums of what has arrived, one after the other, do not
-/// occupy it. After the backward pass the update goes through the buckets in order, and waits for each.
+/// equally, as streams of TCP do. Latencies do not occupy it; nor do sums and the sending of messages, which are
+/// done one after the other. After the backward pass the update goes through the buckets in order, and waits for each.
 package struct BucketQueue {
   /// A bucket of the gradients.
   package struct Bucket: Equatable, Sendable {
@@ -77,25 +77,26 @@ package struct BucketQueue {
     var underWay: [UnderWay] = []
     var next = 0
     var time = 0.0
-    /// When the thread that adds up what arrives has nothing left to add.
+    /// When the thread that adds up what arrives, and sends, has nothing left to do.
     var idle = 0.0
     /// Begins a bucket's next phase, which starts with waiting; returns whether there is one.
     func advance(_ item: inout UnderWay) -> Bool {
-      // What has arrived is added up before anything else can be sent.
-      let added = item.phase < 0 ? 0 : phases[item.phase].added
+      // What has arrived is added up before anything else is sent, and each message takes its time.
       let bytes = buckets[item.bucket].bytes
-      if added > 0 { idle = max(idle, time) + added * bytes * sumSeconds }
-      let start = added > 0 ? idle : time
+      var work = item.phase < 0 ? 0 : phases[item.phase].added * bytes * sumSeconds
       item.phase += 1
+      let phase = item.phase < phases.count ? phases[item.phase] : nil
+      if let phase {
+        work += Double(max(0, phase.messages - phase.rounds)) * network.perMessage
+      }
+      if work > 0 { idle = max(idle, time) + work }
+      let start = work > 0 ? idle : time
       events.append(Event(time: start, bucket: item.bucket, phase: item.phase))
-      guard item.phase < phases.count else {
+      guard let phase else {
         ends[item.bucket] = start
         return false
       }
-      let phase = phases[item.phase]
-      item.start =
-        start + Double(phase.rounds) * network.latency
-        + Double(max(0, phase.messages - phase.rounds)) * network.perMessage
+      item.start = start + Double(phase.rounds) * network.latency
       item.bytes = phase.share * bytes
       return true
     }
@@ -107,16 +108,21 @@ package struct BucketQueue {
       for item in underWay {
         moment = min(moment, item.start > time ? item.start : time + item.bytes / rate)
       }
-      for index in underWay.indices where underWay[index].start <= time {
-        underWay[index].bytes -= rate * (moment - time)
-      }
-      time = moment
-      // Within rounding: less than a byte is nothing.
       var kept: [UnderWay] = []
       for var item in underWay {
-        if item.start > time || item.bytes > 0.5 || advance(&item) { kept.append(item) }
+        if item.start <= time {
+          // By comparison, not by subtraction: a short time may be lost in a long one.
+          let hasArrived = time + item.bytes / rate <= moment
+          item.bytes = hasArrived ? 0 : item.bytes - rate * (moment - time)
+        }
+        kept.append(item)
       }
-      underWay = kept
+      time = moment
+      underWay = []
+      for var item in kept {
+        // What has less than a byte left differs from what has arrived by rounding.
+        if item.start > time || item.bytes > 0.5 || advance(&item) { underWay.append(item) }
+      }
       while next < buckets.count, buckets[next].final <= time {
         var item = UnderWay(bucket: next)
         if advance(&item) { underWay.append(item) }

@@ -35,8 +35,8 @@ package struct NetworkModel: Codable, Equatable, Sendable {
 
   /// Measures the network between the nodes of this run, while no rank computes.
   ///
-  /// Collective: all ranks call it, on two nodes or more. The latency is that of an exchange of long
-  /// messages, extrapolated to none, or half of a short one there and back, if that is more.
+  /// Collective: all ranks call it, on two nodes or more. The latency is half of a short message there and
+  /// back. For the bandwidth all nodes send and receive several messages at once, as buckets do.
   ///
   /// - Parameter duration: About how long to measure.
   package static func measure(seconds duration: Double, _ communicator: any Communicator)
@@ -47,6 +47,7 @@ package struct NetworkModel: Codable, Equatable, Sendable {
     defer { buffer.deallocate() }
     buffer.initializeMemory(as: UInt8.self, repeating: 0)
     let half = buffer.count / 2
+    let messageBytes = 1 << 18
     let outgoing = UnsafeRawBufferPointer(rebasing: buffer[..<half])
     let incoming = UnsafeMutableRawBufferPointer(rebasing: buffer[half...])
     func wait(_ messages: [any PendingMessage]) {
@@ -68,16 +69,16 @@ package struct NetworkModel: Codable, Equatable, Sendable {
         .quantile(0.5)
     }
     /// Every node sends to the next one and receives from the one before.
-    func exchange(_ bytes: Int) {
+    func exchange() {
       guard peers.size > 1 else { return }
       let tag = peers.nextTag()
       let (next, previous) = (
         (peers.rank + 1) % peers.size, (peers.rank + peers.size - 1) % peers.size
       )
-      wait([
-        peers.startReceive(.init(rebasing: incoming[..<bytes]), from: previous, tag: tag),
-        peers.startSend(.init(rebasing: outgoing[..<bytes]), to: next, tag: tag),
-      ])
+      let parts = stride(from: 0, to: half, by: messageBytes).map { $0..<$0 + messageBytes }
+      wait(
+        parts.map { peers.startReceive(.init(rebasing: incoming[$0]), from: previous, tag: tag) }
+          + parts.map { peers.startSend(.init(rebasing: outgoing[$0]), to: next, tag: tag) })
     }
     /// The first node sends to the second one, which answers when it has received all.
     func roundTrip(messages: Int) {
@@ -107,14 +108,11 @@ package struct NetworkModel: Codable, Equatable, Sendable {
     }
     let short = median(0.2) { roundTrip(messages: 1) }
     let burst = median(0.2) { roundTrip(messages: 65) }
-    let (few, many) = (1 << 18, half)
-    let (fewSeconds, manySeconds) = (
-      median(0.2) { exchange(few) }, median(0.4) { exchange(many) }
-    )
-    let perByte = max(manySeconds - fewSeconds, 1e-9) / Double(many - few)
+    let long = median(0.6, exchange)
     return NetworkModel(
-      latency: max(fewSeconds - perByte * Double(few), short / 2),
-      bandwidth: Double(communicator.topology.smallestLocalSize) / perByte,
+      latency: short / 2,
+      bandwidth: Double(communicator.topology.smallestLocalSize * half)
+        / max(long - short / 2, 1e-9),
       perMessage: max(0, (burst - short) / 64))
   }
 }
