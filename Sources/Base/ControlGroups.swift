@@ -18,11 +18,12 @@ package enum ControlGroups {
     package let version: Version
   }
 
-  /// The groups of this process whose limits by a controller, such as `cpu`, can count: its own and those
-  /// around it, innermost first. Some may not exist.
+  /// The groups of this process whose limits by a controller can count, innermost first.
+  ///
+  /// They are its own and those around it. Some may not exist.
   ///
   /// - Parameters:
-  ///   - controller: The controller's name in version 1.
+  ///   - controller: The controller's name in version 1, such as `cpu`.
   ///   - root: The folder that has `proc` and `sys`; another one in tests.
   package static func ofThisProcess(controller: String, root: String = "/") -> [Group] {
     let root = root.hasSuffix("/") ? String(root.dropLast()) : root
