@@ -192,8 +192,8 @@ let package = Package(
     .testTarget(
       name: "BenchmarkingTests",
       dependencies: [
-        "Benchmarking", "Checkpointing", "Collectives", "NeuralNetworks", "TensorCore", "Base",
-        "TestSupport",
+        "Benchmarking", "Checkpointing", "DataParallel", "Collectives", "NeuralNetworks",
+        "TensorCore", "Base", "TestSupport",
       ],
       resources: [.copy("Goldens")]),
     .testTarget(

@@ -60,9 +60,9 @@ package struct Chart {
 
   private func number(_ value: Double) -> String { String(format: "%.1f", value) }
 
-  /// Adds a curve through points.
+  /// Adds a curve through points; a thin one is for what was computed rather than measured.
   package mutating func addCurve(
-    _ points: [(x: Double, y: Double)], color: String = Chart.blue
+    _ points: [(x: Double, y: Double)], color: String = Chart.blue, width: Double = 2
   ) {
     let places = points.map { point in
       let (x, y) = place(point)
@@ -70,7 +70,7 @@ package struct Chart {
     }
     body +=
       "<polyline points=\"\(places.joined(separator: " "))\" fill=\"none\" "
-      + "stroke=\"\(color)\" stroke-width=\"2\"/>\n"
+      + "stroke=\"\(color)\" stroke-width=\"\(width == width.rounded() ? "\(Int(width))" : "\(width)")\"/>\n"
   }
 
   /// Adds a dot at each point.
@@ -82,6 +82,16 @@ package struct Chart {
       return "<circle cx=\"\(x)\" cy=\"\(y)\" r=\"3\"/>"
     }
     body += "<g fill=\"\(color)\">\(dots.joined())</g>\n"
+  }
+
+  /// Adds a vertical bar between two heights, with ends, for the range of a measurement.
+  package mutating func addRange(x: Double, from low: Double, to high: Double) {
+    let place = self.x(x)
+    let (bottom, top) = (number(y(low)), number(y(high)))
+    let (start, end) = (number(place - 4), number(place + 4))
+    body +=
+      "<path d=\"M\(start) \(bottom)H\(end)M\(number(place)) \(bottom)V\(top)M\(start) \(top)H\(end)\" "
+      + "fill=\"none\" stroke=\"\(Self.blue)\"/>\n"
   }
 
   /// Adds a dashed line from where the axes meet to a point.
@@ -105,6 +115,40 @@ package struct Chart {
   package mutating func addVerticalLabels(largest: String) {
     addLabel(largest, x: left - 6, y: top + 5, .end)
     addLabel("0", x: left - 6, y: bottomEdge, .end)
+  }
+
+  /// The multiples of 1, 2 or 5 times a power of ten that divide an axis up to `largest` into four to ten
+  /// parts, 0 included.
+  package static func ticks(upTo largest: Double) -> [Double] {
+    guard largest > 0, largest.isFinite else { return [0] }
+    var power = 1.0
+    while power * 10 <= largest { power *= 10 }
+    while power > largest { power /= 10 }
+    // From one to ten powers fit.
+    let step = largest / power < 2 ? power / 5 : largest / power < 5 ? power / 2 : power
+    return (0...Int(largest / step + 1e-9)).map { Double($0) * step }
+  }
+
+  /// Adds marks with labels to the vertical axis.
+  package mutating func addVerticalTicks(_ label: (Double) -> String) {
+    for value in Self.ticks(upTo: largest.y) {
+      let place = number(y(value))
+      body += "<path d=\"M\(number(left - 4)) \(place)H\(number(left))\" stroke=\"#888\"/>\n"
+      addLabel(label(value), x: left - 8, y: y(value) + 4, .end)
+    }
+  }
+
+  /// Adds marks to the horizontal axis, each with its label unless that would touch the next one's.
+  package mutating func addHorizontalTicks(_ marks: [(value: Double, label: String)]) {
+    var room = Double.infinity
+    for mark in marks.sorted(by: { $0.value > $1.value }) {
+      let place = x(mark.value)
+      body +=
+        "<path d=\"M\(number(place)) \(number(bottomEdge))v4\" stroke=\"#888\"/>\n"
+      guard place < room else { continue }
+      addLabel(mark.label, x: place, y: bottomEdge + 17)
+      room = place - 25
+    }
   }
 
   /// Text in which no character is one of XML's.

@@ -18,9 +18,9 @@ package enum ControlGroups {
     package let version: Version
   }
 
-  /// The groups of this process whose limits can count: its own and those around it, innermost first.
+  /// The groups of this process whose limits by a controller can count, innermost first.
   ///
-  /// Some may not exist.
+  /// They are its own and those around it. Some may not exist.
   ///
   /// - Parameters:
   ///   - controller: The controller's name in version 1, such as `cpu`.

@@ -7,9 +7,15 @@ package struct StepMeasurement {
   package let ranks: Int
   /// The seconds of each step on rank zero.
   package let seconds: [Double]
-  /// The mean times over all steps and ranks.
-  package let meanTimes: DataParallel.Times
-  /// The rank with the longest mean compute time.
+  /// Where the time of the median step goes, a mean over all ranks.
+  ///
+  /// Computation, waiting, exposed communication, the update and `other` add up to the median: they are
+  /// the shares of the parts in the middle half of the steps, by their time on rank zero. Hidden
+  /// communication is in computation.
+  package let times: DataParallel.Times
+  /// What remains of the median: the step header, and what is between the parts.
+  package let other: Double
+  /// The rank with the longest compute time.
   package let slowestRank: Int
   /// Its compute time of a step.
   package let slowestCompute: Double
@@ -28,27 +34,42 @@ package struct StepMeasurement {
     for _ in 0..<3 { _ = try time() }
     // All ranks take the same number of steps.
     let once = communicator.allReduce(max(try time(), 1e-6), .max)
-    let before = run.parallel.times
-    seconds = try (0..<max(5, min(20_000, Int(duration / once)))).map { _ in try time() }
-    let after = run.parallel.times
-    let steps = Double(seconds.count)
-    func mean(_ part: KeyPath<DataParallel.Times, Double>) -> [Double] {
-      let own = (after[keyPath: part] - before[keyPath: part]) / steps
+    var records = [run.parallel.times]
+    let seconds = try (0..<max(5, min(20_000, Int(duration / once)))).map { _ in
+      let seconds = try time()
+      records.append(run.parallel.times)
+      return seconds
+    }
+    self.seconds = seconds
+    // The same steps on all ranks, which take them together.
+    let order = seconds.indices.sorted { seconds[$0] < seconds[$1] }
+    let quarter = seconds.count / 4
+    let middle = communicator.broadcast(order[quarter..<seconds.count - quarter].map { $0 })
+    let median = communicator.broadcast(seconds.quantile(0.5))
+    let ownTotal = middle.reduce(0) { $0 + seconds[$1] }
+    /// The share of a part in the time of each rank, as a part of the median.
+    func part(_ part: KeyPath<DataParallel.Times, Double>) -> [Double] {
+      let sum = middle.reduce(0) {
+        $0 + records[$1 + 1][keyPath: part] - records[$1][keyPath: part]
+      }
+      let own = sum / ownTotal * median
       let all = (0..<communicator.worldSize).map { $0 == communicator.rank ? own : 0 }
       return communicator.allReduce(all, .sum)
     }
     ranks = communicator.worldSize
     func overRanks(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
-    let compute = mean(\.compute)
+    let compute = part(\.compute)
     slowestRank = compute.indices.max { compute[$0] < compute[$1] }!
     slowestCompute = compute[slowestRank]
     var times = DataParallel.Times()
     times.compute = overRanks(compute)
-    times.waiting = overRanks(mean(\.waiting))
-    times.exposedCommunication = overRanks(mean(\.exposedCommunication))
-    times.hiddenCommunication = overRanks(mean(\.hiddenCommunication))
-    times.update = overRanks(mean(\.update))
-    meanTimes = times
+    times.waiting = overRanks(part(\.waiting))
+    times.exposedCommunication = overRanks(part(\.exposedCommunication))
+    times.hiddenCommunication = overRanks(part(\.hiddenCommunication))
+    times.update = overRanks(part(\.update))
+    self.times = times
+    other =
+      median - times.compute - times.waiting - times.exposedCommunication - times.update
   }
 
   /// The median of the seconds of a step on rank zero.

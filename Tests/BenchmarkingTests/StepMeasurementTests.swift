@@ -1,5 +1,6 @@
 import Benchmarking
 import Collectives
+import DataParallel
 import Testing
 
 @Suite("Times of steps")
@@ -13,6 +14,24 @@ struct StepMeasurementTests {
     #expect(abs([5.0, 1, 4, 2, 3].quantile(0.9) - 4.6) < 1e-12)
     #expect([7.0].quantile(0.9) == 7)
     #expect([2.0, 1].quantile(0) == 1 && [2.0, 1].quantile(1) == 2)
+  }
+
+  @Test("the parts of a step add up to the median, on several ranks")
+  func parts() throws {
+    let workload = try #require(Workload.all.first { $0.name == "mlp-tiny" })
+    let measurements = try withRanks(2) { communicator in
+      try StepMeasurement(
+        WorkloadRun(workload, on: communicator), seconds: 0.05, communicator)
+    }
+    for measurement in measurements {
+      let times = measurement.times
+      let sum =
+        times.compute + times.waiting + times.exposedCommunication + times.update
+        + measurement.other
+      #expect(abs(sum - measurements[0].median) < 1e-9)
+      #expect(times.compute > 0 && times.update > 0 && measurement.other >= 0)
+      #expect(times == measurements[0].times && measurement.other == measurements[0].other)
+    }
   }
 
   @Test("a busy moment moves the upper quantile, not the median")

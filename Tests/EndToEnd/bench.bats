@@ -79,11 +79,38 @@ load lockstep
   needs_mpirun
   lockstep bench scaling --workload mlp-tiny --ranks 2,1 --seconds 0.2
   assert_success
-  assert_line --regexp '^    1 +[0-9.]+ +[0-9]+ +1\.00 +100\.0 % '
+  assert_line --regexp '^    1 +[0-9.]+ +[0-9]+ +1\.00 +100 % '
   assert_line --regexp '^    2 .* % '
   assert_line_count scaling-mlp-tiny/scaling.csv 3
   assert_one_line scaling-mlp-tiny/scaling.json '^\{.*"ranks":1,.*"ranks":2,.*\}$'
   assert_one_line scaling-mlp-tiny/scaling.svg '<polyline points="[0-9.,]+ [0-9.,]+"'
+}
+
+@test "bench scaling: repeats in rounds, fits a law, and writes a trace of all ranks" {
+  needs_mpirun
+  lockstep bench scaling --workload mlp-tiny --ranks 1,2,3 --strong --seconds 0.1 --repeat 2 --trace
+  assert_success
+  assert_line "round 2 of 2"
+  assert_line --regexp '^    3 .* [0-9]+%[*]?$'
+  assert_line --regexp "^Amdahl's law fits a serial fraction of [0-9.]+ %"
+  assert_line_count scaling-mlp-tiny/scaling.csv 4
+  assert_one_line scaling-mlp-tiny/scaling.json '"repetitions":2,.*"host":"[^"]+","date":"[0-9T:Z-]+","mpi":"[^"]+"'
+  assert_equal "$(grep -o '"peer":"lockstep"' scaling-mlp-tiny/scaling.json | wc -l)" 9
+  local ranks
+  for ranks in 1 2 3; do
+    assert_equal "$(grep -o '"process_name"' "scaling-mlp-tiny/trace-$ranks.json" | wc -l)" "$ranks"
+  done
+}
+
+@test "bench scaling: the parts of a step add up to it" {
+  lockstep bench scaling --workload mlp-tiny --ranks 1 --seconds 0.2
+  assert_success
+  run awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; next }
+    { sum = $column["compute_ms"] + $column["waiting_ms"] + $column["exposed_communication_ms"] \
+        + $column["update_ms"] + $column["other_ms"]
+      difference = sum - $column["median_ms"]
+      exit !(difference < 0.001 && difference > -0.001) }' scaling-mlp-tiny/scaling.csv
+  assert_success
 }
 
 @test "bench scaling: a launcher that fails is an error, and keeps what was measured (78)" {

@@ -13,9 +13,16 @@ struct BenchScaling: ParsableCommand {
     discussion: """
       Starts bench step with each number of ranks, one after another. Prints a line for each, with \
       speed-up and efficiency in samples per second against the fewest ranks, and writes \
-      scaling.csv, scaling.json and the picture scaling.svg.
+      scaling.csv, scaling.json and the picture scaling.svg. Computation, exposed communication, waiting for \
+      slower ranks, the update and the rest add up to the step.
 
-        lockstep bench scaling --workload cnn --ranks 1,2,4
+      With --repeat each number of ranks is measured several times, in rounds of all, so that a slow \
+      minute does not fall on one of them. The median counts, and range is from the shortest to the \
+      longest, in percent of it. With three numbers of ranks or more, a serial fraction is fitted: by \
+      Amdahl's law with --strong, else by Gustafson's. An asterisk marks what other processes of this \
+      computer disturbed: more than a tenth of a core was busy with them.
+
+        lockstep bench scaling --workload cnn --ranks 1,2,4 --repeat 5
         lockstep bench scaling --workload cnn --ranks 8,16 --launcher srun
 
       Exit codes, besides the usual ones: that of failed ranks; 78 when the launcher fails; 83 when \
@@ -53,6 +60,18 @@ struct BenchScaling: ParsableCommand {
   var seconds = 5.0
 
   @Option(
+    name: .customLong("repeat"),
+    help: ArgumentHelp("How often to measure each number of ranks.", valueName: "count"))
+  var repetitions = 1
+
+  @Flag(
+    help: """
+      Write trace-<ranks>.json, with a few further steps of every rank for Perfetto or Chrome, as bench \
+      step --trace does.
+      """)
+  var trace = false
+
+  @Option(
     help: ArgumentHelp(
       """
       The command that starts several ranks, to which -n and their number are added. Default: \
@@ -75,6 +94,9 @@ struct BenchScaling: ParsableCommand {
       _ = try BenchStep.parse(stepOptions)
     } catch {
       throw ValidationError(BenchStep.message(for: error))
+    }
+    guard (1...100).contains(repetitions) else {
+      throw ValidationError("--repeat must be 1...100")
     }
     let counts = try rankCounts()
     guard counts.last! > 1 else { return }
@@ -101,19 +123,36 @@ struct BenchScaling: ParsableCommand {
       }
       var report = ScalingReport(
         title: "\(workload), \(scaling) scaling, \(count(threads, "thread")) per rank",
-        machine: machine)
+        isStrong: scaling == .strong, origin: origin, machine: machine)
       printLine("\(report.title); times in milliseconds")
-      printLine(ScalingReport.tableHead)
-      for ranks in counts {
-        let measurement = try measure(ranks)
-        report.measurements.append(measurement)
-        printLine(report.tableRow(measurement))
-        for (name, text) in [("csv", report.csv), ("json", report.json), ("svg", report.svg)] {
-          try FileSystem().replaceFile(directory.appendingPath("scaling.\(name)"), with: text)
+      printLine("\(report.origin.host), \(report.origin.date), \(report.origin.mpi)")
+      if repetitions == 1 { printLine(ScalingReport.tableHead) }
+      for round in 1...repetitions {
+        if repetitions > 1 { printLine("round \(round) of \(repetitions)") }
+        for ranks in counts {
+          let isTraced = trace && round == repetitions
+          let measurement = try measure(
+            ranks, trace: isTraced ? directory.appendingPath("trace-\(ranks).json") : nil)
+          report.measurements.append(measurement)
+          if repetitions == 1 { printLine(report.tableRows.last!) }
+          for (name, text) in [("csv", report.csv), ("json", report.json), ("svg", report.svg)] {
+            try FileSystem().replaceFile(directory.appendingPath("scaling.\(name)"), with: text)
+          }
         }
       }
+      if repetitions > 1 {
+        printLine(ScalingReport.tableHead)
+        report.tableRows.forEach { printLine($0) }
+      }
+      if let law = report.law { printLine("\(law)") }
       return .success
     }
+  }
+
+  private var origin: ScalingReport.Origin {
+    ScalingReport.Origin(
+      host: ProcessInfo.processInfo.hostName,
+      date: ISO8601DateFormatter().string(from: Date()), mpi: MPICommunicator.libraryVersion)
   }
 
   /// The numbers of ranks in ascending order.
@@ -148,11 +187,12 @@ struct BenchScaling: ParsableCommand {
     ]
   }
 
-  private func measure(_ ranks: Int) throws -> ScalingReport.Measurement {
+  private func measure(_ ranks: Int, trace: String?) throws -> ScalingReport.Measurement {
     var command = ranks == 1 ? [] : launcherWords + ["-n", "\(ranks)"]
     if ranks > 1, launcher == nil { command += placement(ranks) }
     command += [Bundle.main.executablePath ?? CommandLine.arguments[0], "bench", "step"]
-    let child = try ChildProcess(command + stepOptions)
+    let start = (time: ProcessorTime.current(), clock: ContinuousClock.now)
+    let child = try ChildProcess(command + stepOptions + (trace.map { ["--trace=\($0)"] } ?? []))
     let limit = 10 * seconds + 120
     func failure(_ reason: String, _ status: ExitStatus) -> CommandError {
       // Indented, to tell the child's messages from ours.
@@ -167,11 +207,23 @@ struct BenchScaling: ParsableCommand {
     case let code?:
       throw failure("failed with exit code \(code)", ExitStatus(rawValue: code) ?? .configuration)
     }
-    guard let measurement = ScalingReport.Measurement(output: child.output) else {
+    guard var measurement = ScalingReport.Measurement(output: child.output) else {
       throw failure("ended without a measurement", .configuration)
     }
     guard measurement.ranks == ranks else {
       throw failure("started \(count(measurement.ranks, "rank"))", .configuration)
+    }
+    if let before = start.time, let after = ProcessorTime.current() {
+      measurement.coresOfOthers = ProcessorTime.coresOfOthers(
+        from: before, to: after, seconds: (ContinuousClock.now - start.clock) / .seconds(1))
+    }
+    if measurement.isDisturbed {
+      let cores = String(format: "%.1f", measurement.coresOfOthers ?? 0)
+      logger.warning(
+        """
+        other processes kept \(cores) cores of this computer busy while \(count(ranks, "rank")) \
+        \(ranks == 1 ? "was" : "were") measured: the times may be too long. Measure again when it is quiet
+        """)
     }
     return measurement
   }
