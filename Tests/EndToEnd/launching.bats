@@ -146,6 +146,33 @@ refute_restart() {
   refute_restart
 }
 
+# A stand-in for a program.
+stand_in() { # stand_in NAME <<<SCRIPT
+  mkdir -p bin
+  { echo '#!/usr/bin/env bash' && cat; } >"bin/$1"
+  chmod +x "bin/$1"
+}
+
+@test "launch: in a Slurm job srun starts the ranks, without nodes that are down" {
+  stand_in scontrol <<<'[[ "$*" == "show hostnames n[1-3]" ]] && printf "n1\nn2\nn3\n"'
+  stand_in sinfo <<<'printf "n1 allocated\nn2 down*\nn3 allocated\n"'
+  stand_in srun <<'SCRIPT'
+if [[ $1 == --mpi=list ]]; then echo "MPI plugin types are... pmix" >&2; exit; fi
+echo "threads $OPENBLAS_NUM_THREADS, attempt ${LOCKSTEP_LAUNCH#*/}:" "$@"
+SCRIPT
+  local in_slurm=(env "PATH=$PWD/bin:$PATH" SLURM_JOB_ID=7 "SLURM_JOB_NODELIST=n[1-3]"
+    "SLURM_TASKS_PER_NODE=2(x3)" SLURM_CPUS_PER_TASK=3 "$lockstep" launch)
+  launch "${in_slurm[@]}" -- train "$digits" --run-dir run
+  assert_success
+  assert_output --regexp "^threads 3, attempt 1: --mpi=pmix --kill-on-bad-exit=1 --nodes=2 --ntasks=4\
+ --ntasks-per-node=2 --exclude=n2 --cpus-per-task=3 --cpu-bind=cores .*/lockstep train $digits"
+  assert_stderr_fits '^warning: n2 is left out: Slurm says that it is down'
+  # Without PMIx mpirun starts them.
+  stand_in srun <<<'echo "MPI plugin types are... none" >&2'
+  launch "${in_slurm[@]}" --print -- train "$digits"
+  assert_output --regexp '^mpirun -np 6 --host n1:2,n2:2,n3:2 --map-by slot --bind-to none '
+}
+
 @test "launch: mistakes of the command line are refused (64)" {
   lockstep launch -n 2
   assert_failed_with 64 'give it after --'
