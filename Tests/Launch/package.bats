@@ -14,6 +14,8 @@ add_libraries() {
   echo "MIT" >project/.build/package/checkouts/Yams/LICENSE
   stand_in lockstep <<<'echo "lockstep 1.2.3"'
   stand_in strip <<<''
+  stand_in clang <<<''
+  stand_in ar <<<''
   stand_in dpkg-query <<<'exit 1'
   stand_in objdump <<'TEXT'
 needs() { printf '  NEEDED               %s\n' "$@"; }
@@ -51,7 +53,7 @@ TEXT
   launch package --output p.tar.gz
   assert_success
   assert_called "swift build --package-path $PROJECT -c release --product lockstep --static-swift-stdlib\
- --scratch-path $PROJECT/.build/package -Xlinker -rpath -Xlinker \$ORIGIN/../lib\
+ --scratch-path $PROJECT/.build/package -Xlinker -L$PROJECT/.build/package/no-curl -Xlinker -rpath -Xlinker \$ORIGIN/../lib\
  -Xlinker --disable-new-dtags"
   assert_line "needs   linux-$(uname -m) with glibc 2.29 or newer, libstdc++ with GLIBCXX_3.4.21, zlib,\
  Open MPI with libmpi.so.40 (made with Open MPI 4.1.4)"
@@ -101,6 +103,11 @@ TEXT
   launch package --output p.tar.gz
   assert_failure 70
   assert_output --partial "cannot find two.so, which"
+}
+
+@test "package: nothing here uses URLSession, whose libcurl the package lacks" {
+  run grep -rnE '^[^/]*(FoundationNetworking|URLSession|Data\(contentsOf: URL\(string)' "$root/Sources"
+  assert_failure 1
 }
 
 @test "package: refuses what it cannot use" {

@@ -205,6 +205,29 @@ END
   assert_line "tests that need these programs are skipped"
 }
 
+@test "test: the package part makes the package and tests it, and fails where it cannot be made" {
+  add_test_scripts
+  mkdir project/Tests/Package
+  touch project/Tests/Package/some.bats
+  stand_in debootstrap <<<''
+  stand_in bats <<<'echo "tests of ${!#} with ${LOCKSTEP_PACKAGE##*/}"'
+  stand_in package <<<'exit "${PACKAGE_EXIT:-0}"'
+  mv bin/package project/launch/package
+  launch test package
+  assert_success
+  assert_called --partial "package --output "
+  assert_line "tests of $PROJECT/Tests/Package with lockstep.tar.gz"
+  assert_output --partial "passed: package ("
+  PACKAGE_EXIT=70 launch test package
+  assert_failure 1
+  assert_output --partial "FAILED: package (of package;"
+  refute_called "bats "
+  rm bin/debootstrap
+  launch test package
+  assert_called --partial "install -y --no-install-recommends debootstrap"
+  assert_success
+}
+
 @test "test: refuses options without a fitting value" {
   launch test faults --tier much
   assert_failure 64

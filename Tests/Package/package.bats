@@ -93,7 +93,7 @@ as_user() { # as_user COMMAND...
 }
 
 @test "package: trains the digits in one process" {
-  as_user lockstep train "$digits" --progress none --run-dir runs/one
+  as_user lockstep train "$digits" --progress lines --run-dir runs/one
   assert_success
   assert_output --regexp 'validation accuracy 9[0-9]\.[0-9]+ %'
   as_user lockstep eval runs/one
@@ -102,7 +102,7 @@ as_user() { # as_user COMMAND...
 
 @test "package: trains the digits on two ranks with the scripts it brings" {
   as_user bash -c 'echo localhost slots=2 >hosts'
-  as_user /opt/lockstep/launch/mpirun-hosts --no-bind hosts "$digits" --progress none --run-dir runs/two
+  as_user /opt/lockstep/launch/mpirun-hosts --no-bind hosts "$digits" --progress lines --run-dir runs/two
   assert_success
   assert_output --partial "2 ranks"
   assert_output --regexp 'validation accuracy 9[0-9]\.[0-9]+ %'
@@ -130,7 +130,7 @@ print("\n".join(pod["containers"][0]["command"] + pod["containers"][0]["args"]))
   set_on_node 2 bash -c "$mine; in_debian 1000 /usr/sbin/sshd -De -f /home/mpiuser/.sshd_config"
   "${on_node[@]}" >"$BATS_TEST_TMPDIR/sshd" 2>&1 </dev/null 3>&- &
   server=$!
-  set_on_node 1 bash -c "$mine; in_debian 1000 \"\$@\"" bash "${words[@]}" --progress none
+  set_on_node 1 bash -c "$mine; in_debian 1000 \"\$@\"" bash "${words[@]}" --progress lines
   run timeout -k 5 120 "${on_node[@]}" </dev/null
   kill "$server" || true
   end_nodes
