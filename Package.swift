@@ -124,6 +124,25 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["TensorCore", "CThreadSanitizer"],
       path: "Tests/TestSupport"),
+    .testTarget(name: "BaseTests", dependencies: ["Base"]),
+    .testTarget(name: "ArchitectureTests"),
+    .testTarget(name: "SettingsTests", dependencies: ["Settings", "Base"]),
+    .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
+    .testTarget(
+      name: "TensorCoreTests", dependencies: ["TensorCore", "TestSupport"],
+      resources: [.copy("Goldens")]),
+    .testTarget(
+      name: "NeuralNetworksTests",
+      dependencies: ["NeuralNetworks", "TensorCore", "Settings", "TestSupport"],
+      resources: [.copy("Goldens")]),
+    .testTarget(
+      name: "OptimizersTests",
+      dependencies: ["Optimizers", "NeuralNetworks", "TensorCore", "Settings", "TestSupport"],
+      resources: [.copy("Goldens")]),
+    .testTarget(
+      name: "DataLoadingTests",
+      dependencies: ["DataLoading", "Settings", "Base", "CZlib", "CTurboJPEG", "CPNG"],
+      resources: [.copy("Goldens")]),
     .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "Settings", "Base"]),
     .testTarget(
       name: "MPICollectivesTests", dependencies: ["MPICollectives", "Collectives"]),
@@ -133,6 +152,25 @@ let package = Package(
         "DataParallel", "Collectives", "Optimizers", "NeuralNetworks", "TensorCore", "Base",
       ]),
     .testTarget(
+      name: "CheckpointingTests",
+      dependencies: [
+        "Checkpointing", "Collectives", "NeuralNetworks", "TensorCore", "Base", "TestSupport",
+      ],
+      resources: [.copy("Goldens")]),
+    .testTarget(
+      name: "TrainingTests",
+      dependencies: [
+        "Training", "Configuration", "Checkpointing", "DataParallel", "Collectives", "DataLoading",
+        "Optimizers", "NeuralNetworks", "TensorCore", "Settings", "Base", "TestSupport",
+      ],
+      resources: [.copy("Goldens")]),
+    .testTarget(
+      name: "ExportingTests",
+      dependencies: [
+        "Exporting", "Configuration", "Training", "Checkpointing", "DataLoading",
+        "NeuralNetworks", "TensorCore", "Settings", "Base", "TestSupport",
+      ]),
+    .testTarget(
       name: "ConfigurationTests",
       dependencies: [
         "Configuration", "Training", "Checkpointing", "Collectives", "DataParallel", "DataLoading",
@@ -140,11 +178,23 @@ let package = Package(
       ],
       resources: [.copy("Goldens")]),
     .testTarget(
+      name: "ReportingTests",
+      dependencies: [
+        "Reporting", "Configuration", "Training", "DataLoading", "Base", "TestSupport",
+      ]),
+    .testTarget(
       name: "BenchmarkingTests",
       dependencies: [
         "Benchmarking", "Checkpointing", "Collectives", "NeuralNetworks", "TensorCore", "Base",
         "TestSupport",
       ],
+      resources: [.copy("Goldens")]),
+    .testTarget(
+      name: "LockstepTests",
+      dependencies: ["Lockstep", "Optimizers", "NeuralNetworks", "TensorCore"]),
+    .testTarget(
+      name: "ExamplesTests",
+      dependencies: ["Examples", "NeuralNetworks", "TensorCore", "TestSupport"],
       resources: [.copy("Goldens")]),
   ],
   swiftLanguageModes: [.v6],
