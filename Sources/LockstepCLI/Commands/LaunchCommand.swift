@@ -7,15 +7,14 @@ import Logging
 struct LaunchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "launch", abstract: "Starts ranks on hosts and restarts them after failures.",
-    usage:
-      "\(programName) launch [-n <ranks>] [--hosts <file>] [<options>] -- train [<config>] ...",
+    usage: "\(programName) launch [<options>] -- <command> [<arguments>]",
     discussion: """
       Runs the command after -- on all ranks, with mpirun, or srun in a Slurm job. When a rank or a \
       host fails or stalls, it says in five lines what failed first, leaves out hosts that do not \
       answer, and resumes the training from its last checkpoint on those that are left.
 
         lockstep launch -- train configs/digits-mlp.yaml
-        lockstep launch --hosts my-hosts --restarts 20 -- train configs/digits-mlp.yaml
+        lockstep launch --hosts my-hosts --restarts 20 -- train CONFIG
 
       With distributed.fixedSlices the weights are those of a run without failures, bit for bit, also \
       on fewer hosts. Attempts are recorded in attempts.jsonl of the run's directory.
