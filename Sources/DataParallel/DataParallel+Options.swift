@@ -111,9 +111,11 @@ extension DataParallel.Options {
   /// The algorithms of all-reduces between nodes that these options allow; `own` is one that the program
   /// brings, instead of any that they name.
   ///
+  /// Where a rank polls, none may wait for other nodes: these may wait for this rank elsewhere.
+  ///
   /// Throws when the options do not fit the nodes of the run.
   func allReduces(
-    _ topology: Topology, own: InterNodeAllReduce?
+    _ topology: Topology, own: InterNodeAllReduce?, _ overlap: Overlap
   ) throws(SettingError) -> [InterNodeAllReduce] {
     if let fixedSlices {
       guard topology.isEven, topology.localSize & (topology.localSize - 1) == 0 else {
@@ -131,11 +133,17 @@ extension DataParallel.Options {
         "is \(fixedSlices), which needs an inter-node all-reduce that adds nodes pairwise; '\(named.name)' does not"
       )
     }
+    if let named, named.blocks, overlap == .poll {
+      throw SettingError(
+        "allReduce",
+        "is \(named.name), which waits for the other nodes and cannot be polled; set 'overlap' to thread or sync"
+      )
+    }
     if let named { return [named] }
     let twoLevel = twoLevelAllReduce(topology)
     return InterNodeAllReduce.all.compactMap { algorithm in
       algorithm.name == "two-level" ? twoLevel : algorithm
-    }.filter { fixedSlices == nil || $0.addsPairwise }
+    }.filter { (fixedSlices == nil || $0.addsPairwise) && (overlap != .poll || !$0.blocks) }
   }
 
   /// The algorithm that the options name; nil for `auto`.

@@ -124,7 +124,8 @@ public final class DataParallel {
     self.communicator = communicator
     self.options = options
     topology = communicator.topology
-    overlap = options.overlap.resolved(communicator)
+    let overlap = options.overlap.resolved(communicator)
+    self.overlap = overlap
     sliceCount = options.fixedSlices ?? communicator.worldSize
     let hasSyncBatchNorm = model.hasSyncBatchNorm
     self.hasSyncBatchNorm = hasSyncBatchNorm
@@ -136,7 +137,7 @@ public final class DataParallel {
           "is \(slices), which takes batch statistics over each slice; the model's SyncBatchNorm takes them over the whole batch. Choose one"
         )
       }
-      return try options.allReduces(communicator.topology, own: interNodeAllReduce)
+      return try options.allReduces(communicator.topology, own: interNodeAllReduce, overlap)
     }
     try communicator.checkInvariants(
       DataParallel.invariants(model, options, allReduces).merging(invariants) { $1 })
