@@ -155,7 +155,8 @@ let package = Package(
     .testTarget(
       name: "DataParallelTests",
       dependencies: [
-        "DataParallel", "Collectives", "Optimizers", "NeuralNetworks", "TensorCore", "Base",
+        "DataParallel", "Collectives", "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading",
+        "Base",
       ]),
     .testTarget(
       name: "CheckpointingTests",

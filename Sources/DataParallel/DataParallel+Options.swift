@@ -210,21 +210,23 @@ extension DataParallel.Options {
   /// The algorithms of all-reduces between nodes that these options allow; `own` is one that the program
   /// brings, instead of any that they name.
   ///
+  /// Where a rank polls, none may wait for other nodes: these may wait for this rank elsewhere.
+  ///
   /// Throws when the options do not fit the nodes of the run.
   func allReduces(
-    _ topology: Topology, own: InterNodeAllReduce?
+    _ topology: Topology, own: InterNodeAllReduce?, _ overlap: Overlap
   ) throws(SettingError) -> [InterNodeAllReduce] {
     guard topology.nodeCount > 1 else { return [] }
     let named = if let own { own } else { try namedAllReduce(topology) }
     if let named, named.plan == nil, shardOptimizer {
       throw SettingError(
         "shardOptimizer",
-        "is true, which needs an inter-node all-reduce in two halves; '\(named.name)' has none")
+        "is true, which needs an inter-node all-reduce in two halves; '\(named.name)' is not")
     }
     if let named, named.plan == nil, wire != .float32 {
       throw SettingError(
         "wire",
-        "is \(wire.rawValue), which needs an inter-node all-reduce of our own; '\(named.name)' is MPI's"
+        "is \(wire.rawValue), which needs an inter-node all-reduce in two halves; '\(named.name)' is not"
       )
     }
     if let fixedSlices, let named, !named.addsPairwise {
@@ -233,13 +235,19 @@ extension DataParallel.Options {
         "is \(fixedSlices), which needs an inter-node all-reduce that adds nodes pairwise; '\(named.name)' does not"
       )
     }
+    if let named, named.blocks, overlap == .poll {
+      throw SettingError(
+        "allReduce",
+        "is \(named.name), which waits for the other nodes and cannot be polled; set 'overlap' to thread or sync"
+      )
+    }
     if let named { return [named] }
     if wire != .float32 { return [.standard(for: wire, nodes: topology.nodeCount)] }
     let twoLevel = twoLevelAllReduce(topology)
     return InterNodeAllReduce.all.compactMap { algorithm in
       algorithm.name == "two-level" ? twoLevel : algorithm
     }.filter {
-      (fixedSlices == nil || $0.addsPairwise)
+      (fixedSlices == nil || $0.addsPairwise) && (overlap != .poll || !$0.blocks)
         && (!shardOptimizer || $0.givesEach(of: topology.nodeCount))
     }
   }

@@ -138,7 +138,8 @@ public final class DataParallel {
     self.options = options
     topology = communicator.topology
     // Steps of a node have nothing to overlap.
-    overlap = options.localSteps == nil ? options.overlap.resolved(communicator) : .sync
+    let overlap = options.localSteps == nil ? options.overlap.resolved(communicator) : .sync
+    self.overlap = overlap
     let hasSyncBatchNorm = model.hasSyncBatchNorm
     self.hasSyncBatchNorm = hasSyncBatchNorm
     let allReduces = try communicator.collectiveTry {
@@ -156,7 +157,7 @@ public final class DataParallel {
           "is \(steps), with which nodes have weights of their own; the model's SyncBatchNorm takes statistics over all nodes at every step. Choose one"
         )
       }
-      return try options.allReduces(communicator.topology, own: interNodeAllReduce)
+      return try options.allReduces(communicator.topology, own: interNodeAllReduce, overlap)
     }
     slices = BatchSlices(fixed: options.fixedSlices, topology)
     try communicator.checkInvariants(

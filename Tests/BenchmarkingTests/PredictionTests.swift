@@ -24,9 +24,9 @@ struct AllReducePhasesTests {
     #expect(phases.phases.map(\.added) == [0.5, 0.25, 0.125, 0, 0, 0])
   }
 
-  @Test("with another number of nodes the whole buffer travels twice more")
+  @Test("with another number of nodes more of the buffer travels: up to twice or four times as much")
   func fold() throws {
-    for (nodes, shares) in [3: [1, 0.5, 0.5, 1], 6: [1, 0.5, 0.25, 0.25, 0.5, 1]] {
+    for (nodes, shares) in [3: [1, 1], 6: [0.5, 1, 1, 0.5]] {
       let phases = try #require(AllReducePhases(.recursiveHalvingDoubling, nodes: nodes))
       #expect(!phases.isSymmetric)
       #expect(phases.phases.map(\.share) == shares, "\(nodes) nodes")
@@ -344,7 +344,7 @@ struct ScalingPredictionTests {
       configured: choice)
     let point = try #require(prediction.points.first)
     #expect(point.best.seconds == point.steps.map(\.seconds).min())
-    #expect(point.best.choice.algorithm == "direct")
+    #expect(["direct", "recursive-multiplying"].contains(point.best.choice.algorithm))
     let names = InterNodeAllReduce.all.filter { $0.plan != nil }.map(\.name)
     #expect(Set(point.steps.map(\.choice.algorithm)) == Set(names))
     #expect(point.steps.count == names.count * ScalingPrediction.bucketSizes.count)

@@ -61,10 +61,13 @@ import Testing
 
   @Test("an algorithm that is named is not timed, and the two-level one needs switches")
   func namedAllReduce() throws {
-    func choice(_ name: String, nodes: Int, nodesPerSwitch: Int?) throws -> AllReduceChoice? {
+    func choice(
+      _ name: String, nodes: Int, nodesPerSwitch: Int?, overlap: Overlap = .auto
+    ) throws -> AllReduceChoice? {
       try withRanks(nodes, ranksPerNode: 1) { communicator in
         var options = DataParallel.Options()
         options.allReduce = name
+        options.overlap = overlap
         options.nodesPerSwitch = nodesPerSwitch
         return try DataParallel(Linear(1, 1), communicator, options: options) { SGD($0) }
           .interNodeAllReduce
@@ -84,6 +87,12 @@ import Testing
     #expect(throws: CollectiveFailure.self) {
       try choice("token-ring", nodes: 2, nodesPerSwitch: nil)
     }
+    // A rank that polls must not wait for one that waits for it in the step header.
+    #expect(throws: CollectiveFailure.self) {
+      try choice("mpi", nodes: 2, nodesPerSwitch: nil, overlap: .poll)
+    }
+    let polled = try choice("auto", nodes: 2, nodesPerSwitch: nil, overlap: .poll)
+    #expect(polled?.timings.contains { $0.algorithm.blocks } == false)
     let timed = try choice("auto", nodes: 4, nodesPerSwitch: 2)
     #expect(timed?.timings.contains { $0.algorithm.name == "two-level" } == true)
   }
