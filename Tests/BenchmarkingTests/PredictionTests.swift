@@ -24,7 +24,7 @@ struct AllReducePhasesTests {
     #expect(phases.phases.map(\.added) == [0.5, 0.25, 0.125, 0, 0, 0])
   }
 
-  @Test("with another number of nodes more of the buffer travels: up to twice or four times as much")
+  @Test("with another number of nodes more of the buffer travels")
   func fold() throws {
     for (nodes, shares) in [3: [1, 1], 6: [0.5, 1, 1, 0.5]] {
       let phases = try #require(AllReducePhases(.recursiveHalvingDoubling, nodes: nodes))
