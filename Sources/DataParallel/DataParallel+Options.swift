@@ -244,10 +244,10 @@ extension DataParallel.Options {
     if let named { return [named] }
     if wire != .float32 { return [.standard(for: wire, nodes: topology.nodeCount)] }
     let twoLevel = twoLevelAllReduce(topology)
-    return InterNodeAllReduce.all.compactMap { algorithm in
+    return InterNodeAllReduce.all(withSameBitsFor: topology.nodeCount).compactMap { algorithm in
       algorithm.name == "two-level" ? twoLevel : algorithm
     }.filter {
-      (fixedSlices == nil || $0.addsPairwise) && (overlap != .poll || !$0.blocks)
+      (overlap != .poll || !$0.blocks)
         && (!shardOptimizer || $0.givesEach(of: topology.nodeCount))
     }
   }

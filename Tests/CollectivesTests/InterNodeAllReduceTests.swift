@@ -1,4 +1,5 @@
 import Collectives
+import Foundation
 import Testing
 
 /// The simplest algorithm: the first rank receives all buffers, one after the other, and sends the sum
@@ -197,6 +198,26 @@ struct InterNodeAllReduceTests {
         #expect(part == Array(sums[owned]) && whole == sums, "\(name)")
       }
     }
+  }
+
+  @Test(
+    "Those that auto may take give the same bits, between any number of nodes", arguments: 2...13)
+  func sameBits(nodes: Int) throws {
+    let results = try InterNodeAllReduce.all(withSameBitsFor: nodes).map { algorithm in
+      try withRanks(nodes, ranksPerNode: 1) { communicator in
+        let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: 97)
+        defer { buffer.deallocate() }
+        // Whose sum depends on the order.
+        for i in buffer.indices {
+          buffer[i] = Float(sin(Double(100 * communicator.rank + i))) * Float(1 << (3 * (i % 7)))
+        }
+        let sums = communicator.acrossNodes.startAllReduce(buffer, using: algorithm)
+        while !sums.advance() {}
+        return Array(buffer)
+      }
+    }
+    #expect(results.count >= 2)
+    #expect(Set(results.joined()).count == 1)
   }
 
   @Test("Every algorithm has a name of its own, and the standard one is in the list")

@@ -58,6 +58,15 @@ public struct InterNodeAllReduce: Sendable {
     twoLevel(nodesPerSwitch: 2), mpi,
   ]
 
+  /// The algorithms that give the same bits between some nodes, because they add in the same order: any of
+  /// them may be taken without changing a run.
+  public static func all(withSameBitsFor nodes: Int) -> [InterNodeAllReduce] {
+    if nodes.nonzeroBitCount == 1 { return all.filter(\.addsPairwise) }
+    let inGroups = [recursiveMultiplying, recursiveDoubling]
+    // One group is a balanced tree over all nodes.
+    return groupSizes(of: nodes).count == 1 ? inGroups + [direct] : inGroups
+  }
+
   /// The algorithm that is used unless another one is chosen.
   public static let standard = recursiveHalvingDoubling
 

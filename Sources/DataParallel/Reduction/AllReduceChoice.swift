@@ -21,9 +21,6 @@ public struct AllReduceChoice: Sendable, CustomStringConvertible {
   /// The bytes of the buffers that were timed.
   public let bytes: Int
 
-  /// How much faster than all others an algorithm with a drawback must be.
-  private static let gainForDrawback = 0.9
-
   /// An algorithm that was named.
   init(_ algorithm: InterNodeAllReduce) {
     (self.algorithm, timings, bytes) = (algorithm, [], 0)
@@ -33,34 +30,16 @@ public struct AllReduceChoice: Sendable, CustomStringConvertible {
   package init(timings: [Timing], bytes: Int) {
     self.timings = timings.sorted { $0.seconds < $1.seconds }
     self.bytes = bytes
-    let fastest = self.timings[0]
-    let other = self.timings.first { $0.algorithm.drawback == nil } ?? fastest
-    let isWorthIt = fastest.seconds < AllReduceChoice.gainForDrawback * other.seconds
-    algorithm = isWorthIt ? fastest.algorithm : other.algorithm
+    algorithm = self.timings[0].algorithm
   }
 
-  /// The name, and what was timed: `ring, 4.1 ms for 0.5 MB (direct 4.4, mpi 9.1)`.
+  /// The name, and what was timed: `direct, 4.1 ms for 0.5 MB (recursive-multiplying 4.4)`.
   public var description: String {
-    guard let chosen = timings.first(where: { $0.algorithm.name == algorithm.name }) else {
-      return algorithm.name
-    }
-    let others = timings.filter { $0.algorithm.name != algorithm.name }.map { timing in
-      let reason = timing.seconds < chosen.seconds ? timing.algorithm.drawback : nil
-      return "\(timing.algorithm.name) \(milliseconds(timing.seconds))"
-        + (reason.map { ", which \($0)" } ?? "")
-    }
+    guard let chosen = timings.first else { return algorithm.name }
+    let others = timings.dropFirst().map { "\($0.algorithm.name) \(milliseconds($0.seconds))" }
     return "\(algorithm.name), \(milliseconds(chosen.seconds)) ms for "
       + "\(text(Double(bytes) / 1e6, digits: 2)) MB"
       + (others.isEmpty ? "" : " (\(others.joined(separator: ", ")))")
-  }
-}
-
-extension InterNodeAllReduce {
-  /// What speaks against an algorithm that is hardly faster than others.
-  ///
-  /// Those that add pairwise give a power of two of nodes the same bits, whichever of them is taken.
-  fileprivate var drawback: String? {
-    blocks ? "takes a core while it waits" : addsPairwise ? nil : "adds in another order"
   }
 }
 
