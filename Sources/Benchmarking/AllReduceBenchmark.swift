@@ -1,3 +1,4 @@
+import Base
 import CKernels
 public import Collectives
 
@@ -48,7 +49,8 @@ public final class AllReduceBenchmark {
     }
     if communicator.topology.nodeCount > 1 && !chunk.isEmpty {
       let pending = communicator.acrossNodes.startAllReduce(sums, using: algorithm)
-      while !pending.advance() {}
+      var backoff = Backoff()
+      while !pending.advance() { backoff.pause() }
     }
     node.barrier()
   }

@@ -106,10 +106,16 @@ extension DataParallel {
           arena.valueBuffer[$0].floats, using: localSteps.algorithm)
       }
       Activity.waiting(for: .gradients, bucket: 0) {
+        var backoff = Backoff()
         while !pending.isEmpty {
           let count = pending.count
           pending.removeAll { $0.advance() }
-          if pending.count < count { Activity.advance() } else { sched_yield() }
+          if pending.count < count {
+            Activity.advance()
+            backoff.reset()
+          } else {
+            backoff.pause()
+          }
         }
       }
     }

@@ -50,6 +50,8 @@ make_nodes() { # make_nodes FOLDER RATE
     ip -n "$space" addr add "$node_network.$node/24" dev eth0 || return
     ip -n "$space" link set eth0 up || return
     ip -n "$space" link set lo up || return
+    # BBR and CUBIC take the queues of the shaper for a congested network, and slow down.
+    ip netns exec "$space" sysctl -qw net.ipv4.tcp_congestion_control=reno || return
     if [[ -n $rate ]]; then
       # At both ends of the cable: what a node sends, and what it receives from all others together.
       tc -n "$space" qdisc add dev eth0 root tbf rate "$rate" burst 256kb latency 50ms || return

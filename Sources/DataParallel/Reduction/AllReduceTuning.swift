@@ -1,10 +1,6 @@
 import Base
 import Collectives
 
-#if canImport(Glibc)
-  import Glibc
-#endif
-
 /// Times algorithms of all-reduces between nodes on buffers such as a run has.
 ///
 /// Collective: all ranks do the same, and come to the same result.
@@ -90,10 +86,11 @@ struct AllReduceTuning {
     var pending = buffers.map {
       communicator.acrossNodes.startAllReduce($0, using: algorithm)
     }
+    var backoff = Backoff()
     while true {
       pending.removeAll { $0.advance() }
       if pending.isEmpty { break }
-      sched_yield()
+      backoff.pause()
     }
     Activity.advance()
     return clock.lap()

@@ -138,7 +138,8 @@ final class InterNodeReduction: @unchecked Sendable {
   }
 
   private func wait(for pending: any PendingReduction) {
-    while !pending.advance() { sched_yield() }
+    var backoff = Backoff()
+    while !pending.advance() { backoff.pause() }
   }
 
   private func startGather(_ values: ArenaBuffer) -> any PendingReduction {

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Synchronization
 
@@ -31,15 +32,17 @@ final class ProgressThread: Sendable {
     reduction.beginStep()
     isWaitedFor.store(false, ordering: .relaxed)
     var pause = ProgressThread.pauses.lowerBound
+    var backoff = Backoff()
     while true {
       let hasMoved = reduction.advance()
       if reduction.isStepFinished || isStopped.load(ordering: .acquiring) { return }
+      if hasMoved { backoff.reset() }
       pause = hasMoved ? ProgressThread.pauses.lowerBound : min(2 * pause, Self.pauses.upperBound)
       // A rank that computes an update does not wait.
       if reduction.awaitsUpdate {
         usleep(UInt32(Self.pauses.lowerBound))
       } else if isWaitedFor.load(ordering: .relaxed) {
-        sched_yield()
+        backoff.pause()
       } else {
         usleep(UInt32(pause))
       }

@@ -265,9 +265,14 @@ final class Reducer {
   private func wait(for bucket: Int, until isDone: (InterNodeReduction) -> Bool) {
     guard let interNode, !isDone(interNode) else { return }
     Activity.waiting(for: .gradients, bucket: bucket) {
+      var backoff = Backoff()
       while !isDone(interNode) {
-        if let progressThread { progressThread.hurry() } else { interNode.advance() }
-        sched_yield()
+        if let progressThread {
+          progressThread.hurry()
+        } else if interNode.advance() {
+          backoff.reset()
+        }
+        backoff.pause()
       }
     }
   }
