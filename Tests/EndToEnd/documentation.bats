@@ -61,6 +61,9 @@ SCRIPT
 skipped=(
   '^\./launch/(run|test)$' 'Tests/Launch runs them with stand-ins; a build takes minutes'
   '^launch/mpirun-hosts |^sbatch ' 'Tests/Launch runs them with stand-ins; nodes.bats runs the first on hosts'
+  '^launch/(pbs|lsf|flux)\.sh ' 'Tests/Launch runs them with stand-ins for the schedulers'
+  '^(launch/package|docker|apptainer|kubectl)\b' 'launch/test package makes and runs the package'
+  '^LOCKSTEP_MPI=|^mpiexec ' 'launch/test mpich builds and trains with MPICH'
   '^swift (build|run|test) ' 'a build takes minutes; Tests/OwnProgram builds and runs packages'
   'lockstep launch .*--hosts ' 'launching-nodes.bats launches on nodes'
   '/lockstep-examples' 'ExamplesTests runs every example'
@@ -95,7 +98,7 @@ articles=$root/Sources/Lockstep/Lockstep.docc
 
 @test "documentation: the commands of README run" {
   needs_mpirun
-  run_commands "$root/README.md" 26
+  run_commands "$root/README.md" 27
 }
 
 @test "documentation: the commands of 'How backward works' run" {
@@ -106,6 +109,12 @@ articles=$root/Sources/Lockstep/Lockstep.docc
 @test "documentation: the commands of 'Training on several ranks' run" {
   needs_mpirun
   run_commands "$articles/data-parallel.md" 2
+}
+
+@test "documentation: the commands of 'Scaling' run" {
+  needs_mpirun
+  run_commands "$articles/scaling.md" 4
+  assert_file_exists predict-mlp/predict.svg
 }
 
 @test "documentation: the commands of 'Export and compare' run" {

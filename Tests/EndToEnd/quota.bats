@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # CPU quotas of control groups, as containers with --cpus have them. Skipped where no group can be made.
+# shellcheck disable=SC2154 # lockstep.bash sets the variables.
 
 load lockstep
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Checks of the system: Swift, and the packages that scripts install or name.
-# shellcheck disable=SC2154 # sandbox.bash sets `sandbox`.
+# shellcheck disable=SC2154,SC2030,SC2031 # sandbox.bash sets `sandbox`; each test has its environment.
 
 load sandbox
 

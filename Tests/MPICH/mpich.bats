@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # The command built with MPICH in place of Open MPI, under MPICH's launcher.
+# shellcheck disable=SC2154 # lockstep.bash sets the variables.
 
 load ../EndToEnd/lockstep
 
