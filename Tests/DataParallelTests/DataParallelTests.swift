@@ -46,10 +46,9 @@ import Testing
         let parallel = try DataParallel(model, communicator, options: options) { SGD($0) }
         return try #require(parallel.interNodeAllReduce)
       }
-      // Without nodesPerSwitch there is no two-level one.
-      let candidates = InterNodeAllReduce.all.filter {
-        $0.name != "two-level" && (slices == nil || $0.addsPairwise)
-      }.map(\.name)
+      // Those that give the same bits; without nodesPerSwitch there is no two-level one.
+      let candidates = InterNodeAllReduce.all(withSameBitsFor: ranks.count / ranks.perNode)
+        .map(\.name).filter { $0 != "two-level" }
       for choice in choices {
         #expect(choice.description == choices[0].description)
         #expect(choice.description.hasPrefix("\(choice.algorithm.name), "))
