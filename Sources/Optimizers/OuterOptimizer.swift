@@ -2,7 +2,7 @@ import CKernels
 import TensorCore
 
 /// The outer step of replicas that train on their own for some steps (DiLoCo, arXiv 2311.08105):
-/// gradient descent with Nesterov's momentum along the way that they have gone on average.
+/// gradient descent with Nesterov's momentum; the gradient is the mean of start - weights over the nodes.
 ///
 /// With the weights after the last outer step as `start`, and the replicas' shares adding up to 1:
 ///

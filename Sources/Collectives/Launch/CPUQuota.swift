@@ -38,7 +38,7 @@ public struct CPUQuota: Equatable, Sendable {
       (fileText("\(group.folder)/\(file)") ?? "").split { $0 == " " || $0 == "\n" }
         .prefix { Double($0) != nil }.map { Double($0)! }
     }
-    // Microseconds in each period of so many; "max" and -1 are none.
+    // Microseconds of CPU time in each period; "max" and -1 mean no limit.
     let limit =
       group.version == .two
       ? numbers("cpu.max") : numbers("cpu.cfs_quota_us") + numbers("cpu.cfs_period_us")

@@ -47,7 +47,7 @@ private func milliseconds(_ seconds: Double) -> String {
   text(seconds * 1e3, digits: seconds < 1e-3 ? 3 : seconds < 1e-1 ? 1 : 0)
 }
 
-/// A number with at most so many digits after the point.
+/// A number with at most `digits` digits after the point.
 private func text(_ value: Double, digits: Int) -> String {
   let scale = (0..<digits).reduce(1.0) { scale, _ in scale * 10 }
   let rounded = (value * scale).rounded() / scale

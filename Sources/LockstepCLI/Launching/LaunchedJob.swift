@@ -70,7 +70,7 @@ struct LaunchedJob {
     return program + more
   }
 
-  /// Finds the run's directory, which `train` has chosen, by what it noted there.
+  /// Finds the run's directory, which `train` has chosen, by the launch in its attempts.jsonl.
   mutating func findDirectory(launch: String) {
     guard let training, training.directory == nil,
       let logging = try? training.configuration.group(LoggingOptions.self),

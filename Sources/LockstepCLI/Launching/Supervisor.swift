@@ -162,7 +162,7 @@ final class Supervisor {
 
   /// Starts a command, passes on what its ranks print and what this process is asked, and waits for its end.
   private func supervise(_ command: [String]) throws -> Ended {
-    // If this process is killed, its job must not go on without it.
+    // If this process is killed, its job must end too.
     let guarded = isProgram("setpriv") ? ["setpriv", "--pdeathsig", "TERM"] : []
     let child = try ChildProcess(guarded + command, output: .inherited)
     var messages = LauncherMessages()
