@@ -1,4 +1,4 @@
-import Synchronization
+package import Synchronization
 
 /// What this process is doing: a few atomic numbers that its threads write and the watchdog reads.
 ///
@@ -69,32 +69,76 @@ package enum Activity {
     package init() {}
   }
 
-  private static let events = Atomic(0)
-  private static let currentPhase = Atomic(0)
-  private static let currentStep = Atomic(0)
-  private static let currentWait = Atomic(0)
-  private static let currentBucket = Atomic(0)
-  private static let calls = Atomic(0)
+  /// The numbers in memory, in this order.
+  private enum Field: Int, CaseIterable { case events, phase, step, wait, bucket, calls }
+
+  /// The memory of the numbers: atomic integers.
+  package typealias Cells = UnsafeMutablePointer<Atomic<Int>>
+
+  /// How many integers the numbers need.
+  package static let cellCount = Field.allCases.count
+
+  /// Where this process writes: memory of its own until `move(to:)`.
+  // The compiler does not see that the memory holds atomic numbers only.
+  private nonisolated(unsafe) static let cells = Atomic<Cells>(
+    {
+      let cells = Cells.allocate(capacity: cellCount)
+      for index in 0..<cellCount { (cells + index).initialize(to: Atomic(0)) }
+      return cells
+    }())
+
+  private static func cell(_ field: Field) -> Cells {
+    cells.load(ordering: .acquiring) + field.rawValue
+  }
+
+  private static func load(_ field: Field) -> Int {
+    cell(field).pointee.load(ordering: .relaxed)
+  }
+
+  private static func store(_ value: Int, _ field: Field) {
+    cell(field).pointee.store(value, ordering: .relaxed)
+  }
+
+  /// Moves the numbers to memory that other processes see, so that they read what this one does even
+  /// after it was stopped. The memory must stay until the process ends.
+  package static func move(to target: Cells) {
+    copy(to: target)
+    cells.store(target, ordering: .releasing)
+  }
+
+  /// Copies the numbers, unless they are there.
+  package static func copy(to target: Cells) {
+    let source = cells.load(ordering: .acquiring)
+    guard source != target else { return }
+    for index in 0..<cellCount {
+      (target + index).pointee.store(
+        (source + index).pointee.load(ordering: .relaxed), ordering: .relaxed)
+    }
+  }
 
   /// What this process is doing now.
-  package static var snapshot: Snapshot {
+  package static var snapshot: Snapshot { snapshot(of: cells.load(ordering: .acquiring)) }
+
+  /// What the process is doing that writes to `cells`.
+  package static func snapshot(of cells: Cells) -> Snapshot {
+    func load(_ field: Field) -> Int { (cells + field.rawValue).pointee.load(ordering: .relaxed) }
     var snapshot = Snapshot()
-    snapshot.events = events.load(ordering: .relaxed)
-    snapshot.phase = phase
-    snapshot.step = currentStep.load(ordering: .relaxed)
-    snapshot.wait = Wait(rawValue: currentWait.load(ordering: .relaxed))!
-    snapshot.bucket = currentBucket.load(ordering: .relaxed)
-    snapshot.calls = calls.load(ordering: .relaxed)
+    snapshot.events = load(.events)
+    snapshot.phase = Phase(rawValue: load(.phase)) ?? .idle
+    snapshot.step = load(.step)
+    snapshot.wait = Wait(rawValue: load(.wait)) ?? .nothing
+    snapshot.bucket = load(.bucket)
+    snapshot.calls = load(.calls)
     return snapshot
   }
 
   /// The current phase.
-  package static var phase: Phase { Phase(rawValue: currentPhase.load(ordering: .relaxed))! }
+  package static var phase: Phase { Phase(rawValue: load(.phase))! }
 
   /// Begins a phase, and with a number a step.
   package static func begin(_ phase: Phase, step: Int? = nil) {
-    currentPhase.store(phase.rawValue, ordering: .relaxed)
-    if let step { currentStep.store(step, ordering: .relaxed) }
+    store(phase.rawValue, .phase)
+    if let step { store(step, .step) }
     advance()
   }
 
@@ -109,19 +153,19 @@ package enum Activity {
   }
 
   /// Notes that something was done, so that the watchdog does not take this process for stalled.
-  package static func advance() { events.add(1, ordering: .relaxed) }
+  package static func advance() { cell(.events).pointee.add(1, ordering: .relaxed) }
 
   /// Runs `body`, which waits for other ranks or threads.
   package static func waiting<Value>(
     for wait: Wait, bucket: Int = 0, _ body: () throws -> Value
   ) rethrows -> Value {
-    let before = currentWait.load(ordering: .relaxed)
-    if wait.isCollective { calls.add(1, ordering: .relaxed) }
-    currentBucket.store(bucket, ordering: .relaxed)
-    currentWait.store(wait.rawValue, ordering: .relaxed)
+    let before = load(.wait)
+    if wait.isCollective { cell(.calls).pointee.add(1, ordering: .relaxed) }
+    store(bucket, .bucket)
+    store(wait.rawValue, .wait)
     advance()
     defer {
-      currentWait.store(before, ordering: .relaxed)
+      store(before, .wait)
       advance()
     }
     return try Timeline.span(

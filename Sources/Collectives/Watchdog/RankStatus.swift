@@ -18,37 +18,33 @@ package struct RankStatus: Equatable, Sendable {
   }
 }
 
-/// The statuses of a node's ranks in shared memory: each rank's watchdog writes its own and reads all.
+/// The statuses of a node's ranks in shared memory. A rank writes what it does there at once, so that
+/// the others see it even after it was stopped; its watchdog adds a heartbeat.
 struct StatusBoard: @unchecked Sendable {
   // Unchecked, because the compiler does not see that the memory holds atomic numbers only.
   private let memory: SharedMemory
   private let localRank: Int
 
-  private enum Field: Int, CaseIterable {
-    case rank, process, heartbeat, events, phase, step, wait, bucket, calls
-  }
+  /// The numbers before those of `Activity`.
+  private enum Field: Int, CaseIterable { case rank, process, heartbeat }
 
   /// Allocates the board.
   ///
-  /// Collective over the ranks of the node.
+  /// Collective over the ranks of the node. The board must stay until the process ends.
   init(_ communicator: any Communicator) throws(SharedMemoryError) {
     memory = try communicator.node.allocateShared(
-      byteCount: Field.allCases.count * MemoryLayout<Int>.stride)
+      byteCount: (Field.allCases.count + Activity.cellCount) * MemoryLayout<Int>.stride)
     localRank = communicator.node.rank
     store(communicator.rank, .rank)
     store(Int(getpid()), .process)
+    Activity.move(to: activity(localRank))
     publish(heartbeat: 1)
   }
 
-  /// Publishes what this process does.
+  /// Shows that the watchdog of this rank runs.
   func publish(heartbeat: Int) {
-    let activity = Activity.snapshot
-    store(activity.events, .events)
-    store(activity.phase.rawValue, .phase)
-    store(activity.step, .step)
-    store(activity.wait.rawValue, .wait)
-    store(activity.bucket, .bucket)
-    store(activity.calls, .calls)
+    // Ranks that are threads have their activity at one of them.
+    Activity.copy(to: activity(localRank))
     store(heartbeat, .heartbeat)
   }
 
@@ -59,26 +55,23 @@ struct StatusBoard: @unchecked Sendable {
       guard heartbeat > 0 else { return nil }
       var status = RankStatus(rank: load(local, .rank), process: load(local, .process))
       status.heartbeat = heartbeat
-      status.activity.events = load(local, .events)
-      status.activity.phase = Activity.Phase(rawValue: load(local, .phase)) ?? .idle
-      status.activity.step = load(local, .step)
-      status.activity.wait = Activity.Wait(rawValue: load(local, .wait)) ?? .nothing
-      status.activity.bucket = load(local, .bucket)
-      status.activity.calls = load(local, .calls)
+      status.activity = Activity.snapshot(of: activity(local))
       return status
     }
   }
 
   private func store(_ value: Int, _ field: Field) {
-    cell(localRank, field).pointee.store(value, ordering: .releasing)
+    (cells(localRank) + field.rawValue).pointee.store(value, ordering: .releasing)
   }
 
   private func load(_ local: Int, _ field: Field) -> Int {
-    cell(local, field).pointee.load(ordering: .acquiring)
+    (cells(local) + field.rawValue).pointee.load(ordering: .acquiring)
   }
 
-  private func cell(_ local: Int, _ field: Field) -> UnsafeMutablePointer<Atomic<Int>> {
-    memory.segments[local].baseAddress!.assumingMemoryBound(to: Atomic<Int>.self) + field.rawValue
+  private func activity(_ local: Int) -> Activity.Cells { cells(local) + Field.allCases.count }
+
+  private func cells(_ local: Int) -> UnsafeMutablePointer<Atomic<Int>> {
+    memory.segments[local].baseAddress!.assumingMemoryBound(to: Atomic<Int>.self)
   }
 }
 
