@@ -69,8 +69,4 @@ if command -v ompi_info >/dev/null && [[ $(ompi_info) != *"MCA pmix: flux"* ]]; 
   pmi=(-o pmi=pmix)
 fi
 export OPENBLAS_NUM_THREADS=$cores
-status=0
-run_launcher flux run -n "$ranks" -c "$cores" -o cpu-affinity=per-task "${pmi[@]}" \
-  "$binary" train "${arguments[0]}" --set "distributed.threadsPerRank=$cores" \
-  "${run_directory[@]}" "${time_limit[@]}" "${options[@]}" || status=$?
-finish_job "$status" requeue
+train_in_job flux run -n "$ranks" -c "$cores" -o cpu-affinity=per-task "${pmi[@]}"

@@ -56,6 +56,9 @@ choose_hosts() {
   hosts=(--host "${list#,}")
 }
 
+# shellcheck disable=SC2317 # Called by finish_job.
+requeue() { brequeue "$job_id"; }
+
 handle_help "$@"
 read_submission "$@"
 task=${LSB_JOBINDEX-}
@@ -75,8 +78,4 @@ fill_in_task "${arguments[@]:1}"
 choose_run_directory "${options[@]}"
 choose_agent blaunch
 forward_environment "$cores"
-status=0
-run_launcher mpirun "${hosts[@]}" "${agent[@]}" --bind-to none "${forwarded[@]}" \
-  "$binary" train "${arguments[0]}" --set "distributed.threadsPerRank=$cores" \
-  "${run_directory[@]}" "${options[@]}" || status=$?
-finish_job "$status" brequeue "$job_id"
+train_in_job mpirun "${hosts[@]}" "${agent[@]}" --bind-to none "${forwarded[@]}"

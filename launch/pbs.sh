@@ -89,8 +89,4 @@ if [[ -z $limit ]] && ! has_option --max-time "${options[@]}"; then
 fi
 choose_agent pbs_tmrsh
 forward_environment "$cores"
-status=0
-run_launcher mpirun --hostfile "$PBS_NODEFILE" "${agent[@]}" --bind-to none "${forwarded[@]}" \
-  "$binary" train "${arguments[0]}" --set "distributed.threadsPerRank=$cores" \
-  "${run_directory[@]}" "${time_limit[@]}" "${options[@]}" || status=$?
-finish_job "$status" requeue
+train_in_job mpirun --hostfile "$PBS_NODEFILE" "${agent[@]}" --bind-to none "${forwarded[@]}"

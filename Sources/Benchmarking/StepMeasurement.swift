@@ -5,8 +5,11 @@ package import DataParallel
 package struct StepMeasurement {
   /// The number of ranks.
   package let ranks: Int
-  /// The seconds of each step on rank zero.
+  /// The seconds of each step on this rank; with `localSteps`, of a step in the mean of those between two
+  /// outer steps.
   package let seconds: [Double]
+  /// The number of steps.
+  package let stepCount: Int
   /// Where the time of the median step goes, a mean over all ranks.
   ///
   /// Computation, waiting, exposed communication, the update and `other` add up to the median: they are
@@ -26,21 +29,24 @@ package struct StepMeasurement {
   package init(_ run: WorkloadRun, seconds duration: Double, _ communicator: any Communicator)
     throws
   {
+    // With local steps only the last of some steps communicates: they are one measurement.
+    let interval = run.parallel.localStepInterval
     func time() throws -> Double {
       let start = ContinuousClock.now
-      try run.step()
-      return (ContinuousClock.now - start) / .seconds(1)
+      for _ in 0..<interval { try run.step() }
+      return (ContinuousClock.now - start) / .seconds(1) / Double(interval)
     }
     for _ in 0..<3 { _ = try time() }
     // All ranks take the same number of steps.
     let once = communicator.allReduce(max(try time(), 1e-6), .max)
     var records = [run.parallel.times]
-    let seconds = try (0..<max(5, min(20_000, Int(duration / once)))).map { _ in
+    let seconds = try (0..<max(5, min(20_000, Int(duration / once) / interval))).map { _ in
       let seconds = try time()
       records.append(run.parallel.times)
       return seconds
     }
     self.seconds = seconds
+    stepCount = seconds.count * interval
     // The same steps on all ranks, which take them together.
     let order = seconds.indices.sorted { seconds[$0] < seconds[$1] }
     let quarter = seconds.count / 4
@@ -50,7 +56,7 @@ package struct StepMeasurement {
     /// The share of a part in the time of each rank, as a part of the median.
     func part(_ part: KeyPath<DataParallel.Times, Double>) -> [Double] {
       let sum = middle.reduce(0) {
-        $0 + records[$1 + 1][keyPath: part] - records[$1][keyPath: part]
+        $0 + (records[$1 + 1][keyPath: part] - records[$1][keyPath: part]) / Double(interval)
       }
       let own = sum / ownTotal * median
       let all = (0..<communicator.worldSize).map { $0 == communicator.rank ? own : 0 }

@@ -242,7 +242,7 @@ extension DataParallel.Options {
       )
     }
     if let named { return [named] }
-    if wire != .float32 { return [.standard(for: wire, nodes: topology.nodeCount)] }
+    if wire == .bfloat16 { return [.standardForBFloat16(between: topology.nodeCount)] }
     let twoLevel = twoLevelAllReduce(topology)
     return InterNodeAllReduce.all(withSameBitsFor: topology.nodeCount).compactMap { algorithm in
       algorithm.name == "two-level" ? twoLevel : algorithm

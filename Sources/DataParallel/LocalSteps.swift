@@ -72,6 +72,9 @@ extension DataParallel {
   /// Whether all nodes have the same weights: always, unless `localSteps` are under way.
   public var isSynchronized: Bool { localSteps.map { $0.allSamples == 0 } ?? true }
 
+  /// The steps between two outer steps; 1 without `localSteps`.
+  package var localStepInterval: Int { localSteps?.interval ?? 1 }
+
   /// Counts a step of this node's replica.
   func noteLocalStep(_ samples: Range<Int>) {
     localSteps?.ownSamples += replicaSamples(of: samples).count

@@ -1,7 +1,6 @@
+import Base
 import Synchronization
 import Testing
-
-@testable import Base
 
 @Suite struct ActivityTests {
   @Test func whatIsDoneIsInTheSharedMemoryAtOnce() {

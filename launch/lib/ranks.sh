@@ -114,6 +114,7 @@ run_launcher() { # run_launcher COMMAND...
 job_id=     # what the scheduler's commands call it; empty outside of a job
 job_name=   # what no other job has, and the job keeps when it is requeued: pbs-17, pbs-17_3
 job_task=   # the number of this task of a job array; empty without one
+time_limit=() # the option that choose_time_limit sets
 
 # Names this job, from what the scheduler says.
 #
@@ -213,13 +214,22 @@ choose_run_directory() { # choose_run_directory OPTION...
 # Sets `time_limit`, the option that makes the training stop two minutes before the job's time is
 # over, for schedulers that send no signal then. Empty where the arguments have one, or without a
 # limit.
-# shellcheck disable=SC2034 # The caller uses it.
 choose_time_limit() { # choose_time_limit SECONDS OPTION...
   local spare=120
   time_limit=()
   [[ $1 =~ ^[1-9][0-9]*$ ]] || return 0
   if (($1 < 2 * spare)); then spare=$(($1 / 2)); fi
   has_option --max-time "${@:2}" || time_limit=(--max-time "$(($1 - spare))")
+}
+
+# Trains with the configuration and the options of the job, on ranks that LAUNCHER starts, and ends
+# the job. Needs the function `requeue`, which requeues this job.
+# shellcheck disable=SC2154 # setup.sh sets `binary`.
+train_in_job() { # train_in_job LAUNCHER...
+  local status=0
+  run_launcher "$@" "$binary" train "${arguments[0]}" --set "distributed.threadsPerRank=$cores" \
+    "${run_directory[@]}" "${time_limit[@]}" "${options[@]}" || status=$?
+  finish_job "$status" requeue
 }
 
 # Ends the job. If its ranks saved a checkpoint because of the time limit or a preemption, the command

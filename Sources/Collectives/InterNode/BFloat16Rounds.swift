@@ -31,10 +31,7 @@ final class BFloat16Rounds: PendingReduction {
     self.residual = residual
     self.ranks = ranks
     self.tag = tag
-    let added =
-      rounds.map { round in
-        round.adds ? round.receives.reduce(0) { $0 + $1.elements.count } : 0
-      }.max() ?? 0
+    let added = rounds.map(\.addedCount).max() ?? 0
     outgoing = .allocate(capacity: buffer.count)
     incoming = .allocate(capacity: max(buffer.count, added))
     terms = .allocate(capacity: added)
@@ -73,13 +70,9 @@ final class BFloat16Rounds: PendingReduction {
     if current == reducingRounds { round(owned, into: nil) }
     guard current < rounds.count else { return }
     let round = rounds[current]
-    precondition(
-      !round.adds || round.receives.allSatisfy { $0.elements == round.receives[0].elements },
-      "InterNodeAllReduce: transfers to be added have different elements")
     for (index, transfer) in round.receives.enumerated() where !transfer.elements.isEmpty {
-      let count = transfer.elements.count
       let target = incoming.extracting(
-        round.adds ? index * count..<(index + 1) * count : transfer.elements)
+        round.adds ? round.place(ofReceived: index) : transfer.elements)
       messages.append(
         ranks.startReceive(UnsafeMutableRawBufferPointer(target), from: transfer.peer, tag: tag))
     }
@@ -97,17 +90,10 @@ final class BFloat16Rounds: PendingReduction {
   /// Adds what has arrived to this rank's elements, in the order of the ranks.
   private func addReceived(in round: AllReduceRound) {
     guard let elements = round.receives.first?.elements, !elements.isEmpty else { return }
-    let count = round.receives.count * elements.count
     self.round(elements, into: nil)
-    decode(incoming.extracting(0..<count), into: terms.extracting(0..<count))
-    let own = buffer.extracting(elements).baseAddress!
-    var addends = [(rank: ranks.rank, start: UnsafePointer(own))]
-    for (index, transfer) in round.receives.enumerated() {
-      addends.append((transfer.peer, UnsafePointer(terms.baseAddress! + index * elements.count)))
-    }
-    addends.sort { $0.rank < $1.rank }
-    ck_sum_tree(
-      ck_f32, own, addends.map { UnsafeRawPointer($0.start) }, addends.count, elements.count)
+    let received = 0..<round.addedCount
+    decode(incoming.extracting(received), into: terms.extracting(received))
+    round.add(terms, to: buffer, of: ranks.rank)
   }
 
   /// Rounds elements of the buffer, which keeps the rounded ones; copies them in two bytes each.

@@ -70,12 +70,11 @@ public struct InterNodeAllReduce: Sendable {
   /// The algorithm that is used unless another one is chosen.
   public static let standard = recursiveHalvingDoubling
 
-  /// The algorithm that is used unless another one is chosen, for messages of a type between some nodes.
+  /// The algorithm that is used for bfloat16 messages between some nodes unless another one is chosen.
   ///
   /// The direct exchange rounds each rank's numbers and their sum only once to bfloat16, where others
-  /// round partial sums too; and it shares the work evenly where the number of nodes is not a power of
-  /// two. With many nodes its messages become small.
-  package static func standard(for wire: WireFormat, nodes: Int) -> InterNodeAllReduce {
-    (wire == .bfloat16 || nodes.nonzeroBitCount != 1) && nodes <= 16 ? direct : standard
+  /// round partial sums too. With many nodes its messages become small.
+  package static func standardForBFloat16(between nodes: Int) -> InterNodeAllReduce {
+    nodes <= 16 ? direct : standard
   }
 }

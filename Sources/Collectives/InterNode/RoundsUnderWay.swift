@@ -1,5 +1,3 @@
-import CKernels
-
 /// Rounds that this rank goes through one after the other.
 final class RoundsUnderWay: PendingReduction {
   private let rounds: [AllReduceRound]
@@ -19,10 +17,7 @@ final class RoundsUnderWay: PendingReduction {
     self.buffer = buffer
     self.ranks = ranks
     self.tag = tag
-    let capacity = rounds.map { round in
-      round.adds ? round.receives.reduce(0) { $0 + $1.elements.count } : 0
-    }
-    incoming = .allocate(capacity: capacity.max() ?? 0)
+    incoming = .allocate(capacity: rounds.map(\.addedCount).max() ?? 0)
     startNextRound()
   }
 
@@ -32,38 +27,20 @@ final class RoundsUnderWay: PendingReduction {
     while current < rounds.count {
       messages.removeAll { $0.test() }
       guard messages.isEmpty else { return false }
-      if rounds[current].adds { addReceived(in: rounds[current]) }
+      rounds[current].add(incoming, to: buffer, of: ranks.rank)
       startNextRound()
     }
     return true
-  }
-
-  /// Adds what has arrived to this rank's elements, in the order of the ranks.
-  private func addReceived(in round: AllReduceRound) {
-    guard let elements = round.receives.first?.elements, !elements.isEmpty else { return }
-    let own = buffer.extracting(elements).baseAddress!
-    var terms = [(rank: ranks.rank, start: UnsafePointer(own))]
-    for (index, transfer) in round.receives.enumerated() {
-      terms.append((transfer.peer, UnsafePointer(incoming.baseAddress! + index * elements.count)))
-    }
-    terms.sort { $0.rank < $1.rank }
-    ck_sum_tree(
-      ck_f32, own, terms.map { UnsafeRawPointer($0.start) }, terms.count, elements.count)
   }
 
   private func startNextRound() {
     current += 1
     guard current < rounds.count else { return }
     let round = rounds[current]
-    precondition(
-      !round.adds || round.receives.allSatisfy { $0.elements == round.receives[0].elements },
-      "InterNodeAllReduce: transfers to be added have different elements")
     for (index, transfer) in round.receives.enumerated() where !transfer.elements.isEmpty {
-      let count = transfer.elements.count
       let target =
         round.adds
-        ? incoming.extracting(index * count..<(index + 1) * count)
-        : buffer.extracting(transfer.elements)
+        ? incoming.extracting(round.place(ofReceived: index)) : buffer.extracting(transfer.elements)
       messages.append(
         ranks.startReceive(
           UnsafeMutableRawBufferPointer(target), from: transfer.peer, tag: tag))

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Benchmarking
 
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -10,6 +11,16 @@ struct BenchCommand: ParsableCommand {
 }
 
 extension ParsableCommand {
+  /// Throws unless this is the name of a workload, and threads that a rank can have.
+  func validate(workload: String, threads: Int) throws {
+    let names = Workload.all.map(\.name)
+    guard names.contains(workload) else {
+      throw ValidationError(
+        "unknown workload '\(workload)'; known: \(names.joined(separator: ", "))")
+    }
+    guard (1...256).contains(threads) else { throw ValidationError("--threads must be 1...256") }
+  }
+
   /// Throws unless this is a time for which something can be measured.
   func validate(seconds: Double) throws {
     guard seconds > 0, seconds <= 86_400 else {

@@ -108,12 +108,7 @@ struct BenchPredict: ParsableCommand {
   var json = false
 
   func validate() throws {
-    let names = Workload.all.map(\.name)
-    guard names.contains(workload) else {
-      throw ValidationError(
-        "unknown workload '\(workload)'; known: \(names.joined(separator: ", "))")
-    }
-    guard (1...256).contains(threads) else { throw ValidationError("--threads must be 1...256") }
+    try validate(workload: workload, threads: threads)
     guard (1...1024).contains(ranksPerNode) else {
       throw ValidationError("--ranks-per-node must be 1...1024")
     }

@@ -72,6 +72,9 @@ struct BenchStep: ParsableCommand {
   @Flag(help: "Let each node keep and update only its part of the optimizer's state.")
   var shardOptimizer = false
 
+  @Option(name: .customLong("local-steps"), help: BenchStep.help("localSteps", "count"))
+  var localSteps: Int?
+
   @Flag(help: "Show where the time goes, by operation and by module.")
   var profile = false
 
@@ -85,12 +88,7 @@ struct BenchStep: ParsableCommand {
   var json = false
 
   func validate() throws {
-    let names = Workload.all.map(\.name)
-    guard names.contains(workload) else {
-      throw ValidationError(
-        "unknown workload '\(workload)'; known: \(names.joined(separator: ", "))")
-    }
-    guard threads >= 1, threads <= 256 else { throw ValidationError("--threads must be 1...256") }
+    try validate(workload: workload, threads: threads)
     try validate(seconds: seconds)
     do {
       try parallelOptions.validate()
@@ -116,6 +114,7 @@ struct BenchStep: ParsableCommand {
     options.wire = wire
     options.errorFeedback = errorFeedback
     options.shardOptimizer = shardOptimizer
+    options.localSteps = localSteps == 0 ? nil : localSteps
     return options
   }
 
@@ -164,8 +163,8 @@ struct BenchStep: ParsableCommand {
       "scaling": strong ? "strong" : "weak", "shards": fixedSlices ?? 0,
       "overlap": run.parallel.overlap.rawValue,
       "all_reduce": run.parallel.interNodeAllReduce.map { $0.algorithm.name },
-      "wire": wire.rawValue, "shard_optimizer": shardOptimizer,
-      "steps": measurement.seconds.count,
+      "wire": wire.rawValue, "shard_optimizer": shardOptimizer, "local_steps": localSteps ?? 0,
+      "steps": measurement.stepCount,
       "median_ms": milliseconds(measurement.median),
       "min_ms": milliseconds(measurement.seconds.min()!),
       "p10_ms": milliseconds(measurement.seconds.quantile(0.1)),
@@ -199,6 +198,7 @@ struct BenchStep: ParsableCommand {
         + (nodes > 1
           ? " on \(nodes) nodes, inter-node all-reduce: \(run.parallel.overlap.rawValue), \(wire.rawValue)"
             + (shardOptimizer ? ", optimizer sharded" : "")
+            + (parallelOptions.localSteps.map { ", every \($0) steps" } ?? "")
           : ""))
     if let allReduce = run.parallel.interNodeAllReduce { line("all-reduce", "\(allReduce)") }
     line("kernels", "\(Threads.instructionSet), OpenBLAS \(BLAS.coreName)")
@@ -208,7 +208,7 @@ struct BenchStep: ParsableCommand {
     line("90 %", "\(milliseconds(measurement.seconds.quantile(0.9))) or less")
     let rate = measurement.samplesPerSecond(run)
     line("samples/s", rate < 100 ? String(format: "%.2f", rate) : grouped(Int(rate)))
-    line("steps", grouped(measurement.seconds.count))
+    line("steps", grouped(measurement.stepCount))
     guard ranks > 1 else { return }
     let times = measurement.times
     line("compute", milliseconds(times.compute))

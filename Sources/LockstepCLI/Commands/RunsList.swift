@@ -99,7 +99,7 @@ struct RunsList: ParsableCommand {
         RunSummary.Column(rawValue: name).map(run.text) ?? run.value(name)?.text ?? "–"
       }
     }
-    let numbers: Set = ["steps", "epochs", "loss", "accuracy", "ranks", "duration"]
+    let numbers: Set = ["steps", "epochs", "loss", "accuracy", "ranks", "duration", "attempts"]
     for line in alignedColumns([names] + rows, isLeft: { !numbers.contains(names[$0]) }) {
       printLine(line)
     }

@@ -5,7 +5,8 @@ package import Training
 package struct RunSummary: Sendable {
   /// The columns, by name.
   package enum Column: String, CaseIterable, Sendable {
-    case name, status, started, steps, epochs, loss, accuracy, model, data, ranks, duration, path
+    case name, status, started, steps, epochs, loss, accuracy, model, data, ranks, duration,
+      attempts, path
   }
 
   /// The run, without its steps.
@@ -35,6 +36,7 @@ package struct RunSummary: Sendable {
     case .data: run.shortDataText
     case .ranks: run.ranks.map(grouped) ?? "–"
     case .duration: Text.duration(run.metrics.seconds)
+    case .attempts: grouped(run.attempts.count)
     case .path: run.directory.path
     }
   }
@@ -52,6 +54,7 @@ package struct RunSummary: Sendable {
     case .accuracy: accuracy.map(RunValue.number)
     case .ranks: run.ranks.map { .number(Double($0)) }
     case .duration: run.metrics.seconds.map(RunValue.number)
+    case .attempts: .number(Double(run.attempts.count))
     }
   }
 
@@ -78,7 +81,7 @@ package struct RunSummary: Sendable {
   }
 
   /// The columns of whole numbers.
-  private static let counts: Set<Column> = [.steps, .epochs, .ranks]
+  private static let counts: Set<Column> = [.steps, .epochs, .ranks, .attempts]
 }
 
 /// A value by which runs are compared.
