@@ -194,7 +194,10 @@ public final class DataParallel {
       slices.own.count > 1
       ? PairwiseSliceSum(
         arena, slices: slices.own, blockSums: gradients.blocks?.own ?? []) : nil
-    localSteps = try options.localSteps.map { [arena, optimizer] interval in
+    reducer = try Reducer(
+      arena, gradients, sliceSum: sliceSum, slices, communicator, options, overlap: overlap,
+      algorithms: allReduces)
+    localSteps = try options.localSteps.map { [arena, optimizer, reducer] interval in
       require(
         arena.dataType == .float32,
         "DataParallel: the parameters are \(arena.dataType); localSteps takes float32")
@@ -202,16 +205,13 @@ public final class DataParallel {
         arena, learningRate: options.outerLearningRate, momentum: options.outerMomentum)
       let sumCount = (optimizer as? LayerwiseOptimizer)?.sumCount ?? 0
       return LocalSteps(
-        interval: interval, outer, allReduces.count == 1 ? allReduces[0] : .standard,
+        interval: interval, outer,
+        allReduces.isEmpty
+          ? nil : AllReduceChoice(among: allReduces, chunks: reducer.chunks, communicator),
         try NodeSum(capacity: max(sumCount, arena.normBlockCount, 1), communicator.node))
     }
     if let failure = memory.failure { throw failure }
-    reducer = try Reducer(
-      arena, gradients, sliceSum: sliceSum, slices, communicator, options, overlap: overlap,
-      algorithms: allReduces)
-    self.interNodeAllReduce =
-      reducer.algorithm
-      ?? (topology.nodeCount > 1 ? localSteps.map { AllReduceChoice($0.algorithm) } : nil)
+    self.interNodeAllReduce = reducer.algorithm ?? localSteps?.allReduce
     if synchronizesBatchNorm {
       model.synchronizeBatchNorm(
         StatisticsReduction { [communicator] in communicator.allReduce($0, .sum) },

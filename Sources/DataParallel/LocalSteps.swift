@@ -10,8 +10,8 @@ final class LocalSteps {
   /// The steps between two outer steps.
   let interval: Int
   let outer: OuterOptimizer
-  /// The algorithm of the outer steps' all-reduces.
-  let algorithm: InterNodeAllReduce
+  /// The algorithm of the outer steps' all-reduces; nil on one node.
+  let allReduce: AllReduceChoice?
   /// Adds up numbers over the ranks of a node.
   let nodeSum: NodeSum
   /// The samples that this node's replica, and all replicas, have trained on since the last outer
@@ -20,10 +20,10 @@ final class LocalSteps {
   var allSamples = 0
 
   init(
-    interval: Int, _ outer: OuterOptimizer, _ algorithm: InterNodeAllReduce, _ nodeSum: NodeSum
+    interval: Int, _ outer: OuterOptimizer, _ allReduce: AllReduceChoice?, _ nodeSum: NodeSum
   ) {
     (self.interval, self.outer) = (interval, outer)
-    (self.algorithm, self.nodeSum) = (algorithm, nodeSum)
+    (self.allReduce, self.nodeSum) = (allReduce, nodeSum)
   }
 
   /// Begins the steps after an outer step.
@@ -103,10 +103,10 @@ extension DataParallel {
     let chunks = reducer.chunks.filter { !$0.isEmpty }
     for chunk in chunks { localSteps.outer.takeDifferences(chunk, share: share) }
     times.update += clock.lap()
-    if topology.nodeCount > 1 {
+    if let allReduce = localSteps.allReduce {
       var pending = chunks.map {
         communicator.acrossNodes.startAllReduce(
-          arena.valueBuffer[$0].floats, using: localSteps.algorithm)
+          arena.valueBuffer[$0].floats, using: allReduce.algorithm)
       }
       Activity.waiting(for: .gradients, bucket: 0) {
         var backoff = Backoff()

@@ -1,5 +1,6 @@
 import Benchmarking
 import Collectives
+import Foundation
 import TensorCore
 import Testing
 
@@ -163,6 +164,24 @@ struct BucketQueueTests {
     #expect(isClose(end.time, 2.5))
   }
 
+  @Test("messages slow down computation, and computation messages, while both are under way")
+  func contention() throws {
+    let network = NetworkModel(
+      latency: 0, bandwidth: 1e6, contention: .init(bandwidth: 0.5e6, computeSpeed: 0.8))
+    // Two nodes exchange half a megabyte twice: 2 s while they compute, in which 1.6 s of 2 are computed.
+    let hidden = try queue(
+      [.init(bytes: 1e6, final: 0, update: 0)], compute: 2, nodes: 2, over: network)
+    #expect(isClose(hidden.step, 2.4))
+    #expect(hidden.exposed == 0)
+    // Of 1 s of computation 0.2 remain when the second bucket is final after 1 s, and take 0.25 s: in
+    // 1.25 s 0.625 MB have arrived, and the rest of 1 MB follows at full speed.
+    let both = try queue(
+      [.init(bytes: 1e6, final: 0, update: 0), .init(bytes: 0, final: 0.8, update: 0)], compute: 1,
+      nodes: 2, over: network)
+    #expect(isClose(both.step, 1.25 + 0.375))
+    #expect(isClose(both.exposed, 0.375))
+  }
+
   @Test("events are in order, and every bucket goes through all phases")
   func events() throws {
     let buckets = (0..<5).map {
@@ -280,9 +299,15 @@ struct NetworkModelTests {
   @Test("messages between threads take time", arguments: [1, 2])
   func measured(ranksPerNode: Int) throws {
     let networks = try withRanks(2 * ranksPerNode, ranksPerNode: ranksPerNode) { communicator in
-      NetworkModel.measure(seconds: 0.1, communicator)
+      try NetworkModel.measure(seconds: 0.1, communicator) { usleep(2000) }
     }
     #expect(networks.allSatisfy { $0.latency > 0 && $0.bandwidth > 1e5 && $0.perMessage >= 0 })
+    for contention in networks.map(\.contention) {
+      let contention = try #require(contention)
+      #expect(contention.bandwidth > 1e5 && contention.bandwidth <= networks[0].bandwidth)
+      // Sleeping needs no core.
+      #expect(contention.computeSpeed > 0.1 && contention.computeSpeed <= 1)
+    }
   }
 
   @Test("a small all-reduce takes a latency for each doubling")

@@ -171,7 +171,7 @@ EOF
 @test "bench predict: measures a workload, prints a table for weak and strong scaling, and writes three files" {
   lockstep bench predict --workload mlp-tiny --seconds 0.2 --network 50e-6,117e6
   assert_success
-  assert_line --regexp '^weak scaling, .*recursive-halving-doubling, 0\.5 MB'
+  assert_line --regexp '^weak scaling, .*: auto, 0\.5 MB'
   assert_line --regexp '^ 1024 +[0-9.]+ +[0-9.]+ % '
   assert_line --regexp '^strong scaling, '
   local line
@@ -190,6 +190,11 @@ EOF
     --weak --all-reduce ring --bucket-megabytes 0 --json
   assert_success
   assert_one_line "$out" '"configured":\{"algorithm":"ring","bucket_mb":0\.0,"step_ms":1031\.0,'
+  # Three nodes take no algorithm by themselves that sends everything twice.
+  lockstep bench predict --workload mlp-tiny --profile predict.json --network 0,1048576 --nodes 3 \
+    --weak --bucket-megabytes 0 --json
+  assert_success
+  assert_one_line "$out" '"configured":\{"algorithm":"(direct|recursive-multiplying)","bucket_mb":0\.0,"step_ms":1344\.'
 }
 
 @test "bench predict: measured steps stand beside predicted ones" {
@@ -215,7 +220,7 @@ EOF
   assert_equal "$(cd traces && echo *)" "weak-2.trace weak-4.trace"
   assert_equal "$(grep -c ' finalize$' traces/weak-4.trace)" 8
   lockstep bench predict --workload mlp-tiny --profile predict.json --network 0.01,1e6 --nodes 3 \
-    --weak --smpi traces
+    --weak --all-reduce recursive-halving-doubling --smpi traces
   assert_failed_with 64 '3 nodes do not all do the same'
 }
 

@@ -38,6 +38,16 @@ local_steps=(--set distributed.localSteps=10)
   assert_stderr_fits '^warning: .*optimizer states of 2 nodes'
 }
 
+@test "local steps: bench step takes an outer step into the time of each" {
+  on_nodes 1 bench step --workload mlp-tiny --local-steps 4 --seconds 0.2
+  assert_success
+  assert_line --regexp '^ranks .*2 nodes.*, every 4 steps$'
+  assert_line --regexp '^all-reduce +[a-z-]+, [0-9.]+ ms for '
+  on_nodes 1 bench step --workload mlp-tiny --local-steps 4 --seconds 0.2 --json
+  assert_success
+  assert_line --regexp '"local_steps":4,"steps":[0-9]*[02468],'
+}
+
 @test "local steps: settings that need the same weights at every step are refused (78)" {
   on_nodes 1 train "$digits" "${local_steps[@]}" --set distributed.fixedSlices=4 --run-dir run
   assert_failed_with 78 "'distributed.localSteps' is 10, .*'fixedSlices'"

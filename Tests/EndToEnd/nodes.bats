@@ -142,6 +142,7 @@ teardown_file() { end_nodes; }
   on_nodes 1 bench predict --workload mlp-tiny --seconds 0.5 --nodes 2,8
   assert_success
   assert_line --regexp '^network  measured: [0-9.]+ us, [0-9.]+ MB/s'
+  assert_line --regexp '^both     messages during computation: [0-9.]+ MB/s, computation at [0-9.]+ %$'
   assert_line --regexp '^    8 +[0-9.]+ '
-  assert_one_line predict-mlp-tiny/predict.json '"source":"measured"'
+  assert_one_line predict-mlp-tiny/predict.json '"source":"measured".*"compute_speed_while_sending":[0-9.]+'
 }

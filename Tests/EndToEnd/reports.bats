@@ -102,6 +102,7 @@ train_two() {
   lockstep runs --sort loss --json
   assert_success
   assert_line --index 0 --regexp '^\{"name":"tulips","status":"done","started":[0-9.]+,"steps":20,"epochs":1,"loss":'
+  assert_line --index 0 --regexp ',"attempts":1,"path":"[^"]*"\}$'
   lockstep runs --filter status=failed
   assert_success
   assert_output "no runs in 'runs' that fulfil the conditions"
@@ -111,9 +112,9 @@ train_two() {
   copy_trained_run
   mkdir runs && mv trained runs/a
   echo running >runs/a/STATUS
-  lockstep runs --columns status
+  lockstep runs --columns status,attempts
   assert_success
-  assert_line died
+  assert_line --regexp '^died +1$'
 }
 
 @test "runs: wrong conditions are refused (64)" {

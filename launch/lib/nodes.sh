@@ -28,36 +28,43 @@ node_name() { echo "machine$1"; } # node_name NODE
 
 # Starts nodes whose namespaces have a name in common; each sends and receives at most RATE, as `tc`
 # writes it (1gbit), in both directions at once. Writes `hosts`, a host file, and `agent`, which mpirun
-# calls in place of ssh, into FOLDER. On failure everything is taken down again.
-start_nodes() { # start_nodes PREFIX COUNT FOLDER [RATE]
+# calls in place of ssh, into FOLDER. With a number of nodes per switch, each switch has as many, and a
+# cable of at most UPLINK to the switch that joins them. On failure everything is taken down again.
+start_nodes() { # start_nodes PREFIX COUNT FOLDER [RATE [NODES-PER-SWITCH UPLINK]]
   node_prefix=$1 node_count=$2
-  make_nodes "$3" "${4-}" && return
+  make_nodes "$3" "${4-}" "${5-}" "${6-}" && return
   end_nodes
   return 1
 }
 
-make_nodes() { # make_nodes FOLDER RATE
-  local folder=$1 rate=$2 node switch=$node_prefix-switch space
+make_nodes() { # make_nodes FOLDER RATE NODES-PER-SWITCH UPLINK
+  local folder=$1 rate=$2 per_switch=$3 uplink=$4
+  local node switch=$node_prefix-switch space bridge=switch number
   ip netns add "$switch" || return
-  ip -n "$switch" link add switch type bridge || return
-  ip -n "$switch" link set switch up || return
+  add_bridge "$switch" switch || return
   : >"$folder/hosts"
   for ((node = 1; node <= node_count; node++)); do
     space=$node_prefix-$node
+    if [[ -n $per_switch ]] && (((node - 1) % per_switch == 0)); then
+      number=$(((node - 1) / per_switch + 1)) bridge=switch$number
+      add_bridge "$switch" "$bridge" || return
+      ip -n "$switch" link add "up$number" type veth peer name "down$number" || return
+      ip -n "$switch" link set "up$number" master "$bridge" up || return
+      ip -n "$switch" link set "down$number" master switch up || return
+      limit_link "$switch" "up$number" "$uplink" || return
+      limit_link "$switch" "down$number" "$uplink" || return
+    fi
     ip netns add "$space" || return
     ip link add eth0 netns "$space" type veth peer name "port$node" netns "$switch" || return
-    ip -n "$switch" link set "port$node" master switch up || return
+    ip -n "$switch" link set "port$node" master "$bridge" up || return
     ip -n "$space" addr add "$node_network.$node/24" dev eth0 || return
     ip -n "$space" link set eth0 up || return
     ip -n "$space" link set lo up || return
     # BBR and CUBIC take the queues of the shaper for a congested network, and slow down.
     ip netns exec "$space" sysctl -qw net.ipv4.tcp_congestion_control=reno || return
-    if [[ -n $rate ]]; then
-      # At both ends of the cable: what a node sends, and what it receives from all others together.
-      tc -n "$space" qdisc add dev eth0 root tbf rate "$rate" burst 256kb latency 50ms || return
-      tc -n "$switch" qdisc add dev "port$node" root tbf rate "$rate" burst 256kb latency 50ms ||
-        return
-    fi
+    # At both ends of the cable: what a node sends, and what it receives from all others together.
+    limit_link "$space" eth0 "$rate" || return
+    limit_link "$switch" "port$node" "$rate" || return
     echo "$node_network.$node slots=64" >>"$folder/hosts"
   done
   cat >"$folder/agent" <<AGENT
@@ -68,6 +75,16 @@ shift
 exec ip netns exec "$node_prefix-\$node" unshare --uts bash -c "hostname machine\$node; \$*"
 AGENT
   chmod +x "$folder/agent"
+}
+
+# Adds a switch to a namespace.
+add_bridge() { # add_bridge NAMESPACE NAME
+  ip -n "$1" link add "$2" type bridge && ip -n "$1" link set "$2" up
+}
+
+# Limits what an end of a cable sends; without a rate it does nothing.
+limit_link() { # limit_link NAMESPACE NAME RATE
+  [[ -z $3 ]] || tc -n "$1" qdisc add dev "$2" root tbf rate "$3" burst 256kb latency 50ms
 }
 
 # Takes the nodes down; kills what still runs on them.

@@ -2,14 +2,15 @@
 /// node's link and end, in the order of `InterNodeReduction`, on one node that stands for all.
 ///
 /// A bucket's all-reduce begins when its gradients are final. Those under way share the bandwidth
-/// equally, as streams of TCP do. Latencies do not occupy it; nor do sums and the sending of messages, which are
-/// done one after the other. After the backward pass the update goes through the buckets in order, and waits for each.
+/// equally, as streams of TCP do, and slow down computation as the network's `contention` says. Latencies do not
+/// occupy it; nor do sums and the sending of messages, which are done one after the other. After the backward pass
+/// the update goes through the buckets in order, and waits for each.
 package struct BucketQueue {
   /// A bucket of the gradients.
   package struct Bucket: Equatable, Sendable {
     /// Its bytes on a node.
     package var bytes: Double
-    /// The seconds from the start of the step until its all-reduce can begin.
+    /// The seconds of computation until its all-reduce can begin.
     package var final: Double
     /// The seconds of its update.
     package var update: Double
@@ -40,7 +41,8 @@ package struct BucketQueue {
   ///
   /// - Parameters:
   ///   - buckets: The buckets in order.
-  ///   - compute: The seconds of the forward and backward pass, after which all buckets are final.
+  ///   - compute: The seconds of the forward and backward pass, after which all buckets are final, without
+  ///     messages under way.
   ///   - agreement: The seconds that ranks then take to agree on the update.
   ///   - phases: The phases of an all-reduce.
   ///   - network: The network.
@@ -49,8 +51,8 @@ package struct BucketQueue {
     _ buckets: [Bucket], compute: Double, agreement: Double, phases: AllReducePhases,
     _ network: NetworkModel, sumSeconds: Double
   ) {
-    let ends = reduce(buckets, phases.phases, network, sumSeconds)
-    var time = compute + agreement
+    let (ends, computed) = reduce(buckets, compute, phases.phases, network, sumSeconds)
+    var time = computed + agreement
     for (bucket, end) in zip(buckets, ends) {
       exposed += max(0, end - time)
       time = max(time, end) + bucket.update
@@ -68,15 +70,18 @@ package struct BucketQueue {
     var bytes = 0.0
   }
 
-  /// Simulates the all-reduces; returns when each ends.
+  /// Simulates the all-reduces; returns when each ends, and when computation does.
   private mutating func reduce(
-    _ buckets: [Bucket], _ phases: [AllReducePhases.Phase], _ network: NetworkModel,
-    _ sumSeconds: Double
-  ) -> [Double] {
+    _ buckets: [Bucket], _ compute: Double, _ phases: [AllReducePhases.Phase],
+    _ network: NetworkModel, _ sumSeconds: Double
+  ) -> (ends: [Double], computed: Double) {
     var ends = buckets.map(\.final)
     var underWay: [UnderWay] = []
     var next = 0
     var time = 0.0
+    /// The seconds of computation that are done; after its end, time goes on alike.
+    var done = 0.0
+    var end: Double?
     /// When the thread that adds up what arrives, and sends, has nothing left to do.
     var idle = 0.0
     /// Begins a bucket's next phase, which starts with waiting; returns whether there is one.
@@ -100,11 +105,16 @@ package struct BucketQueue {
       item.bytes = phase.share * bytes
       return true
     }
-    while next < buckets.count || !underWay.isEmpty {
+    while next < buckets.count || !underWay.isEmpty || end == nil {
       let transferring = underWay.count { $0.start <= time }
-      let rate = network.bandwidth / Double(max(transferring, 1))
-      // The next moment at which anything changes.
-      var moment = next < buckets.count ? max(buckets[next].final, time) : .infinity
+      let contention = end == nil && transferring > 0 ? network.contention : nil
+      let rate = (contention?.bandwidth ?? network.bandwidth) / Double(max(transferring, 1))
+      let speed = contention?.computeSpeed ?? 1
+      // The next moment at which anything changes: at first what computation brings.
+      let goal = min(
+        next < buckets.count ? buckets[next].final : .infinity, end == nil ? compute : .infinity)
+      let atGoal = time + max(0, goal - done) / speed
+      var moment = atGoal
       for item in underWay {
         moment = min(moment, item.start > time ? item.start : time + item.bytes / rate)
       }
@@ -117,13 +127,15 @@ package struct BucketQueue {
         }
         kept.append(item)
       }
+      done = moment == atGoal ? max(done, goal) : done + (moment - time) * speed
       time = moment
+      if end == nil, done >= compute { end = time }
       underWay = []
       for var item in kept {
         // What has less than a byte left differs from what has arrived by rounding.
         if item.start > time || item.bytes > 0.5 || advance(&item) { underWay.append(item) }
       }
-      while next < buckets.count, buckets[next].final <= time {
+      while next < buckets.count, buckets[next].final <= done {
         var item = UnderWay(bucket: next)
         if advance(&item) { underWay.append(item) }
         next += 1
@@ -131,6 +143,6 @@ package struct BucketQueue {
     }
     // A later bucket may end before an earlier one, but is not used before it.
     events.sort { $0.time < $1.time }
-    return ends
+    return (ends, end!)
   }
 }

@@ -51,6 +51,11 @@ package struct PredictionReport {
         Double(bytes) / 1e6, 100 * first, 100 * timeline.gradients.map(\.final).max()!),
       "network  \(isNetworkMeasured ? "measured" : "given"): \(Self.number(network.latency * 1e6)) us, \(Self.number(network.bandwidth / 1e6)) MB/s\(perMessage)",
     ]
+      + (network.contention.map {
+        [
+          "both     messages during computation: \(Self.number($0.bandwidth / 1e6)) MB/s, computation at \(Self.number(100 * $0.computeSpeed)) %"
+        ]
+      } ?? [])
   }
 
   private func title(_ scaling: ScalingPrediction.Scaling) -> String {
@@ -160,6 +165,8 @@ package struct PredictionReport {
       "network": [
         "source": isNetworkMeasured ? "measured" : "given", "latency_s": network.latency,
         "bytes_per_s": network.bandwidth, "per_message_s": network.perMessage,
+        "bytes_per_s_while_computing": network.contention?.bandwidth,
+        "compute_speed_while_sending": network.contention?.computeSpeed,
       ] as JSONObject,
       "predictions": predictions, "profile": prediction.profile,
     ]

@@ -67,7 +67,7 @@ package struct ScalingPrediction {
   package let ranksPerNode: Int
   /// Whether ranks take as long as measured steps, or all the median.
   package let varies: Bool
-  /// What is configured.
+  /// What is configured; `auto` is the fastest of the algorithms that a run with `auto` times.
   package let configured: Choice
   /// Weak scaling, then strong scaling, each in the order of nodes.
   package private(set) var points: [Point] = []
@@ -83,7 +83,7 @@ package struct ScalingPrediction {
   ///   - nodes: The numbers of nodes.
   ///   - ranksPerNode: The ranks of each node.
   ///   - scalings: Weak or strong scaling, or both; the latter has no more ranks than samples.
-  ///   - configured: What is configured: one of the algorithms, which has a plan.
+  ///   - configured: What is configured: one of the algorithms, which has a plan, or `auto`.
   ///   - varies: Whether ranks take as long as measured steps, or all the median.
   ///   - algorithms: The algorithms that are tried, as far as they have a plan.
   package init(
@@ -129,7 +129,14 @@ package struct ScalingPrediction {
         steps.append(Step(choice: choice, seconds: queue.step, exposed: queue.exposed))
       }
     }
-    let configured = steps.first { $0.choice == self.configured }!
+    let allowed =
+      self.configured.algorithm == "auto"
+      ? InterNodeAllReduce.all(withSameBitsFor: nodes).map(\.name).filter { $0 != "two-level" }
+      : [self.configured.algorithm]
+    let configured = steps.filter {
+      $0.choice.bucketMegabytes == self.configured.bucketMegabytes
+        && allowed.contains($0.choice.algorithm)
+    }.min { $0.seconds < $1.seconds }!
     let fastest = steps.min { $0.seconds < $1.seconds }!
     let oneNode = queue(
       batch: share(ranksPerNode), nodes: 1, AllReducePhases(.standard, nodes: 1)!,

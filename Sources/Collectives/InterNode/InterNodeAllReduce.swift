@@ -61,6 +61,8 @@ public struct InterNodeAllReduce: Sendable {
   /// The algorithms that give the same bits between some nodes, because they add in the same order: any of
   /// them may be taken without changing a run.
   public static func all(withSameBitsFor nodes: Int) -> [InterNodeAllReduce] {
+    // a + b is b + a.
+    if nodes == 2 { return all.filter { !$0.blocks } }
     if nodes.nonzeroBitCount == 1 { return all.filter(\.addsPairwise) }
     let inGroups = [recursiveMultiplying, recursiveDoubling]
     // One group is a balanced tree over all nodes.

@@ -1,10 +1,29 @@
 import Base
 import Collectives
 
-/// Times algorithms of all-reduces between nodes on buffers such as a run has.
+extension AllReduceChoice {
+  /// The only one of some algorithms, or the fastest on buffers such as a run has.
+  ///
+  /// Collective: all ranks come to the same choice.
+  ///
+  /// - Parameters:
+  ///   - algorithms: The algorithms; at least one.
+  ///   - chunks: What this rank sums between nodes at a time.
+  ///   - communicator: All ranks.
+  init(
+    among algorithms: [InterNodeAllReduce], chunks: [Range<Int>], _ communicator: any Communicator
+  ) {
+    self =
+      algorithms.count == 1
+      ? AllReduceChoice(algorithms[0])
+      : AllReduceTuning(algorithms, chunks: chunks, communicator).choose()
+  }
+}
+
+/// Times algorithms of all-reduces between nodes.
 ///
 /// Collective: all ranks do the same, and come to the same result.
-struct AllReduceTuning {
+private struct AllReduceTuning {
   /// About the seconds that all takes.
   private static let budget = 0.5
   /// The most buffers that are summed at a time, as a step sums several buckets.

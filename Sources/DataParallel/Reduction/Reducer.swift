@@ -82,10 +82,7 @@ final class Reducer {
     } else {
       // Blocks go to the owner of their sum directly.
       let algorithms = blockExchange == nil ? algorithms : [.direct]
-      let choice =
-        algorithms.count == 1
-        ? AllReduceChoice(algorithms[0])
-        : AllReduceTuning(algorithms, chunks: chunks, communicator).choose()
+      let choice = AllReduceChoice(among: algorithms, chunks: chunks, communicator)
       algorithm = choice
       interNode = try InterNodeReduction(
         gradients, values: arena.valueBuffer, chunks: chunks, communicator, options,

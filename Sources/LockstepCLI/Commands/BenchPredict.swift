@@ -25,7 +25,8 @@ struct BenchPredict: ParsableCommand {
       as many as a node will have. On ranks of two nodes or more, "measured" times messages between these.
 
       What is taken as given: all nodes compute like this one; their links are full duplex, and the \
-      switches between them never the limit; a rank's threads communicate without taking time from computation. \
+      switches between them never the limit. With a given network messages take no time from computation, with a \
+      measured one as much as they took. \
       A step waits for its slowest rank: the more ranks, the longer is the longest of as many measured \
       steps. --no-jitter has all ranks take the median.
       """)
@@ -58,8 +59,10 @@ struct BenchPredict: ParsableCommand {
   var strong = false
 
   @Option(
-    help: ArgumentHelp("The algorithm of the configured step.", valueName: "name"))
-  var allReduce = InterNodeAllReduce.standard.name
+    help: ArgumentHelp(
+      "The algorithm of the configured step; auto is the fastest of those that a run with auto times.",
+      valueName: "name"))
+  var allReduce = "auto"
 
   @Option(
     help: ArgumentHelp(
@@ -118,7 +121,11 @@ struct BenchPredict: ParsableCommand {
     }
     _ = try nodeCounts()
     _ = try givenNetwork()
-    _ = try algorithm()
+    let known = ["auto"] + algorithms.map(\.name)
+    guard known.contains(allReduce) else {
+      throw ValidationError(
+        "unknown algorithm '\(allReduce)'; known: \(known.joined(separator: ", "))")
+    }
   }
 
   func run() {
@@ -140,6 +147,8 @@ struct BenchPredict: ParsableCommand {
       return .success
     }
   }
+
+  private var knownWorkload: Workload { Workload.all.first { $0.name == workload }! }
 
   /// The numbers of nodes in ascending order.
   private func nodeCounts() throws -> [Int] {
@@ -168,15 +177,8 @@ struct BenchPredict: ParsableCommand {
       latency: numbers[0], bandwidth: numbers[1], perMessage: numbers.count == 3 ? numbers[2] : 0)
   }
 
-  /// The configured algorithm.
-  private func algorithm() throws -> InterNodeAllReduce {
-    let known = InterNodeAllReduce.all.filter { $0.plan != nil }
-    guard let algorithm = known.first(where: { $0.name == allReduce }) else {
-      throw ValidationError(
-        "unknown algorithm '\(allReduce)'; known: \(known.map(\.name).joined(separator: ", "))")
-    }
-    return algorithm
-  }
+  /// The algorithms that can be predicted.
+  private var algorithms: [InterNodeAllReduce] { InterNodeAllReduce.all.filter { $0.plan != nil } }
 
   private func networkModel(_ communicator: any Communicator) throws -> NetworkModel {
     if let network = try givenNetwork() { return network }
@@ -185,14 +187,18 @@ struct BenchPredict: ParsableCommand {
         "--network measured needs ranks on two nodes or more; start them with mpirun, or give the network, as in --network 50e-6,117e6",
         .usage)
     }
-    return NetworkModel.measure(seconds: min(seconds / 2, 5), communicator)
+    Threads.count = threads
+    let run = try communicator.collectiveTry {
+      try WorkloadRun(knownWorkload, precision: precision)
+    }
+    return try NetworkModel.measure(seconds: min(seconds, 10), communicator) { try run.step() }
   }
 
   private func scalingProfile(_ communicator: any Communicator) throws -> ScalingProfile {
     guard let profile else {
       Threads.count = threads
       return try ScalingProfile(
-        Workload.all.first { $0.name == workload }!, smallerBatches: strong || !weak,
+        knownWorkload, smallerBatches: strong || !weak,
         precision: precision, threads: threads, seconds: seconds, communicator)
     }
     struct Content: Decodable { let profile: ScalingProfile }
@@ -258,9 +264,10 @@ struct BenchPredict: ParsableCommand {
   private func writeTraces(_ prediction: ScalingPrediction, _ directory: String) throws {
     try FileSystem().makeDirectories(directory)
     for point in prediction.points {
-      guard let trace = SMPITrace(prediction, point, try algorithm()) else {
+      let algorithm = algorithms.first { $0.name == point.configured.choice.algorithm }!
+      guard let trace = SMPITrace(prediction, point, algorithm) else {
         throw CommandError(
-          "with '\(allReduce)' \(count(point.nodes, "node")) do not all do the same, which --smpi needs; choose a power of two, or another --all-reduce",
+          "with '\(algorithm.name)' \(count(point.nodes, "node")) do not all do the same, which --smpi needs; choose a power of two, or another --all-reduce",
           .usage)
       }
       let name = "\(point.scaling)-\(point.nodes).trace"
