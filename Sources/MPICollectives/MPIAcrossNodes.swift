@@ -99,15 +99,17 @@ private final class MPIRequests {
     checkMPI(
       cmpi_testsome(Int32(requests.count), &requests, &count, &completed),
       "MPI_Testsome")
-    for index in completed.prefix(Int(count)) { messages[Int(index)].openRequests -= 1 }
-    // The last ones take the places of those that are complete.
-    for index in completed.prefix(Int(count)).sorted(by: >) {
+    guard count > 0 else { return false }
+    // From the back: the last ones take the places of those that are complete.
+    completed[..<Int(count)].sort(by: >)
+    for index in completed[..<Int(count)] {
+      messages[Int(index)].openRequests -= 1
       requests.swapAt(Int(index), requests.count - 1)
       messages.swapAt(Int(index), messages.count - 1)
       requests.removeLast()
       messages.removeLast()
     }
-    return count > 0
+    return true
   }
 }
 
