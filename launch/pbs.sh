@@ -53,11 +53,11 @@ requeue() {
   if qrerun "$job_id" 2>/dev/null; then return; fi
   # A task of an array returns alone.
   for option in "${size[@]}"; do
-    if [[ $option == -[Jt] ]]; then
-      skipped=yes
-    elif [[ $skipped == yes ]]; then
+    if [[ $skipped == yes ]]; then
       skipped=no
-    else
+    elif [[ $option == -[Jt] ]]; then
+      skipped=yes
+    elif [[ $option != -[Jt]* ]]; then
       kept+=("$option")
     fi
   done

@@ -217,7 +217,7 @@ extension DataParallel.Options {
     _ topology: Topology, own: InterNodeAllReduce?, _ overlap: Overlap
   ) throws(SettingError) -> [InterNodeAllReduce] {
     guard topology.nodeCount > 1 else { return [] }
-    let named = if let own { own } else { try namedAllReduce(topology) }
+    let named = own ?? namedAllReduce(topology)
     if let named, named.plan == nil, shardOptimizer {
       throw SettingError(
         "shardOptimizer",
@@ -252,18 +252,23 @@ extension DataParallel.Options {
     }
   }
 
-  /// The algorithm that the options name; nil for `auto`.
-  private func namedAllReduce(_ topology: Topology) throws(SettingError) -> InterNodeAllReduce? {
-    guard allReduce == "two-level" else {
-      return InterNodeAllReduce.all.first { $0.name == allReduce }
+  /// The algorithm that the options name; nil for `auto`, and for `two-level` where the nodes of the run do
+  /// not fill several switches: a run that has lost a node must go on.
+  private func namedAllReduce(_ topology: Topology) -> InterNodeAllReduce? {
+    allReduce == "two-level"
+      ? twoLevelAllReduce(topology) : InterNodeAllReduce.all.first { $0.name == allReduce }
+  }
+
+  /// What is wrong with `nodesPerSwitch` in a run on these nodes, which takes another all-reduce then.
+  func warning(_ topology: Topology) -> SettingError? {
+    guard allReduce == "two-level", topology.nodeCount > 1, twoLevelAllReduce(topology) == nil
+    else {
+      return nil
     }
-    guard let twoLevel = twoLevelAllReduce(topology) else {
-      throw SettingError(
-        "nodesPerSwitch",
-        "is \(nodesPerSwitch ?? 0), of which the \(topology.nodeCount) nodes of this run are no larger multiple; choose another 'allReduce', or another number of nodes"
-      )
-    }
-    return twoLevel
+    return SettingError(
+      "nodesPerSwitch",
+      "is \(nodesPerSwitch ?? 0), of which the \(topology.nodeCount) nodes of this run are no larger multiple, so that 'allReduce' is not two-level but what auto takes; use another number of nodes, correct it, or set 'allReduce' to auto"
+    )
   }
 
   /// The two-level all-reduce, if the nodes of the run fill several switches.

@@ -3,7 +3,7 @@ public import Collectives
 public import DataLoading
 public import NeuralNetworks
 public import Optimizers
-import Settings
+public import Settings
 public import TensorCore
 
 /// Trains one model on all ranks of a run: each rank computes gradients on its slice of every global
@@ -80,6 +80,8 @@ public final class DataParallel {
   public let overlap: Overlap
   /// The algorithm of all-reduces between nodes; nil on one node.
   public let interNodeAllReduce: AllReduceChoice?
+  /// What does not fit the nodes of this run in the settings, which it does without; nil if all is well.
+  public let warning: SettingError?
   /// The nodes of the run, and where this rank stands.
   public let topology: Topology
   /// Where the time of all steps has gone.
@@ -159,6 +161,7 @@ public final class DataParallel {
       }
       return try options.allReduces(communicator.topology, own: interNodeAllReduce, overlap)
     }
+    warning = interNodeAllReduce == nil ? options.warning(topology) : nil
     slices = BatchSlices(fixed: options.fixedSlices, topology)
     try communicator.checkInvariants(
       DataParallel.invariants(model, options, allReduces).merging(invariants) { $1 })

@@ -24,8 +24,11 @@ func shellCommand(_ words: [String]) -> String {
 }
 
 /// Whether an executable file of this name is on the PATH, or at this path.
-func isProgram(_ name: String) -> Bool {
+func isProgram(_ name: String) -> Bool { programPath(name) != nil }
+
+/// Where a program is, by its path or its name on the PATH; nil if it is not there.
+func programPath(_ name: String) -> String? {
   let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
   let paths = name.contains("/") ? [name] : folders.map { String($0).appendingPath(name) }
-  return paths.contains { FileManager.default.isExecutableFile(atPath: $0) }
+  return paths.first { FileManager.default.isExecutableFile(atPath: $0) }
 }

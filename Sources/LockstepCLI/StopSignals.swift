@@ -32,6 +32,12 @@ enum StopSignals {
   /// How often SIGINT came, as with Ctrl-C.
   static var interrupts: Int { controlCCount.load(ordering: .relaxed) }
 
+  /// Whether requests to save a checkpoint can be met.
+  private static let takesSaveRequests = Atomic(true)
+
+  /// From now on a request to save a checkpoint is only answered by a warning.
+  static func refuseToSave() { takesSaveRequests.store(false, ordering: .relaxed) }
+
   /// Whether SIGUSR2 came since the last call.
   static func takeSaveRequest() -> Bool {
     saveIsRequested.exchange(false, ordering: .relaxed)
@@ -76,6 +82,10 @@ enum StopSignals {
 
   private static func receive(_ number: Int32, count: Int) {
     guard number != SIGUSR2 else {
+      guard takesSaveRequests.load(ordering: .relaxed) else {
+        return logger.warning(
+          "USR2 saves no checkpoint: the launcher does not pass it on; USR1 saves one and stops")
+      }
       return saveIsRequested.store(true, ordering: .relaxed)
     }
     guard isSaving.load(ordering: .relaxed) else {

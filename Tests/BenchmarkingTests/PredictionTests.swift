@@ -34,6 +34,65 @@ struct AllReducePhasesTests {
     }
   }
 
+  @Test("thousands of nodes that are no power of two have the phases of few, found as fast")
+  func manyNodes() throws {
+    // 2,048 nodes halve; 952 send each of them its part, and receive the sums, in the middle.
+    let clock = ContinuousClock()
+    var found: AllReducePhases?
+    let time = clock.measure {
+      found = AllReducePhases(.recursiveHalvingDoubling, nodes: 3000)
+    }
+    let phases = try #require(found)
+    #expect(!phases.isSymmetric)
+    let halves = (1...10).map { 1 / Double(1 << $0) }
+    let expected = halves + [1, 1] + halves.reversed()
+    #expect(
+      phases.phases.count == expected.count
+        && zip(phases.phases, expected).allSatisfy { isClose($0.share, $1) })
+    #expect(phases.phases.map(\.messages).max() == 2048)
+    // One by one they take some minutes in a debug build.
+    #expect(time < .seconds(60))
+  }
+
+  @Test("ranks that are alike stand for each other, and give what all of them give")
+  func groups() throws {
+    for nodes in [3, 5, 6, 7, 11, 23, 37] {
+      let algorithm = InterNodeAllReduce.recursiveHalvingDoubling
+      let plan = try #require(algorithm.plan)
+      // The same with the ranks in an order in which few neighbours are alike.
+      let step = try #require((nodes / 2 + 1..<nodes).first { gcd($0, nodes) == 1 })
+      let number = (0..<nodes).map { $0 * step % nodes }
+      let rank = (0..<nodes).map { new in number.firstIndex(of: new)! }
+      let shuffled = InterNodeAllReduce(name: "shuffled", addsPairwise: false) { new, size, count in
+        var plan = plan(rank[new], size, count)
+        func rename(_ rounds: inout [AllReduceRound]) {
+          for index in rounds.indices {
+            for i in rounds[index].sends.indices {
+              rounds[index].sends[i].peer = number[rounds[index].sends[i].peer]
+            }
+            for i in rounds[index].receives.indices {
+              rounds[index].receives[i].peer = number[rounds[index].receives[i].peer]
+            }
+          }
+        }
+        rename(&plan.reduceScatter)
+        rename(&plan.allGather)
+        return plan
+      }
+      let one = try #require(AllReducePhases(shuffled, nodes: nodes))
+      #expect(!one.isSymmetric)
+      let expected = one.phases
+      let found = try #require(AllReducePhases(algorithm, nodes: nodes)).phases
+      #expect(found.count == expected.count, "\(nodes) nodes")
+      for (a, b) in zip(found, expected) {
+        #expect(a.messages == b.messages && a.rounds == b.rounds, "\(nodes) nodes")
+        #expect(abs(a.share - b.share) < 1e-5 && abs(a.added - b.added) < 1e-5, "\(nodes) nodes")
+      }
+    }
+  }
+
+  private func gcd(_ a: Int, _ b: Int) -> Int { b == 0 ? a : gcd(b, a % b) }
+
   @Test("a direct exchange has two rounds of N - 1 messages")
   func direct() throws {
     let phases = try #require(AllReducePhases(.direct, nodes: 5))

@@ -129,4 +129,28 @@ struct CPUQuotaTests {
           quotas: [[first[0]], [first[1]]]) == 2)
     }
   }
+
+  @Test("a quota is told with its digits, and no others")
+  func description() {
+    for (cores, text) in [
+      (2, "2 cores"), (1, "1 core"), (1.5, "1.5 cores"), (12.5, "12.5 cores"),
+      (100.5, "100.5 cores"), (1.0 / 3, "0.3333 cores"),
+    ] {
+      #expect(
+        CPUQuota(cores: cores, group: "/g", identity: "1:2").description
+          == "a CPU quota of \(text) (control group /g)")
+    }
+  }
+
+  @Test(
+    "ranks are bound only where neither a mask nor a quota leaves some of the machine to others")
+  func allCores() {
+    func areAll(_ allowed: Int, _ quotas: Double...) -> Bool {
+      CPUQuota.areAllCores(
+        allowed: allowed, of: 8,
+        quotas: quotas.map { CPUQuota(cores: $0, group: "/g", identity: "1:2") })
+    }
+    #expect(areAll(8) && areAll(8, 8, 64))
+    #expect(!areAll(4) && !areAll(8, 2) && !areAll(8, 64, 7.5))
+  }
 }

@@ -1,5 +1,6 @@
 import Base
 import Collectives
+import Dispatch
 import Testing
 
 @Suite("Stall detector")
@@ -122,6 +123,62 @@ struct StallDetectorTests {
     }
     #expect(warnings.isEmpty)
     #expect(end == nil)
+  }
+
+  @Test("Ranks in a checkpoint wait for a slow disk, here or on another node, for half an hour")
+  func slowDisk() {
+    func end(_ otherNodes: String?, letter: Character = "D", _ waits: [Activity.Wait]) -> Int? {
+      var detector = self.detector(otherNodes: otherNodes) {
+        ProcessState(letter: $0 == 1001 ? letter : "S")
+      }
+      let (warnings, end) = watch(&detector, for: 2000) { second in
+        [
+          rank(0, waits[0], calls: 6, beat: second, .checkpoint),
+          rank(1, waits[1], calls: waits[1] == .nothing ? 5 : 6, beat: second, .checkpoint),
+        ]
+      }
+      #expect(warnings[10]?.timeout == (letter == "T" ? 40 : 1800))
+      return end?.second
+    }
+    #expect(end("rank 2 (host2)", [.barrier, .barrier]) == 1802)
+    #expect(end(nil, [.barrier, .nothing]) == 1800)
+    // It does not wait for a disk.
+    #expect(end(nil, letter: "T", [.barrier, .nothing]) == 40)
+    // A longer limit holds as it is.
+    var patient = self
+    patient.options.stallTimeout = 1900
+    var detector = detector()
+    let late = patient.watch(&detector, for: 2000) { second in
+      [rank(0, .barrier, beat: second, .checkpoint), rank(1, beat: second, .checkpoint)]
+    }
+    #expect(late.end?.second == 1900)
+  }
+
+  @Test(
+    "The end is told at once, and within two seconds, when the state of the ranks cannot be written"
+  )
+  func hungFileSystem() throws {
+    var detector = detector()
+    let report = try #require(
+      watch(&detector) { second in [rank(0, .barrier, beat: second), rank(1, beat: second)] }
+        .end?.report)
+    /// What is told, and the seconds that it took with the writing.
+    func tell(_ write: @escaping @Sendable () -> String?) -> (text: String, seconds: Double) {
+      var told: [String] = []
+      let clock = ContinuousClock()
+      let seconds = clock.measure { Watchdog.tell(report, { told.append($0) }, write: write) }
+      #expect(told.count == 1)
+      return (told[0], seconds / .seconds(1))
+    }
+    let isAnswering = DispatchSemaphore(value: 0)
+    defer { isAnswering.signal() }
+    let (text, seconds) = tell {
+      isAnswering.wait()
+      return "run/errors"
+    }
+    #expect(text == report.description)
+    #expect(seconds < 60)
+    #expect(tell { nil }.text == report.description)
   }
 
   @Test("Ranks that all compute are not stalled, however long a step takes")

@@ -5,6 +5,7 @@ import Foundation
 import NeuralNetworks
 import Optimizers
 import Synchronization
+import Settings
 import TensorCore
 import Testing
 
@@ -81,9 +82,6 @@ import Testing
       try choice("two-level", nodes: 4, nodesPerSwitch: nil)
     }
     #expect(throws: CollectiveFailure.self) {
-      try choice("two-level", nodes: 4, nodesPerSwitch: 3)
-    }
-    #expect(throws: CollectiveFailure.self) {
       try choice("token-ring", nodes: 2, nodesPerSwitch: nil)
     }
     // A rank that polls must not wait for one that waits for it in the step header.
@@ -94,6 +92,34 @@ import Testing
     #expect(polled?.timings.contains { $0.algorithm.blocks } == false)
     let timed = try choice("auto", nodes: 4, nodesPerSwitch: 2)
     #expect(timed?.timings.contains { $0.algorithm.name == "two-level" } == true)
+  }
+
+  @Test("a run whose nodes do not fill several switches warns and takes what auto takes")
+  func unfilledSwitches() throws {
+    /// Whether all ranks chose by time, and their warning.
+    func run(nodes: Int, _ allReduce: String = "two-level") throws -> (Bool, String?) {
+      let found = try withRanks(nodes, ranksPerNode: 1) { communicator in
+        var options = DataParallel.Options()
+        options.allReduce = allReduce
+        options.nodesPerSwitch = 2
+        let parallel = try DataParallel(Linear(1, 1), communicator, options: options) { SGD($0) }
+        return (parallel.interNodeAllReduce?.timings.isEmpty == false, parallel.warning)
+      }
+      #expect(found.allSatisfy { $0 == found[0] })
+      return (found[0].0, found[0].1?.inSection("distributed").description)
+    }
+    // As after the loss of the fourth node, and of a second one.
+    for nodes in [3, 2] {
+      let (isTimed, warning) = try run(nodes: nodes)
+      #expect(isTimed)
+      #expect(
+        warning?.hasPrefix(
+          "'distributed.nodesPerSwitch' is 2, of which the \(nodes) nodes of this run are no larger multiple"
+        ) == true)
+    }
+    for (nodes, allReduce) in [(1, "two-level"), (4, "two-level"), (3, "auto"), (3, "ring")] {
+      #expect(try run(nodes: nodes, allReduce).1 == nil)
+    }
   }
 
   @Test(

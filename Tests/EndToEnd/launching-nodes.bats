@@ -127,3 +127,39 @@ train_whole() {
   assert_stderr_fits "^warning: $node_network.9 is left out: it does not answer "
   assert_line --regexp 'ranks +2 on 2 hosts'
 }
+
+@test "launch on nodes: a rank that is killed on another node is named, with its host and the signal" {
+  prepare_nodes 2
+  sed -i 's/ slots=.*/ slots=2/' "$BATS_FILE_TMPDIR/hosts"
+  train_whole
+  begin run "${launch_command[@]}" "${steady[@]}" --run-dir run
+  wait_for_steps run 8
+  local process
+  for process in $(processes); do
+    if tr '\0' '\n' <"/proc/$process/environ" | grep -qx OMPI_COMM_WORLD_RANK=3; then
+      kill -KILL "$process"
+    fi
+  done
+  finish 240
+  assert_equal "$status" 0
+  # mpirun calls the host by its address or its name.
+  assert_stderr_fits \
+    "^error: attempt 1 ended after [0-9]+ s: rank 3 on (machine2|$node_network.2) was ended by signal 9 \(Killed\)$"
+  assert_stderr_fits '^note: attempt 2: 4 ranks on 2 hosts '
+  assert_same_weights whole run
+}
+
+@test "launch on nodes: a node without the program is named, and left out after two attempts" {
+  prepare_nodes 2
+  train_whole
+  # As where a folder is not mounted.
+  sed -i "s|hostname machine|[[ \$node == 1 ]] \|\| mount -t tmpfs none ${lockstep%/*}; hostname machine|
+    s|unshare --uts|unshare --uts --mount|" "$BATS_FILE_TMPDIR/agent"
+  launch "${launch_command[@]}" "${steady[@]}" --run-dir run
+  assert_success
+  assert_stderr_fits \
+    "^error: attempt 1 ended .*: host (machine2|$node_network.2) with rank 1 cannot start the program: '$lockstep' is not there"
+  assert_stderr_fits "^warning: $node_network.2 is left out: it failed in two attempts in a row"
+  assert_stderr_fits "^note: attempt 3: 1 rank on 1 host"
+  assert_same_weights whole run
+}

@@ -222,6 +222,14 @@ submits_itself() { # submits_itself SCHEDULER "COMMAND" DIRECTIVE
   run cat job
   assert_line "exec $PROJECT/launch/pbs.sh --cores 1 -l select=2 -q long -- $digits\
  --run-dir runs/pbs-17_3 --set training.seed=3"
+  # Also of an array that is given in one word.
+  local array
+  for array in -J1-8 -t1-8%2; do
+    PBS_JOBID='17[3].server' PBS_ARRAY_INDEX=3 PBS_NODEFILE=nodes \
+      launch pbs.sh "$array" -l select=2 -- "$digits" --set "training.seed={task}"
+    assert_failure 75
+    assert_called "qsub -l select=2"
+  done
   PBS_JOBID=18.server PBS_NODEFILE=nodes launch ../../job
   assert_called --partial "--run-dir runs/pbs-17_3 --set training.seed=3"
   SUBMIT_EXIT=1 in_pbs launch pbs.sh -- "$digits"

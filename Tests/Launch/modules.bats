@@ -63,8 +63,10 @@ add_modules() { # add_modules MODULE
 
 @test "modules: launch/site.sh runs before the checks" {
   add_build
-  echo 'export SITE=here' >project/launch/site.sh
+  # Such a file is not written for scripts that end at an unset variable, or at a command that fails.
+  echo 'export FOLDER=$SURELY_UNSET/lib; false; export SITE=here' >project/launch/site.sh
   stand_in mpirun <<<'echo "site $SITE"'
   launch mpirun-hosts "my hosts" "$digits"
+  assert_success
   assert_output --partial "site here"
 }

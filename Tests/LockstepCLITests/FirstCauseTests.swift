@@ -152,6 +152,102 @@ import Testing
     #expect(cause.host == "node02")
   }
 
+  @Test(arguments: [
+    (
+      """
+      mpirun was unable to launch the specified application as it could not access
+      or execute an executable:
+
+      Executable: /opt/my lockstep/lockstep
+      Node: node02
+
+      while attempting to start process rank 2.
+      """,
+      "cannot start the program: '/opt/my lockstep/lockstep' is not there, or cannot be executed"
+    ),
+    (
+      """
+      mpirun was unable to launch the specified application as it could not
+      change to the specified working directory:
+
+      Working directory: /scratch/work
+      Node: node02
+
+      while attempting to start process rank 2.
+      """,
+      "cannot start the program: the working directory '/scratch/work' is not there"
+    ),
+    (
+      """
+      mpirun was unable to find the specified executable file, and therefore
+      did not launch the job.  This error was first reported for process
+      rank 2; it may have occurred for other processes as well.
+
+      NOTE: A common cause for this error is misspelling a mpirun command
+            line parameter option (remember that mpirun interprets the first
+            unrecognized command line token as the executable).
+
+      Node:       node02
+      Executable: lockstep
+      """,
+      "cannot start the program: 'lockstep' is not there"
+    ),
+    (
+      """
+      Open MPI tried to fork a new process via the "execve" system call but
+      failed.  Open MPI checks many things before attempting to launch a
+      child process, but nothing is perfect. This error may be indicative
+      of another problem on the target host, or even something as silly as
+      having specified a directory for your application. Your job will now
+      abort.
+
+        Local host:        node02
+        Working dir:       /home/me
+        Application name:  /opt/lockstep
+        Error:             Permission denied
+      """,
+      "cannot start the program: '/opt/lockstep': Permission denied"
+    ),
+  ])
+  func blamesTheHostThatCannotStartRanks(_ notice: String, _ event: String) {
+    let errors = openMPI(notice) + "2 total processes failed to start\n"
+    let cause = FirstCause(exitCode: 132, errors: errors, plan: plan)
+    #expect(cause.host == "node02")
+    #expect(cause.mayBeOfHost)
+    #expect(cause.description == "host node02 with rank 2 " + event)
+  }
+
+  @Test func doesNotTakeASurvivorForTheFirstCause() {
+    let survivor =
+      "lockstep: rank 0 on node01: MPI_Waitall failed: MPI_ERR_OTHER: known error not in list\n"
+    let abort = openMPI(
+      """
+      MPI_ABORT was invoked on rank 0 in communicator MPI_COMM_WORLD
+      with errorcode 70.
+      """)
+    let signal = openMPI(
+      "mpirun noticed that process rank 2 with PID 176 on node node02 exited on signal 9 (Killed).")
+    #expect(
+      FirstCause(exitCode: 137, errors: survivor + abort + signal, plan: plan).description
+        == "rank 2 on node02 was ended by signal 9 (Killed)")
+    let unknown = FirstCause(exitCode: 70, errors: survivor + abort, plan: plan)
+    #expect(
+      unknown.description
+        == "nothing says which rank failed first; rank 0 on node01 noticed it: MPI_Waitall failed: "
+        + "MPI_ERR_OTHER: known error not in list")
+    #expect(unknown.rank == nil && !unknown.mayBeOfHost)
+    let common = "error: key 'training.epoch' is unknown\n"
+    #expect(
+      FirstCause(exitCode: 78, errors: common + survivor + abort, plan: plan).description
+        == "key 'training.epoch' is unknown")
+    // This one is the cause.
+    let own =
+      "lockstep: rank 3 on node02: this rank has called exit(0) in the middle of the run\n"
+    #expect(
+      FirstCause(exitCode: 70, errors: own + abort, plan: plan).description
+        == "rank 3 on node02 failed: this rank has called exit(0) in the middle of the run")
+  }
+
   // MARK: Stalls
 
   @Test func namesARankThatStalls() {
@@ -216,6 +312,12 @@ import Testing
       """
     let cause = FirstCause(exitCode: 139, errors: errors)
     #expect(cause.description == "a rank on node02 was ended by signal 11 (Segmentation fault)")
+    let missing =
+      "[proxy:0:1@node02] HYDU_create_process (utils/launch/launch.c:73): execvp error on file /opt/lockstep (No such file or directory)\n"
+    #expect(
+      FirstCause(exitCode: 255, errors: missing, plan: plan).description
+        == "host node02 with rank 2 cannot start the program: '/opt/lockstep': No such file or directory"
+    )
     let lost =
       "[mpiexec@node01] control_cb (pm/pmiserv/pmiserv_cb.c:208): assert (!closed) failed\n"
     #expect(FirstCause(exitCode: 255, errors: lost).kind == .lostHost)

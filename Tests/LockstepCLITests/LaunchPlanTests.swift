@@ -1,4 +1,5 @@
 import Base
+import Foundation
 import LockstepCLI
 import Testing
 
@@ -160,6 +161,52 @@ import Testing
     let uneven = try #require(LaunchPlan(hosts: hosts, limit: 3, options))
     #expect(
       uneven.command([]).filter { $0.contains("ntasks") } == ["--ntasks=3"])
+  }
+
+  @Test func startsRanksByMPICHsLauncher() throws {
+    var options = LaunchPlan.Options()
+    options.launcher = .hydra
+    options.forwarded = ["LD_LIBRARY_PATH"]
+    let hosts = [LaunchHost("a", slots: 2), LaunchHost("b", slots: 1)]
+    let here = try #require(LaunchPlan(hosts: hosts, limit: 2, options))
+    #expect(
+      here.command(["lockstep", "train"]).joined(separator: " ")
+        == "env OPENBLAS_NUM_THREADS=1 mpiexec.hydra -n 2 -bind-to core:1 lockstep train")
+    options.hasHosts = true
+    options.cores = 2
+    options.binds = false
+    options.agent = "my-agent"
+    options.prefix = "/opt/openmpi"
+    let plan = try #require(LaunchPlan(hosts: hosts, limit: nil, options))
+    #expect(
+      plan.command(["lockstep"], attempt: LaunchAttempt(launch: "f00", number: 2))
+        .joined(separator: " ")
+        == "env OPENBLAS_NUM_THREADS=2 LOCKSTEP_LAUNCH=f00/2 mpiexec.hydra -n 3 -hosts a:2,b:1 "
+        + "-bind-to none -launcher rsh -launcher-exec my-agent lockstep")
+  }
+
+  @Test func tellsOtherHostsWhereOpenMPIIs() throws {
+    let folder = FileManager.default.temporaryDirectory
+      .appendingPathComponent("lockstep-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try FileManager.default.createDirectory(
+      atPath: folder + "/bin", withIntermediateDirectories: true)
+    let mpirun = folder + "/bin/mpirun"
+    #expect(LaunchPlan.prefix(ofMPI: mpirun) == nil)
+    #expect(
+      FileManager.default.createFile(
+        atPath: folder + "/bin/orted", contents: Data(), attributes: [.posixPermissions: 0o755]))
+    #expect(LaunchPlan.prefix(ofMPI: mpirun) == folder)
+    #expect(LaunchPlan.prefix(ofMPI: "/usr/bin/mpirun") == nil)
+
+    var options = LaunchPlan.Options()
+    options.prefix = "/opt/openmpi"
+    func words() throws -> [String] {
+      try #require(LaunchPlan(hosts: [LaunchHost("a", slots: 1)], limit: nil, options)).command([])
+    }
+    #expect(try !words().contains("--prefix"))
+    options.hasHosts = true
+    #expect(try words().joined(separator: " ").contains(" --prefix /opt/openmpi "))
   }
 
   @Test func readsItsAttemptFromTheEnvironment() {

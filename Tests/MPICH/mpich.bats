@@ -58,3 +58,28 @@ losses() { # losses RUN
   assert_stderr_fits "^fix: this launcher is Open MPI's; start with the mpiexec of MPICH"
   assert_not_exists run
 }
+
+@test "mpich: lockstep launch starts ranks with MPICH's launcher" {
+  launch "$mpich" launch -n 2 --no-bind -- doctor
+  assert_success
+  assert_line --regexp 'ranks +2 on 1 host, MPICH [0-9]'
+  launch "$mpich" launch -n 2 --no-bind --print -- doctor
+  assert_output --regexp '^env OPENBLAS_NUM_THREADS=1 mpiexec.hydra -n 2 -bind-to none .*/lockstep-mpich doctor$'
+}
+
+@test "mpich: lockstep launch restarts after a rank was killed, and USR2 harms nothing" {
+  begin run "$mpich" launch -n 2 --no-bind -- "${slow[@]}" --max-steps 60 \
+    --set checkpoint.everySteps=5 --progress none --run-dir run
+  wait_for_steps run 8
+  kill -USR2 "$job"
+  local process
+  for process in $(lockstep=$mpich processes); do
+    if tr '\0' '\n' <"/proc/$process/environ" | grep -qx PMI_RANK=1; then kill -KILL "$process"; fi
+  done
+  finish 240
+  assert_equal "$status" 0
+  assert_stderr_fits '^warning: USR2 saves no checkpoint'
+  assert_stderr_fits '^error: attempt 1 ended after [0-9]+ s: a rank on .* was ended by signal 9 \(Killed\)$'
+  assert_stderr_fits '^note: attempt 2: 2 ranks on this host, resuming from step [0-9]+$'
+  assert_logs_every_step run 60
+}

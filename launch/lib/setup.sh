@@ -30,14 +30,18 @@ fail() { # fail EXIT-CODE LINE...
 # commands in launch/site.sh where there is such a file.
 load_modules() {
   local init name log status
-  # shellcheck source=/dev/null
-  if [[ -r $root/launch/site.sh ]]; then source "$root/launch/site.sh"; fi
+  # The files of sites are not written for the shell options of these scripts.
+  if [[ -r $root/launch/site.sh ]]; then
+    set +eu
+    # shellcheck source=/dev/null
+    source "$root/launch/site.sh"
+    set -eu
+  fi
   [[ -n ${LOCKSTEP_MODULES-} ]] || return 0
   for init in "${MODULESHOME-}"/init/bash "${LMOD_PKG-}"/init/bash \
     /usr/share/{lmod/lmod,modules,Modules}/init/bash /etc/profile.d/{modules,lmod}.sh; do
     ! declare -F module >/dev/null || break
     if [[ -r $init ]]; then
-      # The files of sites are not written for these.
       set +eu
       # shellcheck source=/dev/null
       source "$init"

@@ -26,7 +26,8 @@ package struct AllReducePhases: Sendable, Equatable {
   /// Whether all ranks do the same in each of their rounds, each of which is then a phase.
   package let isSymmetric: Bool
 
-  /// The phases of an algorithm; nil for one without a plan.
+  /// The phases of an algorithm; nil for one without a plan, or where messages of one round between two ranks
+  /// arrive in several.
   package init?(_ algorithm: InterNodeAllReduce, nodes: Int) {
     guard let plan = algorithm.plan else { return nil }
     guard nodes > 1 else {
@@ -39,16 +40,24 @@ package struct AllReducePhases: Sendable, Equatable {
       let plan = plan(rank, nodes, count)
       return plan.reduceScatter + plan.allGather
     }
+    func ownPhases(_ rank: Int) -> [Phase] { rounds(of: rank).map { Self.phase($0, count) } }
     // Ranks of which at least two differ in all algorithms whose ranks differ.
-    let samples = Set([0, 1, nodes / 2, nodes - 1]).map { rank in
-      rounds(of: rank).map { Self.phase($0, count) }
+    let samples = Set([0, 1, nodes / 2, nodes - 1]).sorted().map { ($0, ownPhases($0)) }
+    if samples.allSatisfy({ Self.areAlike($0.1, samples[0].1) }) {
+      (phases, isSymmetric) = (samples[0].1, true)
+      return
     }
-    if samples.allSatisfy({ Self.areAlike($0, samples[0]) }) {
-      (phases, isSymmetric) = (samples[0], true)
-    } else {
-      phases = Self.phases((0..<nodes).map(rounds), count)
-      isSymmetric = false
-    }
+    isSymmetric = false
+    let groups =
+      [0]
+      + zip(samples, samples.dropFirst()).flatMap {
+        Self.starts(between: $0, and: $1, ownPhases)
+      }
+    guard
+      let found = Self.phases(groups, nodes, count, rounds)
+        ?? Self.phases(Array(0..<nodes), nodes, count, rounds)
+    else { return nil }
+    phases = found
   }
 
   private init(_ phases: [Phase], isSymmetric: Bool) {
@@ -74,72 +83,126 @@ package struct AllReducePhases: Sendable, Equatable {
       }
   }
 
+  /// The ranks up to the second one at which a group of ranks that are alike begins; between two ranks that
+  /// are alike all are.
+  private static func starts(
+    between first: (rank: Int, phases: [Phase]), and second: (rank: Int, phases: [Phase]),
+    _ phases: (Int) -> [Phase]
+  ) -> [Int] {
+    if areAlike(first.phases, second.phases) { return [] }
+    if second.rank == first.rank + 1 { return [second.rank] }
+    let middle = (first.rank + second.rank) / 2
+    let between = (rank: middle, phases: phases(middle))
+    return starts(between: first, and: between, phases)
+      + starts(between: between, and: second, phases)
+  }
+
   /// The phases of ranks that do not all do the same: a message belongs to the earliest phase in which
   /// both of its ranks can take part.
-  private static func phases(_ plans: [[AllReduceRound]], _ count: Int) -> [Phase] {
+  ///
+  /// The first rank of each group stands for all of it: thousands of ranks have millions of messages.
+  ///
+  /// - Parameters:
+  ///   - groups: The first ranks of groups of ranks that are alike.
+  ///   - nodes: The number of ranks.
+  ///   - count: The elements of the buffer.
+  ///   - rounds: The rounds of a rank.
+  /// - Returns: Nil if the ranks of a group differ, or the first ones do not tell in which round of its target
+  ///   a message arrives.
+  private static func phases(
+    _ groups: [Int], _ nodes: Int, _ count: Int, _ rounds: (Int) -> [AllReduceRound]
+  ) -> [Phase]? {
     struct Route: Hashable { let source, target: Int }
-    // The i-th message from one rank to another is the i-th that the other receives from it.
-    var sends: [Route: [Int]] = [:]
-    var receives: [Route: [Int]] = [:]
-    for (rank, rounds) in plans.enumerated() {
+    /// What one rank of a group sends to another group, or receives from it, in one round.
+    struct Part {
+      let round: Int
+      var messages: Int
+      var share: Double
+    }
+    let plans = groups.map(rounds)
+    let sizes = zip(groups.dropFirst() + [nodes], groups).map { $0 - $1 }
+    let groupOfRank = sizes.enumerated().flatMap { Array(repeating: $0, count: $1) }
+    var sends: [Route: [Part]] = [:]
+    var receives: [Route: [Part]] = [:]
+    for (group, rounds) in plans.enumerated() {
       for (index, round) in rounds.enumerated() {
+        func note(_ transfer: AllReduceRound.Transfer, _ parts: inout [Part]) {
+          let share = Double(transfer.elements.count) / Double(count)
+          if let last = parts.indices.last, parts[last].round == index {
+            parts[last].messages += 1
+            parts[last].share += share
+          } else {
+            parts.append(Part(round: index, messages: 1, share: share))
+          }
+        }
         for transfer in round.sends {
-          sends[Route(source: rank, target: transfer.peer), default: []].append(index)
+          let route = Route(source: group, target: groupOfRank[transfer.peer])
+          note(transfer, &sends[route, default: []])
         }
         for transfer in round.receives {
-          receives[Route(source: transfer.peer, target: rank), default: []].append(index)
+          let route = Route(source: groupOfRank[transfer.peer], target: group)
+          note(transfer, &receives[route, default: []])
         }
       }
     }
-    /// For each rank, the phase in which each of its rounds can begin.
-    var starts = plans.map { Array(repeating: 0, count: $0.count + 1) }
-    func phase(_ route: Route, _ index: Int) -> Int {
-      max(starts[route.source][sends[route]![index]], starts[route.target][receives[route]![index]])
+    // What is sent in the i-th round of a route arrives in the i-th round in which its target receives.
+    var links: [(route: Route, sent: Part, received: Part)] = []
+    for (route, parts) in sends {
+      guard let arriving = receives[route], arriving.count == parts.count,
+        zip(parts, arriving).allSatisfy({
+          $0.messages * sizes[route.source] == $1.messages * sizes[route.target]
+        })
+      else { return nil }
+      links += zip(parts, arriving).map { (route, $0, $1) }
     }
+    /// For each group, the phase in which each of its rounds can begin.
+    var starts = plans.map { Array(repeating: 0, count: $0.count + 1) }
+    func phase(_ link: (route: Route, sent: Part, received: Part)) -> Int {
+      max(
+        starts[link.route.source][link.sent.round], starts[link.route.target][link.received.round])
+    }
+    links.sort { ($0.sent.round, $0.received.round) < ($1.sent.round, $1.received.round) }
     var hasChanged = true
     while hasChanged {
       hasChanged = false
-      for (route, rounds) in sends {
-        for index in rounds.indices {
-          let end = phase(route, index) + 1
-          for (rank, round) in [
-            (route.source, rounds[index]), (route.target, receives[route]![index]),
-          ] {
-            for later in round + 1..<starts[rank].count
-            where starts[rank][later] < end + later - round - 1 {
-              starts[rank][later] = end + later - round - 1
-              hasChanged = true
-            }
+      for link in links {
+        let end = phase(link) + 1
+        for (group, round) in [
+          (link.route.source, link.sent.round), (link.route.target, link.received.round),
+        ] {
+          for later in round + 1..<starts[group].count {
+            let earliest = end + later - round - 1
+            // Those after it are late enough too.
+            guard starts[group][later] < earliest else { break }
+            starts[group][later] = earliest
+            hasChanged = true
           }
         }
       }
     }
-    let phaseCount = starts.map { $0.last! }.max()!
     struct Node {
       var messages = 0
       var sent = 0.0
       var received = 0.0
       var added = 0.0
     }
-    var nodes = Array(
-      repeating: Array(repeating: Node(), count: plans.count), count: phaseCount)
-    for (route, rounds) in sends {
-      for (index, round) in rounds.enumerated() {
-        let phase = phase(route, index)
-        let transfer = plans[route.source][round].sends.first { $0.peer == route.target }!
-        let share = share([transfer], count)
-        nodes[phase][route.source].messages += 1
-        nodes[phase][route.source].sent += share
-        nodes[phase][route.target].received += share
-        if plans[route.target][receives[route]![index]].adds {
-          nodes[phase][route.target].added += share
-        }
+    var loads = Array(
+      repeating: Array(repeating: Node(), count: groups.count),
+      count: starts.map { $0.last! }.max()!)
+    for link in links {
+      let phase = phase(link)
+      let (source, target) = (link.route.source, link.route.target)
+      loads[phase][source].messages += link.sent.messages
+      loads[phase][source].sent += link.sent.share
+      loads[phase][target].received += link.received.share
+      if plans[target][link.received.round].adds {
+        loads[phase][target].added += link.received.share
       }
     }
-    return nodes.map { nodes in
+    return loads.map { loads in
       Phase(
-        messages: nodes.map(\.messages).max()!,
-        share: nodes.map { max($0.sent, $0.received) }.max()!, added: nodes.map(\.added).max()!)
+        messages: loads.map(\.messages).max()!,
+        share: loads.map { max($0.sent, $0.received) }.max()!, added: loads.map(\.added).max()!)
     }
   }
 

@@ -53,6 +53,11 @@ public struct CPUQuota: Equatable, Sendable {
     return quotas[rank].map { $0.cores / Double($0.rankCount(in: quotas)) }.min() ?? .infinity
   }
 
+  /// Whether a process may use all cores of its machine, all of the time.
+  package static func areAllCores(allowed: Int, of count: Int, quotas: [CPUQuota]) -> Bool {
+    allowed == count && quotas.allSatisfy { $0.cores >= Double(count) }
+  }
+
   /// How many ranks share this quota, given those of each rank of the node.
   func rankCount(in quotas: [[CPUQuota]]) -> Int {
     quotas.count { $0.contains { $0.identity == identity } }
@@ -72,7 +77,7 @@ public struct CPUQuota: Equatable, Sendable {
 extension CPUQuota: CustomStringConvertible {
   /// Such as `a CPU quota of 2.5 cores (control group /sys/fs/cgroup/job)`.
   public var description: String {
-    let number = cores.rounded(.down) == cores ? "\(Int(cores))" : String(format: "%.2g", cores)
+    let number = cores.rounded(.down) == cores ? "\(Int(cores))" : String(format: "%.4g", cores)
     return "a CPU quota of \(number) core\(cores == 1 ? "" : "s") (control group \(group))"
   }
 }

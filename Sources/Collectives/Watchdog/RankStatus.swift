@@ -18,7 +18,9 @@ package struct RankStatus: Equatable, Sendable {
   }
 }
 
-/// The statuses of a node's ranks in shared memory. A rank writes what it does there at once, so that
+/// The statuses of a node's ranks in shared memory.
+///
+/// A rank writes what it does there at once, so that
 /// the others see it even after it was stopped; its watchdog adds a heartbeat.
 struct StatusBoard: @unchecked Sendable {
   // Unchecked, because the compiler does not see that the memory holds atomic numbers only.

@@ -68,9 +68,9 @@ package struct StallDetector {
     let isOver = options.stallTimeout.map { stalledSeconds >= $0 } ?? false
     guard isDue || isOver else { return .nothing }
     let report = report(on: ranks, options)
-    if isOver, !report.ranks.contains(where: \.state.isTraced) {
+    if let timeout = report.timeout, !report.ranks.contains(where: \.state.isTraced) {
       let patience = report.hasCauseHere ? 0 : StallDetector.patienceWithOtherNodes
-      if stalledSeconds >= options.stallTimeout! + patience { return .end(report) }
+      if stalledSeconds >= timeout + patience { return .end(report) }
     }
     guard isDue else { return .nothing }
     nextWarning = stalledSeconds + options.stallWarning!
@@ -86,8 +86,12 @@ package struct StallDetector {
       StallReport.Rank(
         status: $0, state: processState($0.process), isSilent: isSilent($0))
     }
+    // A rank here or on another node may wait for a slow disk, which is no fault: a shorter time would end
+    // the run at each of its checkpoints.
+    let mayWaitForDisk = lines.allSatisfy { $0.activity.phase == .checkpoint && !$0.isDown }
+    let shortest = mayWaitForDisk ? Watchdog.Options().stallTimeout! : 0
     return StallReport(
       host: host, seconds: stalledSeconds, ranks: lines, otherNodes: otherNodes,
-      timeout: options.stallTimeout)
+      timeout: options.stallTimeout.map { max($0, shortest) })
   }
 }

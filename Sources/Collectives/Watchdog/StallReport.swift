@@ -23,8 +23,8 @@ public struct StallReport: Equatable, Sendable, CustomStringConvertible {
   let ranks: [Rank]
   /// The ranks of other nodes, as messages name them; nil if there are none.
   let otherNodes: String?
-  /// `distributed.stallTimeout`.
-  let timeout: Double?
+  /// The seconds after which the job ends; nil is never.
+  package let timeout: Double?
 
   /// The ranks that others wait for: those whose process is stopped or has ended, or else those that
   /// have not reached the collective that others wait in.

@@ -9,7 +9,8 @@ import Synchronization
 /// It calls no MPI. Each rank's watchdog publishes what its rank does in memory of the node, and one
 /// of each node warns after `stallWarning` seconds in which no rank of the node did anything while
 /// some wait, and again after as many more. After `stallTimeout` seconds it ends the process, which
-/// makes the launcher end the other ranks. A process under a debugger is not ended, nor ranks that
+/// makes the launcher end the other ranks; after half an hour at least where all ranks of the node are in a
+/// checkpoint, which a slow disk may take. A process under a debugger is not ended, nor ranks that
 /// wait for one.
 public final class Watchdog: Sendable {
   /// When a run counts as stalled.
@@ -96,18 +97,40 @@ public final class Watchdog: Sendable {
       switch detector.look(at: board.statuses, after: seconds, options) {
       case .nothing: break
       case .warn(let report):
-        let end = options.stallTimeout.map {
-          "\n  the job ends after \(Int($0.rounded())) s (distributed.stallTimeout)"
+        let isLonger = report.timeout != options.stallTimeout
+        let end = report.timeout.map {
+          "\n  the job ends after \(Int($0.rounded())) s "
+            + (isLonger ? "(during a checkpoint)" : "(distributed.stallTimeout)")
         }
         onWarning(report.description + (end ?? ""))
       case .end(let report):
-        let place = write(report).map { "\n  the state of each rank is in '\($0)'" } ?? ""
-        onStall(report.description + place)
+        Watchdog.tell(report, onStall) { [self] in write(report) }
         // MPI_Abort needs the thread that waits in MPI. The launcher ends the other ranks when one
         // exits with a code other than 0.
         _exit(ExitStatus.stalled.rawValue)
       }
     }
+  }
+
+  /// Tells why the job ends, and gives the states of the ranks two seconds to be written: the file system may
+  /// be what hangs.
+  ///
+  /// - Parameter write: Writes them, and returns the folder; nil if that fails.
+  package static func tell(
+    _ report: StallReport, _ onStall: (String) -> Void, write: @escaping @Sendable () -> String?
+  ) {
+    let folder = WrittenFolder()
+    let isDone = DispatchSemaphore(value: 0)
+    Thread.detachNewThread {
+      let written = write()
+      folder.path.withLock { $0 = written }
+      isDone.signal()
+    }
+    // Not longer: other nodes end the job soon.
+    let isWritten = isDone.wait(timeout: .now() + 0.5) == .success
+    let place = folder.path.withLock { $0 }.map { "\n  the state of each rank is in '\($0)'" } ?? ""
+    onStall(report.description + place)
+    if !isWritten { _ = isDone.wait(timeout: .now() + 1.5) }
   }
 
   /// Writes the states of the ranks, and returns the folder; nil if that fails.
@@ -126,4 +149,9 @@ public final class Watchdog: Sendable {
       return nil
     }
   }
+}
+
+/// Where the states of stalled ranks were written, for two threads; nil is not, or not yet.
+private final class WrittenFolder: Sendable {
+  let path = Mutex<String?>(nil)
 }

@@ -4,6 +4,7 @@ import Benchmarking
 import Checkpointing
 import Foundation
 import Lockstep
+import Logging
 import Settings
 
 struct BenchStep: ParsableCommand {
@@ -125,6 +126,7 @@ struct BenchStep: ParsableCommand {
       let run = try WorkloadRun(
         workload, on: communicator, precision: precision, isStrong: strong, options: parallelOptions
       )
+      if communicator.isRoot, let warning = run.parallel.warning { logger.warning("\(warning)") }
       let measurement = try StepMeasurement(run, seconds: seconds, communicator)
       let profile =
         profile || trace != nil ? try run.profile(about: measurement.median, communicator) : nil

@@ -9,7 +9,8 @@ struct LaunchCommand: ParsableCommand {
     commandName: "launch", abstract: "Starts ranks on hosts and restarts them after failures.",
     usage: "\(programName) launch [<options>] -- <command> [<arguments>]",
     discussion: """
-      Runs the command after -- on all ranks, with mpirun, or srun in a Slurm job. When a rank or a \
+      Runs the command after -- on all ranks, with mpirun, or srun in a Slurm job, or MPICH's mpiexec.hydra \
+      where it is built with that. When a rank or a \
       host fails or stalls, it says in five lines what failed first, leaves out hosts that do not \
       answer, and resumes the training from its last checkpoint on those that are left.
 
@@ -20,7 +21,7 @@ struct LaunchCommand: ParsableCommand {
       on fewer hosts. Attempts are recorded in attempts.jsonl of the run's directory.
 
       TERM, HUP, USR1 and Ctrl-C save a checkpoint and stop with exit code 75; a second Ctrl-C stops at \
-      once; USR2 saves a checkpoint. Errors that a restart would not help are not restarted: wrong \
+      once; USR2 saves a checkpoint, which mpiexec.hydra does not pass on. Errors that a restart would not help are not restarted: wrong \
       configurations, missing or damaged files, a non-finite loss.
 
       Exit codes: those of the command in its last attempt; 128 + a signal's number where one ended a rank.
@@ -64,13 +65,13 @@ struct LaunchCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "What mpirun calls to reach a host, in place of ssh: it is given a host and a command.",
+      "What the launcher calls to reach a host, in place of ssh: it is given a host and a command.",
       valueName: "command"))
   var agent: String?
 
   @Option(
     help: ArgumentHelp(
-      "mpirun or srun. Default: srun in a Slurm job whose srun has PMIx, else mpirun.",
+      "mpirun, mpiexec.hydra or srun. Default: that of the MPI library that this program is built with; srun for Open MPI in a Slurm job whose srun has PMIx.",
       valueName: "program"))
   var launcher: LaunchPlan.Launcher?
 
@@ -146,9 +147,11 @@ struct LaunchCommand: ParsableCommand {
     let program = options.launcher.rawValue
     guard isProgram(program) else {
       throw CommandError(
-        "there is no program '\(program)' to start ranks with: install Open MPI, or see --launcher",
+        "there is no program '\(program)' to start ranks with: install that of \(MPICommunicator.libraryVersion), or see --launcher",
         .programMissing)
     }
+    // It would end by USR2.
+    if options.launcher == .hydra { StopSignals.refuseToSave() }
     return try supervisor.run()
   }
 
@@ -162,7 +165,9 @@ struct LaunchCommand: ParsableCommand {
     options.forwarded = (["LD_LIBRARY_PATH"] + Environment.relevantVariables).filter {
       environment[$0] != nil && $0 != "OPENBLAS_NUM_THREADS" && !$0.hasPrefix("SLURM_")
     }
-    options.launcher = launcher ?? .mpirun
+    let own: LaunchPlan.Launcher = MPICommunicator.isOpenMPI ? .mpirun : .hydra
+    options.launcher = launcher ?? own
+    if let mpirun = programPath("mpirun") { options.prefix = LaunchPlan.prefix(ofMPI: mpirun) }
     if let path = hosts {
       options.hasHosts = true
       guard let text = fileText(path) else {
@@ -175,9 +180,11 @@ struct LaunchCommand: ParsableCommand {
     if SlurmJob.isPresent {
       options.hasHosts = true
       options.cores = cores ?? SlurmJob.coresPerRank ?? 1
-      options.launcher = try launcher ?? (SlurmJob.srunHasPMIx() ? .srun : .mpirun)
+      // srun starts ranks of MPICH by an older interface than PMIx.
+      options.launcher =
+        try launcher ?? (own == .mpirun && SlurmJob.srunHasPMIx() ? .srun : own)
       // Slurm counts cores or hardware threads, mpirun perhaps the other: the job's limits hold anyway.
-      if options.launcher == .mpirun { options.binds = false }
+      if options.launcher != .srun { options.binds = false }
       return (try SlurmJob.hosts(), options)
     }
     let count = ranks ?? max(1, Cores.count / options.cores)

@@ -118,17 +118,20 @@ struct TrainCommand: ParsableCommand {
       try DryRun(trainer: trainer, configuration: configuration, communicator: communicator).run()
       return .success
     }
-    let run = try communicator.collectiveTry {
-      communicator.isRoot
-        ? try Run(
-          configuration, trainer, directory: runDir, resume: Resume(resume),
-          allowedChanges: Set(allowChange)) : nil
-    }
-    if communicator.broadcast(run?.checkpoint != nil) {
-      try trainer.restore(from: run?.checkpoint)
-      if communicator.isRoot {
-        for warning in trainer.resumeWarnings { logger.warning("\(warning)") }
+    let run = try Activity.during(.checkpoint) {
+      let run = try communicator.collectiveTry {
+        communicator.isRoot
+          ? try Run(
+            configuration, trainer, directory: runDir, resume: Resume(resume),
+            allowedChanges: Set(allowChange)) : nil
       }
+      if communicator.broadcast(run?.checkpoint != nil) {
+        try trainer.restore(from: run?.checkpoint)
+      }
+      return run
+    }
+    if communicator.isRoot {
+      for warning in trainer.resumeWarnings { logger.warning("\(warning)") }
     }
     let recorder = try communicator.collectiveTry {
       try run.map { try Recorder($0, trainer, configuration, ProgressReporter(progress)) }

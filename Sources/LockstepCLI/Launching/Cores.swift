@@ -7,6 +7,9 @@ enum Cores {
   /// limits them.
   static let count = SingleProcess().threadsPerRank()
 
-  /// Whether they are all cores of the machine.
-  static let areAll = Affinity.current.cores.count == ProcessInfo.processInfo.processorCount
+  /// Whether they are all cores of the machine, so that ranks can be bound to them: others that have a CPU
+  /// quota, as containers do, would be bound to the same ones.
+  static let areAll = CPUQuota.areAllCores(
+    allowed: Affinity.current.cores.count, of: ProcessInfo.processInfo.processorCount,
+    quotas: CPUQuota.current())
 }

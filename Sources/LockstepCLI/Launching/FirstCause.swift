@@ -9,7 +9,7 @@ package struct FirstCause: Equatable, Sendable {
     case signal(Int32)
     /// A rank ended with an exit code.
     case exit
-    /// The launcher lost a host.
+    /// The launcher lost a host, or could not start ranks there.
     case lostHost
     /// Ranks waited for one that did nothing.
     case stall
@@ -61,9 +61,12 @@ extension FirstCause {
   ///   - plan: Where ranks were started.
   package init(exitCode: Int32, errors: String, plan: LaunchPlan? = nil) {
     let messages = LauncherMessages(errors)
-    let found =
-      FirstCause.stall(messages) ?? .lostHost(messages) ?? .ownError(messages)
-      ?? .signal(messages) ?? .exit(messages) ?? .commonError(messages) ?? .launcher(messages)
+    let readers = [
+      FirstCause.stall, FirstCause.lostHost, FirstCause.failedStart, FirstCause.ownError,
+      FirstCause.signal, FirstCause.survivor, FirstCause.exit, FirstCause.commonError,
+      FirstCause.launcher,
+    ]
+    let found = readers.lazy.compactMap { $0(messages) }.first
     self =
       found
       ?? FirstCause(kind: .unknown, event: FirstCause.meaning(of: exitCode))
@@ -120,6 +123,41 @@ extension FirstCause {
     return FirstCause(kind: .lostHost, event: "was lost: the launcher's connection was closed")
   }
 
+  /// A host on which the launcher could not start the program: it, or the folder of the job, is not there.
+  private static func failedStart(_ messages: LauncherMessages) -> FirstCause? {
+    let text = messages.launcher.joined(separator: "\n")
+    func cause(_ host: Substring, _ problem: String) -> FirstCause {
+      FirstCause(kind: .lostHost, host: String(host), event: "cannot start the program: \(problem)")
+    }
+    if let match = text.firstMatch(
+      of: /could not access\s+or execute an executable:\s+Executable: (.+)\s+Node: (\S+)/)
+    {
+      return cause(match.2, "'\(match.1)' is not there, or cannot be executed")
+    }
+    if let match = text.firstMatch(
+      of: /unable to find the specified executable(?s:.*?)\nNode: +(\S+)\s+Executable: (.+)/)
+    {
+      return cause(match.1, "'\(match.2)' is not there")
+    }
+    if let match = text.firstMatch(
+      of:
+        /could not\s+change to the specified working directory:\s+Working directory: (.+)\s+Node: (\S+)/
+    ) {
+      return cause(match.2, "the working directory '\(match.1)' is not there")
+    }
+    if let match = text.firstMatch(
+      of: /Local host: +(\S+)\s+Working dir: .*\s+Application name: +(.+)\s+Error: +(.+)/)
+    {
+      return cause(match.1, "'\(match.2)': \(match.3)")
+    }
+    if let match = text.firstMatch(
+      of: /@([^\]\s]+)\] HYDU_create_process .*execvp error on file (.+) \(([^)]+)\)/)
+    {
+      return cause(match.1, "'\(match.2)': \(match.3)")
+    }
+    return nil
+  }
+
   /// An error that a rank reported about itself.
   private static func ownError(_ messages: LauncherMessages) -> FirstCause? {
     for line in messages.ranks {
@@ -158,6 +196,26 @@ extension FirstCause {
       let number = slurmSignals[String(match.3).trimmingCharacters(in: .whitespaces)]
     {
       return cause(match.2, match.1, Substring("\(number)"), match.3)
+    }
+    return nil
+  }
+
+  /// What a rank wrote before it ended all others: an error of its own, or that of a call to MPI, which fails
+  /// because another rank has ended.
+  private static func survivor(_ messages: LauncherMessages) -> FirstCause? {
+    for line in messages.ranks {
+      guard let match = line.firstMatch(of: /^lockstep: rank (\d+) on ([^ :]+): (.*)/) else {
+        continue
+      }
+      guard match.3.hasPrefix("MPI_") else {
+        return FirstCause(
+          kind: .exit, rank: Int(match.1), host: String(match.2), event: "failed: \(match.3)")
+      }
+      return commonError(messages)
+        ?? FirstCause(
+          kind: .unknown,
+          event: "nothing says which rank failed first; rank \(match.1) on \(match.2) noticed it: "
+            + match.3)
     }
     return nil
   }

@@ -5,7 +5,12 @@ import Foundation
 package struct LaunchPlan: Equatable, Sendable {
   /// The program that starts ranks.
   package enum Launcher: String, Sendable, CaseIterable {
-    case mpirun, srun
+    /// That of Open MPI.
+    case mpirun
+    /// That of MPICH and of the libraries made from it.
+    case hydra = "mpiexec.hydra"
+    /// That of Slurm.
+    case srun
   }
 
   /// What is the same for all attempts.
@@ -20,8 +25,10 @@ package struct LaunchPlan: Equatable, Sendable {
     package var binds = true
     /// Whether there may be more ranks than cores.
     package var oversubscribes = false
-    /// The command that mpirun calls in place of ssh.
+    /// The command that the launcher calls in place of ssh.
     package var agent: String?
+    /// The folder of an Open MPI that the other hosts do not find by themselves.
+    package var prefix: String?
     /// Variables of the environment that ranks on other hosts get too.
     package var forwarded: [String] = []
 
@@ -124,7 +131,8 @@ package struct LaunchPlan: Equatable, Sendable {
       + (attempt.map { ["\(LaunchAttempt.variable)=\($0.text)"] } ?? [])
     switch options.launcher {
     case .mpirun: return mpirunWords + forwarding(variables) + program
-    // srun passes its whole environment on; `env` sets it.
+    // These two pass their whole environment on; `env` sets it.
+    case .hydra: return ["env"] + variables + hydraWords + program
     case .srun: return ["env"] + variables + srunWords + program
     }
   }
@@ -139,12 +147,38 @@ package struct LaunchPlan: Equatable, Sendable {
     if options.oversubscribes { words.append("--oversubscribe") }
     if let agent = options.agent { words += ["--mca", "plm_rsh_agent", agent] }
     if options.hasHosts {
+      words += options.prefix.map { ["--prefix", $0] } ?? []
       // A node without power closes no connection; by default mpirun would miss it after eight minutes.
       words += [("time", 5), ("intvl", 2), ("probes", 3)].flatMap {
         ["--mca", "oob_tcp_keepalive_\($0)", "\($1)"]
       }
     }
     return words
+  }
+
+  private var hydraWords: [String] {
+    var words = [Launcher.hydra.rawValue, "-n", "\(ranks)"]
+    if options.hasHosts {
+      words += ["-hosts", hosts.map { "\($0.name):\($0.slots)" }.joined(separator: ",")]
+    }
+    words += ["-bind-to", options.binds ? "core:\(options.cores)" : "none"]
+    // As for ssh, Hydra would give it options before the host.
+    if let agent = options.agent { words += ["-launcher", "rsh", "-launcher-exec", agent] }
+    return words
+  }
+
+  /// The folder that the other hosts need to be told to find Open MPI, as they do not load modules; nil where
+  /// they find it as this host does.
+  ///
+  /// - Parameter mpirun: The path of mpirun.
+  package static func prefix(ofMPI mpirun: String) -> String? {
+    let folder = (mpirun as NSString).deletingLastPathComponent
+    let prefix = (folder as NSString).deletingLastPathComponent
+    // Without its daemon beside it, it is no mpirun of Open MPI but a script, say.
+    guard !folder.hasPrefix("/usr/"), folder != "/bin",
+      FileManager.default.isExecutableFile(atPath: folder + "/orted")
+    else { return nil }
+    return prefix
   }
 
   private func forwarding(_ variables: [String]) -> [String] {

@@ -34,7 +34,7 @@ final class CheckpointWriter {
   ///
   /// When that fails, reports it and lets the training continue.
   func save(_ trainer: Trainer, _ report: (TrainingEvent) throws -> Void) throws {
-    var clock = Stopwatch()
+    let clock = Stopwatch()
     // All ranks take part: weights that are wrong on some rank must not become a checkpoint.
     try trainer.parallel.audit(includesOptimizer: true)
     // The weights are the same on all ranks, so all throw or none does.
@@ -46,7 +46,18 @@ final class CheckpointWriter {
     if isWritten { trainer.parallel.prepareToSave() }
     let hasReplicas = trainer.parallel.replicaCount > 1
     let replicas = isWritten && hasReplicas ? trainer.parallel.gatherReplicaStates() : []
-    guard let store, requestedStep != trainer.step else { return }
+    guard isWritten else { return }
+    try write(trainer, replicas, since: clock, report)
+    // The others wait here and not in the next step, so that a watchdog sees that they wait for a disk.
+    trainer.communicator.barrier()
+  }
+
+  /// Writes the trainer's state, or starts to, on rank zero.
+  private func write(
+    _ trainer: Trainer, _ replicas: [ReplicaState], since clock: Stopwatch,
+    _ report: (TrainingEvent) throws -> Void
+  ) throws {
+    guard let store else { return }
     try finish(report)
     requestedStep = trainer.step
     do {
@@ -55,7 +66,7 @@ final class CheckpointWriter {
       if isInBackground {
         pending = PendingCheckpoint(
           step: trainer.step, bestStep: trainer.keptBestStep, files, buffer, to: store)
-        waited = clock.lap()
+        waited = clock.elapsed
       } else {
         let outcome = PendingCheckpoint.write(
           step: trainer.step, bestStep: trainer.keptBestStep, .success(files), to: store)
@@ -123,10 +134,13 @@ final class CheckpointWriter {
     }
   }
 
-  /// Waits for the checkpoint that is being written, and throws the error of the last one if it
-  /// failed.
-  func requireSaved(_ report: (TrainingEvent) throws -> Void) throws {
+  /// Waits on all ranks for the checkpoint that is being written, and throws the error of the last one if
+  /// it failed.
+  func requireSaved(
+    _ communicator: any Communicator, _ report: (TrainingEvent) throws -> Void
+  ) throws {
     try finish(report)
+    communicator.barrier()
     if let failure { throw failure }
   }
 }

@@ -1,9 +1,11 @@
 import Base
 import Collectives
 import DataLoading
+import DataParallel
+import Settings
 
 extension Trainer {
-  /// What the user should know about the size of the global batch.
+  /// What the user should know about the size of the global batch, and about nodes that the settings do not fit.
   public var warnings: [String] {
     let (batch, ranks) = (options.globalBatch, communicator.worldSize)
     let samples = task.count(.train)
@@ -18,6 +20,7 @@ extension Trainer {
         "training.globalBatch is \(grouped(batch)), and there are \(count(samples, "training sample")): "
           + "each epoch is one step of all of them")
     }
+    if let warning = parallel.warning { warnings.append("\(warning.inSection("distributed"))") }
     return warnings
   }
 }

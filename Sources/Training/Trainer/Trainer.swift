@@ -256,15 +256,15 @@ public final class Trainer {
       }
       if isEndOfEpoch { clocks.restart() }
       if stops {
-        try Activity.during(.checkpoint) { try checkpoints.requireSaved(report) }
+        try Activity.during(.checkpoint) { try checkpoints.requireSaved(communicator, report) }
         return .stopped
       }
       if endsEarly {
-        try Activity.during(.checkpoint) { try checkpoints.requireSaved(report) }
+        try Activity.during(.checkpoint) { try checkpoints.requireSaved(communicator, report) }
         return .stoppedEarly
       }
     }
-    try Activity.during(.checkpoint) { try checkpoints.requireSaved(report) }
+    try Activity.during(.checkpoint) { try checkpoints.requireSaved(communicator, report) }
     return step < totalSteps ? .reachedMaximumSteps : .finished
   }
 
