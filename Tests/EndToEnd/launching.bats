@@ -40,10 +40,20 @@ wait_for_attempt() { # wait_for_attempt RUN NUMBER
   fail "there is no attempt $2"
 }
 
-# The last launch made one attempt.
-refute_restart() {
+# No line of standard error fits the pattern.
+refute_line_of_stderr() { # refute_line_of_stderr PATTERN
   local output=$stderr lines=("${stderr_lines[@]}")
-  refute_line --regexp '^note: attempt 2'
+  refute_line --regexp "$1"
+}
+
+# The last launch made one attempt.
+refute_restart() { refute_line_of_stderr '^note: attempt 2'; }
+
+# A stand-in for a program.
+stand_in() { # stand_in NAME <<<SCRIPT
+  mkdir -p bin
+  { echo '#!/usr/bin/env bash' && cat; } >"bin/$1"
+  chmod +x "bin/$1"
 }
 
 @test "launch: --print shows the command, with the most ranks that fixed slices allow" {
@@ -119,6 +129,31 @@ refute_restart() {
   assert_logs_every_step run 40
 }
 
+@test "launch: an attempt in which no rank begins to train is ended and repeated" {
+  local mpirun limit=10
+  needs_mpirun
+  mpirun=$(command -v mpirun)
+  stand_in mpirun <<SCRIPT
+if [[ "\$*" == *" LOCKSTEP_LAUNCH="*/1" "* ]]; then exec sleep 1000; fi
+exec "$mpirun" "\$@"
+SCRIPT
+  begin run env "PATH=$PWD/bin:$PATH" "$lockstep" launch -n 2 --start-timeout $limit -- "${slow[@]}" \
+    --run-dir run --progress none
+  wait_for_steps run 2
+  # From here on the limit means nothing.
+  sleep $((limit + 1))
+  kill -TERM "$job"
+  finish 60
+  assert_equal "$status" 75
+  assert_stderr_fits \
+    "^error: attempt 1 ended after [0-9]+ s: no rank has begun to train within $limit s \\(--start-timeout\\)"
+  assert_stderr_fits '^  exit code 83'
+  assert_stderr_fits '^note: attempt 2: '
+  refute_line_of_stderr '^(error: attempt 2|note: attempt 3)'
+  lockstep launch -n 2 --start-timeout 5 -- doctor
+  assert_failed_with 64 '--start-timeout is for train only'
+}
+
 @test "launch: what would fail again is not restarted" {
   needs_mpirun
   lockstep launch -n 2 -- train "$digits" --set training.epoch=3
@@ -144,13 +179,6 @@ refute_restart() {
   assert_failure 137
   assert_stderr_fits '^note: not restarted: --restarts is 0'
   refute_restart
-}
-
-# A stand-in for a program.
-stand_in() { # stand_in NAME <<<SCRIPT
-  mkdir -p bin
-  { echo '#!/usr/bin/env bash' && cat; } >"bin/$1"
-  chmod +x "bin/$1"
 }
 
 @test "launch: in a Slurm job srun starts the ranks, without nodes that are down" {

@@ -19,8 +19,6 @@ final class Supervisor {
   private var ownNames: [String: String] = [:]
   private let clock = Stopwatch()
 
-  /// The seconds in which a launcher must end after a failure was seen.
-  private static let patience = 15.0
   /// The seconds between two attempts.
   private static let pause: UInt32 = 1
 
@@ -52,10 +50,12 @@ final class Supervisor {
       let attempt = LaunchAttempt(launch: launch, number: number)
       logger.notice("attempt \(number): \(plan.description)\(placeText(plan))")
       let start = unixTime()
-      let ended = try supervise(
-        plan.command(job.program(attempt: number, after: clock.elapsed), attempt: attempt))
+      let ended = try AttemptProcess(
+        plan.command(job.program(attempt: number, after: clock.elapsed), attempt: attempt),
+        startLimit: job.training?.startLimit
+      ).run(hasBegun: { hasBegun(attempt) })
       job.findDirectory(launch: launch)
-      let cause = FirstCause(exitCode: ended.code, errors: ended.errors, plan: plan)
+      let cause = ended.cause(plan)
       let hasFailed = ![0, ExitStatus.stoppedAndSaved.rawValue].contains(ended.code)
       note(attempt, plan, start: start, code: ended.code, hasFailed ? cause : nil)
       guard hasFailed else { return ended.code }
@@ -152,71 +152,12 @@ final class Supervisor {
     hosts.host(called: name, ownNames: ownNames)
   }
 
-  // MARK: An attempt
+  // MARK: Records
 
-  private struct Ended {
-    let code: Int32
-    let errors: String
-    let messages: LauncherMessages
-  }
-
-  /// Starts a command, passes on what its ranks print and what this process is asked, and waits for its end.
-  private func supervise(_ command: [String]) throws -> Ended {
-    // If this process is killed, its job must end too.
-    let guarded = isProgram("setpriv") ? ["setpriv", "--pdeathsig", "TERM"] : []
-    let child = try ChildProcess(guarded + command, output: .inherited)
-    var messages = LauncherMessages()
-    var (offset, line) = (0, Data())
-    func follow() {
-      let bytes = child.errors(after: offset)
-      offset += bytes.count
-      for byte in bytes {
-        guard byte == UInt8(ascii: "\n") else {
-          line.append(byte)
-          continue
-        }
-        show()
-      }
-    }
-    func show() {
-      if messages.take(String(decoding: line, as: UTF8.self)) {
-        try? FileHandle.standardError.write(contentsOf: line + Data("\n".utf8))
-      }
-      line = Data()
-    }
-    var asked = 0
-    var failure: Stopwatch?
-    while child.exitCode == nil {
-      usleep(50_000)
-      follow()
-      asked = passRequests(to: child, asked: asked)
-      if failure == nil, messages.showFailure { failure = Stopwatch() }
-      if let failure, failure.elapsed > Supervisor.patience {
-        logger.warning("the launcher does not end after the failure; it is killed")
-        child.stop()
-      }
-    }
-    follow()
-    if !line.isEmpty { show() }
-    return Ended(code: child.exitCode ?? 1, errors: child.errors, messages: messages)
-  }
-
-  /// Asks the ranks to save a checkpoint and to stop, or kills them at the second Ctrl-C; returns how far this
-  /// has come: 1 asked, 2 killed.
-  private func passRequests(to child: ChildProcess, asked: Int) -> Int {
-    if StopSignals.takeSaveRequest() { child.send(SIGUSR2) }
-    if StopSignals.interrupts > 1, asked < 2 {
-      child.stop()
-      return 2
-    }
-    guard let signal = StopSignals.requested, asked == 0 else { return asked }
-    if signal == SIGINT {
-      logger.notice(
-        "saving a checkpoint, then stopping; press Ctrl-C again to stop at once")
-    }
-    // mpirun kills its ranks two seconds after other signals, too soon for a checkpoint.
-    child.send(SIGUSR1)
-    return 1
+  /// Whether a rank has begun to train in an attempt.
+  private func hasBegun(_ attempt: LaunchAttempt) -> Bool {
+    job.findDirectory(launch: launch)
+    return job.directory(launch: launch).map { AttemptLog($0).hasStart(of: attempt) } ?? false
   }
 
   private var furthestStep: Int {
@@ -244,7 +185,7 @@ final class Supervisor {
 
   /// Says in five lines why an attempt ended.
   private func report(
-    _ attempt: LaunchAttempt, _ cause: FirstCause, _ ended: Ended, seconds: Double
+    _ attempt: LaunchAttempt, _ cause: FirstCause, _ ended: AttemptProcess.End, seconds: Double
   ) {
     let directory = job.directory(launch: launch)
     var lines = [
