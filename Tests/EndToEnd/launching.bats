@@ -172,7 +172,7 @@ SCRIPT
   launch env "PATH=$PWD/bin:$PATH" "$lockstep" launch -n 2 -- "${slow[@]}" --run-dir run
   assert_failure 137
   assert_stderr_fits '^note: attempt 3: '
-  assert_stderr_fits '^note: not restarted: 3 attempts in a row did not get beyond step 0'
+  assert_stderr_fits '^note: not restarted: 3 attempts in a row ended at step 0'
   # Where there is no run directory yet, the launcher's messages are shown.
   assert_stderr_fits '^\[here:1\] a message'
   launch env "PATH=$PWD/bin:$PATH" "$lockstep" launch -n 2 --restarts 0 -- "${slow[@]}"

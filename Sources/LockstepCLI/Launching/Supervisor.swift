@@ -65,19 +65,15 @@ final class Supervisor {
       guard StopSignals.requested == nil else { return ended.code }
       let host = cause.mayBeOfHost ? cause.host.flatMap(name(ofHost:)) : nil
       switch policy.decide(
-        exitCode: ended.code, blaming: host, hasStarted: cause.kind != .launcher, step: furthestStep
-      )
+        exitCode: ended.code, blaming: host, hasStarted: cause.kind != .launcher,
+        step: lastStep, hosts: Set(left.map(\.name)))
       {
       case .end(let reason):
         if job.training != nil { logger.notice("not restarted: \(reason)") }
         return ended.code
-      case .restart: break
-      }
-      // Without a host there is nothing to restart on.
-      let condemned = policy.condemned.subtracting(failed)
-      if failed.count + condemned.count < hosts.count {
+      case .restart(let condemned):
         for host in condemned.sorted() {
-          logger.warning("\(host) is left out: it failed in two attempts in a row")
+          logger.warning("\(host) is left out: it failed in two attempts")
         }
         failed += condemned.sorted()
       }
@@ -92,8 +88,10 @@ final class Supervisor {
 
   // MARK: Hosts
 
+  /// The hosts that are not left out.
+  private var left: [LaunchHost] { hosts.filter { !failed.contains($0.name) } }
+
   private func plan() throws -> LaunchPlan {
-    let left = hosts.filter { !failed.contains($0.name) }
     let parallel = try job.training?.configuration.group(DataParallel.Options.self)
     guard
       let plan = LaunchPlan(
@@ -107,7 +105,7 @@ final class Supervisor {
 
   /// What is not used, and from where the attempt resumes.
   private func placeText(_ plan: LaunchPlan) -> String {
-    let slots = hosts.filter { !failed.contains($0.name) }.reduce(0) { $0 + $1.slots }
+    let slots = left.reduce(0) { $0 + $1.slots }
     let possible = min(limit ?? .max, slots)
     var text =
       plan.ranks < possible
@@ -121,7 +119,7 @@ final class Supervisor {
   /// Asks all hosts whether they answer, and leaves out those that do not.
   private func leaveOutSilentHosts() throws {
     guard options.hasHosts else { return }
-    let left = hosts.map(\.name).filter { !failed.contains($0) }
+    let left = left.map(\.name)
     if options.launcher == .srun {
       let down = try SlurmJob.hostsThatAreDown(left)
       for host in down { logger.warning("\(host) is left out: Slurm says that it is down") }
@@ -160,7 +158,7 @@ final class Supervisor {
     return job.directory(launch: launch).map { AttemptLog($0).hasStart(of: attempt) } ?? false
   }
 
-  private var furthestStep: Int {
+  private var lastStep: Int {
     guard let directory = job.directory(launch: launch) else { return 0 }
     return max(directory.lastRecordedStep, directory.lastSavedStep ?? 0)
   }
@@ -176,7 +174,7 @@ final class Supervisor {
         [
           "start": start, "end": unixTime(), "hosts": plan.hosts.map(\.name), "ranks": plan.ranks,
           "leftOut": failed, "exitCode": Int(code), "cause": cause?.description,
-          "step": furthestStep,
+          "step": lastStep,
         ])
     } catch {
       logger.warning("\(error); the launch continues without this record")
