@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # lockstep launch on one host: ranks that are killed or stopped, mistakes, and requests to stop.
-# shellcheck disable=SC2154 # lockstep.bash sets the variables.
+# shellcheck disable=SC2016,SC2154 # Stand-ins expand their scripts; lockstep.bash sets the variables.
 
 load lockstep
 
@@ -49,11 +49,21 @@ refute_line_of_stderr() { # refute_line_of_stderr PATTERN
 # The last launch made one attempt.
 refute_restart() { refute_line_of_stderr '^note: attempt 2'; }
 
-# A stand-in for a program.
+# A stand-in for a program, on the PATH of `with_stand_ins`.
 stand_in() { # stand_in NAME <<<SCRIPT
   mkdir -p bin
   { echo '#!/usr/bin/env bash' && cat; } >"bin/$1"
   chmod +x "bin/$1"
+  with_stand_ins=(env "PATH=$PWD/bin:$PATH")
+}
+
+# Waits until a stand-in, or a launch, has written a file that fits the pattern.
+wait_for_line() { # wait_for_line FILE PATTERN
+  local deadline=$((SECONDS + 90))
+  until grep -qs -e "$2" "$1"; do
+    ((SECONDS <= deadline)) || fail "no line of $1 fits '$2'"
+    sleep 0.05
+  done
 }
 
 @test "launch: --print shows the command, with the most ranks that fixed slices allow" {
@@ -137,7 +147,7 @@ stand_in() { # stand_in NAME <<<SCRIPT
 if [[ "\$*" == *" LOCKSTEP_LAUNCH="*/1" "* ]]; then exec sleep 1000; fi
 exec "$mpirun" "\$@"
 SCRIPT
-  begin run env "PATH=$PWD/bin:$PATH" "$lockstep" launch -n 2 --start-timeout $limit -- "${slow[@]}" \
+  begin run "${with_stand_ins[@]}" "$lockstep" launch -n 2 --start-timeout $limit -- "${slow[@]}" \
     --run-dir run --progress none
   wait_for_steps run 2
   # From here on the limit means nothing.
@@ -166,16 +176,14 @@ SCRIPT
 }
 
 @test "launch: gives up when attempts get no further" {
-  mkdir bin
-  printf '#!/bin/sh\necho "[here:1] a message" >&2\nexit 137\n' >bin/mpirun
-  chmod +x bin/mpirun
-  launch env "PATH=$PWD/bin:$PATH" "$lockstep" launch -n 2 -- "${slow[@]}" --run-dir run
+  stand_in mpirun <<<'echo "[here:1] a message" >&2; exit 137'
+  launch "${with_stand_ins[@]}" "$lockstep" launch -n 2 -- "${slow[@]}" --run-dir run
   assert_failure 137
   assert_stderr_fits '^note: attempt 3: '
   assert_stderr_fits '^note: not restarted: 3 attempts in a row ended at step 0'
   # Where there is no run directory yet, the launcher's messages are shown.
   assert_stderr_fits '^\[here:1\] a message'
-  launch env "PATH=$PWD/bin:$PATH" "$lockstep" launch -n 2 --restarts 0 -- "${slow[@]}"
+  launch "${with_stand_ins[@]}" "$lockstep" launch -n 2 --restarts 0 -- "${slow[@]}"
   assert_failure 137
   assert_stderr_fits '^note: not restarted: --restarts is 0'
   refute_restart
@@ -188,7 +196,7 @@ SCRIPT
 if [[ $1 == --mpi=list ]]; then echo "MPI plugin types are... pmix" >&2; exit; fi
 echo "threads $OPENBLAS_NUM_THREADS, attempt ${LOCKSTEP_LAUNCH#*/}:" "$@"
 SCRIPT
-  local in_slurm=(env "PATH=$PWD/bin:$PATH" SLURM_JOB_ID=7 "SLURM_JOB_NODELIST=n[1-3]"
+  local in_slurm=("${with_stand_ins[@]}" SLURM_JOB_ID=7 "SLURM_JOB_NODELIST=n[1-3]"
     "SLURM_TASKS_PER_NODE=2(x3)" SLURM_CPUS_PER_TASK=3 "$lockstep" launch)
   launch "${in_slurm[@]}" -- train "$digits" --run-dir run
   assert_success
@@ -199,6 +207,94 @@ SCRIPT
   stand_in srun <<<'echo "MPI plugin types are... none" >&2'
   launch "${in_slurm[@]}" --print -- train "$digits"
   assert_output --regexp '^mpirun -np 6 --host n1:2,n2:2,n3:2 --map-by slot --bind-to none '
+}
+
+@test "launch: in a Slurm job whose sinfo fails no node is left out, and a stop ends a sinfo that hangs (75)" {
+  stand_in scontrol <<<'printf "n1\nn2\n"'
+  stand_in srun <<<'if [[ $1 == --mpi=list ]]; then echo pmix; else echo "started:" "$@"; fi'
+  stand_in sinfo <<<'echo "Unable to contact slurm controller" >&2; exit 1'
+  local in_slurm=("${with_stand_ins[@]}" SLURM_JOB_ID=7 "SLURM_JOB_NODELIST=n[1-2]"
+    "SLURM_TASKS_PER_NODE=2(x2)" "$lockstep" launch)
+  launch "${in_slurm[@]}" -- train "$digits" --run-dir run
+  assert_success
+  assert_output --regexp '^started: .* --nodes=2 --ntasks=4 '
+  assert_stderr_fits "^warning: 'sinfo .*' failed: Unable to contact slurm controller; so no host is left out"
+  stand_in sinfo <<<'echo asked >asked; exec sleep 1000'
+  begin run "${in_slurm[@]}" -- train "$digits" --run-dir run
+  wait_for_line asked asked
+  kill -TERM "$job"
+  finish 30
+  assert_equal "$status" 75
+}
+
+# MARK: Hosts
+
+# Writes a host file, and an agent that runs its command here.
+local_hosts() { # local_hosts HOST...
+  printf '%s slots=1\n' "$@" >hosts
+  stand_in agent <<<'echo "$1" >>asked; shift; exec sh -c "$*"'
+  on_hosts=("${with_stand_ins[@]}" "$lockstep" launch --hosts hosts --agent "$PWD/bin/agent")
+}
+
+@test "launch: a host is not left out because what it is to end has ended, nor for want of a program" {
+  local on_hosts
+  local_hosts node01
+  stand_in mpirun <<<'echo "started:" "$@"'
+  # No process can have this number.
+  stand_in grep <<<'echo /proc/4194304/environ'
+  stand_in hostname <<<'exit 127'
+  launch "${on_hosts[@]}" -- train "$digits" --run-dir run
+  assert_success
+  assert_output --partial 'started: -np 1 --host node01:1'
+  refute_line_of_stderr 'is left out'
+}
+
+@test "launch: this host is not asked by the agent, with or without its domain" {
+  local on_hosts name
+  name=$(uname -n)
+  if [[ $name == *.* ]]; then name=${name%%.*}; else name=$name.cluster; fi
+  local_hosts "$name"
+  stand_in mpirun <<<'exit 0'
+  launch "${on_hosts[@]}" -- train "$digits" --run-dir run
+  assert_success
+  assert_not_exists asked
+}
+
+@test "launch: one computer under two names is refused (65)" {
+  [[ -r /proc/sys/kernel/random/boot_id ]] || skip "the kernel does not tell when it started"
+  local on_hosts
+  local_hosts node01 node02
+  launch "${on_hosts[@]}" -- train "$digits" --run-dir run
+  assert_failed_with 65 'node01 and node02 are one computer'
+}
+
+# The agent reaches its host until the first attempt has failed, and then not as long as the file `cut` exists.
+cut_after_failure() {
+  stand_in mpirun <<'SCRIPT'
+if [[ ! -e failed ]]; then touch failed cut && exit 137; fi
+echo "started:" "$@"
+SCRIPT
+  stand_in agent <<<'if [[ -e cut ]]; then exit 255; fi; shift; exec sh -c "$*"'
+}
+
+@test "launch: when all hosts fall silent they are asked again, and a stop ends the wait (75)" {
+  local on_hosts
+  local_hosts node01
+  cut_after_failure
+  begin run "${on_hosts[@]}" -- train "$digits" --run-dir run
+  wait_for_line "$err" '^warning: no host answers; they are asked again in 10 s'
+  rm cut
+  finish 60
+  assert_equal "$status" 0
+  assert_output --partial 'started: -np 1 --host node01:1'
+  refute_line_of_stderr 'is left out'
+  rm failed
+  begin run "${on_hosts[@]}" -- train "$digits" --run-dir run
+  wait_for_line "$err" '^warning: no host answers; they are asked again in 10 s'
+  kill -TERM "$job"
+  finish 60
+  assert_equal "$status" 75
+  assert_stderr_fits '^note: stopped before attempt 2; the same command resumes'
 }
 
 @test "launch: mistakes of the command line are refused (64)" {
@@ -230,7 +326,64 @@ SCRIPT
   assert_line --regexp 'ranks +2 on 1 host'
 }
 
+@test "launch: it ends when --restarts is used up" {
+  begin_launch run 2 --restarts 1 -- "${steady[@]}" --progress none
+  kill -KILL "$(process_of 1)"
+  wait_for_attempt run 2
+  kill -KILL "$(process_of 0)"
+  finish 60
+  assert_equal "$status" 137
+  assert_stderr_fits '^error: attempt 2 ended .*: rank 0 on .* signal 9'
+  assert_stderr_fits '^note: not restarted: --restarts 1 is used up'
+}
+
 # MARK: Signals
+
+@test "launch: a stop before the first step ends the launch (75), whatever it meets" {
+  local on_hosts
+  local_hosts node01
+  # The hosts are asked.
+  stand_in agent <<<'echo asked >asked; sleep 3; shift; exec sh -c "$*"'
+  begin run "${on_hosts[@]}" -- "${slow[@]}" --run-dir run
+  wait_for_line asked asked
+  kill -TERM "$job"
+  finish 60
+  assert_equal "$status" 75
+  assert_stderr_fits '^note: stopped before attempt 1; the same command resumes'
+  refute_line_of_stderr '^note: attempt 1'
+  # A launcher that does not listen yet.
+  stand_in mpirun <<<'echo started >started; exec sleep 1000'
+  begin run "${with_stand_ins[@]}" "$lockstep" launch -n 2 -- "${slow[@]}" --run-dir run
+  wait_for_line started started
+  kill -TERM "$job"
+  finish 60
+  assert_equal "$status" 75
+  assert_stderr_fits '^note: stopped before the first step'
+  # A launcher that has no ranks yet to pass the first request on to.
+  stand_in mpirun <<'SCRIPT'
+trap 'if [[ -e first ]]; then exit 75; fi; touch first' USR1
+echo started >started
+while true; do sleep 0.1; done
+SCRIPT
+  rm started
+  begin run "${with_stand_ins[@]}" "$lockstep" launch -n 2 -- "${slow[@]}" --run-dir run
+  wait_for_line started started
+  kill -TERM "$job"
+  finish 60
+  assert_equal "$status" 75
+}
+
+@test "launch: HUP does nothing under nohup" {
+  needs_mpirun
+  begin run nohup "$lockstep" launch -n 2 -- "${slow[@]}" --run-dir run --progress none
+  wait_for_steps run 5
+  kill -HUP "$job"
+  wait_for_steps run $(($(last_step run) + 10))
+  kill -TERM "$job"
+  finish 60
+  assert_equal "$status" 75
+  refute_restart
+}
 
 @test "launch: TERM, HUP, USR1 and Ctrl-C save a checkpoint and stop (75); USR2 saves and continues" {
   local signal

@@ -22,12 +22,23 @@ import Testing
       ])
   }
 
+  @Test func readsHostFilesWithTheLineEndsOfWindows() throws {
+    let hosts = try [LaunchHost](hostFile: "node01 slots=4\r\n\r\nnode02\r\n", path: "hosts")
+    #expect(hosts == [LaunchHost("node01", slots: 4), LaunchHost("node02", slots: 1)])
+    let error = #expect(throws: HostFileError.self) {
+      try [LaunchHost](hostFile: "node01\r\nnode02 slots=0\r\n", path: "hosts")
+    }
+    #expect(error?.description.hasPrefix("hosts:2: 'slots=0'") ?? false)
+  }
+
   @Test(arguments: [
     ("node01 slots=none", "hosts:1: 'slots=none' is no number of slots"),
     ("a\nnode01 slots=0", "hosts:2: 'slots=0' is no number of slots"),
     ("node01 slots", "hosts:1: 'slots' is no number of slots"),
     ("node01 cores=4", "hosts:1: 'cores=4' is not known"),
     ("slots=4", "hosts:1: 'slots=4' is no host"),
+    ("fe80::1 slots=4", "hosts:1: 'fe80::1' has a colon"),
+    ("node01:4", "hosts:1: 'node01:4' has a colon"),
     ("# nothing\n", "hosts: there is no host"),
   ])
   func refusesOtherFiles(_ text: String, _ message: String) {
@@ -59,6 +70,15 @@ import Testing
     #expect(hosts.host(called: "node03", ownNames: own) == "node03.cluster")
     #expect(hosts.host(called: "10.0.0.2", ownNames: own) == nil)
     #expect(hosts.host(called: "machine2", ownNames: own) == nil)
+  }
+
+  @Test func knowsNamesOfOneHost() {
+    #expect(isSameHost("node01", "node01"))
+    #expect(isSameHost("node01.cluster", "node01"))
+    #expect(isSameHost("node01", "node01.cluster"))
+    #expect(!isSameHost("node01.cluster", "node01.other"))
+    #expect(!isSameHost("node01", "node02"))
+    #expect(!isSameHost("10.0.0.1", "10"))
   }
 
   // MARK: Placement

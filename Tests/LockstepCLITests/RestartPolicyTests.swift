@@ -9,7 +9,7 @@ import Testing
     #expect(policy.decide(exitCode: 137, blaming: nil, step: 20, hosts: []) == .restart)
     #expect(
       policy.decide(exitCode: 137, blaming: nil, step: 30, hosts: [])
-        == .end("2 restarts allowed by --restarts are used up"))
+        == .end("--restarts 2 is used up"))
     #expect(policy.restarts == 2)
     var none = RestartPolicy(limit: 0)
     #expect(none.decide(exitCode: 137, blaming: nil, step: 1, hosts: []) == .end("--restarts is 0"))

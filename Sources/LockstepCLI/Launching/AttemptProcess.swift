@@ -8,7 +8,7 @@ import Logging
 final class AttemptProcess {
   /// How an attempt ended.
   struct End {
-    /// The launcher's exit code; 83 where no rank has begun to train in time.
+    /// The launcher's exit code; 83 where no rank has begun to train in time, 75 where it was asked to stop before.
     let code: Int32
     /// All that came on the launcher's standard error.
     let errors: String
@@ -34,11 +34,12 @@ final class AttemptProcess {
   private let startLimit: Double?
   private var messages = LauncherMessages()
   private var (offset, line) = (0, Data())
-  private var asked = Request.none
+  /// The time since the ranks were asked to stop; nil before.
+  private var sinceRequest: Stopwatch?
+  private var isEnding = false
 
-  /// What the ranks were asked.
-  private enum Request { case none, stop, end }
-
+  /// The seconds after which the ranks are asked again: while it starts them, a launcher passes nothing on.
+  private static let repetition = 2.0
   /// The seconds in which a launcher must end after a failure was seen.
   private static let patience = 15.0
 
@@ -79,7 +80,12 @@ final class AttemptProcess {
     }
     follow()
     if !line.isEmpty { show() }
-    let code = missedStart == nil ? child.exitCode ?? 1 : ExitStatus.stalled.rawValue
+    var code = missedStart == nil ? child.exitCode ?? 1 : ExitStatus.stalled.rawValue
+    // Launchers and ranks do not listen to requests from their first moment on.
+    if sinceRequest != nil, !isEnding, missedStart != nil || code == 128 + SIGUSR1 {
+      logger.notice("stopped before the first step; nothing was to be saved")
+      code = ExitStatus.stoppedAndSaved.rawValue
+    }
     return End(code: code, errors: child.errors, messages: messages, missedStart: missedStart)
   }
 
@@ -105,16 +111,17 @@ final class AttemptProcess {
   /// Asks the ranks to save a checkpoint and to stop, or kills them at the second Ctrl-C.
   private func passRequests() {
     if StopSignals.takeSaveRequest() { child.send(SIGUSR2) }
-    if StopSignals.interrupts > 1, asked != .end {
-      asked = .end
+    if StopSignals.interrupts > 1, !isEnding {
+      isEnding = true
       return child.stop()
     }
-    guard let signal = StopSignals.requested, asked == .none else { return }
-    asked = .stop
-    if signal == SIGINT {
+    guard let signal = StopSignals.requested, !isEnding else { return }
+    if signal == SIGINT, sinceRequest == nil {
       logger.notice(
         "saving a checkpoint, then stopping; press Ctrl-C again to stop at once")
     }
+    guard sinceRequest.map({ $0.elapsed > AttemptProcess.repetition }) ?? true else { return }
+    sinceRequest = Stopwatch()
     // mpirun kills its ranks two seconds after other signals, too soon for a checkpoint.
     child.send(SIGUSR1)
   }

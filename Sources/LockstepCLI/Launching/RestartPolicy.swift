@@ -59,7 +59,7 @@ package struct RestartPolicy: Sendable {
     }
     guard limit > 0 else { return .end("--restarts is 0") }
     guard restarts < limit else {
-      return .end("\(count(limit, "restart")) allowed by --restarts are used up")
+      return .end("--restarts \(limit) is used up")
     }
     let blamed = host ?? (hasStarted ? nil : lastBlamed)
     var leftOut: Set<String> = []

@@ -20,7 +20,9 @@ final class Supervisor {
   private let clock = Stopwatch()
 
   /// The seconds between two attempts.
-  private static let pause: UInt32 = 1
+  private static let pause = 1.0
+  /// The seconds after which hosts are asked again, if all of them have fallen silent.
+  private static let pausesInSilence = [10.0, 30, 60]
 
   /// - Parameters:
   ///   - job: What the ranks run.
@@ -45,7 +47,11 @@ final class Supervisor {
   func run() throws -> Int32 {
     var number = 1
     while true {
-      try leaveOutSilentHosts()
+      try leaveOutSilentHosts(asking: number == 1 ? [] : Supervisor.pausesInSilence)
+      if StopSignals.requested != nil {
+        logger.notice("stopped before attempt \(number); the same command resumes")
+        return ExitStatus.stoppedAndSaved.rawValue
+      }
       let plan = try plan()
       let attempt = LaunchAttempt(launch: launch, number: number)
       logger.notice("attempt \(number): \(plan.description)\(placeText(plan))")
@@ -77,11 +83,7 @@ final class Supervisor {
         }
         failed += condemned.sorted()
       }
-      sleep(Supervisor.pause)
-      if StopSignals.requested != nil {
-        logger.notice("stopped between two attempts; the same command resumes")
-        return ExitStatus.stoppedAndSaved.rawValue
-      }
+      Supervisor.wait(Supervisor.pause)
       number += 1
     }
   }
@@ -116,23 +118,55 @@ final class Supervisor {
     return text
   }
 
-  /// Asks all hosts whether they answer, and leaves out those that do not.
-  private func leaveOutSilentHosts() throws {
+  /// Leaves out the hosts that do not answer.
+  ///
+  /// - Parameter pauses: The seconds after which hosts are asked again as long as none answers: a network that fails
+  ///   for a moment must not end the launch.
+  private func leaveOutSilentHosts(asking pauses: [Double]) throws {
     guard options.hasHosts else { return }
-    let left = left.map(\.name)
-    if options.launcher == .srun {
-      let down = try SlurmJob.hostsThatAreDown(left)
-      for host in down { logger.warning("\(host) is left out: Slurm says that it is down") }
-      failed += down
-      return
+    var silent = try silentHosts()
+    for pause in pauses where silent.count == left.count {
+      logger.warning("no host answers; they are asked again in \(Int(pause)) s")
+      Supervisor.wait(pause)
+      guard StopSignals.requested == nil else { return }
+      silent = try silentHosts()
     }
-    let answers = try probe.answers(of: left)
-    for host in left where answers[host] == nil {
-      logger.warning(
-        "\(host) is left out: it does not answer '\(shellCommand(probe.agent)) \(host)'")
+    for (host, reason) in silent {
+      logger.warning("\(host) is left out: \(reason)")
       failed.append(host)
     }
-    ownNames.merge(answers) { $1 }
+  }
+
+  /// The hosts that do not answer, each with a reason; also ends what earlier attempts have left on the others.
+  private func silentHosts() throws -> [(host: String, reason: String)] {
+    let left = left.map(\.name)
+    if options.launcher == .srun {
+      do {
+        return try SlurmJob.hostsThatAreDown(left).map { ($0, "Slurm says that it is down") }
+      } catch {
+        logger.warning("\(error); so no host is left out")
+        return []
+      }
+    }
+    let answers = try probe.answers(of: left)
+    let twins = Dictionary(grouping: left.filter { answers[$0]?.boot.isEmpty == false }) {
+      answers[$0]
+    }
+    if let twins = twins.values.first(where: { $0.count > 1 }) {
+      throw CommandError(
+        "\(twins[0]) and \(twins[1]) are one computer, '\(answers[twins[0]]?.name ?? "")': name it once, with the "
+          + "slots of both", .badData)
+    }
+    ownNames.merge(answers.mapValues(\.name)) { $1 }
+    return left.filter { answers[$0] == nil }.map {
+      ($0, "it does not answer '\(shellCommand(probe.agent)) \($0)'")
+    }
+  }
+
+  /// Waits some seconds, or until this process is asked to stop.
+  private static func wait(_ seconds: Double) {
+    let clock = Stopwatch()
+    while clock.elapsed < seconds, StopSignals.requested == nil { usleep(50_000) }
   }
 
   private var probe: HostProbe {
