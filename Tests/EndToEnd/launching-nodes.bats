@@ -99,7 +99,7 @@ train_whole() {
 }
 
 @test "launch on nodes: a stopped rank of four on two nodes ends the attempt (83), which is repeated" {
-  prepare_nodes 2 --stall-timeout 4
+  prepare_nodes 2 --stall-timeout 8
   sed -i 's/ slots=.*/ slots=2/' "$BATS_FILE_TMPDIR/hosts"
   train_whole
   begin run "${launch_command[@]}" "${steady[@]}" --run-dir run
@@ -113,7 +113,7 @@ train_whole() {
   finish 240
   assert_equal "$status" 0
   assert_stderr_fits \
-    '^error: attempt 1 ended .*: no progress for 4 s: rank 3 on machine2 .* is stopped \(SIGSTOP\)$'
+    '^error: attempt 1 ended .*: no progress for 8 s: rank 3 on machine2 .* is stopped \(SIGSTOP\)$'
   assert_stderr_fits '^  rank 3 \(process [0-9]+\): step [0-9]+, [a-z ]+, .*is stopped \(SIGSTOP\)$'
   assert_stderr_fits '^note: attempt 2: 4 ranks on 2 hosts '
   assert_same_weights whole run
