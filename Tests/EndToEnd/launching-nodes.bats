@@ -47,7 +47,7 @@ train_whole() {
   assert_stderr_fits \
     "^error: attempt 1 ended after [0-9]+ s: host $name with rank 2 does not answer any more$"
   assert_stderr_fits "^warning: $name is left out: it does not answer "
-  assert_stderr_fits '^note: attempt 2: [23] ranks on [23] hosts .*, resuming from step [0-9]+$'
+  assert_stderr_fits '^note: attempt 2: 3 ranks on 3 hosts .*, resuming from step [0-9]+$'
   assert_same_weights whole run
   assert_logs_every_step run 80
   assert_one_line run/attempts.jsonl '"attempt":2,.*"leftOut":\["'"$name"'"\],"exitCode":0'
@@ -93,13 +93,13 @@ train_whole() {
   finish 240
   assert_equal "$status" 0
   assert_stderr_fits '^error: attempt 2 ended .*: the launcher says: '
-  assert_stderr_fits "^warning: $node_network.2 is left out: it failed in two attempts in a row"
+  assert_stderr_fits "^warning: $node_network.2 is left out: it failed in two attempts"
   assert_stderr_fits "^note: attempt 3: 1 rank on 1 host"
   assert_same_weights whole run
 }
 
 @test "launch on nodes: a stopped rank of four on two nodes ends the attempt (83), which is repeated" {
-  prepare_nodes 2 --stall-timeout 4
+  prepare_nodes 2 --stall-timeout 8
   sed -i 's/ slots=.*/ slots=2/' "$BATS_FILE_TMPDIR/hosts"
   train_whole
   begin run "${launch_command[@]}" "${steady[@]}" --run-dir run
@@ -113,7 +113,7 @@ train_whole() {
   finish 240
   assert_equal "$status" 0
   assert_stderr_fits \
-    '^error: attempt 1 ended .*: no progress for 4 s: rank 3 on machine2 .* is stopped \(SIGSTOP\)$'
+    '^error: attempt 1 ended .*: no progress for 8 s: rank 3 on machine2 .* is stopped \(SIGSTOP\)$'
   assert_stderr_fits '^  rank 3 \(process [0-9]+\): step [0-9]+, [a-z ]+, .*is stopped \(SIGSTOP\)$'
   assert_stderr_fits '^note: attempt 2: 4 ranks on 2 hosts '
   assert_same_weights whole run

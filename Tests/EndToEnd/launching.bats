@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # lockstep launch on one host: ranks that are killed or stopped, mistakes, and requests to stop.
-# shellcheck disable=SC2154 # lockstep.bash sets the variables.
+# shellcheck disable=SC2016,SC2154 # Stand-ins expand their scripts; lockstep.bash sets the variables.
 
 load lockstep
 
@@ -30,20 +30,26 @@ process_of() { # process_of RANK
   done
 } 2>/dev/null
 
-# Waits until the launch has begun an attempt, and the attempt has recorded a step.
+# Waits until rank zero has begun to train in an attempt.
 wait_for_attempt() { # wait_for_attempt RUN NUMBER
-  local tries
-  for ((tries = 0; tries < 600; tries++)); do
-    if grep -q "^{\"event\":\"start\".*\"attempt\":$2}" "$1/attempts.jsonl"; then return; fi
-    sleep 0.1
-  done
-  fail "there is no attempt $2"
+  wait_for_line "$1/attempts.jsonl" "^\{\"event\":\"start\".*\"attempt\":$2\}"
+}
+
+# No line of standard error fits the pattern.
+refute_line_of_stderr() { # refute_line_of_stderr PATTERN
+  local output=$stderr lines=("${stderr_lines[@]}")
+  refute_line --regexp "$1"
 }
 
 # The last launch made one attempt.
-refute_restart() {
-  local output=$stderr lines=("${stderr_lines[@]}")
-  refute_line --regexp '^note: attempt 2'
+refute_restart() { refute_line_of_stderr '^note: attempt 2'; }
+
+# A stand-in for a program, on the PATH of `with_stand_ins`.
+stand_in() { # stand_in NAME <<<SCRIPT
+  mkdir -p bin
+  { echo '#!/usr/bin/env bash' && cat; } >"bin/$1"
+  chmod +x "bin/$1"
+  with_stand_ins=(env "PATH=$PWD/bin:$PATH")
 }
 
 @test "launch: --print shows the command, with the most ranks that fixed slices allow" {
@@ -92,31 +98,57 @@ refute_restart() {
 
 @test "launch: without a run directory it resumes in the one that train has chosen" {
   needs_mpirun
-  begin runs "$lockstep" launch -n 2 -- "${slow[@]}" --max-steps 45 --progress none --resume never
-  local tries run
-  for ((tries = 0; tries < 600; tries++)); do
-    run=$(compgen -G 'runs/digits-mlp/*') && [[ -e $run/checkpoints/latest ]] && break
-    sleep 0.1
-  done
+  begin runs "$lockstep" launch -n 2 -- "${slow[@]}" --max-steps 200 --progress none --resume never
+  local run step
+  wait_for_file 'runs/digits-mlp/*/checkpoints/latest'
   kill -KILL "$(process_of 1)"
   finish 240
   assert_equal "$status" 0
-  assert_stderr_fits '^note: attempt 2: .*resuming from step 20$'
-  assert_equal "$(compgen -G 'runs/digits-mlp/*' | wc -l)" 1
-  assert_logs_every_step "$run" 45
+  # Of its checkpoints the newest.
+  step=$(sed -n 's/^  step .*, the newest checkpoint is of step //p' "$err")
+  assert_equal $((step > 0 ? step % 20 : 1)) 0
+  assert_stderr_fits "^note: attempt 2: .*resuming from step $step$"
+  run=$(compgen -G 'runs/digits-mlp/*')
+  assert_equal "$(wc -l <<<"$run")" 1
+  assert_logs_every_step "$run" 200
 }
 
 @test "launch: a stopped rank of four ends the attempt (83), which is repeated" {
-  begin_launch run 4 --stall-timeout 4 -- "${steady[@]}" --max-steps 40 --progress none
+  begin_launch run 4 --stall-timeout 8 -- "${steady[@]}" --max-steps 40 --progress none
   kill -STOP "$(process_of 2)"
   finish 240
   assert_equal "$status" 0
-  assert_stderr_fits '^error: no progress for 4 s on .*: rank 2 on .* is stopped'
+  assert_stderr_fits '^error: no progress for 8 s on .*: rank 2 on .* is stopped'
   assert_stderr_fits \
-    '^error: attempt 1 ended .*: no progress for 4 s: rank 2 on .* it is stopped \(SIGSTOP\)$'
+    '^error: attempt 1 ended .*: no progress for 8 s: rank 2 on .* it is stopped \(SIGSTOP\)$'
   assert_stderr_fits '^  exit code 83, '
   assert_stderr_fits '^note: attempt 2: 4 ranks '
   assert_logs_every_step run 40
+}
+
+@test "launch: an attempt in which no rank begins to train is ended and repeated" {
+  local mpirun limit=10
+  needs_mpirun
+  mpirun=$(command -v mpirun)
+  stand_in mpirun <<SCRIPT
+if [[ "\$*" == *" LOCKSTEP_LAUNCH="*/1" "* ]]; then exec sleep 1000; fi
+exec "$mpirun" "\$@"
+SCRIPT
+  begin run "${with_stand_ins[@]}" "$lockstep" launch -n 2 --start-timeout $limit -- "${slow[@]}" \
+    --run-dir run --progress none
+  wait_for_steps run 2
+  # From here on the limit means nothing.
+  sleep $((limit + 1))
+  kill -TERM "$job"
+  finish 60
+  assert_equal "$status" 75
+  assert_stderr_fits \
+    "^error: attempt 1 ended after [0-9]+ s: no rank has begun to train within $limit s \\(--start-timeout\\)"
+  assert_stderr_fits '^  exit code 83'
+  assert_stderr_fits '^note: attempt 2: '
+  refute_line_of_stderr '^(error: attempt 2|note: attempt 3)'
+  lockstep launch -n 2 --start-timeout 5 -- doctor
+  assert_failed_with 64 '--start-timeout is for train only'
 }
 
 @test "launch: what would fail again is not restarted" {
@@ -131,26 +163,17 @@ refute_restart() {
 }
 
 @test "launch: gives up when attempts get no further" {
-  mkdir bin
-  printf '#!/bin/sh\necho "[here:1] a message" >&2\nexit 137\n' >bin/mpirun
-  chmod +x bin/mpirun
-  launch env "PATH=$PWD/bin:$PATH" "$lockstep" launch -n 2 -- "${slow[@]}" --run-dir run
+  stand_in mpirun <<<'echo "[here:1] a message" >&2; exit 137'
+  launch "${with_stand_ins[@]}" "$lockstep" launch -n 2 -- "${slow[@]}" --run-dir run
   assert_failure 137
   assert_stderr_fits '^note: attempt 3: '
-  assert_stderr_fits '^note: not restarted: 3 attempts in a row did not get beyond step 0'
+  assert_stderr_fits '^note: not restarted: 3 attempts in a row ended at step 0'
   # Where there is no run directory yet, the launcher's messages are shown.
   assert_stderr_fits '^\[here:1\] a message'
-  launch env "PATH=$PWD/bin:$PATH" "$lockstep" launch -n 2 --restarts 0 -- "${slow[@]}"
+  launch "${with_stand_ins[@]}" "$lockstep" launch -n 2 --restarts 0 -- "${slow[@]}"
   assert_failure 137
   assert_stderr_fits '^note: not restarted: --restarts is 0'
   refute_restart
-}
-
-# A stand-in for a program.
-stand_in() { # stand_in NAME <<<SCRIPT
-  mkdir -p bin
-  { echo '#!/usr/bin/env bash' && cat; } >"bin/$1"
-  chmod +x "bin/$1"
 }
 
 @test "launch: in a Slurm job srun starts the ranks, without nodes that are down" {
@@ -160,7 +183,7 @@ stand_in() { # stand_in NAME <<<SCRIPT
 if [[ $1 == --mpi=list ]]; then echo "MPI plugin types are... pmix" >&2; exit; fi
 echo "threads $OPENBLAS_NUM_THREADS, attempt ${LOCKSTEP_LAUNCH#*/}:" "$@"
 SCRIPT
-  local in_slurm=(env "PATH=$PWD/bin:$PATH" SLURM_JOB_ID=7 "SLURM_JOB_NODELIST=n[1-3]"
+  local in_slurm=("${with_stand_ins[@]}" SLURM_JOB_ID=7 "SLURM_JOB_NODELIST=n[1-3]"
     "SLURM_TASKS_PER_NODE=2(x3)" SLURM_CPUS_PER_TASK=3 "$lockstep" launch)
   launch "${in_slurm[@]}" -- train "$digits" --run-dir run
   assert_success
@@ -171,6 +194,94 @@ SCRIPT
   stand_in srun <<<'echo "MPI plugin types are... none" >&2'
   launch "${in_slurm[@]}" --print -- train "$digits"
   assert_output --regexp '^mpirun -np 6 --host n1:2,n2:2,n3:2 --map-by slot --bind-to none '
+}
+
+@test "launch: in a Slurm job whose sinfo fails no node is left out, and a stop ends a sinfo that hangs (75)" {
+  stand_in scontrol <<<'printf "n1\nn2\n"'
+  stand_in srun <<<'if [[ $1 == --mpi=list ]]; then echo pmix; else echo "started:" "$@"; fi'
+  stand_in sinfo <<<'echo "Unable to contact slurm controller" >&2; exit 1'
+  local in_slurm=("${with_stand_ins[@]}" SLURM_JOB_ID=7 "SLURM_JOB_NODELIST=n[1-2]"
+    "SLURM_TASKS_PER_NODE=2(x2)" "$lockstep" launch)
+  launch "${in_slurm[@]}" -- train "$digits" --run-dir run
+  assert_success
+  assert_output --regexp '^started: .* --nodes=2 --ntasks=4 '
+  assert_stderr_fits "^warning: 'sinfo .*' failed: Unable to contact slurm controller; so no host is left out"
+  stand_in sinfo <<<'echo asked >asked; exec sleep 1000'
+  begin run "${in_slurm[@]}" -- train "$digits" --run-dir run
+  wait_for_line asked asked
+  kill -TERM "$job"
+  finish 30
+  assert_equal "$status" 75
+}
+
+# MARK: Hosts
+
+# Writes a host file, and an agent that runs its command here.
+local_hosts() { # local_hosts HOST...
+  printf '%s slots=1\n' "$@" >hosts
+  stand_in agent <<<'echo "$1" >>asked; shift; exec sh -c "$*"'
+  on_hosts=("${with_stand_ins[@]}" "$lockstep" launch --hosts hosts --agent "$PWD/bin/agent")
+}
+
+@test "launch: a host is not left out because what it is to end has ended, nor for want of a program" {
+  local on_hosts
+  local_hosts node01
+  stand_in mpirun <<<'echo "started:" "$@"'
+  # No process can have this number.
+  stand_in grep <<<'echo /proc/4194304/environ'
+  stand_in hostname <<<'exit 127'
+  launch "${on_hosts[@]}" -- train "$digits" --run-dir run
+  assert_success
+  assert_output --partial 'started: -np 1 --host node01:1'
+  refute_line_of_stderr 'is left out'
+}
+
+@test "launch: this host is not asked by the agent, with or without its domain" {
+  local on_hosts name
+  name=$(uname -n)
+  if [[ $name == *.* ]]; then name=${name%%.*}; else name=$name.cluster; fi
+  local_hosts "$name"
+  stand_in mpirun <<<'exit 0'
+  launch "${on_hosts[@]}" -- train "$digits" --run-dir run
+  assert_success
+  assert_not_exists asked
+}
+
+@test "launch: one computer under two names is refused (65)" {
+  [[ -r /proc/sys/kernel/random/boot_id ]] || skip "the kernel does not tell when it started"
+  local on_hosts
+  local_hosts node01 node02
+  launch "${on_hosts[@]}" -- train "$digits" --run-dir run
+  assert_failed_with 65 'node01 and node02 are one computer'
+}
+
+# The agent reaches its host until the first attempt has failed, and then not as long as the file `cut` exists.
+cut_after_failure() {
+  stand_in mpirun <<'SCRIPT'
+if [[ ! -e failed ]]; then touch failed cut && exit 137; fi
+echo "started:" "$@"
+SCRIPT
+  stand_in agent <<<'if [[ -e cut ]]; then exit 255; fi; shift; exec sh -c "$*"'
+}
+
+@test "launch: when all hosts fall silent they are asked again, and a stop ends the wait (75)" {
+  local on_hosts
+  local_hosts node01
+  cut_after_failure
+  begin run "${on_hosts[@]}" -- train "$digits" --run-dir run
+  wait_for_line "$err" '^warning: no host answers; they are asked again in 10 s'
+  rm cut
+  finish 60
+  assert_equal "$status" 0
+  assert_output --partial 'started: -np 1 --host node01:1'
+  refute_line_of_stderr 'is left out'
+  rm failed
+  begin run "${on_hosts[@]}" -- train "$digits" --run-dir run
+  wait_for_line "$err" '^warning: no host answers; they are asked again in 10 s'
+  kill -TERM "$job"
+  finish 60
+  assert_equal "$status" 75
+  assert_stderr_fits '^note: stopped before attempt 2; the same command resumes'
 }
 
 @test "launch: mistakes of the command line are refused (64)" {
@@ -202,24 +313,83 @@ SCRIPT
   assert_line --regexp 'ranks +2 on 1 host'
 }
 
+@test "launch: it ends when --restarts is used up" {
+  begin_launch run 2 --restarts 1 -- "${steady[@]}" --progress none
+  kill -KILL "$(process_of 1)"
+  wait_for_attempt run 2
+  kill -KILL "$(process_of 0)"
+  finish 60
+  assert_equal "$status" 137
+  assert_stderr_fits '^error: attempt 2 ended .*: rank 0 on .* signal 9'
+  assert_stderr_fits '^note: not restarted: --restarts 1 is used up'
+}
+
 # MARK: Signals
+
+@test "launch: a stop before the first step ends the launch (75), whatever it meets" {
+  local on_hosts
+  local_hosts node01
+  # The hosts are asked.
+  stand_in agent <<<'echo asked >asked; sleep 3; shift; exec sh -c "$*"'
+  begin run "${on_hosts[@]}" -- "${slow[@]}" --run-dir run
+  wait_for_line asked asked
+  kill -TERM "$job"
+  finish 60
+  assert_equal "$status" 75
+  assert_stderr_fits '^note: stopped before attempt 1; the same command resumes'
+  refute_line_of_stderr '^note: attempt 1'
+  # A launcher that does not listen yet.
+  stand_in mpirun <<<'echo started >started; exec sleep 1000'
+  begin run "${with_stand_ins[@]}" "$lockstep" launch -n 2 -- "${slow[@]}" --run-dir run
+  wait_for_line started started
+  kill -TERM "$job"
+  finish 60
+  assert_equal "$status" 75
+  assert_stderr_fits '^note: stopped before the first step'
+  # A launcher that has no ranks yet to pass the first request on to.
+  stand_in mpirun <<'SCRIPT'
+trap 'if [[ -e first ]]; then exit 75; fi; touch first' USR1
+echo started >started
+while true; do sleep 0.1; done
+SCRIPT
+  rm started
+  begin run "${with_stand_ins[@]}" "$lockstep" launch -n 2 -- "${slow[@]}" --run-dir run
+  wait_for_line started started
+  kill -TERM "$job"
+  finish 60
+  assert_equal "$status" 75
+}
+
+@test "launch: HUP does nothing under nohup" {
+  needs_mpirun
+  begin run nohup "$lockstep" launch -n 2 -- "${slow[@]}" --run-dir run --progress none
+  wait_for_steps run 5
+  kill -HUP "$job"
+  wait_for_steps run $(($(last_step run) + 10))
+  kill -TERM "$job"
+  finish 60
+  assert_equal "$status" 75
+  refute_restart
+}
 
 @test "launch: TERM, HUP, USR1 and Ctrl-C save a checkpoint and stop (75); USR2 saves and continues" {
   local signal
   for signal in TERM HUP USR1 INT; do
-    begin_launch "$signal" 2 -- "${slow[@]}" --progress none
+    # There is no checkpoint but those that are asked for.
+    begin_launch "$signal" 2 -- "${slow[@]}" --progress none --set checkpoint.everySteps=100000
     if [[ $signal == TERM ]]; then
       kill -USR2 "$job"
-      wait_for_steps "$signal" 16
+      wait_for_file TERM/checkpoints/latest
+      wait_for_steps TERM $(($(last_step TERM) + 2))
     fi
     kill "-$signal" "$job"
-    finish 30
+    finish 60
     assert_equal "$status" 75
     assert_exists "$(weights "$signal")"
     refute_restart
     assert_no_process_is_left
   done
-  assert [ "$(compgen -G 'TERM/checkpoints/step-*' | wc -l)" -ge 2 ]
+  assert_equal "$(compgen -G 'TERM/checkpoints/step-*' | wc -l)" 2
   # The same command resumes.
   lockstep launch -n 2 -- "${slow[@]}" --run-dir INT --max-steps 40
   assert_success
@@ -231,16 +401,15 @@ SCRIPT
   # Ranks that cannot save.
   kill -STOP "$(process_of 0)" "$(process_of 1)"
   kill -INT "$job"
-  sleep 0.5
+  wait_for_line "$err" 'press Ctrl-C again'
   kill -INT "$job"
-  finish 30
+  finish 60
   assert_equal "$status" 130
-  assert_stderr_fits 'press Ctrl-C again to stop at once'
-  assert_no_process_is_left
+  limit=30 assert_no_process_is_left
 
   command -v setpriv >/dev/null || skip "there is no setpriv"
   begin_launch run 2 -- "${slow[@]}" --progress none
   kill -KILL "$job"
   finish 10
-  assert_no_process_is_left
+  limit=30 assert_no_process_is_left
 }

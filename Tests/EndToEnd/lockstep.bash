@@ -77,6 +77,9 @@ begin() { # begin RUN COMMAND...
   last=$(last_step "$1")
   shift
   launched=("$@")
+  # Who reads them at once must not find those of the launch before.
+  : >"$out"
+  : >"$err"
   "$@" </dev/null >"$out" 2>"$err" 3>&- &
   job=$!
 }
@@ -96,16 +99,34 @@ finish() { # finish SECONDS
   read_output
 } 2>/dev/null # Bash would print which of its jobs were killed.
 
-# Waits until the run that `begin` started has logged COUNT steps more than before.
+# Waits until the run that `begin` started has logged COUNT steps more than before, for at most 90 s.
 wait_for_steps() { # wait_for_steps RUN COUNT
-  local tries step
-  for ((tries = 0; tries < 1500; tries++)); do
+  local deadline=$((SECONDS + 90)) step
+  while ((SECONDS <= deadline)); do
     step=$(last_step "$1")
     if ((${step:-0} >= ${last:-0} + $2)); then return; fi
     kill -0 "$job" 2>/dev/null || break
     sleep 0.02
   done
   fail "$1 does not reach step $((${last:-0} + $2))"
+}
+
+# Waits until a line of a file fits the pattern, for at most 90 s.
+wait_for_line() { # wait_for_line FILE PATTERN
+  local deadline=$((SECONDS + 90))
+  until grep -Eqs -e "$2" "$1"; do
+    ((SECONDS <= deadline)) || fail "no line of $1 fits '$2'"
+    sleep 0.05
+  done
+}
+
+# Waits until a file exists, for at most 90 s.
+wait_for_file() { # wait_for_file PATTERN
+  local deadline=$((SECONDS + 90))
+  until compgen -G "$1" >/dev/null; do
+    ((SECONDS <= deadline)) || fail "there is no file '$1'"
+    sleep 0.05
+  done
 }
 
 # The number of the last step that a run has logged.
@@ -130,10 +151,10 @@ end_processes() {
 # The process of rank zero, which holds the run's lock.
 holder() { sed -n 's/.*"pid":\([0-9]*\).*/\1/p' "$1/LOCK"; } # holder RUN
 
-# Waits for the processes to end, for at most 5 s.
+# Waits for the processes to end, for at most 5 s, or as many as `limit` says.
 assert_no_process_is_left() {
-  local tries
-  for ((tries = 0; tries < 50; tries++)); do
+  local deadline=$((SECONDS + ${limit-5}))
+  while ((SECONDS <= deadline)); do
     if [[ -z $(processes) ]]; then return; fi
     sleep 0.1
   done

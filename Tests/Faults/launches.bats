@@ -38,7 +38,7 @@ struck() { # struck STEP ACTION VICTIM STEP ACTION VICTIM
   local on_node
   sed -i 's/ slots=.*/ slots=1/' "$BATS_FILE_TMPDIR/hosts"
   set_on_node 1 "$lockstep" launch --hosts "$BATS_FILE_TMPDIR/hosts" \
-    --agent "$BATS_FILE_TMPDIR/agent" --no-bind --stall-timeout 4 -- "${steady[@]}" \
+    --agent "$BATS_FILE_TMPDIR/agent" --no-bind --stall-timeout 8 -- "${steady[@]}" \
     --run-dir run --progress none
   begin run "${on_node[@]}"
   # The run may be over before the second.

@@ -350,6 +350,17 @@ import Testing
 
   // MARK: Lines
 
+  @Test func takesLinesOfDashesOfARankForItsOwn() {
+    // Of another length than Open MPI's, and of the same, which nothing closes.
+    let short = String(repeating: "-", count: 60)
+    var messages = LauncherMessages("\(short)\na table\n\(dashes)\n")
+    #expect(messages.ranks == [short, "a table"])
+    for line in 0..<100 { _ = messages.take("line \(line)") }
+    #expect(messages.ranks.last == "line 99")
+    let notice = [dashes, "mpirun noticed that"].map { messages.take($0) }
+    #expect(notice == [false, false])
+  }
+
   @Test func tellsLinesOfRanksFromThoseOfTheLauncher() {
     var messages = LauncherMessages()
     let lines = [

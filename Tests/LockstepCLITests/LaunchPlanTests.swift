@@ -23,12 +23,23 @@ import Testing
       ])
   }
 
+  @Test func readsHostFilesWithTheLineEndsOfWindows() throws {
+    let hosts = try [LaunchHost](hostFile: "node01 slots=4\r\n\r\nnode02\r\n", path: "hosts")
+    #expect(hosts == [LaunchHost("node01", slots: 4), LaunchHost("node02", slots: 1)])
+    let error = #expect(throws: HostFileError.self) {
+      try [LaunchHost](hostFile: "node01\r\nnode02 slots=0\r\n", path: "hosts")
+    }
+    #expect(error?.description.hasPrefix("hosts:2: 'slots=0'") ?? false)
+  }
+
   @Test(arguments: [
     ("node01 slots=none", "hosts:1: 'slots=none' is no number of slots"),
     ("a\nnode01 slots=0", "hosts:2: 'slots=0' is no number of slots"),
     ("node01 slots", "hosts:1: 'slots' is no number of slots"),
     ("node01 cores=4", "hosts:1: 'cores=4' is not known"),
     ("slots=4", "hosts:1: 'slots=4' is no host"),
+    ("fe80::1 slots=4", "hosts:1: 'fe80::1' has a colon"),
+    ("node01:4", "hosts:1: 'node01:4' has a colon"),
     ("# nothing\n", "hosts: there is no host"),
   ])
   func refusesOtherFiles(_ text: String, _ message: String) {
@@ -60,6 +71,15 @@ import Testing
     #expect(hosts.host(called: "node03", ownNames: own) == "node03.cluster")
     #expect(hosts.host(called: "10.0.0.2", ownNames: own) == nil)
     #expect(hosts.host(called: "machine2", ownNames: own) == nil)
+  }
+
+  @Test func knowsNamesOfOneHost() {
+    #expect(isSameHost("node01", "node01"))
+    #expect(isSameHost("node01.cluster", "node01"))
+    #expect(isSameHost("node01", "node01.cluster"))
+    #expect(!isSameHost("node01.cluster", "node01.other"))
+    #expect(!isSameHost("node01", "node02"))
+    #expect(!isSameHost("10.0.0.1", "10"))
   }
 
   // MARK: Placement
@@ -215,63 +235,5 @@ import Testing
     #expect(LaunchAttempt([:]) == nil)
     #expect(LaunchAttempt([LaunchAttempt.variable: "f00"]) == nil)
     #expect(LaunchAttempt([LaunchAttempt.variable: "f00/one"]) == nil)
-  }
-}
-
-@Suite struct RestartPolicyTests {
-  @Test func restartsAsOftenAsAllowed() {
-    var policy = RestartPolicy(limit: 2)
-    #expect(policy.decide(exitCode: 137, blaming: nil, step: 10) == .restart)
-    #expect(policy.decide(exitCode: 137, blaming: nil, step: 20) == .restart)
-    #expect(
-      policy.decide(exitCode: 137, blaming: nil, step: 30)
-        == .end("2 restarts allowed by --restarts are used up"))
-    #expect(policy.restarts == 2)
-    var none = RestartPolicy(limit: 0)
-    #expect(none.decide(exitCode: 137, blaming: nil, step: 1) == .end("--restarts is 0"))
-  }
-
-  @Test(arguments: [64, 65, 66, 69, 73, 78, 80, 81] as [Int32])
-  func doesNotRepeatWhatWouldFailAgain(_ code: Int32) {
-    var policy = RestartPolicy(limit: 5)
-    guard case .end(let reason) = policy.decide(exitCode: code, blaming: nil, step: 1) else {
-      Issue.record("restarts after \(code)")
-      return
-    }
-    #expect(reason.contains("exit code \(code) means"))
-  }
-
-  @Test(arguments: [1, 70, 74, 82, 83, 132, 137, 139, 205] as [Int32])
-  func repeatsWhatMaySucceed(_ code: Int32) {
-    var policy = RestartPolicy(limit: 5)
-    #expect(policy.decide(exitCode: code, blaming: nil, step: 1) == .restart)
-  }
-
-  @Test func givesUpWithoutProgress() {
-    var policy = RestartPolicy(limit: 100)
-    #expect(policy.decide(exitCode: 137, blaming: nil, step: 40) == .restart)
-    #expect(policy.decide(exitCode: 137, blaming: nil, step: 30) == .restart)
-    #expect(policy.decide(exitCode: 137, blaming: nil, step: 41) == .restart)
-    #expect(policy.decide(exitCode: 137, blaming: nil, step: 41) == .restart)
-    #expect(
-      policy.decide(exitCode: 137, blaming: nil, step: 12)
-        == .end("3 attempts in a row did not get beyond step 41"))
-  }
-
-  @Test func condemnsHostsThatFailTwiceInARow() {
-    var policy = RestartPolicy(limit: 100)
-    for (step, host) in ["a", "b", "a", nil, "a"].enumerated() {
-      #expect(policy.decide(exitCode: 139, blaming: host, step: step + 1) == .restart)
-      #expect(policy.condemned.isEmpty)
-    }
-    #expect(policy.decide(exitCode: 139, blaming: "a", step: 9) == .restart)
-    #expect(policy.condemned == ["a"])
-  }
-
-  @Test func condemnsAHostThatWasLostAndThenCannotBeStarted() {
-    var policy = RestartPolicy(limit: 100)
-    #expect(policy.decide(exitCode: 205, blaming: "a", step: 1) == .restart)
-    #expect(policy.decide(exitCode: 1, blaming: nil, hasStarted: false, step: 1) == .restart)
-    #expect(policy.condemned == ["a"])
   }
 }

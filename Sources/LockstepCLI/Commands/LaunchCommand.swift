@@ -65,6 +65,12 @@ struct LaunchCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "Time in which a rank must have begun to train, or the attempt ends and the job is restarted. Default: \(Int(LaunchedJob.startTimeout)), or twice the time of --stall-timeout where that is longer.",
+      valueName: "seconds"))
+  var startTimeout: Double?
+
+  @Option(
+    help: ArgumentHelp(
       "What the launcher calls to reach a host, in place of ssh: it is given a host and a command.",
       valueName: "command"))
   var agent: String?
@@ -110,8 +116,11 @@ struct LaunchCommand: ParsableCommand {
     guard (0...10_000).contains(restarts) else {
       throw ValidationError("--restarts must be 0 to 10000")
     }
-    if let stallTimeout, !(stallTimeout >= 0.2 && stallTimeout < 1e6) {
-      throw ValidationError("--stall-timeout must be at least 0.2 seconds")
+    let timeouts = [("--stall-timeout", stallTimeout), ("--start-timeout", startTimeout)]
+    for (option, value) in timeouts {
+      if let value, !(value >= 0.2 && value < 1e6) {
+        throw ValidationError("\(option) must be at least 0.2 seconds, and less than 1000000")
+      }
     }
     if name == TrainCommand.configuration.commandName {
       do {
@@ -119,8 +128,8 @@ struct LaunchCommand: ParsableCommand {
       } catch {
         throw ValidationError("train: " + TrainCommand.message(for: error))
       }
-    } else if stallTimeout != nil {
-      throw ValidationError("--stall-timeout is for train only")
+    } else if let (option, _) = timeouts.first(where: { $0.1 != nil }) {
+      throw ValidationError("\(option) is for train only")
     }
   }
 
@@ -137,7 +146,8 @@ struct LaunchCommand: ParsableCommand {
   }
 
   private func launch() throws -> Int32 {
-    let job = try LaunchedJob(command, stallTimeout: stallTimeout)
+    let job = try LaunchedJob(
+      command, stallTimeout: stallTimeout, startTimeout: startTimeout)
     let (hosts, options) = try placement()
     let supervisor = Supervisor(job, hosts: hosts, limit: ranks, options, restarts: restarts)
     if printsOnly {

@@ -14,16 +14,28 @@ struct HostProbe {
   /// The hosts that are asked at a time.
   private static let width = 32
 
-  /// The name of the shell command that is run: prints what the host calls itself, and ends all processes that
-  /// have the variable of this launch.
-  private var question: String {
-    "hostname; for file in $(grep -lsz '^\(LaunchAttempt.variable)=\(launch)/' /proc/[0-9]*/environ); "
-      + "do process=${file#/proc/}; kill -KILL ${process%/environ}; done"
+  /// What a host says of itself.
+  struct Answer: Hashable {
+    /// Its name.
+    let name: String
+    /// The number that its kernel drew when it started, which containers share; empty where that is not told.
+    let boot: String
   }
 
-  /// What each host that answers calls itself.
-  func answers(of hosts: [String]) throws -> [String: String] {
-    var answers: [String: String] = [:]
+  /// How the line of the answer begins; shells may print others before it.
+  private static let mark = "lockstep-host "
+
+  /// The shell command that is run: prints the answer, and ends all processes that have the variable of this launch.
+  private var question: String {
+    // A process may end by itself before it is killed.
+    "echo \(HostProbe.mark)$(uname -n) $(cat /proc/sys/kernel/random/boot_id 2>/dev/null); "
+      + "for file in $(grep -lsz '^\(LaunchAttempt.variable)=\(launch)/' /proc/[0-9]*/environ); "
+      + "do process=${file#/proc/}; kill -KILL ${process%/environ} 2>/dev/null; done; exit 0"
+  }
+
+  /// What each host that answers says of itself.
+  func answers(of hosts: [String]) throws -> [String: Answer] {
+    var answers: [String: Answer] = [:]
     for start in stride(from: 0, to: hosts.count, by: HostProbe.width) {
       let batch = hosts[start..<min(start + HostProbe.width, hosts.count)]
       let children = try batch.map { host in
@@ -32,8 +44,13 @@ struct HostProbe {
       let end = Date(timeIntervalSinceNow: HostProbe.limit)
       for (host, child) in children {
         HostProbe.wait(for: child, until: end)
-        let name = child.output.split(separator: "\n").first.map(String.init)
-        if let name, child.exitCode == 0 { answers[host] = name }
+        guard child.exitCode == 0,
+          let line = child.output.split(separator: "\n").last(where: {
+            $0.hasPrefix(HostProbe.mark)
+          })
+        else { continue }
+        let words = line.dropFirst(HostProbe.mark.count).split(separator: " ").map(String.init)
+        answers[host] = Answer(name: words.first ?? host, boot: words.dropFirst().first ?? "")
       }
     }
     return answers
@@ -59,9 +76,7 @@ struct HostProbe {
 
   /// Whether a name or an address is that of this host, which mpirun does not reach with its agent either.
   private static func isThisHost(_ name: String) -> Bool {
-    if ["localhost", hostName()].contains(name) { return true }
-    let isAddress = name.allSatisfy { $0.isHexDigit || $0 == "." || $0 == ":" }
-    return isAddress && ownAddresses.contains(name)
+    name == "localhost" || isSameHost(name, hostName()) || ownAddresses.contains(name)
   }
 
   private static let ownAddresses = Set(Host.current().addresses)

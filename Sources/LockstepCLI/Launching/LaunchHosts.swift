@@ -19,6 +19,20 @@ package struct HostFileError: ExitStatusProviding, Equatable, CustomStringConver
   package var exitStatus: ExitStatus { .badData }
 }
 
+/// Whether two names are those of one host: the same, or one of them without the other's domain.
+package func isSameHost(_ first: String, _ second: String) -> Bool {
+  if first == second { return true }
+  guard !isAddress(first), !isAddress(second), !(first.contains(".") && second.contains("."))
+  else { return false }
+  return withoutDomain(first) == withoutDomain(second)
+}
+
+private func withoutDomain(_ name: String) -> Substring { name.prefix { $0 != "." } }
+
+private func isAddress(_ name: String) -> Bool {
+  name.contains(":") || name.allSatisfy { $0.isNumber || $0 == "." }
+}
+
 extension [LaunchHost] {
   /// Reads Open MPI's host file: a line `HOST slots=N` for each host.
   ///
@@ -30,8 +44,8 @@ extension [LaunchHost] {
   ///   - path: The file, for messages.
   package init(hostFile text: String, path: String) throws {
     self = []
-    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
-    {
+    let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+    for (index, line) in lines.enumerated() {
       let words = line.prefix { $0 != "#" }.split(whereSeparator: \.isWhitespace)
       guard let name = words.first else { continue }
       func refusal(_ what: String) -> HostFileError {
@@ -40,6 +54,9 @@ extension [LaunchHost] {
             + "'node01 slots=4'")
       }
       guard !name.contains("=") else { throw refusal("'\(name)' is no host") }
+      guard !name.contains(":") else {
+        throw refusal("'\(name)' has a colon, after which mpirun expects slots: give a host's name")
+      }
       var slots = 1
       for word in words.dropFirst() {
         let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -94,10 +111,9 @@ extension [LaunchHost] {
   ///   - name: The name in a message.
   ///   - ownNames: What hosts call themselves, by the launcher's name.
   package func host(called name: String, ownNames: [String: String]) -> String? {
-    func short(_ name: String) -> Substring { name.prefix { $0 != "." } }
     let names = map { ($0.name, [$0.name, ownNames[$0.name]].compactMap { $0 }) }
-    let isAddress = name.allSatisfy { $0.isNumber || $0 == "." || $0 == ":" }
-    return names.first { $0.1.contains(name) }?.0
-      ?? (isAddress ? nil : names.first { $0.1.contains { short($0) == short(name) } }?.0)
+    if let host = names.first(where: { $0.1.contains(name) })?.0 { return host }
+    guard !isAddress(name) else { return nil }
+    return names.first { $0.1.contains { withoutDomain($0) == withoutDomain(name) } }?.0
   }
 }

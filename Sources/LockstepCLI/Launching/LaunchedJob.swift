@@ -14,6 +14,8 @@ struct LaunchedJob {
     let command: TrainCommand
     /// The seconds without progress after which the job ends; nil leaves the configuration's.
     let stallTimeout: Double?
+    /// The seconds in which a rank must have begun to train; nil for no limit.
+    let startLimit: Double?
     /// The run's directory; nil as long as it is not known.
     var directory: RunDirectory?
   }
@@ -26,25 +28,33 @@ struct LaunchedJob {
   /// Seconds without progress after which a stalled job ends, where neither the configuration nor an option tells:
   /// here a restart costs minutes, a lost night more.
   static let stallTimeout = 120.0
+  /// Seconds until a rank must have begun to train, where no option tells.
+  ///
+  /// Until its ranks have found each other, nobody else watches a job; then they open data and checkpoint, each in at
+  /// most the time of a stall.
+  static let startTimeout = 300.0
 
   /// Reads the words of a command; throws what is wrong with those of `train`.
   ///
   /// - Parameters:
   ///   - words: The words after `--`.
   ///   - stallTimeout: What `--stall-timeout` says.
-  init(_ words: [String], stallTimeout: Double?) throws {
+  ///   - startTimeout: What `--start-timeout` says.
+  init(_ words: [String], stallTimeout: Double?, startTimeout: Double?) throws {
     self.words = words
     guard words.first == TrainCommand.configuration.commandName else { return }
     let command = try TrainCommand.parse(Array(words.dropFirst()))
     guard !command.dryRun else { return }
     let configuration = try TrainingConfiguration(
       path: command.configuration.config, overrides: command.configuration.set.overrides)
-    let isUnset =
-      try configuration.group(Watchdog.Options.self).stallTimeout
-      == Watchdog.Options().stallTimeout
+    let configured = try configuration.group(Watchdog.Options.self).stallTimeout
+    let isUnset = configured == Watchdog.Options().stallTimeout
+    let stallTimeout = stallTimeout ?? (isUnset ? LaunchedJob.stallTimeout : nil)
+    // Who turns stalls off wants no limit.
+    let startLimit = (stallTimeout ?? configured).map { max(LaunchedJob.startTimeout, 2 * $0) }
     training = Training(
-      configuration: configuration, command: command,
-      stallTimeout: stallTimeout ?? (isUnset ? LaunchedJob.stallTimeout : nil),
+      configuration: configuration, command: command, stallTimeout: stallTimeout,
+      startLimit: startTimeout ?? startLimit,
       directory: command.runDir.map { RunDirectory(path: $0) })
   }
 

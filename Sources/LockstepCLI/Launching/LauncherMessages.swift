@@ -6,8 +6,12 @@ package struct LauncherMessages {
   package private(set) var ranks: [String] = []
   /// What the launcher, its daemons and the MPI library wrote.
   package private(set) var launcher: [String] = []
-  /// Whether the next line stands between two lines of dashes.
-  private var isInNotice = false
+  /// The lines since a line of dashes that began a notice of Open MPI; nil outside of notices.
+  private var noticeLines: Int?
+  /// The line before and after a notice of Open MPI.
+  private static let dashes = String(repeating: "-", count: 74)
+  /// No notice has more lines: what seemed to begin one was a line of a rank.
+  private static let longestNotice = 40
 
   /// Reads all lines of a text.
   package init(_ text: String = "") {
@@ -20,11 +24,12 @@ package struct LauncherMessages {
   /// Takes a line, and returns whether a rank wrote it.
   package mutating func take(_ line: String) -> Bool {
     let line = line.replacing(/\u{1B}\[[0-9;]*[A-Za-z]/, with: "")
-    if line.wholeMatch(of: /-{40,}/) != nil {
-      isInNotice.toggle()
+    if line == LauncherMessages.dashes {
+      noticeLines = noticeLines == nil ? 0 : nil
       return false
     }
-    if isInNotice || LauncherMessages.starts.contains(where: line.hasPrefix)
+    noticeLines = noticeLines.flatMap { $0 < LauncherMessages.longestNotice ? $0 + 1 : nil }
+    if noticeLines != nil || LauncherMessages.starts.contains(where: line.hasPrefix)
       || line.firstMatch(of: LauncherMessages.daemonLine) != nil
     {
       launcher.append(line)

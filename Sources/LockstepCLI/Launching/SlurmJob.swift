@@ -31,7 +31,8 @@ enum SlurmJob {
   /// Whether srun can start the ranks: it needs PMIx, which Open MPI uses.
   static func srunHasPMIx() throws -> Bool {
     guard isProgram("srun") else { return false }
-    let child = try ChildProcess(["srun", "--mpi=list"])
+    let child = try ChildProcess(
+      ["srun", "--mpi=list"], stopExitCode: ExitStatus.stoppedAndSaved.rawValue)
     _ = child.wait(seconds: 30)
     return (child.output + child.errors).contains(/(?:^|\s)pmix/)
   }
@@ -56,7 +57,7 @@ enum SlurmJob {
   }
 
   private static func lines(of command: [String]) throws -> [String] {
-    let child = try ChildProcess(command)
+    let child = try ChildProcess(command, stopExitCode: ExitStatus.stoppedAndSaved.rawValue)
     guard child.wait(seconds: 30) == 0 else {
       throw CommandError(
         "'\(shellCommand(command))' failed: \(child.errors.split(separator: "\n").first ?? "no answer")",

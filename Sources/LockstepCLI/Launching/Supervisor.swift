@@ -19,10 +19,10 @@ final class Supervisor {
   private var ownNames: [String: String] = [:]
   private let clock = Stopwatch()
 
-  /// The seconds in which a launcher must end after a failure was seen.
-  private static let patience = 15.0
   /// The seconds between two attempts.
-  private static let pause: UInt32 = 1
+  private static let pause = 1.0
+  /// The seconds after which hosts are asked again, if all of them have fallen silent.
+  private static let pausesInSilence = [10.0, 30, 60]
 
   /// - Parameters:
   ///   - job: What the ranks run.
@@ -47,15 +47,21 @@ final class Supervisor {
   func run() throws -> Int32 {
     var number = 1
     while true {
-      try leaveOutSilentHosts()
+      try leaveOutSilentHosts(asking: number == 1 ? [] : Supervisor.pausesInSilence)
+      if StopSignals.requested != nil {
+        logger.notice("stopped before attempt \(number); the same command resumes")
+        return ExitStatus.stoppedAndSaved.rawValue
+      }
       let plan = try plan()
       let attempt = LaunchAttempt(launch: launch, number: number)
       logger.notice("attempt \(number): \(plan.description)\(placeText(plan))")
       let start = unixTime()
-      let ended = try supervise(
-        plan.command(job.program(attempt: number, after: clock.elapsed), attempt: attempt))
+      let ended = try AttemptProcess(
+        plan.command(job.program(attempt: number, after: clock.elapsed), attempt: attempt),
+        startLimit: job.training?.startLimit
+      ).run(hasBegun: { hasBegun(attempt) })
       job.findDirectory(launch: launch)
-      let cause = FirstCause(exitCode: ended.code, errors: ended.errors, plan: plan)
+      let cause = ended.cause(plan)
       let hasFailed = ![0, ExitStatus.stoppedAndSaved.rawValue].contains(ended.code)
       note(attempt, plan, start: start, code: ended.code, hasFailed ? cause : nil)
       guard hasFailed else { return ended.code }
@@ -65,35 +71,29 @@ final class Supervisor {
       guard StopSignals.requested == nil else { return ended.code }
       let host = cause.mayBeOfHost ? cause.host.flatMap(name(ofHost:)) : nil
       switch policy.decide(
-        exitCode: ended.code, blaming: host, hasStarted: cause.kind != .launcher, step: furthestStep
-      )
+        exitCode: ended.code, blaming: host, hasStarted: cause.kind != .launcher,
+        step: lastStep, hosts: Set(left.map(\.name)))
       {
       case .end(let reason):
         if job.training != nil { logger.notice("not restarted: \(reason)") }
         return ended.code
-      case .restart: break
-      }
-      // Without a host there is nothing to restart on.
-      let condemned = policy.condemned.subtracting(failed)
-      if failed.count + condemned.count < hosts.count {
+      case .restart(let condemned):
         for host in condemned.sorted() {
-          logger.warning("\(host) is left out: it failed in two attempts in a row")
+          logger.warning("\(host) is left out: it failed in two attempts")
         }
         failed += condemned.sorted()
       }
-      sleep(Supervisor.pause)
-      if StopSignals.requested != nil {
-        logger.notice("stopped between two attempts; the same command resumes")
-        return ExitStatus.stoppedAndSaved.rawValue
-      }
+      Supervisor.wait(Supervisor.pause)
       number += 1
     }
   }
 
   // MARK: Hosts
 
+  /// The hosts that are not left out.
+  private var left: [LaunchHost] { hosts.filter { !failed.contains($0.name) } }
+
   private func plan() throws -> LaunchPlan {
-    let left = hosts.filter { !failed.contains($0.name) }
     let parallel = try job.training?.configuration.group(DataParallel.Options.self)
     guard
       let plan = LaunchPlan(
@@ -107,7 +107,7 @@ final class Supervisor {
 
   /// What is not used, and from where the attempt resumes.
   private func placeText(_ plan: LaunchPlan) -> String {
-    let slots = hosts.filter { !failed.contains($0.name) }.reduce(0) { $0 + $1.slots }
+    let slots = left.reduce(0) { $0 + $1.slots }
     let possible = min(limit ?? .max, slots)
     var text =
       plan.ranks < possible
@@ -118,23 +118,55 @@ final class Supervisor {
     return text
   }
 
-  /// Asks all hosts whether they answer, and leaves out those that do not.
-  private func leaveOutSilentHosts() throws {
+  /// Leaves out the hosts that do not answer.
+  ///
+  /// - Parameter pauses: The seconds after which hosts are asked again as long as none answers: a network that fails
+  ///   for a moment must not end the launch.
+  private func leaveOutSilentHosts(asking pauses: [Double]) throws {
     guard options.hasHosts else { return }
-    let left = hosts.map(\.name).filter { !failed.contains($0) }
-    if options.launcher == .srun {
-      let down = try SlurmJob.hostsThatAreDown(left)
-      for host in down { logger.warning("\(host) is left out: Slurm says that it is down") }
-      failed += down
-      return
+    var silent = try silentHosts()
+    for pause in pauses where silent.count == left.count {
+      logger.warning("no host answers; they are asked again in \(Int(pause)) s")
+      Supervisor.wait(pause)
+      guard StopSignals.requested == nil else { return }
+      silent = try silentHosts()
     }
-    let answers = try probe.answers(of: left)
-    for host in left where answers[host] == nil {
-      logger.warning(
-        "\(host) is left out: it does not answer '\(shellCommand(probe.agent)) \(host)'")
+    for (host, reason) in silent {
+      logger.warning("\(host) is left out: \(reason)")
       failed.append(host)
     }
-    ownNames.merge(answers) { $1 }
+  }
+
+  /// The hosts that do not answer, each with a reason; also ends what earlier attempts have left on the others.
+  private func silentHosts() throws -> [(host: String, reason: String)] {
+    let left = left.map(\.name)
+    if options.launcher == .srun {
+      do {
+        return try SlurmJob.hostsThatAreDown(left).map { ($0, "Slurm says that it is down") }
+      } catch {
+        logger.warning("\(error); so no host is left out")
+        return []
+      }
+    }
+    let answers = try probe.answers(of: left)
+    let twins = Dictionary(grouping: left.filter { answers[$0]?.boot.isEmpty == false }) {
+      answers[$0]
+    }
+    if let twins = twins.values.first(where: { $0.count > 1 }) {
+      throw CommandError(
+        "\(twins[0]) and \(twins[1]) are one computer, '\(answers[twins[0]]?.name ?? "")': name it once, with the "
+          + "slots of both", .badData)
+    }
+    ownNames.merge(answers.mapValues(\.name)) { $1 }
+    return left.filter { answers[$0] == nil }.map {
+      ($0, "it does not answer '\(shellCommand(probe.agent)) \($0)'")
+    }
+  }
+
+  /// Waits some seconds, or until this process is asked to stop.
+  private static func wait(_ seconds: Double) {
+    let clock = Stopwatch()
+    while clock.elapsed < seconds, StopSignals.requested == nil { usleep(50_000) }
   }
 
   private var probe: HostProbe {
@@ -152,74 +184,15 @@ final class Supervisor {
     hosts.host(called: name, ownNames: ownNames)
   }
 
-  // MARK: An attempt
+  // MARK: Records
 
-  private struct Ended {
-    let code: Int32
-    let errors: String
-    let messages: LauncherMessages
+  /// Whether a rank has begun to train in an attempt.
+  private func hasBegun(_ attempt: LaunchAttempt) -> Bool {
+    job.findDirectory(launch: launch)
+    return job.directory(launch: launch).map { AttemptLog($0).hasStart(of: attempt) } ?? false
   }
 
-  /// Starts a command, passes on what its ranks print and what this process is asked, and waits for its end.
-  private func supervise(_ command: [String]) throws -> Ended {
-    // If this process is killed, its job must end too.
-    let guarded = isProgram("setpriv") ? ["setpriv", "--pdeathsig", "TERM"] : []
-    let child = try ChildProcess(guarded + command, output: .inherited)
-    var messages = LauncherMessages()
-    var (offset, line) = (0, Data())
-    func follow() {
-      let bytes = child.errors(after: offset)
-      offset += bytes.count
-      for byte in bytes {
-        guard byte == UInt8(ascii: "\n") else {
-          line.append(byte)
-          continue
-        }
-        show()
-      }
-    }
-    func show() {
-      if messages.take(String(decoding: line, as: UTF8.self)) {
-        try? FileHandle.standardError.write(contentsOf: line + Data("\n".utf8))
-      }
-      line = Data()
-    }
-    var asked = 0
-    var failure: Stopwatch?
-    while child.exitCode == nil {
-      usleep(50_000)
-      follow()
-      asked = passRequests(to: child, asked: asked)
-      if failure == nil, messages.showFailure { failure = Stopwatch() }
-      if let failure, failure.elapsed > Supervisor.patience {
-        logger.warning("the launcher does not end after the failure; it is killed")
-        child.stop()
-      }
-    }
-    follow()
-    if !line.isEmpty { show() }
-    return Ended(code: child.exitCode ?? 1, errors: child.errors, messages: messages)
-  }
-
-  /// Asks the ranks to save a checkpoint and to stop, or kills them at the second Ctrl-C; returns how far this
-  /// has come: 1 asked, 2 killed.
-  private func passRequests(to child: ChildProcess, asked: Int) -> Int {
-    if StopSignals.takeSaveRequest() { child.send(SIGUSR2) }
-    if StopSignals.interrupts > 1, asked < 2 {
-      child.stop()
-      return 2
-    }
-    guard let signal = StopSignals.requested, asked == 0 else { return asked }
-    if signal == SIGINT {
-      logger.notice(
-        "saving a checkpoint, then stopping; press Ctrl-C again to stop at once")
-    }
-    // mpirun kills its ranks two seconds after other signals, too soon for a checkpoint.
-    child.send(SIGUSR1)
-    return 1
-  }
-
-  private var furthestStep: Int {
+  private var lastStep: Int {
     guard let directory = job.directory(launch: launch) else { return 0 }
     return max(directory.lastRecordedStep, directory.lastSavedStep ?? 0)
   }
@@ -235,7 +208,7 @@ final class Supervisor {
         [
           "start": start, "end": unixTime(), "hosts": plan.hosts.map(\.name), "ranks": plan.ranks,
           "leftOut": failed, "exitCode": Int(code), "cause": cause?.description,
-          "step": furthestStep,
+          "step": lastStep,
         ])
     } catch {
       logger.warning("\(error); the launch continues without this record")
@@ -244,7 +217,7 @@ final class Supervisor {
 
   /// Says in five lines why an attempt ended.
   private func report(
-    _ attempt: LaunchAttempt, _ cause: FirstCause, _ ended: Ended, seconds: Double
+    _ attempt: LaunchAttempt, _ cause: FirstCause, _ ended: AttemptProcess.End, seconds: Double
   ) {
     let directory = job.directory(launch: launch)
     var lines = [

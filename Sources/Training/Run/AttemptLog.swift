@@ -36,6 +36,13 @@ package struct AttemptLog {
     (fileText(path) ?? "").contains("\"launch\":\(JSONObject.text(launch))")
   }
 
+  /// Whether a process has begun to train in an attempt.
+  package func hasStart(of attempt: LaunchAttempt) -> Bool {
+    // `start` writes these last, `launched` does not.
+    let end: JSONObject = ["launch": attempt.launch, "attempt": attempt.number]
+    return (fileText(path) ?? "").contains("," + end.text.dropFirst() + "\n")
+  }
+
   /// Notes the end of an attempt.
   func end(step: Int?, _ status: RunStatus, reason: String?) throws {
     try append([
