@@ -100,7 +100,9 @@ package enum Activity {
   }
 
   /// Moves the numbers to memory that other processes see, so that they read what this one does even
-  /// after it was stopped. The memory must stay until the process ends.
+  /// after it was stopped.
+  ///
+  /// The memory must stay until the process ends.
   package static func move(to target: Cells) {
     copy(to: target)
     cells.store(target, ordering: .releasing)

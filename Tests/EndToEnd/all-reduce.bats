@@ -47,3 +47,12 @@ teardown_file() { end_nodes; }
   assert_success
   assert_one_line "$out" '^\{"bytes":1024,"ranks":3,"nodes":3,"lockstep_us":[0-9.]+,"mpi_us":.*"limit_us":[0-9.]+,.*"algorithms_us":\{"recursive-halving-doubling":[0-9.]+,'
 }
+
+@test "all-reduce: two-level on nodes that do not fill switches warns, and takes what auto takes" {
+  # As after the loss of the fourth node.
+  on_nodes 1 train "$digits" --max-steps 2 --run-dir run \
+    --set distributed.allReduce=two-level --set distributed.nodesPerSwitch=2
+  assert_success
+  assert_stderr_fits "^warning: 'distributed.nodesPerSwitch' is 2, of which the 3 nodes of this run are no larger multiple, .* set 'allReduce' to auto$"
+  assert_line --regexp '^nodes  inter-node all-reduce: recursive-[a-z]+, [0-9.]+ ms|^nodes  inter-node all-reduce: direct, [0-9.]+ ms'
+}

@@ -52,3 +52,11 @@ teardown() {
   assert_stderr_fits "a CPU quota of 1\.5 cores .* for 2 ranks"
   assert_one_line run/env.json '"threadsPerRank": ?1'
 }
+
+@test "quota: a launch binds ranks to no cores, which other groups would be bound to as well" {
+  needs_mpirun
+  needs_group 100000
+  within "$lockstep" launch --print -n 1 -- doctor
+  assert_success
+  assert_output --partial "--map-by slot --bind-to none"
+}

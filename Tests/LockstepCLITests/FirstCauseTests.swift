@@ -217,6 +217,26 @@ import Testing
     #expect(cause.description == "host node02 with rank 2 " + event)
   }
 
+  @Test func blamesTheHostWithoutALibrary() {
+    let loader =
+      "/opt/lockstep: error while loading shared libraries: libopenblas.so.0: cannot open shared object file"
+    let errors =
+      loader + "\n" + openMPI(primaryJob)
+      + openMPI(
+        """
+        mpirun detected that one or more processes exited with non-zero status, thus causing
+        the job to be terminated. The first process to do so was:
+
+          Process name: [[14351,1],2]
+          Exit code:    127
+        """)
+    let cause = FirstCause(exitCode: 127, errors: errors, plan: plan)
+    #expect(
+      cause.description == "host node02 with rank 2 cannot start the program: exit code 127")
+    #expect(cause.host == "node02" && cause.mayBeOfHost)
+    #expect(cause.log == [loader])
+  }
+
   @Test func doesNotTakeASurvivorForTheFirstCause() {
     let survivor =
       "lockstep: rank 0 on node01: MPI_Waitall failed: MPI_ERR_OTHER: known error not in list\n"

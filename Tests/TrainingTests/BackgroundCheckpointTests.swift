@@ -81,6 +81,40 @@ import Training
     }
   }
 
+  @Test(
+    "other ranks wait in the checkpoint for rank zero, so that a watchdog knows what for",
+    arguments: [true, false])
+  func othersWait(_ background: Bool) throws {
+    try withTemporaryDirectory { directory in
+      // Rank one's steps before the one that it is in; 9 after the training.
+      let reached = Mutex(0)
+      // In the background the training waits for the last checkpoint only.
+      let watched = background ? 8 : 2
+      let looks = Mutex(0)
+      let slow = FileSystem { action, path in
+        guard action == .write, path.contains("step-00000\(watched).tmp"),
+          looks.withLock({ count in
+            count += 1; return count
+          }) == 1
+        else { return }
+        // The time that rank one would need to go on if it did not wait; longer finds nothing else.
+        for _ in 0..<50 where reached.withLock({ $0 }) < watched { usleep(10_000) }
+        #expect(reached.withLock { $0 } < watched)
+      }
+      _ = try withRanks(2, ranksPerNode: 1) { communicator in
+        let trainer = try Trainer(configuration(background), communicator)
+        let isOther = communicator.rank == 1
+        let outcome = try trainer.train(
+          store: isOther
+            ? nil : CheckpointStore(directory: directory, keep: 0, fileSystem: slow),
+          willTakeStep: { if isOther { reached.withLock { $0 = trainer.step } } })
+        if isOther { reached.withLock { $0 = 9 } }
+        #expect(outcome == .finished)
+      }
+      #expect(looks.withLock { $0 } > 0)
+    }
+  }
+
   @Test("a failed write is reported, later ones succeed; the last one's failure ends the training")
   func failures() throws {
     try withTemporaryDirectory { directory in

@@ -230,7 +230,13 @@ extension FirstCause {
   private static func exit(_ messages: LauncherMessages) -> FirstCause? {
     let text = messages.launcher.joined(separator: "\n")
     func cause(_ rank: Substring, _ host: Substring?, _ code: Substring) -> FirstCause {
-      FirstCause(
+      // The system's, where the program or one of its libraries is not there.
+      if ["126", "127"].contains(code) {
+        return FirstCause(
+          kind: .lostHost, rank: Int(rank), host: host.map(String.init),
+          event: "cannot start the program: exit code \(code)")
+      }
+      return FirstCause(
         kind: .exit, rank: Int(rank), host: host.map(String.init),
         event: "ended with exit code \(code)"
           + (Int32(code).flatMap(ExitStatus.init).map { ": \($0.meaning)" } ?? ""))
