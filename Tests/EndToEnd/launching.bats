@@ -98,7 +98,7 @@ stand_in() { # stand_in NAME <<<SCRIPT
 
 @test "launch: without a run directory it resumes in the one that train has chosen" {
   needs_mpirun
-  begin runs "$lockstep" launch -n 2 -- "${slow[@]}" --max-steps 200 --progress none --resume never
+  begin runs "$lockstep" launch -n 2 -- "${slow[@]}" --max-steps 120 --progress none --resume never
   local run step
   wait_for_file 'runs/digits-mlp/*/checkpoints/latest'
   kill -KILL "$(process_of 1)"
@@ -110,7 +110,7 @@ stand_in() { # stand_in NAME <<<SCRIPT
   assert_stderr_fits "^note: attempt 2: .*resuming from step $step$"
   run=$(compgen -G 'runs/digits-mlp/*')
   assert_equal "$(wc -l <<<"$run")" 1
-  assert_logs_every_step "$run" 200
+  assert_logs_every_step "$run" 120
 }
 
 @test "launch: a stopped rank of four ends the attempt (83), which is repeated" {
@@ -127,23 +127,23 @@ stand_in() { # stand_in NAME <<<SCRIPT
 }
 
 @test "launch: an attempt in which no rank begins to train is ended and repeated" {
-  local mpirun limit=10
+  local mpirun seconds=10
   needs_mpirun
   mpirun=$(command -v mpirun)
   stand_in mpirun <<SCRIPT
 if [[ "\$*" == *" LOCKSTEP_LAUNCH="*/1" "* ]]; then exec sleep 1000; fi
 exec "$mpirun" "\$@"
 SCRIPT
-  begin run "${with_stand_ins[@]}" "$lockstep" launch -n 2 --start-timeout $limit -- "${slow[@]}" \
+  begin run "${with_stand_ins[@]}" "$lockstep" launch -n 2 --start-timeout $seconds -- "${slow[@]}" \
     --run-dir run --progress none
   wait_for_steps run 2
   # From here on the limit means nothing.
-  sleep $((limit + 1))
+  sleep $((seconds + 1))
   kill -TERM "$job"
   finish 60
   assert_equal "$status" 75
   assert_stderr_fits \
-    "^error: attempt 1 ended after [0-9]+ s: no rank has begun to train within $limit s \\(--start-timeout\\)"
+    "^error: attempt 1 ended after [0-9]+ s: no rank has begun to train within $seconds s \\(--start-timeout\\)"
   assert_stderr_fits '^  exit code 83'
   assert_stderr_fits '^note: attempt 2: '
   refute_line_of_stderr '^(error: attempt 2|note: attempt 3)'
