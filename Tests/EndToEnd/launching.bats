@@ -338,14 +338,31 @@ SCRIPT
   assert_equal "$status" 75
   assert_stderr_fits '^note: stopped before attempt 1; the same command resumes'
   refute_line_of_stderr '^note: attempt 1'
-  # A launcher that does not listen yet.
-  stand_in mpirun <<<'echo started >started; exec sleep 1000'
+  # A launcher that does not listen yet, but has started a process that its end does not end.
+  stand_in mpirun <<'SCRIPT'
+for word; do if [[ $word == LOCKSTEP_LAUNCH=* ]]; then export "${word?}"; fi; done
+(
+  # As mpirun does for its ranks.
+  for file in /proc/self/fd/*; do
+    if ((${file##*/} > 2)); then eval "exec ${file##*/}>&-"; fi
+  done
+  exec setsid sleep 1000
+) &
+echo $! >rank
+echo started >started
+exec sleep 1000
+SCRIPT
   begin run "${with_stand_ins[@]}" "$lockstep" launch -n 2 -- "${slow[@]}" --run-dir run
   wait_for_line started started
   kill -TERM "$job"
   finish 60
   assert_equal "$status" 75
   assert_stderr_fits '^note: stopped before the first step'
+  local deadline=$((SECONDS + 30))
+  while [[ -e /proc/$(<rank)/exe ]]; do
+    ((SECONDS <= deadline)) || { kill -KILL "$(<rank)" && fail "the launch leaves a process"; }
+    sleep 0.1
+  done
   # A launcher that has no ranks yet to pass the first request on to.
   stand_in mpirun <<'SCRIPT'
 trap 'if [[ -e first ]]; then exit 75; fi; touch first' USR1
