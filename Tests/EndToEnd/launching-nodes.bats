@@ -30,7 +30,7 @@ prepare_nodes() { # prepare_nodes COUNT [OPTION-OF-LAUNCH...]
 
 # The undisturbed run, of one process.
 train_whole() {
-  limit=240 lockstep "${steady[@]}" --run-dir whole
+  lockstep "${steady[@]}" --run-dir whole
   assert_success
 }
 

@@ -98,7 +98,7 @@ stand_in() { # stand_in NAME <<<SCRIPT
 
 @test "launch: without a run directory it resumes in the one that train has chosen" {
   needs_mpirun
-  begin runs "$lockstep" launch -n 2 -- "${slow[@]}" --max-steps 200 --progress none --resume never
+  begin runs "$lockstep" launch -n 2 -- "${slow[@]}" --max-steps 120 --progress none --resume never
   local run step
   wait_for_file 'runs/digits-mlp/*/checkpoints/latest'
   kill -KILL "$(process_of 1)"
@@ -110,7 +110,7 @@ stand_in() { # stand_in NAME <<<SCRIPT
   assert_stderr_fits "^note: attempt 2: .*resuming from step $step$"
   run=$(compgen -G 'runs/digits-mlp/*')
   assert_equal "$(wc -l <<<"$run")" 1
-  assert_logs_every_step "$run" 200
+  assert_logs_every_step "$run" 120
 }
 
 @test "launch: a stopped rank of four ends the attempt (83), which is repeated" {
@@ -127,23 +127,23 @@ stand_in() { # stand_in NAME <<<SCRIPT
 }
 
 @test "launch: an attempt in which no rank begins to train is ended and repeated" {
-  local mpirun limit=10
+  local mpirun seconds=10
   needs_mpirun
   mpirun=$(command -v mpirun)
   stand_in mpirun <<SCRIPT
 if [[ "\$*" == *" LOCKSTEP_LAUNCH="*/1" "* ]]; then exec sleep 1000; fi
 exec "$mpirun" "\$@"
 SCRIPT
-  begin run "${with_stand_ins[@]}" "$lockstep" launch -n 2 --start-timeout $limit -- "${slow[@]}" \
+  begin run "${with_stand_ins[@]}" "$lockstep" launch -n 2 --start-timeout $seconds -- "${slow[@]}" \
     --run-dir run --progress none
   wait_for_steps run 2
   # From here on the limit means nothing.
-  sleep $((limit + 1))
+  sleep $((seconds + 1))
   kill -TERM "$job"
   finish 60
   assert_equal "$status" 75
   assert_stderr_fits \
-    "^error: attempt 1 ended after [0-9]+ s: no rank has begun to train within $limit s \\(--start-timeout\\)"
+    "^error: attempt 1 ended after [0-9]+ s: no rank has begun to train within $seconds s \\(--start-timeout\\)"
   assert_stderr_fits '^  exit code 83'
   assert_stderr_fits '^note: attempt 2: '
   refute_line_of_stderr '^(error: attempt 2|note: attempt 3)'
@@ -338,14 +338,31 @@ SCRIPT
   assert_equal "$status" 75
   assert_stderr_fits '^note: stopped before attempt 1; the same command resumes'
   refute_line_of_stderr '^note: attempt 1'
-  # A launcher that does not listen yet.
-  stand_in mpirun <<<'echo started >started; exec sleep 1000'
+  # A launcher that does not listen yet, but has started a process that its end does not end.
+  stand_in mpirun <<'SCRIPT'
+for word; do if [[ $word == LOCKSTEP_LAUNCH=* ]]; then export "${word?}"; fi; done
+(
+  # As mpirun does for its ranks.
+  for file in /proc/self/fd/*; do
+    if ((${file##*/} > 2)); then eval "exec ${file##*/}>&-"; fi
+  done
+  exec setsid sleep 1000
+) &
+echo $! >rank
+echo started >started
+exec sleep 1000
+SCRIPT
   begin run "${with_stand_ins[@]}" "$lockstep" launch -n 2 -- "${slow[@]}" --run-dir run
   wait_for_line started started
   kill -TERM "$job"
   finish 60
   assert_equal "$status" 75
   assert_stderr_fits '^note: stopped before the first step'
+  local deadline=$((SECONDS + 30))
+  while [[ -e /proc/$(<rank)/exe ]]; do
+    ((SECONDS <= deadline)) || { kill -KILL "$(<rank)" && fail "the launch leaves a process"; }
+    sleep 0.1
+  done
   # A launcher that has no ranks yet to pass the first request on to.
   stand_in mpirun <<'SCRIPT'
 trap 'if [[ -e first ]]; then exit 75; fi; touch first' USR1

@@ -39,12 +39,12 @@ teardown() {
 
 # MARK: Launches
 
-# Runs a command to its end, for at most 90 s, or as many as `limit` says. Sets `status`, and what
+# Runs a command to its end, for at most 240 s, or as many as `limit` says. Sets `status`, and what
 # `read_output` sets.
 launch() { # launch COMMAND...
   launched=("$@")
   status=0
-  timeout -k 5 "${limit-90}" "$@" </dev/null >"$out" 2>"$err" 3>&- || status=$?
+  timeout -k 5 "${limit-240}" "$@" </dev/null >"$out" 2>"$err" 3>&- || status=$?
   read_output
 }
 

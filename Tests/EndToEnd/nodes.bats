@@ -57,7 +57,7 @@ teardown_file() { end_nodes; }
       fi
     done
     kill -STOP "$stopped"
-    finish 30
+    finish 60
     assert_equal "$status" 83
     if ((ranks == 1)); then
       assert_stderr_fits '^error: no progress .* on machine1: .* wait for rank 1 \(machine2\)'

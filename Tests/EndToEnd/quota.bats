@@ -26,8 +26,8 @@ within() { # within COMMAND...
 teardown() {
   assert_no_process_is_left || end_processes
   # The last process may still be on its way out.
-  local tries
-  for ((tries = 0; tries < 50; tries++)); do
+  local deadline=$((SECONDS + 30))
+  while ((SECONDS <= deadline)); do
     if [[ -z ${group-} || ! -d $group ]] || rmdir "$group" 2>/dev/null; then return; fi
     sleep 0.1
   done

@@ -89,11 +89,7 @@ load lockstep
   begin run "$lockstep" "${slow[@]}" --run-dir run
   wait_for_steps run 25
   rm -r run
-  local tries
-  for ((tries = 0; tries < 300; tries++)); do
-    if [[ -e run/checkpoints/latest ]]; then break; fi
-    sleep 0.05
-  done
+  wait_for_file run/checkpoints/latest
   kill -USR1 "$job"
   finish 30
   assert_equal "$status" 75
@@ -108,12 +104,7 @@ load lockstep
   begin run "$lockstep" "${slow[@]}" --run-dir run --set checkpoint.everySteps=100000
   wait_for_steps run 5
   kill -USR2 "$job"
-  local tries
-  for ((tries = 0; tries < 300; tries++)); do
-    if [[ -e run/checkpoints/latest ]]; then break; fi
-    sleep 0.05
-  done
-  assert_exists run/checkpoints/latest
+  wait_for_file run/checkpoints/latest
   wait_for_steps run "$(($(last_step run) + 5))"
   kill -USR1 "$job"
   finish 30

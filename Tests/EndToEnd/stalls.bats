@@ -26,7 +26,7 @@ begin_two() { # begin_two RUN WARNING TIMEOUT [ARGUMENT...]
 @test "stalls: a stopped rank is named, and the job ends with 83 and the state of each rank" {
   begin_two run 1 4
   kill -STOP "$(process_of 1)"
-  finish 25
+  finish 60
   assert_equal "$status" 83
   assert_stderr_fits '^warning: no progress for [1-3] s on .*: rank 1 on .* is stopped \(SIGSTOP\)'
   assert_stderr_fits '^  rank 0 \(process [0-9]+\): step [0-9]+, [a-z ]+, waits in .* for rank 1$'
@@ -44,7 +44,7 @@ begin_two() { # begin_two RUN WARNING TIMEOUT [ARGUMENT...]
 @test "stalls: a stopped rank zero is noticed too" {
   begin_two run 1 3
   kill -STOP "$(process_of 0)"
-  finish 25
+  finish 60
   assert_equal "$status" 83
   assert_stderr_fits '^error: no progress for 3 s on .*: rank 0 on .* is stopped'
   assert_no_process_is_left
@@ -56,7 +56,7 @@ begin_two() { # begin_two RUN WARNING TIMEOUT [ARGUMENT...]
   local process
   process=$(process_of 1)
   kill -STOP "$process"
-  sleep 2.5
+  wait_for_line "$err" '^warning: no progress for '
   kill -CONT "$process"
   sleep 0.5
   # Longer than the timeout, but nobody was there to wait.
@@ -95,7 +95,7 @@ C
   local long=("${slow[@]}" --set training.epochs=100000)
   begin run mpirun --oversubscribe -np 1 "$lockstep" "${long[@]}" --run-dir run \
     : -np 1 env LD_PRELOAD="$PWD/exits.so" "$lockstep" "${long[@]}" --run-dir run
-  finish 12
+  finish 60
   assert_equal "$status" 70
   assert_stderr_fits 'rank 1 on .*: this rank has called exit\(0\) in the middle of the run'
   assert_no_process_is_left
@@ -139,7 +139,7 @@ evaluations() { # evaluations RUN
   begin run "${mpirun[@]}" 2 "$lockstep" "${run[@]}" --run-dir run
   wait_for_steps run 12
   kill -USR1 "$job"
-  finish 30
+  finish 90
   assert_equal "$status" 75
   ranks 2 "${run[@]}" --run-dir run
   assert_success
@@ -153,9 +153,9 @@ evaluations() { # evaluations RUN
   yes 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,1 | head -n 2000000 >samples.csv
   begin run "$lockstep" train --set data.kind=csv --set data.path=samples.csv --run-dir run
   # It opens the file when it listens to signals.
-  local tries
-  for ((tries = 0; tries < 500; tries++)); do
-    if [[ -n $(find "/proc/$job/fd" -lname '*samples.csv' 2>/dev/null) ]]; then break; fi
+  local deadline=$((SECONDS + 60))
+  until [[ -n $(find "/proc/$job/fd" -lname '*samples.csv' 2>/dev/null) ]]; do
+    ((SECONDS <= deadline)) || fail "it does not open its data"
     sleep 0.01
   done
   kill -USR1 "$job"

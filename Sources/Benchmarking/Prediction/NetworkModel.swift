@@ -190,8 +190,9 @@ extension NetworkModel {
   }
 }
 
-/// Messages that a thread sends to the next node, and receives from the one before, until it is
-/// stopped. It looks at them as often as the thread of the all-reduces.
+/// Messages that a thread sends to the next node, and receives from the one before, until stopped.
+///
+/// It looks at them as often as the thread of the all-reduces.
 private final class Traffic: Sendable {
   /// The messages that are under way in each direction.
   private static let window = 8

@@ -64,8 +64,8 @@ final class Supervisor {
       let cause = ended.cause(plan)
       let hasFailed = ![0, ExitStatus.stoppedAndSaved.rawValue].contains(ended.code)
       note(attempt, plan, start: start, code: ended.code, hasFailed ? cause : nil)
+      if ended.code != 0 { try clearLeftRanks() }
       guard hasFailed else { return ended.code }
-      try clearLeftRanks()
       if StopSignals.interrupts > 1 { return 128 + SIGINT }
       report(attempt, cause, ended, seconds: unixTime() - start)
       guard StopSignals.requested == nil else { return ended.code }
