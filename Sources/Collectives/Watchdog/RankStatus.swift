@@ -20,8 +20,8 @@ package struct RankStatus: Equatable, Sendable {
 
 /// The statuses of a node's ranks in shared memory.
 ///
-/// A rank writes what it does there at once, so that
-/// the others see it even after it was stopped; its watchdog adds a heartbeat.
+/// A rank writes there at once what it does, so that the others see it even after it was stopped; its
+/// watchdog adds a heartbeat.
 struct StatusBoard: @unchecked Sendable {
   // Unchecked, because the compiler does not see that the memory holds atomic numbers only.
   private let memory: SharedMemory
