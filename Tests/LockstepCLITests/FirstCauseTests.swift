@@ -343,6 +343,19 @@ import Testing
     #expect(FirstCause(exitCode: 255, errors: lost).kind == .lostHost)
   }
 
+  @Test func readsTheExitCodeOfMPICHsHydra() throws {
+    var options = LaunchPlan.Options()
+    options.launcher = .hydra
+    let here = try #require(
+      LaunchPlan(hosts: [LaunchHost("node01", slots: 2)], limit: nil, options))
+    let killed = FirstCause(exitCode: 9, errors: "", plan: here)
+    #expect(killed.description == "a rank on node01 was ended by signal 9 (Killed)")
+    #expect(killed.kind == .signal(9))
+    // The program's own.
+    #expect(FirstCause(exitCode: 1, errors: "", plan: here).kind == .unknown)
+    #expect(FirstCause(exitCode: 9, errors: "", plan: plan).kind == .unknown)
+  }
+
   @Test func readsSrun() {
     #expect(
       FirstCause(exitCode: 137, errors: "srun: error: node02: task 3: Killed\n").description

@@ -68,10 +68,10 @@ extension FirstCause {
     ]
     let found = readers.lazy.compactMap { $0(messages) }.first
     self =
-      found
+      found ?? FirstCause.signal(ofHydra: exitCode, plan)
       ?? FirstCause(kind: .unknown, event: FirstCause.meaning(of: exitCode))
     if host == nil, let rank { host = plan?.host(ofRank: rank) }
-    if rank == nil, let host { rank = plan?.firstRank(onHost: host) }
+    if rank == nil, kind == .lostHost, let host { rank = plan?.firstRank(onHost: host) }
     let event = event
     // The line of which the event was made need not be repeated.
     log = messages.lastLines(2).filter {
@@ -198,6 +198,14 @@ extension FirstCause {
       return cause(match.2, match.1, Substring("\(number)"), match.3)
     }
     return nil
+  }
+
+  /// The signal that ended a rank, as the exit code of MPICH's Hydra tells it: its words go to standard output.
+  private static func signal(ofHydra code: Int32, _ plan: LaunchPlan?) -> FirstCause? {
+    guard let plan, plan.options.launcher == .hydra, (2..<32).contains(code) else { return nil }
+    return FirstCause(
+      kind: .signal(code), host: plan.hosts.count == 1 ? plan.hosts[0].name : nil,
+      event: "was ended by signal \(code) (\(String(cString: strsignal(code))))")
   }
 
   /// What a rank wrote before it ended all others: an error of its own, or that of a call to MPI, which fails

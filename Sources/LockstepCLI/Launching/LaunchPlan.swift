@@ -40,7 +40,7 @@ package struct LaunchPlan: Equatable, Sendable {
   package let hosts: [LaunchHost]
   /// The hosts that do not, because they failed or are not needed.
   package let unused: [String]
-  private let options: Options
+  let options: Options
 
   /// The number of ranks.
   package var ranks: Int { hosts.reduce(0) { $0 + $1.slots } }
