@@ -156,7 +156,7 @@ let package = Package(
       name: "DataParallelTests",
       dependencies: [
         "DataParallel", "Collectives", "Optimizers", "NeuralNetworks", "TensorCore", "DataLoading",
-        "Base",
+        "Settings", "Base",
       ]),
     .testTarget(
       name: "CheckpointingTests",

@@ -222,6 +222,22 @@ struct StallDetectorTests {
     #expect(end?.second == 42)
   }
 
+  @Test("So does a node of which a rank waits in an earlier call: another node may keep it there")
+  func otherNodeInAnEarlierCall() {
+    func watched(_ otherNodes: String?) -> (cause: String?, second: Int?) {
+      var detector = detector(otherNodes: otherNodes)
+      let (warnings, end) = watch(&detector) { second in
+        [rank(0, .allReduce, calls: 7, beat: second), rank(1, .allReduce, calls: 6, beat: second)]
+      }
+      return (warnings[10]?.cause, end?.second)
+    }
+    let (with, without) = (watched("rank 2 (host2)"), watched(nil))
+    #expect(with.cause == "rank 1 on host1 does not answer: it waits for its all-reduce")
+    #expect(with.second == 42)
+    #expect(without.cause == with.cause)
+    #expect(without.second == 40)
+  }
+
   @Test("null is never")
   func never() {
     var quiet = self

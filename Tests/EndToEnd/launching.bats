@@ -135,7 +135,7 @@ if [[ "\$*" == *" LOCKSTEP_LAUNCH="*/1" "* ]]; then exec sleep 1000; fi
 exec "$mpirun" "\$@"
 SCRIPT
   begin run "${with_stand_ins[@]}" "$lockstep" launch -n 2 --start-timeout $seconds -- "${slow[@]}" \
-    --run-dir run --progress none
+    --set training.epochs=6000 --run-dir run --progress none
   wait_for_steps run 2
   # From here on the limit means nothing.
   sleep $((seconds + 1))

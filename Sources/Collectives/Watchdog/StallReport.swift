@@ -39,8 +39,14 @@ public struct StallReport: Equatable, Sendable, CustomStringConvertible {
     return ranks.filter { $0.activity.calls < last }
   }
 
-  /// Whether a rank of this node is what the others wait for.
-  var hasCauseHere: Bool { !causes.isEmpty }
+  /// Whether a rank of this node is surely what the others wait for.
+  ///
+  /// One that waits itself, in an earlier call than others, may wait for another node.
+  var hasCauseHere: Bool {
+    let causes = causes
+    let areWaiting = causes.allSatisfy { $0.activity.wait.isCollective && !$0.isDown }
+    return !causes.isEmpty && (otherNodes == nil || !areWaiting)
+  }
 
   /// The first cause, in one line.
   public var cause: String {
