@@ -79,7 +79,7 @@ package struct BucketQueue {
     var underWay: [UnderWay] = []
     var next = 0
     var time = 0.0
-    /// The seconds of computation that are done; after its end, time goes on alike.
+    /// The seconds of computation that are done, and after its end all seconds.
     var done = 0.0
     var end: Double?
     /// When the thread that adds up what arrives, and sends, has nothing left to do.
