@@ -104,12 +104,7 @@ train_whole() {
   train_whole
   begin run "${launch_command[@]}" "${steady[@]}" --run-dir run
   wait_for_steps run 8
-  local process
-  for process in $(processes); do
-    if tr '\0' '\n' <"/proc/$process/environ" | grep -qx OMPI_COMM_WORLD_RANK=3; then
-      kill -STOP "$process"
-    fi
-  done
+  kill -STOP "$(process_of 3)"
   finish 240
   assert_equal "$status" 0
   assert_stderr_fits \
@@ -134,12 +129,7 @@ train_whole() {
   train_whole
   begin run "${launch_command[@]}" "${steady[@]}" --run-dir run
   wait_for_steps run 8
-  local process
-  for process in $(processes); do
-    if tr '\0' '\n' <"/proc/$process/environ" | grep -qx OMPI_COMM_WORLD_RANK=3; then
-      kill -KILL "$process"
-    fi
-  done
+  kill -KILL "$(process_of 3)"
   finish 240
   assert_equal "$status" 0
   # mpirun calls the host by its address or its name.

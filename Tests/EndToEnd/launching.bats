@@ -20,16 +20,6 @@ begin_launch() { # begin_launch RUN RANKS [OPTION-OF-LAUNCH...] -- ARGUMENT...
   wait_for_steps "$run" 12
 }
 
-# The process of a rank that `begin_launch` started.
-process_of() { # process_of RANK
-  local process
-  for process in $(processes); do
-    if tr '\0' '\n' <"/proc/$process/environ" | grep -qx "OMPI_COMM_WORLD_RANK=$1"; then
-      echo "$process"
-    fi
-  done
-} 2>/dev/null
-
 # Waits until rank zero has begun to train in an attempt.
 wait_for_attempt() { # wait_for_attempt RUN NUMBER
   wait_for_line "$1/attempts.jsonl" "^\{\"event\":\"start\".*\"attempt\":$2\}"

@@ -141,6 +141,16 @@ processes() {
   find -L /proc/[0-9]*/exe -maxdepth 0 -samefile "$lockstep" 2>/dev/null | cut -d / -f 3
 }
 
+# The process of a rank that `begin_launch` started.
+process_of() { # process_of RANK
+  local process
+  for process in $(processes); do
+    if tr '\0' '\n' <"/proc/$process/environ" | grep -qx "OMPI_COMM_WORLD_RANK=$1"; then
+      echo "$process"
+    fi
+  done
+} 2>/dev/null
+
 end_processes() {
   local process
   for process in $(processes) $job; do

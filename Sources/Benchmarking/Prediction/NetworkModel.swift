@@ -174,7 +174,7 @@ extension NetworkModel {
     var rates: [Double] = []
     for _ in 0..<3 {
       let alone = try seconds(repetitions)
-      let traffic = peers.size > 1 ? Traffic(peers, communicator) : nil
+      let traffic = peers.size > 1 ? Traffic(peers) : nil
       let both = try seconds(repetitions)
       let sent = traffic?.bytesSent ?? 0
       // All have computed until here.
@@ -202,7 +202,7 @@ private final class Traffic: Sendable {
   private let end = DispatchSemaphore(value: 0)
 
   /// Starts the thread; nobody else uses `peers` until it was stopped.
-  init(_ peers: any InterNodeCommunicator, _ communicator: any Communicator) {
+  init(_ peers: any InterNodeCommunicator) {
     nonisolated(unsafe) let peers = peers
     let thread = Thread { [self] in
       exchange(peers)
