@@ -141,7 +141,7 @@ processes() {
   find -L /proc/[0-9]*/exe -maxdepth 0 -samefile "$lockstep" 2>/dev/null | cut -d / -f 3
 }
 
-# The process of a rank that `begin_launch` started.
+# Prints the process of a rank under mpirun.
 process_of() { # process_of RANK
   local process
   for process in $(processes); do
